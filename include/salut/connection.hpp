@@ -1,0 +1,78 @@
+// A handle of one connection: 8 bytes, a value, never a pointer.
+//
+// It names a slot of one worker's stack and the generation of that slot, so that a handle which
+// outlived its connection is answered with not_connected and never with somebody else's bytes.
+//
+// Threads: every call only on the lcore whose Stack made the handle. Nothing blocks or allocates.
+// What a call makes ready to send leaves with the next Stack::poll().
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tl/expected.hpp>
+
+#include "salut/address.hpp"
+#include "salut/error.hpp"
+#include "salut/state.hpp"
+
+namespace salut {
+
+struct ConnectionInfo {
+  State state = State::closed;
+  Endpoint local;
+  Endpoint remote;
+  std::uint32_t mss = 0;           // bytes of payload per segment that we send
+  std::uint32_t send_queued = 0;   // bytes written and not yet acknowledged
+  std::uint32_t recv_queued = 0;   // bytes that read() would return now
+  std::uint32_t snd_wnd = 0;       // bytes that the peer last offered
+  std::uint32_t rcv_wnd = 0;       // bytes that we last offered
+  std::uint32_t cwnd = 0;          // bytes; 0 before the first write
+  std::uint32_t rto_ms = 0;
+  std::uint32_t srtt_us = 0;       // 0 before the first sample
+  std::uint32_t retransmits = 0;   // in a row, of the segment now in flight
+};
+
+class Connection {
+ public:
+  constexpr Connection() = default;
+  constexpr Connection(std::uint32_t slot, std::uint32_t generation)
+      : slot_(slot), generation_(generation) {}
+
+  constexpr explicit operator bool() const { return generation_ != 0; }
+
+  // Copies received bytes in order into `to`, at most to.size(). 0: nothing now, `readable` will
+  // follow. Errc::end_of_stream once the peer's FIN and all before it were read.
+  tl::expected<std::size_t, Errc> read(std::span<std::byte> to) const;
+
+  // Takes bytes to send, as many as the send buffer holds; the count taken may be short or 0, then
+  // `writable` will follow. Errc::not_writable after shutdown() or close().
+  tl::expected<std::size_t, Errc> write(std::span<const std::byte> from) const;
+
+  // Closes the sending half: a FIN follows what was written. Reading goes on (half-close).
+  Errc shutdown() const;
+
+  // Closes both halves. With received bytes unread this is a reset (RFC 2525 §2.17), as is data
+  // that arrives later (RFC 1122 §4.2.2.13). `closed` follows, when TIME_WAIT begins at the latest.
+  Errc close() const;
+
+  // RST and CLOSED at once; `closed` with Reason::aborted follows.
+  Errc abort() const;
+
+  tl::expected<ConnectionInfo, Errc> info() const;
+  Errc set_user(std::uint64_t user) const;
+
+  constexpr std::uint32_t slot() const { return slot_; }
+  constexpr std::uint32_t generation() const { return generation_; }
+  friend constexpr auto operator<=>(const Connection&, const Connection&) = default;
+
+ private:
+  // Bits 0..25 the slot in the stack's table, bits 26..31 the stack (one per worker).
+  std::uint32_t slot_ = 0;
+  std::uint32_t generation_ = 0;  // 0 names nothing
+};
+
+static_assert(sizeof(Connection) == 8);
+
+}  // namespace salut

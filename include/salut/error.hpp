@@ -1,0 +1,58 @@
+// Errors are values. Set-up (configuration, ports, memory) returns an Error with one line for a
+// person; what may be called per packet returns an Errc, one byte, and never allocates.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace salut {
+
+enum class Errc : std::uint8_t {
+  ok,
+  invalid_argument,  // a value that can never be right
+  bad_config,        // a configuration that names file and key in its message
+  not_found,         // a file, a port or a device that is not there
+  in_use,            // an address that has a listener, a name that another instance holds
+  no_permission,
+  no_memory,
+  not_connected,   // a stale handle, or a connection that has ended
+  not_writable,    // the sending half is closed
+  end_of_stream,   // the peer has closed and everything was read
+  no_port,         // no local address and port is free for this peer
+  no_route,        // no configured port leads there
+  overload,        // a pool is above its watermark; closing goes on, opening is refused
+  unsupported,     // not built yet, and the message says so
+};
+
+std::string_view describe(Errc code);
+
+struct Error {
+  Errc code = Errc::ok;
+  std::string message;  // one line: what, the value found, and what would be right
+};
+
+template <typename T>
+using Result = tl::expected<T, Error>;
+
+inline tl::unexpected<Error> fail(Errc code, std::string message) {
+  return tl::unexpected<Error>(Error{code, std::move(message)});
+}
+
+// Why a connection ended; each connection reports one of these exactly once (Event::closed).
+enum class Reason : std::uint8_t {
+  none,
+  closed,       // both halves closed in order
+  reset,        // the peer sent RST
+  refused,      // RST in answer to our SYN
+  timed_out,    // R2 passed without an answer (RFC 1122 §4.2.3.5)
+  unreachable,  // the next hop does not answer
+  aborted,      // by this side
+  overload,     // a pool was empty
+};
+
+std::string_view name(Reason reason);
+
+}  // namespace salut

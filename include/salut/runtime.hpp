@@ -1,0 +1,51 @@
+// A Runtime turns a configuration into ports, memory, workers and a Stack on each worker.
+//
+// One per process (DPDK's environment is). open() takes everything that is needed or says in one
+// line what is wrong and gives back what it took; after open() nothing is allocated.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "salut/config.hpp"
+#include "salut/error.hpp"
+#include "salut/stack.hpp"
+
+namespace salut {
+
+class Runtime {
+ public:
+  static Result<Runtime> open(const std::string& config_file);
+  static Result<Runtime> open(Config config);
+
+  Runtime(Runtime&&) noexcept;
+  Runtime& operator=(Runtime&&) noexcept;
+  ~Runtime();  // stops the ports and removes what the instance made: TAPs, sockets, hugepage files
+
+  // Runs `application` once on every worker, each on its core, and returns when all have returned.
+  // May be called once. Control thread only.
+  void run(const std::function<void(Stack&)>& application);
+
+  // Like run(), but returns at once; wait() returns when all have returned. Between the two the
+  // control thread may read counters of stack(i).
+  void start(std::function<void(Stack&)> application);
+  bool finished() const;
+  void wait();
+
+  // Asks every worker to stop: Stack::stopping() becomes true. Any thread; safe in a signal handler.
+  void stop();
+
+  const Config& config() const;  // as completed: chosen cores, computed memory, MACs
+  std::uint32_t workers() const;
+  Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
+  static double tsc_hz();
+  std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
+
+ private:
+  class Impl;
+  explicit Runtime(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace salut

@@ -1,0 +1,100 @@
+// Start here. A Stack is one worker's TCP: it opens, accepts and polls.
+//
+//   auto runtime = salut::Runtime::open("echo.toml");
+//   runtime->run([](salut::Stack& stack) {
+//     stack.listen({salut::IpAddress{}, 7});
+//     std::array<std::byte, 4096> bytes;
+//     while (!stack.stopping()) {
+//       for (const salut::Event& event : stack.poll()) {
+//         if (event.has(salut::Event::readable)) {
+//           if (auto n = event.connection.read(bytes)) event.connection.write({bytes.data(), *n});
+//         }
+//         if (event.has(salut::Event::peer_closed)) event.connection.close();
+//       }
+//     }
+//   });
+//
+// An application is a loop over batches of events. Each poll() sends what the application made
+// ready since the last one, takes a burst from each of the worker's ports, runs the protocol over
+// it as a batch, runs the timers that are due, and returns what happened. Nothing blocks.
+//
+// Threads: a Stack belongs to one lcore; every call is made there, except counters() and stop().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <tl/expected.hpp>
+
+#include "salut/address.hpp"
+#include "salut/connection.hpp"
+#include "salut/counters.hpp"
+#include "salut/error.hpp"
+#include "salut/event.hpp"
+#include "salut/time.hpp"
+
+namespace salut {
+
+struct ListenOptions {
+  std::uint32_t backlog = 65'535;  // half-open connections at once; over it a SYN is dropped
+};
+
+struct Listener {
+  std::uint16_t index = 0;  // Event::listener of what it accepts
+};
+
+struct ConnectOptions {
+  Endpoint local;          // any address, or port 0: chosen (RFC 6056) from the port's addresses
+  std::uint64_t user = 0;  // comes back in every event of this connection
+};
+
+// How a worker's cycles were spent; busy turns are those in which a frame, a timer or an event was.
+struct LoopStats {
+  std::uint64_t turns = 0;
+  std::uint64_t busy_turns = 0;
+  std::uint64_t busy_cycles = 0;   // TSC cycles, the application's share of busy turns included
+  std::uint64_t total_cycles = 0;  // TSC cycles since the loop started
+  std::uint64_t longest_turn_cycles = 0;
+};
+
+class Stack {
+ public:
+  class Impl;
+  explicit Stack(std::unique_ptr<Impl> impl);
+  ~Stack();
+  Stack(Stack&&) noexcept;
+  Stack(const Stack&) = delete;
+
+  // Passive OPEN. Any address (0.0.0.0) listens on all. Errc::in_use if the pair has a listener.
+  Result<Listener> listen(Endpoint local, ListenOptions options = {});
+  // CLOSE on a listener: handshakes under way are reset, accepted connections stay.
+  Errc unlisten(Listener listener);
+
+  // Active OPEN. `connected` or `closed` (refused, timed_out, unreachable) follows.
+  // Errc::no_port: every local address and port to that peer is taken; overload: no free slot.
+  tl::expected<Connection, Errc> connect(Endpoint remote, const ConnectOptions& options = {});
+
+  // One turn. The span is valid until the next poll().
+  std::span<const Event> poll();
+
+  // The instant of the last poll().
+  Instant now() const;
+  // The worker that this stack is on, from 0.
+  std::uint32_t worker() const;
+  // True once Runtime::stop() was called: close what is open and return from the loop.
+  bool stopping() const;
+
+  // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for.
+  std::uint64_t open_connections() const;
+
+  Counters counters() const;      // any thread
+  LoopStats loop_stats() const;   // any thread
+  MemoryUse memory_use() const;   // any thread
+
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace salut

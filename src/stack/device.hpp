@@ -1,0 +1,51 @@
+// The wall between the protocol and the machine: frames, the pool they come from, and a device.
+//
+// The core sees a frame as bytes with an owner. src/io/dpdk makes frames of mbufs, src/io/sim of
+// plain memory; calls are per burst, so that their virtual dispatch costs nothing per packet.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace salut {
+
+// What a device says of a received frame's checksums.
+enum FrameFlag : std::uint16_t {
+  ip_checksum_good = 1,   // verified by the device
+  l4_checksum_good = 2,   // verified by the device, or the sender left it to hardware (virtio)
+  checksum_bad = 4,       // the device found one wrong
+  scattered = 8,          // in more than one buffer; only the first `length` bytes are at `data`
+};
+
+struct Frame {
+  std::byte* data = nullptr;   // the Ethernet header
+  void* handle = nullptr;      // the device's own buffer; the core never looks inside
+  std::uint16_t length = 0;    // bytes of frame at `data`
+  std::uint16_t room = 0;      // bytes that may be written at `data`, at least `length`
+  std::uint16_t flags = 0;     // FrameFlag, on receive
+  std::uint16_t port = 0;      // index of the stack's interface it came in on or goes out of
+};
+static_assert(sizeof(Frame) == 24);
+
+// Packet buffers. A frame has one owner at a time: the core gives back each frame that it was
+// given, to a device (transmit) or to the pool (release), and may reuse a received one to send.
+class FramePool {
+ public:
+  virtual ~FramePool() = default;
+  // Empty frames with at least 1,514 bytes (or the port's MTU + 14) of room, all `count` or none.
+  virtual bool acquire(Frame* frames, unsigned count) = 0;
+  virtual void release(const Frame* frames, unsigned count) = 0;
+};
+
+// One queue of one port.
+class Device {
+ public:
+  virtual ~Device() = default;
+  // Up to `count` received frames, now the caller's. Does not wait.
+  virtual unsigned receive(Frame* frames, unsigned count) = 0;
+  // Takes frames from the front, in order; returns how many. The rest stay the caller's, who tries
+  // again next turn: a full queue is back-pressure, not loss.
+  virtual unsigned transmit(const Frame* frames, unsigned count) = 0;
+};
+
+}  // namespace salut
