@@ -1,0 +1,329 @@
+# What bench/run and tests/run do before their own work: packages, build, hugepages. Sourced.
+#
+# Every need has a probe (a command, a header, a pkg-config module, a file), so the question is
+# always "is it there?", and the package manager is asked only for what is not. Without apt the
+# same probes say what to install by hand; with everything there, nothing here needs root.
+#
+# Everything is said on standard error: standard output belongs to the caller (bench --json -).
+# shellcheck shell=bash disable=SC2034
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() { printf 'salut: %s\n' "$*" >&2; }
+die() {
+  say "$*"
+  exit 2
+}
+
+# One need a line: Debian's package, the kind of probe, and what it looks for.
+build_needs='
+g++                    command  g++
+meson                  command  meson
+ninja-build            command  ninja
+pkg-config             command  pkg-config
+libdpdk-dev            module   libdpdk
+libfmt-dev             module   fmt
+libboost-dev           header   boost/lockfree/spsc_queue.hpp
+libcli11-dev           header   CLI/CLI.hpp
+libtomlplusplus-dev    header   toml++/toml.h
+nlohmann-json3-dev     header   nlohmann/json.hpp
+libexpected-dev        header   tl/expected.hpp
+libgtest-dev           header   gtest/gtest.h
+'
+
+# What the micro-benchmarks compare with; the build leaves them out where these are missing.
+compare_needs='
+libbenchmark-dev       header   benchmark/benchmark.h
+libabsl-dev            header   absl/container/flat_hash_map.h
+'
+
+# What single tests use; a test whose tool is missing is skipped and says so.
+fuzz_needs='
+clang-19               command  clang++-19
+libclang-rt-19-dev     file     /usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-x86_64.a
+'
+wire_needs='
+python3-minimal        command  python3
+iproute2               command  ip
+iputils-ping           command  ping
+ethtool                command  ethtool
+curl                   command  curl
+netcat-openbsd         command  nc.openbsd
+nginx-light            command  nginx
+wrk                    command  wrk
+tshark                 command  tshark
+dpdk-dev               command  dpdk-testpmd
+'
+
+# Names the packages of the list $1 that are missing by their probe.
+missing_packages() {
+  local package kind what headers='' missing=()
+  while read -r package kind what; do
+    case $kind in
+      command) have_command "$what" || missing+=("$package") ;;
+      module) pkg-config --exists "$what" 2>/dev/null || missing+=("$package") ;;
+      file) [[ -e $what ]] || missing+=("$package") ;;
+      header) headers+="#if !__has_include(<$what>)"$'\n'"missing $package"$'\n''#endif'$'\n' ;;
+    esac
+  done <<<"$1"
+  if [[ -n $headers ]]; then
+    mapfile -t -O ${#missing[@]} missing < <(missing_headers "$headers")
+  fi
+  printf '%s\n' "${missing[@]}"
+}
+
+# Daemons and root's tools are often not on a user's PATH.
+have_command() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]]; }
+
+# One run of the preprocessor answers for all headers. Without a compiler all are missing.
+missing_headers() {
+  if have_command g++; then
+    g++ -std=c++20 -E -P -x c++ - <<<"$1" | sed -n 's/^missing //p'
+  else
+    sed -n 's/^missing //p' <<<"$1"
+  fi
+}
+
+# Makes sure of the packages of the lists $1 (the build cannot go without) and $2 (single tests can).
+# Sets installed=1 if it installed any: meson then has to look again.
+installed=0
+ensure_packages() {
+  local must may
+  mapfile -t must < <(missing_packages "$1")
+  mapfile -t may < <(missing_packages "$2")
+  drop_empty must
+  drop_empty may
+  if [[ ${#must[@]} -gt 0 || ${#may[@]} -gt 0 ]]; then
+    if have_command apt-get && have_command dpkg-query; then
+      install_with_apt "$1" "$2"
+    else
+      say "no apt-get here; needed, by Debian's names of the packages, and not found:"
+      say "  ${must[*]} ${may[*]}"
+    fi
+  fi
+  mapfile -t must < <(missing_packages "$1")
+  drop_empty must
+  [[ ${#must[@]} -eq 0 ]] || die "cannot build without: $(describe_needs "$1" "${must[@]}")"
+  require_compiler
+}
+
+# mapfile reads an empty answer as one empty line.
+drop_empty() {
+  local -n list=$1
+  [[ ${#list[@]} -eq 1 && -z ${list[0]} ]] && list=()
+  return 0
+}
+
+# "libfmt-dev (module fmt), …" for the packages $2… of the list $1.
+describe_needs() {
+  local needs=$1 package kind what text=''
+  shift
+  while read -r package kind what; do
+    [[ " $* " == *" $package "* ]] && text+="${text:+, }$package ($kind $what)"
+  done <<<"$needs"
+  printf '%s' "$text"
+}
+
+require_compiler() {
+  local major
+  major=$(g++ -dumpversion)
+  [[ ${major%%.*} -ge 12 ]] || die "g++ $major is too old: C++20 as used here needs g++ 12 or newer"
+}
+
+# Runs a command as root: as it is, or through sudo.
+as_root() {
+  if [[ $(id -u) -eq 0 ]]; then
+    "$@"
+  else
+    sudo "$@"
+  fi
+}
+
+can_be_root() {
+  [[ $(id -u) -eq 0 ]] || { have_command sudo && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; }
+}
+
+# Two first runs at a time: the second waits here and then finds everything installed.
+install_with_apt() {
+  local must may
+  if ! can_be_root; then
+    mapfile -t must < <(missing_packages "$1")
+    mapfile -t may < <(missing_packages "$2")
+    say "missing packages; run once as root, or install: ${must[*]} ${may[*]}"
+    return 0
+  fi
+  (
+    flock 8
+    mapfile -t must < <(missing_packages "$1")
+    mapfile -t may < <(missing_packages "$2")
+    drop_empty must
+    drop_empty may
+    [[ ${#must[@]} -gt 0 || ${#may[@]} -gt 0 ]] || exit 0
+    say "installing ${must[*]} ${may[*]}"
+    apt_install must may 8<&-
+  ) 8</var/lib/dpkg || say "the installation failed"
+  installed=1
+}
+
+apt_install() {
+  local -n apt_must=$1 apt_may=$2
+  local package available=()
+  trap 'forbid_services off' EXIT
+  trap 'exit 130' INT TERM
+  apt_quiet update || say "apt-get update failed; trying with the lists that are there"
+  forbid_services on
+  # A tool that this release of the distribution does not have costs one test, not the run.
+  for package in "${apt_may[@]}"; do
+    if apt-cache show "$package" >/dev/null 2>&1; then
+      available+=("$package")
+    else
+      say "no package $package in this distribution"
+    fi
+  done
+  if ! apt_quiet install "${apt_must[@]}" "${available[@]}"; then
+    [[ ${#apt_must[@]} -eq 0 ]] || apt_quiet install "${apt_must[@]}" || return 1
+    for package in "${available[@]}"; do
+      apt_quiet install "$package" || say "could not install $package; its tests are skipped"
+    done
+  fi
+}
+
+# What apt prints is of interest only if it fails.
+apt_quiet() {
+  local action=$1 log status=0 try
+  shift
+  [[ $action == install && $# -eq 0 ]] && return 0
+  log=$(mktemp)
+  # The timeout covers dpkg's lock; that of the package lists has none, hence the loop.
+  for try in 1 2 3 4 5 6; do
+    status=0
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y "$action" \
+      --no-install-recommends -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" \
+      >"$log" 2>&1 </dev/null || status=$?
+    grep -q 'Could not get lock' "$log" || break
+    [[ $try -eq 1 ]] && say "waiting for another apt-get"
+    sleep 10
+  done
+  [[ $status -eq 0 ]] || tail -n 20 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# Debian starts a daemon (nginx) when it installs it, unless policy-rc.d says no.
+policy=/usr/sbin/policy-rc.d
+policy_mark='# by salut, during an installation'
+forbid_services() {
+  if [[ $1 == on && ! -e $policy ]]; then
+    printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  elif [[ $1 == off && -e $policy ]] && grep -qxF "$policy_mark" "$policy"; then
+    as_root rm -f "$policy"
+  fi
+}
+
+# Configures build directory $1 with meson's options $2… and builds all of it, or only the targets
+# in build_targets; build_options adds to meson's. One build at a time in a tree: a second run waits.
+build_targets=()
+build_options=()
+build() {
+  local dir=$1
+  shift
+  (
+    flock 9
+    build_locked "$dir" "$@" 9<&-
+  ) 9<"$root/meson.build" || return 1
+  hand_over "$dir"
+}
+
+build_locked() {
+  local dir=$1 log
+  shift
+  if [[ -e $dir && ! -w $dir ]]; then
+    [[ -x $dir/salut ]] || die "$dir is not writable by $(id -un)"
+    say "$dir is not writable by $(id -un): running what is built there"
+    return 0
+  fi
+  mkdir -p "$dir"
+  log=$dir/setup.log
+  configure "$dir" "$@" >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    say "meson could not configure $dir"
+    return 1
+  }
+  [[ -x $dir/salut ]] || say "building in $dir; the first time takes some minutes"
+  ninja -C "$dir" "${build_targets[@]}" >"$log" 2>&1 || {
+    # The compiler's words, without the lines of what went well.
+    grep -v '^\[[0-9]*/[0-9]*\] \(Compiling\|Linking\|Generating\)' "$log" | tail -n 80 >&2
+    say "the build in $dir failed"
+    return 1
+  }
+  # Meson puts the program where its meson.build is; people look for it at the top.
+  if [[ -x $dir/src/salut && (! -e $dir/salut || -L $dir/salut) ]]; then
+    ln -sfn src/salut "$dir/salut"
+  fi
+}
+
+# Meson is asked only if the options changed, or packages did; else ninja knows what to do.
+configure() {
+  local dir=$1 stamp=$1/.salut-options
+  shift
+  if [[ ! -f $dir/build.ninja ]]; then
+    rm -f "$stamp"
+    meson setup "$dir" "$root" "$@" || return 1
+  elif [[ $installed -eq 1 || ! -f $stamp || "$*" != "$(<"$stamp")" ]]; then
+    meson setup --reconfigure "$dir" "$root" "$@" || meson setup --wipe "$dir" "$root" "$@" ||
+      return 1
+  fi
+  printf '%s\n' "$*" >"$stamp"
+}
+
+# After `sudo tests/run` the tree's owner must still be able to build.
+hand_over() {
+  local owner
+  owner=$(stat -c %u:%g "$root")
+  if [[ $(id -u) -eq 0 && $owner != 0:* ]]; then
+    chown -R "$owner" "$1"
+  fi
+}
+
+build_release() { build "$root/build" -Dbuildtype=release "${build_options[@]}"; }
+build_sanitized() {
+  build "$root/build-sanitize" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
+    -Db_lundef=false "${build_options[@]}"
+}
+
+# DPDK runs on ordinary pages, and somewhat faster on huge ones. 2 MiB each; $1 of them, if the
+# machine has eight times that to spare.
+reserve_hugepages() {
+  local want=$1 knob=/proc/sys/vm/nr_hugepages total free available_kb
+  if [[ ! -r $knob ]]; then
+    say "no hugepages in this kernel; going on without"
+    return 0
+  fi
+  total=$(<"$knob")
+  free=$(awk '/^HugePages_Free/ {print $2}' /proc/meminfo)
+  available_kb=$(awk '/^MemAvailable/ {print $2}' /proc/meminfo)
+  if [[ $free -lt $want ]]; then
+    if [[ ! -w $knob || $(id -u) -ne 0 ]]; then
+      say "no hugepages reserved, and only root may; going on without"
+      return 0
+    elif [[ $available_kb -lt $((want * 2048 * 8)) ]]; then
+      say "too little memory to set hugepages aside; going on without"
+      return 0
+    fi
+    if ! echo $((total + want - free)) 2>/dev/null >"$knob"; then
+      say "hugepages cannot be reserved here; going on without"
+      return 0
+    fi
+    free=$(awk '/^HugePages_Free/ {print $2}' /proc/meminfo)
+    say "hugepages of 2 MiB: $free free now (undo: echo $total > $knob)"
+  fi
+  mount_hugepages
+}
+
+mount_hugepages() {
+  grep -q ' hugetlbfs ' /proc/mounts && return 0
+  [[ $(id -u) -eq 0 ]] || return 0
+  { mkdir -p /dev/hugepages && mount -t hugetlbfs hugetlbfs /dev/hugepages; } 2>/dev/null ||
+    say "cannot mount hugetlbfs at /dev/hugepages; going on without hugepages"
+}

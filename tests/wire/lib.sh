@@ -1,0 +1,165 @@
+# What the scripts of tests/wire share. Sourced; each script runs alone:
+#
+#   tests/wire/ping            status 0 passed, 77 skipped (the last line says why), else failed
+#
+# Every script works in network namespaces and a directory of its own and takes away both, and
+# every process that it started, however it ends. The directory's name has a space on purpose.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+salut=${SALUT:-$root/build/salut}
+PATH=$PATH:/usr/sbin:/sbin  # ip, ethtool and nginx, when root came by su
+export LC_ALL=C
+
+skip() {
+  echo "$*"
+  exit 77
+}
+
+fail() {
+  echo "FAILED: $*"
+  exit 1
+}
+
+# Root, the tools named, a directory, and the trap that cleans up.
+dir='' spaces=() processes=()
+begin() {
+  local tool
+  [[ $(id -u) -eq 0 ]] || skip "needs root"
+  for tool in ip "$@"; do
+    command -v "$tool" >/dev/null || skip "needs $tool"
+  done
+  [[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+  [[ -x $salut ]] || fail "no program $salut: build it first"
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/salut wire.XXXXXX")
+  # Unique among all runs of this moment: in names of instances, namespaces and file prefixes.
+  tag=${dir##*.}
+  tag=${tag,,}$$
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+clean_up() {
+  local status=$? pid space
+  trap '' INT TERM
+  set +e
+  for pid in "${processes[@]}"; do kill -TERM "$pid" 2>/dev/null; done
+  for pid in "${processes[@]}"; do wait_for 5 gone "$pid" || kill -KILL "$pid" 2>/dev/null; done
+  wait
+  for space in "${spaces[@]}"; do
+    ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
+    ip netns del "$space"
+  done
+  if [[ $status -ne 0 && $status -ne 77 ]]; then
+    for log in "$dir"/*.log; do
+      [[ ! -s $log ]] || { echo "-- ${log##*/}:" && tail -n 40 "$log"; }
+    done
+  fi
+  rm -rf "$dir" "/var/run/dpdk/$tag-"*
+  exit "$status"
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# Polls until the command succeeds; fails after $1 seconds.
+wait_for() {
+  local deadline=$((SECONDS + $1 + 1))
+  shift
+  until "$@"; do
+    [[ $SECONDS -lt $deadline ]] || return 1
+    sleep 0.05
+  done
+}
+
+# A namespace of our own; its name comes back in $space.
+new_space() {
+  space=salut-$tag-${#spaces[@]}
+  ip netns add "$space" 2>"$dir/netns.log" || skip "needs network namespaces: $(<"$dir/netns.log")"
+  spaces+=("$space")
+  ip -n "$space" link set lo up
+  # Router solicitations are of no interest here.
+  ip netns exec "$space" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+}
+
+in_space() { ip netns exec "$space" "$@"; }
+
+# Starts a program with its output in $dir/NAME.log; its id comes back in $spawned.
+spawn() {
+  local name=$1
+  shift
+  "$@" >"$dir/$name.log" 2>&1 </dev/null &
+  spawned=$!
+  processes+=("$spawned")
+}
+
+# Waits until the log of process $2 has a line that matches $3.
+wait_for_line() {
+  local name=$1 pid=$2 pattern=$3
+  wait_for 20 line_or_gone "$name" "$pid" "$pattern" || fail "$name: no '$pattern' in 20 s"
+  grep -q -- "$pattern" "$dir/$name.log" || fail "$name ended before it was ready"
+}
+
+line_or_gone() { grep -q -- "$3" "$dir/$1.log" || gone "$2"; }
+
+# The configuration of an instance, on standard output, with one port. The port's lines are $2….
+configuration() {
+  printf 'name = "%s-%s"\n' "$tag" "$1"
+  shift
+  # Small, so that several instances fit a small machine.
+  printf '[memory]\nmbufs = 8192\n[stack]\nconnections = 16384\n'
+  printf '%s\n' "${stack_lines[@]}" '[[port]]' 'name = "wire"' "$@"
+}
+stack_lines=()
+
+# `salut serve` with a TAP in $space: the stack is 10.0.0.2, the kernel 10.0.0.1. $1 names the
+# instance, the rest goes to serve. Its id comes back in $served.
+serve_on_tap() {
+  local name=$1
+  shift
+  configuration "$name" 'type = "tap"' "interface = \"t$name\"" 'addresses = ["10.0.0.2/24"]' \
+    >"$dir/$name.toml"
+  spawn "$name" in_space_exec "$salut" serve --config "$dir/$name.toml" "$@"
+  served=$spawned
+  wait_for_line "$name" "$served" 'ready'
+  kernel_side "t$name" 10.0.0.1/24
+}
+
+# exec, so that the id is that of the program itself and a signal reaches it.
+in_space_exec() { exec ip netns exec "$space" "$@"; }
+
+# The kernel's end of a TAP. Offload off: the kernel then writes whole checksums, and what a
+# capture shows is what was on the wire.
+kernel_side() {
+  in_space ip addr add "$2" dev "$1"
+  in_space ip link set "$1" up
+  in_space ethtool -K "$1" tx off rx off gro off gso off tso off >/dev/null 2>&1 || true
+}
+
+# SIGTERM, and then: exit 0, soon.
+stop() {
+  local pid=$1 status=0
+  kill -TERM "$pid"
+  wait_for "${2:-10}" gone "$pid" || fail "still running ${2:-10} s after SIGTERM"
+  wait "$pid" || status=$?
+  [[ $status -eq 0 ]] || fail "exit status $status after SIGTERM"
+}
+
+# Checks a report of `salut bench`: each argument is an expression over the JSON, as r.
+check_report() {
+  local file=$1
+  shift
+  python3 - "$file" "$@" <<'PYTHON' || fail "the report is not as it must be"
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    r = json.load(file)
+wrong = [text for text in sys.argv[2:] if not eval(text, {"r": r, "sum": sum, "all": all, "set": set})]
+for text in wrong:
+    print("not so:", text)
+if wrong:
+    print(json.dumps(r, indent=1))
+sys.exit(1 if wrong else 0)
+PYTHON
+}
