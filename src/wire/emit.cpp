@@ -1,0 +1,73 @@
+#include "wire/emit.hpp"
+
+#include <cassert>
+
+#include "wire/checksum.hpp"
+
+namespace salut::wire {
+namespace {
+
+// Copies the options and returns their sum. None or one word (MSS) is what nearly all segments
+// have; both take the same instructions, so that SYNs among ACKs do not mispredict.
+inline std::uint64_t put_options(std::byte* to, std::span<const std::byte> options) {
+  static constexpr std::byte zero[4] = {};
+  std::byte nowhere[4];
+  const std::size_t size = options.size();
+  const auto word = load<std::uint32_t>(size != 0 ? options.data() : zero);
+  store(size != 0 ? to : nowhere, word);
+  std::uint64_t total = word;
+  for (std::size_t at = 4; at < size; at += 4) {
+    const auto next = load<std::uint32_t>(options.data() + at);
+    store(to + at, next);
+    total += next;
+  }
+  return total;
+}
+
+}  // namespace
+
+void emit_tcp(Frame& frame, const TcpOut& out) {
+  assert(out.options.size() % 4 == 0 && out.options.size() <= tcp_options_max);
+  const std::size_t header_length = tcp_size + out.options.size();
+  const std::size_t tcp_length = header_length + out.payload_length;
+  const std::size_t total = ipv4_size + tcp_length;
+  assert(frame.room >= ethernet_size + total);
+  std::byte* data = frame.data;
+  view<EthernetHeader>(data) = EthernetHeader{out.dst_mac, out.src_mac, net16(ether_type_ipv4)};
+
+  const std::uint32_t source = out.key.local_addr;
+  const std::uint32_t destination = out.key.remote_addr;
+  const std::uint16_t total_be = net16(static_cast<std::uint16_t>(total));
+  const std::uint16_t id_be = net16(out.ip_id);
+  const auto ttl_protocol = static_cast<std::uint16_t>(out.ttl | protocol_tcp << 8);
+  const std::uint64_t addresses = std::uint64_t{source} + destination;
+  const std::uint16_t ip_checksum = complement(addresses + ipv4_plain + total_be + id_be +
+                                               net16(ipv4_dont_fragment) + ttl_protocol);
+  view<Ipv4Header>(data + ethernet_size) = Ipv4Header{
+      ipv4_plain,   0,           total_be, id_be,      net16(ipv4_dont_fragment), out.ttl,
+      protocol_tcp, ip_checksum, source,   destination};
+
+  const std::uint32_t seq_be = net32(out.seq);
+  const std::uint32_t ack_be = net32(out.ack);
+  const std::uint16_t wnd_be = net16(out.wnd);
+  const auto offset = static_cast<std::uint8_t>(header_length << 2);  // words, in the upper half
+  std::uint64_t tcp_sum = pseudo_header_sum(source, destination, tcp_length);
+  tcp_sum += out.key.local_port;
+  tcp_sum += out.key.remote_port;
+  tcp_sum += std::uint64_t{seq_be} + ack_be + wnd_be;
+  tcp_sum += static_cast<std::uint16_t>(offset | out.flags << 8);
+  tcp_sum += put_options(data + tcp_frame_min, out.options);
+  if (out.payload_length != 0) tcp_sum += sum(data + tcp_at + header_length, out.payload_length);
+  view<TcpHeader>(data + tcp_at) = TcpHeader{out.key.local_port,
+                                             out.key.remote_port,
+                                             seq_be,
+                                             ack_be,
+                                             offset,
+                                             out.flags,
+                                             wnd_be,
+                                             complement(tcp_sum),
+                                             0};
+  frame.length = static_cast<std::uint16_t>(ethernet_size + total);
+}
+
+}  // namespace salut::wire

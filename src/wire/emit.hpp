@@ -1,0 +1,55 @@
+// A segment to send becomes a frame: Ethernet, IPv4 with DF, TCP, both checksums.
+//
+// The payload lies in its place before emit_tcp() is called: the caller copied it to payload_at(),
+// or the frame came with it. The sums are made from the fields while they are in registers, not
+// from the bytes just written: reading eight bytes that were stored as two and four stalls the CPU
+// until the stores have left.
+//
+//   std::memcpy(payload_at(frame, options.size()), bytes, size);
+//   emit_tcp(frame, {.key = tcb.key, ..., .options = options, .payload_length = size});
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "flow/key.hpp"
+#include "stack/device.hpp"
+#include "wire/arp.hpp"
+#include "wire/headers.hpp"
+#include "wire/segment.hpp"
+
+namespace salut::wire {
+
+// Numbers in host order, but for the key.
+struct TcpOut {
+  flow::Key key;  // as the connection has it: local is the sender
+  Mac src_mac;
+  Mac dst_mac;
+  std::uint32_t seq = 0;
+  std::uint32_t ack = 0;
+  std::uint16_t wnd = 0;
+  std::uint8_t flags = 0;  // TcpFlag
+  std::uint8_t ttl = 64;
+  std::uint16_t ip_id = 0;
+  std::uint16_t payload_length = 0;
+  std::span<const std::byte> options;  // a multiple of 4, at most 40; may lie in the frame itself
+};
+
+// Where the payload of a frame to be emitted belongs.
+inline std::byte* payload_at(Frame& frame, std::size_t options_length) {
+  return frame.data + tcp_frame_min + options_length;
+}
+
+// Sets frame.length; a frame below 60 bytes is padded by the device.
+// REQUIRES: frame.room >= 54 + options + payload; options as above.
+void emit_tcp(Frame& frame, const TcpOut& out);
+
+// Writes four bytes and returns 4. A SYN's options are this in most cases.
+inline std::size_t emit_mss_option(std::byte* to, std::uint16_t mss) {
+  const std::uint32_t word = option_mss | 4u << 8 | std::uint32_t{net16(mss)} << 16;
+  store(to, word);
+  return sizeof(word);
+}
+
+}  // namespace salut::wire

@@ -1,0 +1,147 @@
+// The headers of Ethernet, ARP, IPv4, TCP and ICMP as they lie in a frame.
+//
+// A struct here is a view of received bytes: packed (any address will do), allowed to alias, every
+// field in network order unless it is a byte. Reading one is REQUIRED to follow a check of the
+// length; parse.cpp is where these checks are.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "flow/key.hpp"
+#include "salut/error.hpp"
+
+namespace salut::wire {
+
+// Checksums and options are read in words of the host; every CPU that we run on is little-endian.
+static_assert(std::endian::native == std::endian::little);
+
+// A station's address, in the order in which it is written and sent.
+struct [[gnu::packed]] Mac {
+  std::array<std::uint8_t, 6> bytes = {};
+
+  static Result<Mac> parse(std::string_view text);  // "02:00:00:00:00:01"
+  std::string to_string() const;
+  constexpr bool is_group() const { return (bytes[0] & 1) != 0; }  // multicast and broadcast
+  constexpr bool is_zero() const { return *this == Mac{}; }
+  friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
+};
+static_assert(sizeof(Mac) == 6);
+
+inline constexpr Mac broadcast_mac = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+
+struct [[gnu::packed, gnu::may_alias]] EthernetHeader {
+  Mac destination;
+  Mac source;
+  std::uint16_t type;
+};
+static_assert(sizeof(EthernetHeader) == 14);
+
+struct [[gnu::packed, gnu::may_alias]] ArpHeader {
+  std::uint16_t hardware;
+  std::uint16_t protocol;
+  std::uint8_t hardware_length;
+  std::uint8_t protocol_length;
+  std::uint16_t op;
+  Mac sender_mac;
+  std::uint32_t sender_ip;
+  Mac target_mac;
+  std::uint32_t target_ip;
+};
+static_assert(sizeof(ArpHeader) == 28);
+
+struct [[gnu::packed, gnu::may_alias]] Ipv4Header {
+  std::uint8_t version_ihl;
+  std::uint8_t tos;
+  std::uint16_t total_length;
+  std::uint16_t id;
+  std::uint16_t fragment;  // reserved, DF, MF, 13 bits of offset
+  std::uint8_t ttl;
+  std::uint8_t protocol;
+  std::uint16_t checksum;
+  std::uint32_t source;
+  std::uint32_t destination;
+};
+static_assert(sizeof(Ipv4Header) == 20);
+
+struct [[gnu::packed, gnu::may_alias]] TcpHeader {
+  std::uint16_t source_port;
+  std::uint16_t destination_port;
+  std::uint32_t seq;
+  std::uint32_t ack;
+  std::uint8_t offset;  // header length in words, in the upper four bits
+  std::uint8_t flags;
+  std::uint16_t window;
+  std::uint16_t checksum;
+  std::uint16_t urgent;
+};
+static_assert(sizeof(TcpHeader) == 20);
+
+struct [[gnu::packed, gnu::may_alias]] IcmpHeader {
+  std::uint8_t type;
+  std::uint8_t code;
+  std::uint16_t checksum;
+  std::uint16_t id;
+  std::uint16_t sequence;
+};
+static_assert(sizeof(IcmpHeader) == 8);
+
+inline constexpr std::size_t ethernet_size = sizeof(EthernetHeader);
+inline constexpr std::size_t arp_size = sizeof(ArpHeader);
+inline constexpr std::size_t ipv4_size = sizeof(Ipv4Header);  // without options
+inline constexpr std::size_t tcp_size = sizeof(TcpHeader);    // without options
+inline constexpr std::size_t icmp_size = sizeof(IcmpHeader);
+inline constexpr std::size_t tcp_options_max = 40;
+
+// Where TCP begins in a frame of ours, and in nearly all that come in.
+inline constexpr std::size_t tcp_at = ethernet_size + ipv4_size;
+inline constexpr std::size_t tcp_frame_min = tcp_at + tcp_size;
+static_assert(tcp_frame_min == 54);
+
+// Host order, as the registries print them.
+inline constexpr std::uint16_t ether_type_ipv4 = 0x0800;
+inline constexpr std::uint16_t ether_type_arp = 0x0806;
+inline constexpr std::uint16_t arp_hardware_ethernet = 1;
+inline constexpr std::uint16_t arp_request = 1;
+inline constexpr std::uint16_t arp_reply = 2;
+inline constexpr std::uint16_t ipv4_dont_fragment = 0x4000;
+inline constexpr std::uint16_t ipv4_fragment_mask = 0x3fff;  // MF and the offset
+inline constexpr std::uint8_t ipv4_plain = 0x45;             // version 4, no options
+inline constexpr std::uint8_t protocol_icmp = 1;
+inline constexpr std::uint8_t protocol_tcp = 6;
+inline constexpr std::uint8_t icmp_echo_reply = 0;
+inline constexpr std::uint8_t icmp_unreachable = 3;
+inline constexpr std::uint8_t icmp_echo_request = 8;
+inline constexpr std::uint8_t option_end = 0;
+inline constexpr std::uint8_t option_nop = 1;
+inline constexpr std::uint8_t option_mss = 2;
+
+// REQUIRES: sizeof(Header) bytes at `bytes`.
+template <typename Header>
+const Header& view(const std::byte* bytes) {
+  return *reinterpret_cast<const Header*>(bytes);
+}
+template <typename Header>
+Header& view(std::byte* bytes) {
+  return *reinterpret_cast<Header*>(bytes);
+}
+
+// A word at any address, in the order in which it lies there.
+template <typename Word>
+Word load(const std::byte* bytes) {
+  Word word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+template <typename Word>
+void store(std::byte* bytes, Word word) {
+  std::memcpy(bytes, &word, sizeof(word));
+}
+
+}  // namespace salut::wire
