@@ -1,0 +1,50 @@
+// An application: what a worker does with the events of its stack.
+//
+// Calls are per batch, never per event, so that their dispatch costs nothing per connection. An
+// application keeps what it knows of each connection in a fixed table (connection_table.hpp) and
+// allocates nothing once it has started.
+//
+// Threads: an application belongs to one worker, as its stack does.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "salut/stack.hpp"
+
+namespace salut::app {
+
+// What an application has done since start; read it when its worker has returned.
+struct Totals {
+  std::uint64_t connections = 0;  // accepted
+  std::uint64_t requests = 0;     // answered (http)
+  std::uint64_t bytes_in = 0;     // of payload
+  std::uint64_t bytes_out = 0;
+  std::uint64_t refused = 0;  // reset because the table of connections was full
+  std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
+};
+
+class Application {
+ public:
+  virtual ~Application() = default;
+
+  // Listens. An Error is one line for the user.
+  virtual Result<void> start(Stack& stack) = 0;
+  // Once per turn, with an empty span too: that is when timeouts of the application are looked at.
+  virtual void on_events(Stack& stack, std::span<const Event> events) = 0;
+  // Accept nothing more, finish what was begun, send FIN on every connection.
+  virtual void stop(Stack& stack) = 0;
+  // Reset what stop() could not finish.
+  virtual void abort(Stack& stack) = 0;
+
+  const Totals& totals() const { return totals_; }
+
+ protected:
+  Totals totals_;
+};
+
+// Serves until the stack is asked to stop, then closes every connection properly and returns when
+// none is open any more, after `drain` at the latest (what is left is reset then).
+void serve_loop(Stack& stack, Application& application, Duration drain);
+
+}  // namespace salut::app

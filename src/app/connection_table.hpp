@@ -1,0 +1,89 @@
+// What an application knows of each connection: a fixed array, indexed by the connection's slot.
+//
+// A stack numbers its connections densely from 0 to StackConfig::connections, so an application
+// needs no map, no free list and no set_user(): the record lies at the slot, and the generation in
+// it says whether it is of this connection or of an earlier one. Slots are reused last in, first
+// out by the stack, so that the records in use stay in cache as its TCBs do. (Event::user carries
+// the same, but is still 0 in the events of the poll() that brought `accepted`.)
+//
+// A Record is trivially copyable and has a member `std::uint32_t generation`. Memory comes zeroed
+// and untouched from the system: slots that are never used cost address space only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include "salut/connection.hpp"
+
+namespace salut::app {
+
+template <typename Record>
+class ConnectionTable {
+  static_assert(std::is_trivially_copyable_v<Record> && std::is_trivially_destructible_v<Record>);
+
+ public:
+  explicit ConnectionTable(std::uint32_t slots)
+      : slots_(slots), records_(static_cast<Record*>(std::calloc(slots, sizeof(Record)))) {
+    if (records_ == nullptr) throw std::bad_alloc();
+  }
+
+  // The record of a connection, or nullptr if it has none.
+  Record* find(Connection connection) {
+    const std::uint32_t slot = connection.slot() & slot_mask;
+    if (slot >= slots_) return nullptr;
+    Record* record = &records_.get()[slot];
+    return connection && record->generation == connection.generation() ? record : nullptr;
+  }
+
+  // A fresh record, or nullptr if the slot is beyond the table.
+  Record* open(Connection connection) {
+    const std::uint32_t slot = connection.slot() & slot_mask;
+    if (slot >= slots_) return nullptr;
+    stack_bits_ = connection.slot() & ~slot_mask;
+    if (slot >= used_) used_ = slot + 1;
+    Record* record = &records_.get()[slot];
+    *record = Record{};
+    record->generation = connection.generation();
+    return record;
+  }
+
+  static void close(Record& record) { record.generation = 0; }
+
+  // The handle of an open record.
+  Connection connection(const Record& record) const {
+    const auto slot = static_cast<std::uint32_t>(&record - records_.get());
+    return Connection(slot | stack_bits_, record.generation);
+  }
+
+  // One past the highest slot that was ever open, for walks over all of them.
+  std::uint32_t used() const { return used_; }
+  // The record at a slot below used(), or nullptr if it is not open.
+  Record* at(std::uint32_t slot) {
+    Record* record = &records_.get()[slot];
+    return record->generation != 0 ? record : nullptr;
+  }
+
+  template <typename Function>  // Function(Connection, Record&), which may close the record
+  void for_each(Function function) {
+    for (std::uint32_t slot = 0; slot < used_; ++slot) {
+      if (Record* record = at(slot)) function(connection(*record), *record);
+    }
+  }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  static constexpr std::uint32_t slot_mask = (1u << 26) - 1;  // the rest names the stack
+
+  std::uint32_t slots_;
+  std::uint32_t used_ = 0;
+  std::uint32_t stack_bits_ = 0;
+  std::unique_ptr<Record, Free> records_;
+};
+
+}  // namespace salut::app

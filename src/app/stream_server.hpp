@@ -1,0 +1,249 @@
+// What echo, discard and http share: accept, read, and the three ways in which a connection ends.
+//
+// A server derives from StreamServer<Itself, Record> and has pump(connection, record), which does
+// whatever can be done now: it is called when bytes arrived, when a short write may go on, when a
+// block is free again, and when the application stops. pump() takes input with fill() and gives up
+// when that says false.
+//
+// The ends. finish(): close(), nothing unread is left behind. linger(): our FIN goes out and what
+// the peer still sends is discarded until it closes too, for a bounded time: a close() with bytes
+// unread would be a reset (RFC 2525 §2.17) and could take our last words with it. drop(): reset.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "app/application.hpp"
+#include "app/block_pool.hpp"
+#include "app/connection_table.hpp"
+
+namespace salut::app {
+
+struct StreamState {
+  enum class Phase : std::uint8_t {
+    serving,
+    finishing,  // stop() was called: what was begun is finished, nothing new
+    lingering,  // our FIN is out; input is discarded
+    ended,      // close() or abort() was called; only `closed` is still to come
+  };
+
+  std::uint32_t generation = 0;
+  std::uint32_t block = BlockPool::none;  // input that was read: [begin, end) of this block
+  std::uint16_t begin = 0;
+  std::uint16_t end = 0;
+  Phase phase = Phase::serving;
+
+  bool has_input() const { return begin != end; }
+};
+
+struct ServerOptions {
+  Endpoint local;                // any address listens on all
+  std::uint32_t slots = 65'536;  // connections at once: StackConfig::connections
+};
+
+template <typename Derived, typename Record>
+class StreamServer : public Application {
+ public:
+  explicit StreamServer(const ServerOptions& options)
+      : options_(options),
+        table_(options.slots),
+        pool_(std::min<std::uint32_t>(options.slots, blocks_max)),
+        discarded_(BlockPool::block_size) {
+    starved_.reserve(64);
+    lingering_.reserve(64);
+  }
+
+  Result<void> start(Stack& stack) override {
+    Result<Listener> listener = stack.listen(options_.local);
+    if (!listener) return tl::unexpected<Error>(std::move(listener.error()));
+    listener_ = *listener;
+    return {};
+  }
+
+  void on_events(Stack& stack, std::span<const Event> events) override {
+    now_ = stack.now();
+    for (const Event& event : events) on_event(event);
+    if (!starved_.empty() && !pool_.empty()) feed_starved();
+    if (lingered_ != lingering_.size()) end_lingering();
+  }
+
+  void stop(Stack& stack) override {
+    stack.unlisten(listener_);
+    table_.for_each([this](Connection connection, Record& record) {
+      if (record.phase != Phase::serving) return;
+      record.phase = Phase::finishing;
+      derived().pump(connection, record);
+    });
+  }
+
+  void abort(Stack&) override {
+    table_.for_each([this](Connection connection, Record& record) {
+      if (connection.abort() == Errc::ok) ++totals_.aborted;
+      record.phase = Phase::ended;
+    });
+  }
+
+ protected:
+  using Phase = StreamState::Phase;
+
+  // More input into an empty record; false if there is none now, or never again.
+  bool fill(Connection connection, Record& record) {
+    if (record.phase > Phase::finishing) return false;
+    if (record.block == BlockPool::none) {
+      record.block = pool_.acquire();
+      if (record.block == BlockPool::none) {
+        starved_.push_back(connection);
+        return false;
+      }
+    }
+    const auto count = connection.read(pool_.bytes(record.block));
+    if (count && *count > 0) {
+      record.begin = 0;
+      record.end = static_cast<std::uint16_t>(*count);
+      totals_.bytes_in += *count;
+      return true;
+    }
+    pool_.release(record.block);
+    if (!count) {
+      if (count.error() == Errc::end_of_stream) finish(connection, record);
+    } else if (record.phase == Phase::finishing) {
+      linger(connection, record);
+    }
+    return false;
+  }
+
+  std::span<const std::byte> input(const Record& record) {
+    return pool_.bytes(record.block).subspan(record.begin, record.end - record.begin);
+  }
+  static void consume(Record& record, std::size_t count) {
+    record.begin = static_cast<std::uint16_t>(record.begin + count);
+  }
+
+  // write() with the bookkeeping: how many were taken; a write that cannot be is the end.
+  std::size_t send(Connection connection, Record& record, std::span<const std::byte> bytes) {
+    const auto count = connection.write(bytes);
+    if (!count) {
+      drop(connection, record);
+      return 0;
+    }
+    totals_.bytes_out += *count;
+    return *count;
+  }
+
+  void finish(Connection connection, Record& record) {
+    forget_input(record);
+    record.phase = Phase::ended;
+    connection.close();
+  }
+
+  void linger(Connection connection, Record& record) {
+    forget_input(record);
+    record.phase = Phase::lingering;
+    connection.shutdown();
+    lingering_.push_back({connection, now_ + linger_limit});
+    discard(connection, record);
+  }
+
+  void drop(Connection connection, Record& record) {
+    forget_input(record);
+    record.phase = Phase::ended;
+    connection.abort();
+  }
+
+  // Reads and forgets. False: the peer has closed, and so have we.
+  bool discard(Connection connection, Record& record) {
+    while (true) {
+      const auto count = connection.read(discarded_);
+      if (!count) {
+        finish(connection, record);
+        return false;
+      }
+      if (*count == 0) return true;
+      totals_.bytes_in += *count;
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t blocks_max = 4'096;
+  static constexpr Duration linger_limit = std::chrono::seconds{2};
+
+  struct Lingering {
+    Connection connection;
+    Instant until;
+  };
+
+  Derived& derived() { return static_cast<Derived&>(*this); }
+
+  void on_event(const Event& event) {
+    const Connection connection = event.connection;
+    if (event.has(Event::accepted)) [[unlikely]] {
+      ++totals_.connections;
+      if (table_.open(connection) == nullptr) {
+        ++totals_.refused;
+        connection.abort();
+        return;
+      }
+    }
+    Record* record = table_.find(connection);
+    if (record == nullptr) return;  // a handshake that failed before it was accepted
+    if (event.has(Event::closed)) {
+      forget_input(*record);
+      table_.close(*record);
+    } else if (event.has(Event::readable | Event::writable | Event::peer_closed)) {
+      if (record->phase <= Phase::finishing) {
+        derived().pump(connection, *record);
+      } else if (record->phase == Phase::lingering) {
+        discard(connection, *record);
+      }
+    }
+  }
+
+  void forget_input(Record& record) {
+    pool_.release(record.block);
+    record.begin = record.end = 0;
+  }
+
+  // Connections that found no block, first come first served. Whoever finds none again queues up.
+  void feed_starved() {
+    fed_.clear();
+    fed_.swap(starved_);
+    for (const Connection connection : fed_) {
+      Record* record = table_.find(connection);
+      if (record != nullptr && record->phase <= Phase::finishing && !record->has_input()) {
+        derived().pump(connection, *record);
+      }
+    }
+  }
+
+  // In order of their deadlines, since all wait for the same time; [0, lingered_) is done.
+  void end_lingering() {
+    for (; lingered_ < lingering_.size() && lingering_[lingered_].until <= now_; ++lingered_) {
+      const Connection connection = lingering_[lingered_].connection;
+      Record* record = table_.find(connection);
+      if (record != nullptr && record->phase == Phase::lingering) finish(connection, *record);
+    }
+    if (2 * lingered_ >= lingering_.size()) {
+      lingering_.erase(lingering_.begin(),
+                       lingering_.begin() + static_cast<std::ptrdiff_t>(lingered_));
+      lingered_ = 0;
+    }
+  }
+
+  ServerOptions options_;
+  ConnectionTable<Record> table_;
+  BlockPool pool_;
+  std::vector<std::byte> discarded_;
+  std::vector<Connection> starved_;
+  std::vector<Connection> fed_;
+  std::vector<Lingering> lingering_;
+  std::size_t lingered_ = 0;
+  Listener listener_;
+  Instant now_;
+};
+
+}  // namespace salut::app
