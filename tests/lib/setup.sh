@@ -97,8 +97,8 @@ ensure_packages() {
     if have_command apt-get && have_command dpkg-query; then
       install_with_apt "$1" "$2"
     else
-      say "no apt-get here; needed, by Debian's names of the packages, and not found:"
-      say "  ${must[*]} ${may[*]}"
+      say "no apt-get here; not found (Debian's package, and what it gives):"
+      say "  $(describe_needs "$1$2" "${must[@]}" "${may[@]}")"
     fi
   fi
   mapfile -t must < <(missing_packages "$1")
@@ -145,11 +145,10 @@ can_be_root() {
 
 # Two first runs at a time: the second waits here and then finds everything installed.
 install_with_apt() {
-  local must may
+  local must may missing
   if ! can_be_root; then
-    mapfile -t must < <(missing_packages "$1")
-    mapfile -t may < <(missing_packages "$2")
-    say "missing packages; run once as root, or install: ${must[*]} ${may[*]}"
+    mapfile -t missing < <(missing_packages "$1$2")
+    say "missing packages; run once as root, or install: ${missing[*]}"
     return 0
   fi
   (
@@ -159,7 +158,8 @@ install_with_apt() {
     drop_empty must
     drop_empty may
     [[ ${#must[@]} -gt 0 || ${#may[@]} -gt 0 ]] || exit 0
-    say "installing ${must[*]} ${may[*]}"
+    missing=("${must[@]}" "${may[@]}")
+    say "installing ${missing[*]}"
     apt_install must may 8<&-
   ) 8</var/lib/dpkg || say "the installation failed"
   installed=1
@@ -245,12 +245,12 @@ build_locked() {
   fi
   mkdir -p "$dir"
   log=$dir/setup.log
+  [[ -f $dir/build.ninja ]] || say "building in $dir; the first time takes some minutes"
   configure "$dir" "$@" >"$log" 2>&1 || {
     tail -n 40 "$log" >&2
     say "meson could not configure $dir"
     return 1
   }
-  [[ -x $dir/salut ]] || say "building in $dir; the first time takes some minutes"
   ninja -C "$dir" "${build_targets[@]}" >"$log" 2>&1 || {
     # The compiler's words, without the lines of what went well.
     grep -v '^\[[0-9]*/[0-9]*\] \(Compiling\|Linking\|Generating\)' "$log" | tail -n 80 >&2
@@ -287,6 +287,10 @@ hand_over() {
 }
 
 build_release() { build "$root/build" -Dbuildtype=release "${build_options[@]}"; }
+build_fuzzers() {
+  build "$root/build-fuzz" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
+    -Db_lundef=false
+}
 build_sanitized() {
   build "$root/build-sanitize" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
     -Db_lundef=false "${build_options[@]}"

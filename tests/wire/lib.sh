@@ -23,8 +23,7 @@ fail() {
   exit 1
 }
 
-# Root, the tools named, a directory, and the trap that cleans up.
-dir='' spaces=() processes=()
+# Root, /dev/net/tun, the tools named, and what begin_anywhere does.
 begin() {
   local tool
   [[ $(id -u) -eq 0 ]] || skip "needs root"
@@ -32,6 +31,12 @@ begin() {
     command -v "$tool" >/dev/null || skip "needs $tool"
   done
   [[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
+  begin_anywhere
+}
+
+# The program, a directory, and the trap that cleans up.
+dir='' spaces=() processes=()
+begin_anywhere() {
   [[ -x $salut ]] || fail "no program $salut: build it first"
   dir=$(mktemp -d "${TMPDIR:-/tmp}/salut wire.XXXXXX")
   # Unique among all runs of this moment: in names of instances, namespaces and file prefixes.
@@ -163,3 +168,39 @@ if wrong:
 sys.exit(1 if wrong else 0)
 PYTHON
 }
+
+# Runs a program in $dir: the paths of sockets are short there, and need no quoting for DPDK.
+here() { cd "$dir" && exec "$@"; }
+
+# testpmd in io mode with a vhost port on each of the sockets $2… in $dir. $1: paired or loop.
+# Interactive or not it reads standard input and ends at its end: it gets a pipe that stays open.
+start_testpmd() {
+  local topology=$1 vdevs=() socket
+  shift
+  for socket in "$@"; do
+    vdevs+=(--vdev "net_vhost${#vdevs[@]},iface=$socket,queues=1")
+  done
+  mkfifo "$dir/held"
+  exec {held}<>"$dir/held"
+  spawn testpmd testpmd_held --lcores '0@0,1@0' --no-pci "--file-prefix=$tag-testpmd" \
+    --no-huge -m 192 "${vdevs[@]}" -- \
+    --forward-mode=io --auto-start "--port-topology=$topology" --total-num-mbufs=8192
+  for socket in "$@"; do
+    wait_for 20 test -S "$dir/$socket" || fail "testpmd made no socket $socket"
+  done
+}
+testpmd_held() { here dpdk-testpmd "$@" <&"$held"; }
+
+no_interface() { ! in_space ip link show dev "$1" >/dev/null 2>&1; }
+
+# What an instance could leave behind on the machine: files of its run, hugepage files, sockets in
+# our directory, interfaces in our namespace. Others run here too: only what bears our tag counts.
+leftovers() {
+  find /dev/hugepages /var/run/dpdk /run /tmp -maxdepth 3 -xdev -name "*$tag*" \
+    ! -path '/run/netns/*' ! -path "$dir" ! -path "$dir/*" 2>/dev/null | sort
+  find "$dir" -type s
+  [[ ${#spaces[@]} -eq 0 ]] || in_space ip -o link show | sed -n 's/^[0-9]*: \([^:@]*\).*/\1/p' |
+    grep -vx lo || true
+}
+leftovers_before() { leftovers >"$dir/before"; }
+no_leftovers() { diff "$dir/before" <(leftovers) || fail "something was left behind"; }
