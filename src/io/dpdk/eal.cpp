@@ -1,0 +1,206 @@
+#include "io/dpdk/eal.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <string_view>
+
+namespace salut::io {
+namespace {
+
+// DPDK's log stream: a buffer instead of the terminal.
+class LogBuffer {
+ public:
+  static LogBuffer& instance() {
+    static LogBuffer buffer;
+    return buffer;
+  }
+
+  void open() {
+    if (stream_ != nullptr) return;
+    cookie_io_functions_t functions = {};
+    functions.write = [](void* cookie, const char* data, std::size_t size) -> ssize_t {
+      static_cast<LogBuffer*>(cookie)->append({data, size});
+      return static_cast<ssize_t>(size);
+    };
+    stream_ = fopencookie(this, "w", functions);
+    if (stream_ == nullptr) return;
+    setvbuf(stream_, nullptr, _IOLBF, 4'096);
+    rte_openlog_stream(stream_);
+  }
+
+  void append(std::string_view text) {
+    const std::scoped_lock lock(mutex_);
+    text_.append(text.substr(0, limit - std::min(limit, text_.size())));
+  }
+
+  std::string take() {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(text_, {});
+  }
+
+  std::string text() {
+    const std::scoped_lock lock(mutex_);
+    return text_;
+  }
+
+ private:
+  static constexpr std::size_t limit = 65'536;
+  std::mutex mutex_;
+  std::string text_;
+  FILE* stream_ = nullptr;
+};
+
+// What DPDK prints past its log, to stderr and stdout, while this lives: into the log buffer.
+class CaptureOutput {
+ public:
+  CaptureOutput() {
+    file_ = memfd_create("salut-eal-output", MFD_CLOEXEC);
+    if (file_ < 0) return;
+    std::fflush(nullptr);
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+      saved_[fd - 1] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+      if (saved_[fd - 1] >= 0) dup2(file_, fd);
+    }
+  }
+  ~CaptureOutput() {
+    if (file_ < 0) return;
+    std::fflush(nullptr);
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+      if (saved_[fd - 1] < 0) continue;
+      dup2(saved_[fd - 1], fd);
+      close(saved_[fd - 1]);
+    }
+    std::string text(16'384, '\0');
+    const ssize_t got = pread(file_, text.data(), text.size(), 0);
+    if (got > 0) LogBuffer::instance().append({text.data(), static_cast<std::size_t>(got)});
+    close(file_);
+  }
+  CaptureOutput(const CaptureOutput&) = delete;
+
+ private:
+  int file_ = -1;
+  int saved_[2] = {-1, -1};
+};
+
+std::vector<std::string> arguments_of(const EalOptions& options) {
+  std::vector<std::string> arguments = {"salut", "--file-prefix", options.name, "--no-shconf"};
+  std::string lcores = fmt::format("0@({})", fmt::join(options.allowed, ","));
+  for (std::size_t worker = 0; worker < options.cores.size(); ++worker) {
+    lcores += fmt::format(",{}@{}", worker + 1, options.cores[worker]);
+  }
+  arguments.insert(arguments.end(), {"--lcores", lcores, "--main-lcore", "0"});
+  if (options.hugepages) {
+    arguments.push_back("--in-memory");
+    if (options.shared) arguments.push_back("--single-file-segments");
+  } else {
+    arguments.push_back("--no-huge");
+  }
+  arguments.insert(arguments.end(), {"-m", std::to_string(options.megabytes)});
+  if (options.pci.empty()) {
+    arguments.insert(arguments.end(), {"--no-pci", "--iova-mode=va"});
+  }
+  for (const std::string& address : options.pci) {
+    arguments.insert(arguments.end(), {"-a", address});
+  }
+  return arguments;
+}
+
+// DPDK refuses to start without its telemetry socket; without a place for that, go without it.
+bool has_runtime_directory() {
+  const char* directory = std::getenv("RUNTIME_DIRECTORY");
+  if (directory == nullptr)
+    directory = geteuid() == 0 ? "/var/run" : std::getenv("XDG_RUNTIME_DIR");
+  if (directory == nullptr) directory = "/tmp";
+  const std::string dpdk = std::string(directory) + "/dpdk";
+  return access(dpdk.c_str(), F_OK) == 0 ? access(dpdk.c_str(), W_OK | X_OK) == 0
+                                         : access(directory, W_OK | X_OK) == 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
+  static bool started = false;
+  if (std::exchange(started, true)) {
+    return fail(Errc::unsupported,
+                "a Runtime was open in this process before, and DPDK starts once per process; "
+                "want a new process");
+  }
+  LogBuffer::instance().open();
+  std::vector<std::string> arguments = arguments_of(options);
+  if (!has_runtime_directory()) arguments.push_back("--no-telemetry");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+
+  int rc = 0;
+  {
+    const CaptureOutput capture;
+    rc = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
+  }
+  if (rc < 0) {
+    const std::string why = last_error_line();
+    return fail(rte_errno == EACCES ? Errc::no_permission : Errc::no_memory,
+                fmt::format("DPDK does not start ({}): {}", rte_strerror(rte_errno),
+                            why.empty() ? "it gave no reason" : why));
+  }
+  return std::unique_ptr<Eal>(new Eal());
+}
+
+Eal::~Eal() {
+  const CaptureOutput capture;
+  rte_eal_cleanup();
+}
+
+bool Eal::launch(std::uint32_t worker, int (*function)(void*), void* argument) {
+  return rte_eal_remote_launch(function, argument, worker + 1) == 0;
+}
+
+bool Eal::running(std::uint32_t worker) const {
+  return rte_eal_get_lcore_state(worker + 1) == RUNNING;
+}
+
+void Eal::wait(std::uint32_t worker) { rte_eal_wait_lcore(worker + 1); }
+
+std::uint64_t tsc_hz() { return rte_get_tsc_hz(); }
+
+std::string take_log() { return LogBuffer::instance().take(); }
+
+std::string last_error_line() {
+  const std::string text = LogBuffer::instance().text();
+  std::string last;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    // "EAL: FATAL: Cannot init memory", "tap_nl_init(): ...": the words after the subsystem.
+    for (const std::string_view prefix :
+         {"EAL: ", "FATAL: ", "Error - exiting with code: 1", " "}) {
+      if (line.starts_with(prefix)) line.remove_prefix(prefix.size());
+    }
+    if (!line.empty()) last = line;
+  }
+  return last;
+}
+
+std::uint64_t free_hugepages_mb() {
+  std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+  std::uint64_t pages = 0;
+  return file >> pages ? pages * 2 : 0;
+}
+
+}  // namespace salut::io

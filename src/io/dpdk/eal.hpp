@@ -1,0 +1,58 @@
+// DPDK's environment: cores, memory and devices of this process. One per process, and never twice.
+//
+// It never looks at PCI unless an address was configured, never leaves a hugepage file behind (all
+// memory is anonymous or a memfd, so that kill -9 frees it too), and keeps its chatter in a buffer,
+// which is shown when something fails.
+//
+// lcore 0 is the control thread, on all allowed cores; lcore w + 1 is worker w, on its own core.
+// Cores may coincide: one core runs everything.
+//
+// Threads: start() and the destructor on the control thread. No rte_* header is needed here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "salut/error.hpp"
+
+namespace salut::io {
+
+struct EalOptions {
+  std::string name;                    // file prefix; of the instance
+  std::vector<std::uint32_t> cores;    // of each worker
+  std::vector<std::uint32_t> allowed;  // of the control thread
+  std::vector<std::string> pci;        // addresses that may be probed; no other is looked at
+  std::uint32_t megabytes = 64;
+  bool hugepages = false;
+  bool shared = false;  // a vhost-user back end maps this memory: one descriptor per region
+};
+
+class Eal {
+ public:
+  static Result<std::unique_ptr<Eal>> start(const EalOptions& options);
+  ~Eal();
+  Eal(const Eal&) = delete;
+
+  // Runs `function(argument)` on worker's lcore; false if it is busy.
+  bool launch(std::uint32_t worker, int (*function)(void*), void* argument);
+  bool running(std::uint32_t worker) const;
+  void wait(std::uint32_t worker);
+
+ private:
+  Eal() = default;
+};
+
+// Of the TSC, from CPUID or measured; valid once Eal::start() has returned.
+std::uint64_t tsc_hz();
+
+// The last line that DPDK logged as an error since take_log() was called, without its prefix.
+std::string last_error_line();
+// Everything that DPDK logged since the last call, at most the first 64 KiB.
+std::string take_log();
+
+// Free 2 MiB hugepages of the kernel's default pool, in MiB; 0 if it has none.
+std::uint64_t free_hugepages_mb();
+
+}  // namespace salut::io

@@ -1,0 +1,357 @@
+// What a configuration must be as a whole, however it was made.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "salut/config.hpp"
+#include "worker/config_keys.hpp"
+#include "worker/cores.hpp"
+
+namespace salut {
+namespace {
+
+using namespace config;
+
+class Check {
+ public:
+  explicit Check(const Config& config) : config_(config) {}
+
+  Result<void> run() {
+    instance();
+    workers();
+    memory();
+    stack();
+    if (config_.ports.empty()) bad("port", "", "missing", "at least one [[port]]");
+    for (std::size_t i = 0; i < config_.ports.size(); ++i) port(i);
+    for (std::size_t i = 0; i < config_.ports.size(); ++i) between(i);
+    every_worker_has_a_port();
+    if (error_) return tl::unexpected<Error>(*error_);
+    return {};
+  }
+
+ private:
+  void bad(std::string_view key, std::string_view value, std::string_view problem,
+           std::string_view want) {
+    if (!error_) error_ = complaint(config_.file, key, value, problem, want);
+  }
+  void bad_port(std::size_t i, std::string_view key, std::string_view value,
+                std::string_view problem, std::string_view want) {
+    bad(fmt::format("port[{}].{}", i, key), value, problem, want);
+  }
+  void range(std::string_view key, double value, double min, double max) {
+    if (!(value >= min && value <= max)) {
+      bad(key, number_text(value), "out of range", range_text(min, max));
+    }
+  }
+
+  static bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= name_max &&
+           std::all_of(text.begin(), text.end(), [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+           });
+  }
+
+  void instance() {
+    if (!is_name(config_.name)) {
+      bad("name", quoted(config_.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
+    }
+  }
+
+  void workers() {
+    range("workers.count", config_.workers, 1, workers_max);
+    if (config_.cores.empty()) return;
+    if (config_.cores.size() != config_.workers) {
+      bad("workers.cores", fmt::format("[{}]", fmt::join(config_.cores, ", ")),
+          fmt::format("{} for workers.count = {}", plural(config_.cores.size(), "core"),
+                      config_.workers),
+          fmt::format("{}, one per worker", config_.workers));
+    }
+    const std::vector<std::uint32_t> allowed = allowed_cores();
+    for (std::size_t i = 0; i < config_.cores.size(); ++i) {
+      if (std::find(allowed.begin(), allowed.end(), config_.cores[i]) == allowed.end()) {
+        bad(fmt::format("workers.cores[{}]", i), std::to_string(config_.cores[i]),
+            "no core that this process may use",
+            fmt::format("one of {}", fmt::join(allowed, ", ")));
+      }
+    }
+  }
+
+  void memory() {
+    const std::string& pages = config_.hugepages;
+    if (pages != "auto" && pages != "on" && pages != "off") {
+      bad("memory.hugepages", quoted(pages), "unknown word", "\"auto\", \"on\" or \"off\"");
+    }
+    range("memory.megabytes", config_.megabytes, 0, megabytes_max);
+    range("memory.mbufs", config_.mbufs, mbufs_min, mbufs_max);
+  }
+
+  void stack() {
+    for (const StackNumber& entry : stack_numbers) {
+      const double value = std::visit(
+          [&](auto field) {
+            if constexpr (std::is_same_v<decltype(field), Duration StackConfig::*>) {
+              return static_cast<double>((config_.stack.*field).count()) / entry.unit_ns;
+            } else {
+              return static_cast<double>(config_.stack.*field);
+            }
+          },
+          entry.field);
+      range(fmt::format("stack.{}", entry.key), value, entry.min, entry.max);
+    }
+    const auto millis = [](Duration d) {
+      return number_text(static_cast<double>(d.count()) / millis_ns);
+    };
+    const StackConfig& s = config_.stack;
+    if (s.rto_min > s.rto_max) {
+      bad("stack.rto_min_ms", millis(s.rto_min), "above rto_max_ms",
+          fmt::format("at most {}", millis(s.rto_max)));
+    }
+    if (s.rto_initial > s.rto_max) {
+      bad("stack.rto_initial_ms", millis(s.rto_initial), "above rto_max_ms",
+          fmt::format("at most {}", millis(s.rto_max)));
+    }
+  }
+
+  // One port by itself.
+  void port(std::size_t i) {
+    const PortConfig& p = config_.ports[i];
+    if (p.name.empty()) bad_port(i, "name", "", "missing", "1 to 32 of a-z, 0-9, _ and -");
+    if (!is_name(p.name)) {
+      bad_port(i, "name", quoted(p.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
+    }
+    own_key(i, PortType::loop, "peer", p.peer, "the name of the port at the other end");
+    own_key(i, PortType::tap, "interface", p.interface, "the kernel's name for it, \"salut0\"");
+    own_key(i, PortType::vdev, "vdev", p.vdev, "DPDK's words, \"net_virtio_user0,path=/tmp/s\"");
+    own_key(i, PortType::pci, "pci", p.pci, "a PCI address, \"0000:03:00.0\"");
+    if (p.type == PortType::tap) tap_interface(i);
+    if (p.type == PortType::vdev) vdev(i);
+    if (p.type == PortType::pci && !is_pci_address(p.pci)) {
+      bad_port(i, "pci", quoted(p.pci), "not a PCI address", "one such as \"0000:03:00.0\"");
+    }
+    addresses(i);
+    gateway(i);
+    mac(i);
+    range(fmt::format("port[{}].mtu", i), p.mtu, mtu_min, mtu_max);
+    if (p.worker >= config_.workers) {
+      bad_port(i, "worker", std::to_string(p.worker),
+               fmt::format("no such worker; workers.count is {}", config_.workers),
+               range_text(0, config_.workers - 1));
+    }
+  }
+
+  // A key that one type of port must have and the others must not.
+  void own_key(std::size_t i, PortType type, std::string_view key, const std::string& value,
+               std::string_view want) {
+    const PortType has = config_.ports[i].type;
+    if (has == type && value.empty()) bad_port(i, key, "", "missing", want);
+    if (has != type && !value.empty()) {
+      bad_port(i, key, quoted(value), fmt::format("not for a port of type \"{}\"", type_name(has)),
+               fmt::format("type = \"{}\", or no such key", type_name(type)));
+    }
+  }
+
+  void tap_interface(std::size_t i) {
+    const std::string& name = config_.ports[i].interface;
+    const bool good = name.size() <= interface_max && name != "." && name != ".." &&
+                      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                        return std::isgraph(c) != 0 && c != '/' && c != ':' && c != ',' && c != '%';
+                      });
+    if (!good) {
+      bad_port(i, "interface", quoted(name), "not a name for an interface",
+               "at most 15 letters, digits, - and _");
+    }
+  }
+
+  void vdev(std::size_t i) {
+    const std::string& words = config_.ports[i].vdev;
+    if (words.starts_with("net_tap")) {
+      bad_port(i, "vdev", quoted(words), "a TAP has a type of its own",
+               "type = \"tap\" and interface = \"NAME\"");
+    }
+    const bool spaces = std::any_of(words.begin(), words.end(),
+                                    [](unsigned char c) { return std::isgraph(c) == 0; });
+    if (!(words.starts_with("net_") || words.starts_with("eth_")) || spaces) {
+      bad_port(i, "vdev", quoted(words), "not a network vdev",
+               "one such as \"net_virtio_user0,path=/tmp/s,queues=1\"");
+    }
+  }
+
+  static bool is_pci_address(std::string_view text) {
+    static constexpr std::string_view shape = "hhhh:hh:hh.o";
+    if (text.size() != shape.size()) return false;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      const auto c = static_cast<unsigned char>(text[i]);
+      if (shape[i] == 'h'   ? std::isxdigit(c) == 0
+          : shape[i] == 'o' ? c < '0' || c > '7'
+                            : c != shape[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // An address that a host may have as its own.
+  static bool is_unicast(IpAddress address) {
+    const std::uint32_t top = address.v4() >> 24;
+    return address.is_v4() && top != 0 && top != 127 && top < 224;
+  }
+
+  void addresses(std::size_t i) {
+    const PortConfig& p = config_.ports[i];
+    if (p.addresses.empty()) {
+      bad_port(i, "addresses", "", "missing", "at least one, [\"10.0.0.1/24\"]");
+    }
+    for (std::size_t k = 0; k < p.addresses.size(); ++k) {
+      if (!is_unicast(p.addresses[k].address) || p.addresses[k].length > 32) {
+        bad_port(i, fmt::format("addresses[{}]", k), quoted(p.addresses[k].to_string()),
+                 "not an address of a host", "an IPv4 unicast address, \"10.0.0.1/24\"");
+      }
+    }
+    for (std::size_t k = 0; k < p.ranges.size(); ++k) {
+      const AddressRange& range = p.ranges[k];
+      const std::uint64_t last = std::uint64_t{range.first.v4()} + range.count - 1;
+      if (range.count == 0 || last > 0xffffffffu || !is_unicast(range.first) ||
+          !is_unicast(IpAddress::v4(static_cast<std::uint32_t>(last)))) {
+        bad_port(i, fmt::format("ranges[{}]", k), quoted(range.to_string()),
+                 "not addresses of hosts", "IPv4 unicast addresses, \"10.1.0.0/16\"");
+      }
+    }
+  }
+
+  void gateway(std::size_t i) {
+    const PortConfig& p = config_.ports[i];
+    if (p.gateway.is_any()) return;
+    std::vector<std::string> links;
+    bool on_link = false;
+    bool own = false;
+    for (const Prefix& prefix : p.addresses) {
+      links.push_back(prefix.to_string());
+      on_link = on_link || prefix.contains(p.gateway);
+      own = own || prefix.address == p.gateway;
+    }
+    const std::string value = quoted(p.gateway.to_string());
+    if (own) bad_port(i, "gateway", value, "the port's own address", "a neighbour's");
+    if (!on_link || !p.gateway.is_v4()) {
+      bad_port(i, "gateway", value, "on no link of this port",
+               fmt::format("an address in {}", list_text(links)));
+    }
+  }
+
+  void mac(std::size_t i) {
+    const std::string& text = config_.ports[i].mac;
+    if (text.empty()) return;
+    bool good = text.size() == 17;
+    for (std::size_t k = 0; good && k < text.size(); ++k) {
+      good = k % 3 == 2 ? text[k] == ':' : std::isxdigit(static_cast<unsigned char>(text[k])) != 0;
+    }
+    if (!good) {
+      bad_port(i, "mac", quoted(text), "not a MAC address", "one such as \"02:00:00:00:00:01\"");
+    } else if (std::stoi(text.substr(0, 2), nullptr, 16) % 2 != 0 || text == "00:00:00:00:00:00") {
+      bad_port(i, "mac", quoted(text), "not the address of one station",
+               "a unicast address such as \"02:00:00:00:00:01\"");
+    }
+  }
+
+  // One port against the others.
+  void between(std::size_t i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const PortConfig& a = config_.ports[i];
+      const PortConfig& b = config_.ports[j];
+      if (a.name == b.name) {
+        bad_port(i, "name", quoted(a.name), fmt::format("port[{}] has this name", j),
+                 "a name of its own");
+      }
+      same(i, j, "interface", a.interface, b.interface);
+      same(i, j, "pci", a.pci, b.pci);
+      same(i, j, "vdev", a.vdev.substr(0, a.vdev.find(',')), b.vdev.substr(0, b.vdev.find(',')));
+      if (a.worker == b.worker) overlap(i, j);
+    }
+    if (config_.ports[i].type == PortType::loop) peer(i);
+  }
+
+  void same(std::size_t i, std::size_t j, std::string_view key, const std::string& a,
+            const std::string& b) {
+    if (a.empty() || a != b) return;
+    bad_port(i, key, quoted(a), fmt::format("port[{}] has it", j), "a device of its own");
+  }
+
+  struct Span {
+    std::string key;
+    std::string text;
+    std::uint64_t first;
+    std::uint64_t last;
+  };
+
+  std::vector<Span> spans(std::size_t i) const {
+    std::vector<Span> all;
+    const PortConfig& p = config_.ports[i];
+    for (std::size_t k = 0; k < p.addresses.size(); ++k) {
+      const std::uint32_t at = p.addresses[k].address.v4();
+      all.push_back({fmt::format("addresses[{}]", k), p.addresses[k].to_string(), at, at});
+    }
+    for (std::size_t k = 0; k < p.ranges.size(); ++k) {
+      const std::uint64_t at = p.ranges[k].first.v4();
+      all.push_back(
+          {fmt::format("ranges[{}]", k), p.ranges[k].to_string(), at, at + p.ranges[k].count - 1});
+    }
+    return all;
+  }
+
+  // Local addresses of one worker name one port each, or nobody could say where to answer.
+  void overlap(std::size_t i, std::size_t j) {
+    const std::vector<Span> others = spans(j);
+    for (const Span& a : spans(i)) {
+      for (const Span& b : others) {
+        if (a.first > b.last || b.first > a.last) continue;
+        bad_port(
+            i, a.key, quoted(a.text),
+            fmt::format("overlaps port[{}].{} = {} on the same worker", j, b.key, quoted(b.text)),
+            "addresses of its own");
+      }
+    }
+  }
+
+  void peer(std::size_t i) {
+    const PortConfig& a = config_.ports[i];
+    std::vector<std::string> loops;
+    for (const PortConfig& b : config_.ports) {
+      if (b.type == PortType::loop) loops.push_back(quoted(b.name));
+      if (b.name != a.peer) continue;
+      if (b.type != PortType::loop) {
+        bad_port(i, "peer", quoted(a.peer), fmt::format("a port of type \"{}\"", type_name(b.type)),
+                 "one of type \"loop\"");
+      } else if (b.peer != a.name) {
+        bad_port(i, "peer", quoted(a.peer), fmt::format("that port has peer = {}", quoted(b.peer)),
+                 fmt::format("peer = {} there", quoted(a.name)));
+      }
+      return;
+    }
+    bad_port(i, "peer", quoted(a.peer), "no port has this name", list_text(loops));
+  }
+
+  void every_worker_has_a_port() {
+    for (std::uint32_t worker = 0; worker < config_.workers && !error_; ++worker) {
+      const bool has = std::any_of(config_.ports.begin(), config_.ports.end(),
+                                   [&](const PortConfig& p) { return p.worker == worker; });
+      if (has) continue;
+      bad("workers.count", std::to_string(config_.workers),
+          fmt::format("worker {} has no port", worker),
+          fmt::format("a [[port]] with worker = {}, or fewer workers", worker));
+    }
+  }
+
+  static std::string plural(std::size_t n, std::string_view noun) {
+    return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+  }
+
+  const Config& config_;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Result<void> validate(const Config& config) { return Check(config).run(); }
+
+}  // namespace salut

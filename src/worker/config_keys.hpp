@@ -1,0 +1,70 @@
+// The keys of a configuration file as data, and the one line that says what is wrong with a value.
+//
+// Reader (config.cpp) and check (config_check.cpp) walk the same table of numbers, so that a value
+// from a file and a value from code meet the same limits and the same words.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "salut/config.hpp"
+
+namespace salut::config {
+
+using NumberField = std::variant<std::uint32_t StackConfig::*, Duration StackConfig::*>;
+
+// A number of [stack]. Durations are written in the unit that ends the key.
+struct StackNumber {
+  std::string_view key;
+  NumberField field;
+  double min;
+  double max;
+  double unit_ns = 1;
+};
+
+inline constexpr double seconds_ns = 1e9;
+inline constexpr double millis_ns = 1e6;
+
+inline constexpr auto stack_numbers = std::to_array<StackNumber>({
+    {"connections", &StackConfig::connections, 16, 67'108'863},
+    {"time_wait", &StackConfig::time_wait, 16, 1'000'000'000},
+    {"buffer_blocks", &StackConfig::buffer_blocks, 16, 4'294'967'295},
+    {"send_buffer", &StackConfig::send_buffer, 2'048, 16'777'216},
+    {"recv_buffer", &StackConfig::recv_buffer, 2'048, 65'535},
+    {"msl_s", &StackConfig::msl, 0.001, 3'600, seconds_ns},
+    {"rto_initial_ms", &StackConfig::rto_initial, 1, 60'000, millis_ns},
+    {"rto_min_ms", &StackConfig::rto_min, 1, 60'000, millis_ns},
+    {"rto_max_ms", &StackConfig::rto_max, 1, 600'000, millis_ns},
+    {"syn_timeout_s", &StackConfig::syn_timeout, 1, 3'600, seconds_ns},
+    {"retry_timeout_s", &StackConfig::retry_timeout, 1, 3'600, seconds_ns},
+    {"fin_wait_2_s", &StackConfig::fin_wait_2, 1, 3'600, seconds_ns},
+});
+
+inline constexpr double workers_max = 64;
+inline constexpr double cores_max = 65'535;
+inline constexpr double megabytes_max = 16'777'216;
+inline constexpr double mbufs_min = 1'024;
+inline constexpr double mbufs_max = 8'388'608;
+inline constexpr double mtu_min = 576;
+inline constexpr double mtu_max = 9'000;
+inline constexpr std::size_t name_max = 32;
+inline constexpr std::size_t interface_max = 15;  // IFNAMSIZ less its zero
+
+// "FILE: KEY = VALUE: PROBLEM; want WANT". An empty file, value or want leaves its part out.
+Error complaint(std::string_view file, std::string_view key, std::string_view value,
+                std::string_view problem, std::string_view want);
+
+std::string quoted(std::string_view text);                  // "text" with its quotes
+std::string range_text(double min, double max);             // 16..65535
+std::string number_text(double value);                      // 0.001, 30
+std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
+std::string_view type_name(PortType type);                  // "tap"
+
+// The key that was probably meant, or empty if none is near.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> known);
+
+}  // namespace salut::config

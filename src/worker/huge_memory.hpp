@@ -1,0 +1,40 @@
+// The long-lived arrays of a stack, on transparent huge pages.
+//
+// A table of ten million connections on 4 KiB pages costs a page walk per random access; on 2 MiB
+// pages the walk stays in the caches. The kernel gives such pages to anonymous memory that asks
+// (madvise), without root and without hugetlbfs; where it has none left it gives small ones, and
+// nothing fails. Pages arrive zeroed, on first touch: what is never used costs nothing.
+//
+// Thread safety: none; start-up runs on one thread. Cost: one mmap per array.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "salut/config.hpp"
+#include "salut/error.hpp"
+#include "stack/memory.hpp"
+
+namespace salut {
+
+class HugeMemory final : public Memory {
+ public:
+  // With `prefault` every page is taken at once: a slower start, and no fault on the way of a
+  // packet. A kernel without MADV_POPULATE_WRITE (before 5.14) takes them on first touch.
+  explicit HugeMemory(bool prefault = false) : prefault_(prefault) {}
+
+  void* allocate(std::size_t bytes, Use use) override;
+  void release(void* memory, std::size_t bytes, Use use) noexcept override;
+
+ private:
+  bool prefault_;
+};
+
+// What this process may still take: the least of MemAvailable and what its cgroups leave it.
+std::uint64_t available_memory();
+
+// What the arrays of all workers will need at most, and an Error that names the keys that make it
+// so if that is more than `available` bytes.
+Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available);
+
+}  // namespace salut
