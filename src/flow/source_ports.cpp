@@ -1,0 +1,85 @@
+#include "flow/source_ports.hpp"
+
+#include <bit>
+
+namespace salut::flow {
+
+SourcePorts::SourcePorts(std::uint64_t seed) : destination_(expand(seed)) {
+  for (std::uint64_t& secret : secrets_) secret = expand(seed);
+  // Random starts (RFC 6056 §3.3.4), far enough from the end that no counter ever wraps.
+  for (std::uint64_t& counter : counters_) counter = expand(seed) >> 16;
+}
+
+void SourcePorts::add_range(std::uint32_t interface, std::uint32_t first_addr_h,
+                            std::uint32_t count) {
+  ranges_.push_back(Range{interface, first_addr_h, count});
+}
+
+std::uint64_t SourcePorts::addresses(const LocalWish& wish) const {
+  if (wish.addr != 0) return 1;
+  std::uint64_t count = 0;
+  for (const Range& range : ranges_) count += range.interface == wish.interface ? range.count : 0;
+  return count;
+}
+
+std::uint64_t SourcePorts::space(const LocalWish& wish) const {
+  return addresses(wish) * (wish.port != 0 ? 1 : ports_per_address);
+}
+
+SourcePorts::Walk SourcePorts::walk_to(std::uint32_t remote_addr, std::uint16_t remote_port,
+                                       const LocalWish& wish) const {
+  const std::uint64_t of_key = destination_(Key{remote_addr, wish.addr, remote_port, wish.port});
+  const std::uint64_t hash = fold(of_key ^ secrets_[rounds], of_key + wish.interface);
+  Walk walk;
+  walk.remote_addr = remote_addr;
+  walk.remote_port = remote_port;
+  walk.counter = static_cast<std::uint16_t>(hash % counter_count);
+  walk.space = space(wish);
+  walk.start = scale(hash, walk.space);
+  walk.tweak = hash;
+  return walk;
+}
+
+Key SourcePorts::candidate(const Walk& walk, const LocalWish& wish, std::uint64_t step) const {
+  const std::uint64_t nth = permute((walk.start + step) % walk.space, walk);
+  std::uint32_t addr = wish.addr;
+  std::uint16_t port = wish.port;
+  if (port == 0) {
+    port = net16(static_cast<std::uint16_t>(first_port + nth % ports_per_address));
+    if (addr == 0) addr = net32(address(wish.interface, nth / ports_per_address));
+  } else if (addr == 0) {
+    addr = net32(address(wish.interface, nth));
+  }
+  return Key{walk.remote_addr, addr, walk.remote_port, port};
+}
+
+// A Feistel network over the next power of two, applied until the value is inside: fewer than two
+// times on average. Each half is changed by a keyed hash of the other, so each round is undone by
+// itself, and the whole is a permutation however weak the hash.
+std::uint64_t SourcePorts::permute(std::uint64_t value, const Walk& walk) const {
+  if (walk.space == 1) return 0;
+  const auto bits = std::max(static_cast<unsigned>(std::bit_width(walk.space - 1)), 2u);
+  const unsigned low_bits = bits / 2;
+  const unsigned high_bits = bits - low_bits;
+  do {
+    std::uint64_t low = value & ((std::uint64_t{1} << low_bits) - 1);
+    std::uint64_t high = value >> low_bits;
+    for (unsigned round = 0; round < rounds; round += 2) {
+      high ^= fold(low ^ secrets_[round], walk.tweak ^ secrets_[round]) >> (64 - high_bits);
+      low ^= fold(high ^ secrets_[round + 1], walk.tweak ^ secrets_[round + 1]) >> (64 - low_bits);
+    }
+    value = high << low_bits | low;
+  } while (value >= walk.space);
+  return value;
+}
+
+std::uint32_t SourcePorts::address(std::uint32_t interface, std::uint64_t nth) const {
+  for (const Range& range : ranges_) {
+    if (range.interface != interface) continue;
+    if (nth < range.count) return range.first_addr_h + static_cast<std::uint32_t>(nth);
+    nth -= range.count;
+  }
+  return 0;
+}
+
+}  // namespace salut::flow

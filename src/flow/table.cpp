@@ -1,0 +1,121 @@
+#include "flow/table.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace salut::flow {
+
+namespace {
+
+// Eight slots at a load of 0.85 are 34/5 entries per bucket; the two more are for small tables,
+// where chance weighs most. Even, so that an odd sum never leads from a bucket to itself.
+std::uint32_t buckets_for(std::uint64_t entries) {
+  return static_cast<std::uint32_t>(((entries * 5 + 33) / 34 + 3) / 2 * 2);
+}
+
+}  // namespace
+
+Table::Table(Memory& memory, std::uint64_t entries)
+    : capacity_(entries),
+      bucket_count_(buckets_for(entries)),
+      buckets_(memory, bucket_count_, Use::flow_table) {}
+
+void Table::candidates(const std::uint64_t* hashes, std::uint32_t* out, unsigned n) const {
+  constexpr unsigned batch = 64;
+  struct Waiting {
+    unsigned i;
+    std::uint32_t other;
+  };
+  std::array<Waiting, batch> waiting;
+  for (unsigned begin = 0; begin < n; begin += batch) {
+    unsigned count = 0;
+    const unsigned end = std::min(n, begin + batch);
+    for (unsigned i = begin; i < end; ++i) {
+      const std::uint16_t tag = tag_of(hashes[i]);
+      const std::uint32_t home = home_of(hashes[i]);
+      const Bucket& bucket = buckets_[home];
+      const unsigned hits = matches(bucket, tag);
+      out[i] = hits != 0 ? first(bucket, hits) : none;
+      if (hits == 0 && bucket.gone[tag % classes] != 0) {
+        waiting[count] = Waiting{i, other_of(home, tag)};
+        __builtin_prefetch(&buckets_[waiting[count].other]);
+        ++count;
+      }
+    }
+    for (unsigned w = 0; w < count; ++w) {
+      const Bucket& other = buckets_[waiting[w].other];
+      const unsigned hits = matches(other, tag_of(hashes[waiting[w].i]));
+      if (hits != 0) out[waiting[w].i] = first(other, hits);
+    }
+  }
+}
+
+bool Table::insert_elsewhere(std::uint32_t home, std::uint16_t tag, std::uint32_t index) {
+  Bucket& other = buckets_[other_of(home, tag)];
+  if (const unsigned free = matches(other, empty); free != 0) {
+    place(other, lowest(free), tag, index, true);
+    count_gone(buckets_[home], tag);
+  } else if (!insert_by_moving(home, tag, index)) {
+    return false;
+  }
+  ++size_;
+  return true;
+}
+
+// Breadth first, so that the path that it finds is a shortest one and meets no bucket twice: what
+// a second meeting could reach, the first has already looked at.
+bool Table::insert_by_moving(std::uint32_t home, std::uint16_t tag, std::uint32_t index) {
+  struct Visit {
+    std::uint32_t bucket;
+    std::uint16_t parent;  // the visit, and the slot in its bucket, whose entry would move here
+    std::uint16_t slot;
+  };
+  std::array<Visit, max_visits> visits;
+  visits[0] = Visit{home, 0, 0};
+  visits[1] = Visit{other_of(home, tag), 0, 0};
+  unsigned count = 2;
+  for (unsigned at = 0; at < count; ++at) {
+    const Bucket& bucket = buckets_[visits[at].bucket];
+    for (unsigned slot = 0; slot < slots; ++slot) {
+      std::uint32_t to = other_of(visits[at].bucket, bucket.tags[slot]);
+      const unsigned free = matches(buckets_[to], empty);
+      if (free == 0) {
+        if (count < max_visits) {
+          visits[count++] =
+              Visit{to, static_cast<std::uint16_t>(at), static_cast<std::uint16_t>(slot)};
+        }
+        continue;
+      }
+      unsigned hole = lowest(free);
+      unsigned from_slot = slot;
+      for (unsigned from = at;; from = visits[from].parent) {
+        move(visits[from].bucket, from_slot, to, hole);
+        to = visits[from].bucket;
+        hole = from_slot;
+        if (from < 2) break;
+        from_slot = visits[from].slot;
+      }
+      const bool guest = to != home;
+      place(buckets_[to], hole, tag, index, guest);
+      if (guest) count_gone(buckets_[home], tag);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Either to its other bucket or back home: the guest bit knows which.
+void Table::move(std::uint32_t from, unsigned from_slot, std::uint32_t to, unsigned to_slot) {
+  Bucket& source = buckets_[from];
+  const std::uint16_t tag = source.tags[from_slot];
+  const bool was_guest = (source.guests >> from_slot & 1) != 0;
+  place(buckets_[to], to_slot, tag, source.indices[from_slot], !was_guest);
+  source.tags[from_slot] = empty;
+  if (was_guest) {
+    count_back(buckets_[to], tag);
+  } else {
+    count_gone(source, tag);
+  }
+}
+
+}  // namespace salut::flow

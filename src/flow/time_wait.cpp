@@ -1,0 +1,180 @@
+#include "flow/time_wait.hpp"
+
+#include <bit>
+#include <stdexcept>
+
+namespace salut::flow {
+
+namespace {
+
+// Two slots more than `longest` spans, for its ends, and one for an expire() that comes late.
+std::uint32_t slots_for(std::uint32_t longest, unsigned shift) { return (longest >> shift) + 3; }
+
+unsigned shift_for(std::uint32_t longest, std::uint32_t max_slots) {
+  unsigned shift = 4;
+  while (slots_for(longest, shift) > max_slots) ++shift;
+  return shift;
+}
+
+// All chunks of a slot are full but its last, and but the first of the slot that is being scanned;
+// one is no chunk.
+std::uint64_t chunks_for(std::uint64_t capacity, std::uint64_t slots, unsigned chunk_records) {
+  const std::uint64_t chunks = capacity / chunk_records + std::min(capacity, slots) + 3;
+  if (chunks * chunk_records >> 31 != 0) throw std::invalid_argument("too many TIME_WAIT records");
+  return chunks;
+}
+
+}  // namespace
+
+TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, timer::Tick start, std::uint32_t longest)
+    : capacity_(capacity),
+      slot_shift_(shift_for(longest, max_slots)),
+      position_(start),
+      quiet_until_(start),
+      slots_(memory, std::bit_ceil(std::max(slots_for(longest, slot_shift_), 64u)), Use::time_wait),
+      occupied_(memory, slots_.size() / 64, Use::time_wait),
+      chunks_(memory, chunks_for(capacity, slots_.size(), chunk_records), Use::time_wait),
+      records_(memory, chunks_.size() * chunk_records, Use::time_wait) {}
+
+std::uint32_t TimeWait::append(const Record& record) {
+  if (live_ >= capacity_) return none;
+  const timer::Tick tick = std::max(record.deadline, position_);
+  const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
+  if ((tick.value - base) >> slot_shift_ >= slots_.size()) return none;
+  const std::uint32_t slot = slot_of(tick);
+  std::uint32_t chunk = slots_[slot].last;
+  if (chunk == 0 || chunks_[chunk].fill == chunk_records) {
+    chunk = grow(slot);
+    if (chunk == 0) return none;
+  }
+  ++chunks_[chunk].live;
+  ++live_;
+  const std::uint32_t index = chunk * chunk_records + chunks_[chunk].fill++;
+  records_[index] = record;
+  records_[index].dead = 0;
+  quiet_until_ = std::min(quiet_until_, record.deadline);
+  return index;
+}
+
+void TimeWait::kill(std::uint32_t index) {
+  records_[index].dead = 1;
+  --live_;
+  const std::uint32_t chunk = index / chunk_records;
+  if (--chunks_[chunk].live == 0) release(chunk);
+}
+
+// A chunk at the end of the slot, or 0.
+std::uint32_t TimeWait::grow(std::uint32_t slot) {
+  std::uint32_t chunk = free_;
+  if (chunk != 0) {
+    free_ = chunks_[chunk].next;
+  } else {
+    if (untouched_ == chunks_.size()) return 0;
+    chunk = untouched_++;
+  }
+  Slot& ends = slots_[slot];
+  chunks_[chunk] = Chunk{0, ends.last, slot, 0, 0};
+  if (ends.last != 0) {
+    chunks_[ends.last].next = chunk;
+  } else {
+    ends.first = chunk;
+    occupied_[slot / 64] |= std::uint64_t{1} << slot % 64;
+  }
+  ends.last = chunk;
+  return chunk;
+}
+
+void TimeWait::release(std::uint32_t chunk) {
+  const Chunk& gone = chunks_[chunk];
+  Slot& ends = slots_[gone.slot];
+  if (ends.first == chunk && gone.slot == slot_of(position_)) consumed_ = 0;
+  (gone.previous != 0 ? chunks_[gone.previous].next : ends.first) = gone.next;
+  (gone.next != 0 ? chunks_[gone.next].previous : ends.last) = gone.previous;
+  if (ends.first == 0) occupied_[gone.slot / 64] &= ~(std::uint64_t{1} << gone.slot % 64);
+  chunks_[chunk].next = free_;
+  free_ = chunk;
+}
+
+// From the front of the position's slot to the first live record that is not due.
+TimeWait::Scan TimeWait::scan_due(timer::Tick now, unsigned budget,
+                                  std::array<Expired, max_batch>& batch) const {
+  Scan scan;
+  unsigned at = consumed_;
+  std::uint32_t chunk = slots_[slot_of(position_)].first;
+  for (; chunk != 0; chunk = chunks_[chunk].next, at = 0) {
+    const std::uint32_t next = chunks_[chunk].next;
+    for (unsigned r = 0; r < chunk_records; r += 2) {
+      __builtin_prefetch(records_.data() + std::size_t{next} * chunk_records + r);
+    }
+    for (; at < chunks_[chunk].fill; ++at) {
+      if (scan.looked_at == budget || scan.expired == max_batch) return scan;
+      const std::uint32_t index = chunk * chunk_records + at;
+      const Record& record = records_[index];
+      if (record.dead == 0) {
+        if (record.deadline > now) return scan;
+        batch[scan.expired++] = Expired{index, &record};
+      }
+      ++scan.looked_at;
+    }
+  }
+  return scan;
+}
+
+// What the scan looked at is gone: whole chunks, and the front of one.
+void TimeWait::retire(const Scan& scan) {
+  live_ -= scan.expired;
+  const Slot& ends = slots_[slot_of(position_)];
+  unsigned left = scan.looked_at;
+  while (left != 0) {
+    const std::uint32_t chunk = ends.first;
+    const unsigned here = chunks_[chunk].fill - consumed_;
+    if (left >= here) {
+      release(chunk);
+      left -= here;
+      continue;
+    }
+    for (const unsigned end = consumed_ + left; consumed_ < end; ++consumed_) {
+      if (records_[chunk * chunk_records + consumed_].dead == 0) --chunks_[chunk].live;
+    }
+    if (chunks_[chunk].live == 0) release(chunk);
+    left = 0;
+  }
+}
+
+// To the next slot that holds anything, at most to `now`. False: nothing is due until then.
+bool TimeWait::step(timer::Tick now) {
+  constexpr std::uint32_t far = 1u << 30;
+  const std::optional<std::uint32_t> ahead = first_occupied();
+  if (!ahead) {
+    position_ = std::max(position_, now);
+    quiet_until_ = now + far;
+    return false;
+  }
+  const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
+  const timer::Tick begin{base + (*ahead << slot_shift_)};
+  if (*ahead != 0 && begin <= now) {
+    position_ = begin;
+    return true;
+  }
+  position_ = std::max(position_, now);
+  const std::uint32_t first = slots_[slot_of(begin)].first * chunk_records;
+  const Record& record = records_[first + (*ahead == 0 ? consumed_ : 0)];
+  // A dead record does not hold back those behind it.
+  quiet_until_ = record.dead != 0 ? begin : record.deadline;
+  return false;
+}
+
+// How many slots ahead of the position's own.
+std::optional<std::uint32_t> TimeWait::first_occupied() const {
+  const auto slots = static_cast<std::uint32_t>(slots_.size());
+  const std::uint32_t own = slot_of(position_);
+  for (std::uint32_t ahead = 0; ahead < slots;) {
+    const std::uint32_t slot = (own + ahead) & (slots - 1);
+    const std::uint64_t word = occupied_[slot / 64] >> slot % 64;
+    if (word != 0) return ahead + static_cast<std::uint32_t>(std::countr_zero(word));
+    ahead += 64 - slot % 64;
+  }
+  return std::nullopt;
+}
+
+}  // namespace salut::flow
