@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 namespace salut::flow {
 
@@ -116,6 +117,26 @@ void Table::move(std::uint32_t from, unsigned from_slot, std::uint32_t to, unsig
   } else {
     count_gone(source, tag);
   }
+}
+
+bool Table::audit() const {
+  std::vector<std::array<std::uint32_t, classes>> gone(bucket_count_);
+  std::uint64_t entries = 0;
+  for (std::uint32_t b = 0; b < bucket_count_; ++b) {
+    const Bucket& bucket = buckets_[b];
+    for (unsigned slot = 0; slot < slots; ++slot) {
+      if (bucket.tags[slot] == empty) continue;
+      ++entries;
+      const bool guest = (bucket.guests >> slot & 1) != 0;
+      if (guest) ++gone[other_of(b, bucket.tags[slot])][bucket.tags[slot] % classes];
+    }
+  }
+  for (std::uint32_t b = 0; b < bucket_count_; ++b) {
+    for (unsigned c = 0; c < classes; ++c) {
+      if (buckets_[b].gone[c] != 255 && buckets_[b].gone[c] != gone[b][c]) return false;
+    }
+  }
+  return entries == size_;
 }
 
 }  // namespace salut::flow

@@ -133,6 +133,8 @@ class Table {
   std::uint64_t size() const { return size_; }
   // How many entries are sure to fit. insert() goes on above it while there is room.
   std::uint64_t capacity() const { return capacity_; }
+  // For tests: whether the counts agree with the guests. Walks everything.
+  bool audit() const;
 
  private:
   static constexpr unsigned slots = 8;

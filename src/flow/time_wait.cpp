@@ -38,7 +38,7 @@ TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, timer::Tick start, st
 
 std::uint32_t TimeWait::append(const Record& record) {
   if (live_ >= capacity_) return none;
-  const timer::Tick tick = std::max(record.deadline, position_);
+  const timer::Tick tick = std::max(timer::Tick{record.deadline}, position_);
   const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
   if ((tick.value - base) >> slot_shift_ >= slots_.size()) return none;
   const std::uint32_t slot = slot_of(tick);
@@ -52,7 +52,7 @@ std::uint32_t TimeWait::append(const Record& record) {
   const std::uint32_t index = chunk * chunk_records + chunks_[chunk].fill++;
   records_[index] = record;
   records_[index].dead = 0;
-  quiet_until_ = std::min(quiet_until_, record.deadline);
+  quiet_until_ = std::min(quiet_until_, timer::Tick{record.deadline});
   return index;
 }
 
@@ -111,7 +111,7 @@ TimeWait::Scan TimeWait::scan_due(timer::Tick now, unsigned budget,
       const std::uint32_t index = chunk * chunk_records + at;
       const Record& record = records_[index];
       if (record.dead == 0) {
-        if (record.deadline > now) return scan;
+        if (timer::Tick{record.deadline} > now) return scan;
         batch[scan.expired++] = Expired{index, &record};
       }
       ++scan.looked_at;
@@ -160,7 +160,7 @@ bool TimeWait::step(timer::Tick now) {
   const std::uint32_t first = slots_[slot_of(begin)].first * chunk_records;
   const Record& record = records_[first + (*ahead == 0 ? consumed_ : 0)];
   // A dead record does not hold back those behind it.
-  quiet_until_ = record.dead != 0 ? begin : record.deadline;
+  quiet_until_ = record.dead != 0 ? begin : timer::Tick{record.deadline};
   return false;
 }
 

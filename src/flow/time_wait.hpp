@@ -41,7 +41,7 @@ struct Record {
   std::uint32_t snd_nxt = 0;
   std::uint32_t rcv_nxt = 0;
   std::uint32_t ts_recent = 0;
-  timer::Tick deadline;
+  std::uint32_t deadline = 0;  // a Tick's value
   std::uint16_t rcv_wnd = 0;
   std::uint8_t flags = 0;  // the owner's
   std::uint8_t dead = 0;   // the arena's
