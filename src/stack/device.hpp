@@ -11,19 +11,19 @@ namespace salut {
 
 // What a device says of a received frame's checksums.
 enum FrameFlag : std::uint16_t {
-  ip_checksum_good = 1,   // verified by the device
-  l4_checksum_good = 2,   // verified by the device, or the sender left it to hardware (virtio)
-  checksum_bad = 4,       // the device found one wrong
-  scattered = 8,          // in more than one buffer; only the first `length` bytes are at `data`
+  ip_checksum_good = 1,  // verified by the device
+  l4_checksum_good = 2,  // verified by the device, or the sender left it to hardware (virtio)
+  checksum_bad = 4,      // the device found one wrong
+  scattered = 8,         // in more than one buffer; only the first `length` bytes are at `data`
 };
 
 struct Frame {
-  std::byte* data = nullptr;   // the Ethernet header
-  void* handle = nullptr;      // the device's own buffer; the core never looks inside
-  std::uint16_t length = 0;    // bytes of frame at `data`
-  std::uint16_t room = 0;      // bytes that may be written at `data`, at least `length`
-  std::uint16_t flags = 0;     // FrameFlag, on receive
-  std::uint16_t port = 0;      // index of the stack's interface it came in on or goes out of
+  std::byte* data = nullptr;  // the Ethernet header
+  void* handle = nullptr;     // the device's own buffer; the core never looks inside
+  std::uint16_t length = 0;   // bytes of frame at `data`
+  std::uint16_t room = 0;     // bytes that may be written at `data`, at least `length`
+  std::uint16_t flags = 0;    // FrameFlag, on receive
+  std::uint16_t port = 0;     // index of the stack's interface it came in on or goes out of
 };
 static_assert(sizeof(Frame) == 24);
 

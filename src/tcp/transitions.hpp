@@ -67,21 +67,23 @@ constexpr std::string_view name(Event event) {
 
 // What a transition asks for beside the new state: bits, so that the hot path tests none of them
 // one by one.
-enum Act : std::uint16_t {
-  none = 0,
-  send_syn = 1,
-  send_syn_ack = 2,
-  send_ack = 4,        // may ride on what the application sends in the same turn
-  send_challenge = 8,  // rate-limited ACK (RFC 5961 §7)
-  send_fin = 16,       // after all queued data
-  send_rst = 32,
-  arm_2msl = 64,       // enter TIME_WAIT, or start it again
-  retransmit = 128,
-  new_child = 256,     // LISTEN stays; a connection of its own gets the next state
-  established = 512,   // tell the owner: accepted or connected
-  peer_closed = 1024,  // tell the owner: no more data will come
-  release = 2048,      // the connection ends: tell the owner why, give back the TCB
-  error = 4096,        // the call is refused
+struct Act {
+  enum : std::uint16_t {
+    none = 0,
+    send_syn = 1,
+    send_syn_ack = 2,
+    send_ack = 4,        // may ride on what the application sends in the same turn
+    send_challenge = 8,  // rate-limited ACK (RFC 5961 §7)
+    send_fin = 16,       // after all queued data
+    send_rst = 32,
+    arm_2msl = 64,       // enter TIME_WAIT, or start it again
+    retransmit = 128,
+    new_child = 256,     // LISTEN stays; a connection of its own gets the next state
+    established = 512,   // tell the owner: accepted or connected
+    peer_closed = 1024,  // tell the owner: no more data will come
+    release = 2048,      // the connection ends: tell the owner why, give back the TCB
+    error = 4096,        // the call is refused
+  };
 };
 inline constexpr std::size_t act_count = 13;
 inline constexpr std::array<std::string_view, act_count> act_names = {
@@ -169,7 +171,7 @@ inline constexpr auto rows = [] {
     {in(closed),                     syn_ack,      same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
     {in(listen),                     syn_ack,      same,         A::send_rst,                   "RFC 9293 3.10.7.2: an ACK"},
     {in(syn_sent),                   syn_ack,      established,  A::send_ack | A::established,  "RFC 9293 3.10.7.3"},
-    {in(syn_received),               syn_ack,      established,  A::send_ack | A::established,  "simultaneous open: the ACK of our SYN comes as SYN,ACK"},
+    {in(syn_received),               syn_ack,      established,  A::established,                "simultaneous open: the ACK of our SYN comes as SYN,ACK"},
     {detail::synchronized,           syn_ack,      same,         A::send_challenge,             "RFC 5961 4"},
     {in(time_wait),                  syn_ack,      same,         A::send_ack,                   "an old duplicate"},
 

@@ -1,0 +1,79 @@
+// Who listens where: one index by local port, so that a SYN finds its listener in one load.
+//
+// Listeners on the same port with different addresses are chained, the most exact address first.
+// Threads: the stack's lcore.
+#pragma once
+
+#include <cstdint>
+
+#include "stack/memory.hpp"
+
+namespace salut::flow {
+
+struct ListenerSlot {
+  std::uint32_t address = 0;    // network order; 0 any
+  std::uint16_t port = 0;       // network order
+  std::uint16_t next = 0xffff;  // the next listener on this port
+  std::uint32_t half_open = 0;  // children in SYN_RECEIVED
+  std::uint32_t backlog = 0;
+  bool open = false;
+};
+
+class Listeners {
+ public:
+  static constexpr std::uint16_t none = 0xffff;
+  static constexpr std::uint16_t capacity = 1024;
+
+  explicit Listeners(Memory& memory)
+      : slots_(memory, capacity, Use::tcb), by_port_(memory, 65'536, Use::tcb) {
+    for (std::size_t i = 0; i < by_port_.size(); ++i) by_port_[i] = none;
+  }
+
+  std::uint16_t find(std::uint32_t address, std::uint16_t port) const {
+    std::uint16_t index = by_port_[port];
+    while (index != none && slots_[index].address != address && slots_[index].address != 0) {
+      index = slots_[index].next;
+    }
+    return index;
+  }
+  std::uint16_t find_exact(std::uint32_t address, std::uint16_t port) const {
+    std::uint16_t index = by_port_[port];
+    while (index != none && slots_[index].address != address) index = slots_[index].next;
+    return index;
+  }
+
+  // none: the table is full. The pair must be free.
+  std::uint16_t add(std::uint32_t address, std::uint16_t port, std::uint32_t backlog) {
+    for (std::uint16_t i = 0; i < capacity; ++i) {
+      if (slots_[i].open || slots_[i].half_open != 0) continue;
+      slots_[i] = ListenerSlot{address, port, none, 0, backlog, true};
+      // Any address goes last: exact ones win.
+      std::uint16_t* link = &by_port_[port];
+      while (address == 0 && *link != none) link = &slots_[*link].next;
+      slots_[i].next = *link;
+      *link = i;
+      ++count_;
+      return i;
+    }
+    return none;
+  }
+
+  void remove(std::uint16_t index) {
+    std::uint16_t* link = &by_port_[slots_[index].port];
+    while (*link != index) link = &slots_[*link].next;
+    *link = slots_[index].next;
+    slots_[index].open = false;
+    --count_;
+  }
+
+  ListenerSlot& operator[](std::uint16_t index) { return slots_[index]; }
+  bool valid(std::uint16_t index) const { return index < capacity && slots_[index].open; }
+  std::uint32_t count() const { return count_; }
+
+ private:
+  FixedArray<ListenerSlot> slots_;
+  FixedArray<std::uint16_t> by_port_;
+  std::uint32_t count_ = 0;
+};
+
+}  // namespace salut::flow

@@ -1,0 +1,323 @@
+#include "stack/engine.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "tcp/input.hpp"
+#include "tcp/lifecycle.hpp"
+#include "tcp/mss.hpp"
+#include "tcp/output.hpp"
+#include "tcp/rtt.hpp"
+#include "timer/timeouts.hpp"
+#include "wire/parse.hpp"
+
+namespace salut::stack {
+
+using tcp::Flag;
+using tcp::Tcb;
+
+namespace {
+constexpr Duration neighbour_period = std::chrono::milliseconds{100};
+}  // namespace
+
+Engine::Engine(const StackConfig& config, std::vector<Interface> interfaces, FramePool& pool,
+               Memory& memory, std::uint64_t seed, std::uint8_t stack_id, Instant start)
+    : c_(config, std::move(interfaces), pool, memory, seed, stack_id, start),
+      neighbours_due_(start) {
+  c_.links.set_unresolved_listener(this);
+}
+
+Engine::~Engine() { c_.links.set_unresolved_listener(nullptr); }
+
+std::span<const Event> Engine::poll(Instant now) {
+  c_.now = now;
+  c_.tick = timer::tick_of(now);
+  c_.event_count = 0;
+
+  tcp::flush_outputs(c_);  // what the application made ready
+  c_.links.flush();
+  bool busy = c_.links.sent_something();
+
+  busy |= receive();  // a burst of each port through the whole protocol
+  timer::run_timers(c_);
+  if (now >= neighbours_due_) {
+    neighbours_due_ = now + neighbour_period;
+    c_.links.advance(now);
+  }
+
+  // With events to handle, ACKs wait for what the application answers; without, nothing waits.
+  if (c_.event_count == 0 || !c_.config.coalesce) tcp::flush_outputs(c_);
+  c_.links.flush();
+  c_.links.release_spare();
+
+  busy_ = busy || c_.links.sent_something() || c_.event_count > 0;
+  if (busy_) note_peaks();
+  return {c_.events.data(), c_.event_count};
+}
+
+bool Engine::receive() {
+  bool any = false;
+  std::array<Frame, tcp::burst> frames;
+  for (unsigned port = 0; port < c_.links.count(); ++port) {
+    const unsigned n = c_.links.receive(port, frames.data(), tcp::burst);
+    if (n == 0) continue;
+    tcp::input(c_, frames.data(), n);
+    any = true;
+  }
+  return any;
+}
+
+void Engine::note_peaks() {
+  Counters& counters = c_.counters;
+  for (std::size_t s = 0; s < state_count; ++s) {
+    counters.states_peak[s] = std::max(counters.states_peak[s], counters.states[s]);
+  }
+  const std::uint64_t sockets =
+      open_connections() + counters.states[static_cast<std::size_t>(State::time_wait)];
+  counters.sockets_peak = std::max(counters.sockets_peak, sockets);
+}
+
+std::uint64_t Engine::open_connections() const {
+  std::uint64_t sum = 0;
+  for (std::size_t s = static_cast<std::size_t>(State::syn_sent);
+       s < static_cast<std::size_t>(State::time_wait); ++s) {
+    sum += c_.counters.states[s];
+  }
+  return sum;
+}
+
+std::optional<Instant> Engine::next_timer() const {
+  if (!c_.outputs.empty()) return c_.now;
+  std::optional<timer::Tick> tick = c_.wheel.next();
+  if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
+  if (!tick) return std::nullopt;
+  const std::int64_t ahead = std::max<std::int32_t>(*tick - timer::tick_of(c_.now), 0);
+  const std::int64_t base = c_.now.time_since_epoch().count() >> timer::tick_shift;
+  return std::max(c_.now, Instant{Duration{(base + ahead) << timer::tick_shift}});
+}
+
+tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog) {
+  if (!local.address.is_v4()) return tl::unexpected(Errc::unsupported);
+  if (local.port == 0 || backlog == 0) return tl::unexpected(Errc::invalid_argument);
+  const std::uint32_t address = net32(local.address.v4());
+  const std::uint16_t port = net16(local.port);
+  if (address != 0 && !c_.links.is_local(address)) return tl::unexpected(Errc::no_route);
+  if (c_.listeners.find_exact(address, port) != flow::Listeners::none) {
+    return tl::unexpected(Errc::in_use);
+  }
+  const std::uint16_t index = c_.listeners.add(address, port, backlog);
+  if (index == flow::Listeners::none) return tl::unexpected(Errc::overload);
+  ++c_.counters.states[static_cast<std::size_t>(State::listen)];
+  ++c_.counters.states_entered[static_cast<std::size_t>(State::listen)];
+  note_peaks();
+  return index;
+}
+
+Errc Engine::unlisten(std::uint16_t listener) {
+  if (!c_.listeners.valid(listener)) return Errc::invalid_argument;
+  // LISTEN, CLOSE: handshakes under way are reset (rare, so a walk over the slots will do).
+  for (std::uint32_t i = 0; c_.listeners[listener].half_open > 0 && i < c_.tcbs.size(); ++i) {
+    Tcb& t = c_.tcbs[i];
+    if (t.state == State::syn_received && t.has(Flag::passive) && t.listener == listener &&
+        t.ending == 0) {
+      tcp::set_state(c_, t, tcp::step(t.state, tcp::Event::abort).to);
+      end(i, Reason::aborted, true);
+    }
+  }
+  c_.listeners.remove(listener);
+  --c_.counters.states[static_cast<std::size_t>(State::listen)];
+  return Errc::ok;
+}
+
+tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, std::uint64_t user,
+                                               Instant now) {
+  if (!remote.address.is_v4() || !local.address.is_v4()) return tl::unexpected(Errc::unsupported);
+  if (remote.port == 0 || remote.address.is_any()) return tl::unexpected(Errc::invalid_argument);
+  c_.now = std::max(c_.now, now);
+  const std::uint32_t to = net32(remote.address.v4());
+  const std::uint32_t from = net32(local.address.v4());
+  if (from != 0 && !c_.links.is_local(from)) return tl::unexpected(Errc::no_route);
+  const auto route = c_.links.route(to);
+  if (!route) return tl::unexpected(Errc::no_route);
+  const std::uint16_t hop = c_.links.neighbours().find_or_add(route->port, route->next_hop);
+  if (hop == Neighbours::none) return tl::unexpected(Errc::overload);
+
+  flow::Key key;
+  const flow::LocalWish wish{route->port, from, net16(local.port)};
+  const auto in_use = [this](const flow::Key& tried) {
+    return c_.flows.find(c_.hash(tried), [&](std::uint32_t index) {
+      return (index & tcp::time_wait_bit) != 0
+                 ? c_.time_wait[index & ~tcp::time_wait_bit].key == tried
+                 : c_.tcbs[index].key == tried;
+    }) != flow::Table::none;
+  };
+  if (!c_.ports.choose(to, net16(remote.port), wish, in_use, key)) {
+    return tl::unexpected(Errc::no_port);
+  }
+  const std::uint64_t hash = c_.hash(key);
+  const auto mss = static_cast<std::uint16_t>(c_.links.interface(route->port).mtu - 40);
+  const std::uint32_t index = tcp::create(c_, key, hash, State::syn_sent, hop, mss);
+  if (index == TcbPool::none) return tl::unexpected(Errc::overload);
+  Tcb& t = c_.tcbs[index];
+  t.user = user;
+  t.set(Flag::emit_syn);
+  c_.queue_output(index);
+  ++c_.counters.active_opens;
+  return c_.handle(index);
+}
+
+std::uint32_t Engine::find(Connection connection) const {
+  const std::uint32_t index = connection.slot() & ((1u << tcp::slot_bits) - 1);
+  if (index >= c_.tcbs.size()) return TcbPool::none;
+  const Tcb& t = c_.tcbs[index];
+  if (t.generation != connection.generation() || t.ending != 0 || t.told) return TcbPool::none;
+  if (t.state == State::closed && !t.has(Flag::finished)) return TcbPool::none;
+  return index;
+}
+
+tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<std::byte> to) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
+  Tcb& t = c_.tcbs[index];
+  if (t.has(Flag::user_closed)) return tl::unexpected(Errc::not_connected);
+  if (!t.has(Flag::data_ready) || t.recv.bytes == 0) {
+    if (t.has(Flag::fin_received)) return tl::unexpected(Errc::end_of_stream);
+    return 0;
+  }
+  const std::size_t n = c_.buffers.peek(t.recv, to);
+  c_.buffers.consume(t.recv, static_cast<std::uint32_t>(n));
+  const bool over = t.state == State::closed || t.state == State::time_wait;
+  // Tell the peer of the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
+  const std::uint32_t room = c_.config.recv_buffer - t.recv.bytes;
+  const std::uint32_t gain = room - std::min(room, t.rcv_wnd());
+  const bool worthwhile = t.rcv_wnd() < c_.config.recv_buffer / 2 &&
+                          gain >= std::min(c_.config.recv_buffer / 2, 2u * t.mss);
+  if (worthwhile && !t.has(Flag::fin_received)) t.set(Flag::window_update);
+  if ((over && t.recv.bytes == 0) || t.has(Flag::window_update)) c_.queue_output(index);
+  return n;
+}
+
+tl::expected<std::size_t, Errc> Engine::write(Connection connection,
+                                              std::span<const std::byte> from) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
+  Tcb& t = c_.tcbs[index];
+  if (t.has(Flag::fin_wanted)) return tl::unexpected(Errc::not_writable);
+  tcp::prepare_data(c_, t);
+  const std::size_t n = c_.buffers.append(t.send, from, c_.config.send_buffer);
+  if (n < from.size()) t.set(Flag::write_blocked);
+  if (n > 0) c_.queue_output(index);
+  return n;
+}
+
+Errc Engine::close_sending(std::uint32_t index) {
+  Tcb& t = c_.tcbs[index];
+  const tcp::Cell& cell = tcp::step(t.state, tcp::Event::close);
+  if ((cell.acts & tcp::Act::error) != 0) return Errc::not_connected;
+  if (cell.to != t.state) tcp::set_state(c_, t, cell.to);
+  if ((cell.acts & tcp::Act::send_fin) != 0) {
+    t.set(Flag::fin_wanted);
+    t.clear(Flag::write_blocked);
+    c_.queue_output(index);
+  }
+  if ((cell.acts & tcp::Act::release) != 0) end(index, Reason::closed, false);
+  return Errc::ok;
+}
+
+Errc Engine::shutdown(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return Errc::not_connected;
+  if (c_.tcbs[index].has(Flag::fin_wanted)) return Errc::not_writable;
+  return close_sending(index);
+}
+
+Errc Engine::close(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return Errc::not_connected;
+  Tcb& t = c_.tcbs[index];
+  if (t.has(Flag::user_closed)) return Errc::not_connected;
+  const bool unread = t.has(Flag::data_ready) && t.recv.bytes > 0;
+  t.set(Flag::user_closed);
+  if (t.state == State::closed || t.state == State::time_wait) {  // only the reader was not done
+    c_.queue_output(index);
+    return Errc::ok;
+  }
+  if (unread) {
+    // RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
+    const tcp::Cell& cell = tcp::step(t.state, tcp::Event::abort);
+    tcp::set_state(c_, t, cell.to);
+    end(index, Reason::aborted, (cell.acts & tcp::Act::send_rst) != 0);
+    return Errc::ok;
+  }
+  const Errc result = close_sending(index);
+  if (t.state == State::fin_wait_2) tcp::set_timer(c_, index, c_.config.fin_wait_2);
+  return result;
+}
+
+Errc Engine::abort(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return Errc::not_connected;
+  Tcb& t = c_.tcbs[index];
+  const bool finished = t.has(Flag::finished);
+  const tcp::Cell& cell = tcp::step(t.state, tcp::Event::abort);
+  if (!finished) tcp::set_state(c_, t, cell.to);
+  end(index, Reason::aborted, !finished && (cell.acts & tcp::Act::send_rst) != 0);
+  return Errc::ok;
+}
+
+void Engine::end(std::uint32_t index, Reason reason, bool reset) {
+  Tcb& t = c_.tcbs[index];
+  const auto bits = static_cast<unsigned>(reason) | (reset ? unsigned{tcp::ending_reset} : 0u);
+  t.ending = static_cast<std::uint8_t>(bits);
+  tcp::clear_timer(t);
+  c_.queue_output(index);
+}
+
+tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
+  const Tcb& t = c_.tcbs[index];
+  const bool data = t.has(Flag::data_ready);
+  ConnectionInfo info;
+  info.state = t.state;
+  info.local = {IpAddress::v4(net32(t.key.local_addr)), net16(t.key.local_port)};
+  info.remote = {IpAddress::v4(net32(t.key.remote_addr)), net16(t.key.remote_port)};
+  info.mss = t.mss;
+  info.send_queued = data ? t.send.bytes : 0;
+  info.recv_queued = data ? t.recv.bytes : 0;
+  info.snd_wnd = t.snd_wnd;
+  info.rcv_wnd = t.rcv_wnd();
+  info.cwnd = data ? t.cwnd : 0;
+  const Duration rto = tcp::rto_after(c_.config, tcp::rto_base(c_.config, t), t.retries);
+  info.rto_ms = static_cast<std::uint32_t>(rto.count() / 1'000'000);
+  info.srtt_us = data ? t.srtt : 0;
+  info.retransmits = t.retries;
+  return info;
+}
+
+Errc Engine::set_user(Connection connection, std::uint64_t user) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return Errc::not_connected;
+  c_.tcbs[index].user = user;
+  return Errc::ok;
+}
+
+// The next hop of a frame never answered: an opening connection ends, others go on to their R2.
+void Engine::on_unresolved(const Frame& frame) {
+  // Our own segment: turned round, it has the key of its connection.
+  if (frame.length < wire::tcp_frame_min) return;
+  flow::Key sent;
+  std::memcpy(&sent.remote_addr, frame.data + 26, 8);  // IPv4 source, destination
+  std::memcpy(&sent.remote_port, frame.data + 34, 4);  // TCP source, destination
+  const flow::Key key{sent.local_addr, sent.remote_addr, sent.local_port, sent.remote_port};
+  const std::uint32_t index = c_.flows.find(c_.hash(key), [&](std::uint32_t i) {
+    return (i & tcp::time_wait_bit) == 0 && c_.tcbs[i].key == key;
+  });
+  if (index == flow::Table::none) return;
+  Tcb& t = c_.tcbs[index];
+  if (t.state != State::syn_sent || t.ending != 0) return;
+  tcp::set_state(c_, t, tcp::step(t.state, tcp::Event::retries_out).to);
+  end(index, Reason::unreachable, false);
+}
+
+}  // namespace salut::stack

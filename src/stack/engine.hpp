@@ -1,0 +1,69 @@
+// One stack: the whole path on one screen, see poll() in engine.cpp.
+//
+// The engine is pure: it reads no clock, makes no system call and allocates nothing after its
+// construction. Frames come from Devices, memory from a Memory, time from the caller, so that the
+// same engine runs over DPDK (src/worker) and in a seeded world in virtual time (src/io/sim).
+//
+// Threads: one. Calls between two polls raise no events; the next poll reports what they caused.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "salut/stack.hpp"
+#include "tcp/context.hpp"
+
+namespace salut::stack {
+
+class Engine final : private UnresolvedListener {
+ public:
+  // `seed` feeds every hash, ISN and port; `stack_id` (0..63) goes into the handles.
+  Engine(const StackConfig& config, std::vector<Interface> interfaces, FramePool& pool,
+         Memory& memory, std::uint64_t seed, std::uint8_t stack_id, Instant start);
+  ~Engine() override;
+  Engine(const Engine&) = delete;
+
+  // One turn. The events are valid until the next.
+  std::span<const Event> poll(Instant now);
+  // Was there a frame, a timer, an event or anything to send in the last turn?
+  bool last_poll_busy() const { return busy_; }
+  // No earlier than this will anything happen of itself; nothing is due if empty. For virtual time.
+  std::optional<Instant> next_timer() const;
+
+  tl::expected<std::uint16_t, Errc> listen(Endpoint local, std::uint32_t backlog);
+  Errc unlisten(std::uint16_t listener);
+  tl::expected<Connection, Errc> connect(Endpoint remote, Endpoint local, std::uint64_t user,
+                                         Instant now);
+
+  tl::expected<std::size_t, Errc> read(Connection connection, std::span<std::byte> to);
+  tl::expected<std::size_t, Errc> write(Connection connection, std::span<const std::byte> from);
+  Errc shutdown(Connection connection);
+  Errc close(Connection connection);
+  Errc abort(Connection connection);
+  tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
+  Errc set_user(Connection connection, std::uint64_t user);
+
+  // In any state but CLOSED, LISTEN and TIME_WAIT.
+  std::uint64_t open_connections() const;
+  const Counters& counters() const { return c_.counters; }
+  const tcp::Context& context() const { return c_; }
+  tcp::Context& context() { return c_; }
+
+ private:
+  // The slot that the handle names, or none.
+  std::uint32_t find(Connection connection) const;
+  void on_unresolved(const Frame& frame) override;
+  bool receive();
+  void note_peaks();
+  Errc close_sending(std::uint32_t index);
+  // CLOSE or ABORT ended the connection at once; the next turn tells and gives it back.
+  void end(std::uint32_t index, Reason reason, bool reset);
+
+  tcp::Context c_;
+  bool busy_ = false;
+  Instant neighbours_due_;
+};
+
+}  // namespace salut::stack

@@ -1,0 +1,62 @@
+// The slots of connections: one array, a LIFO free list through it, and a generation per slot.
+//
+// What belongs to the slot and not to the connection survives its reuse: the generation, the
+// wheel's live entry, and the place in the list of those with something to send.
+#pragma once
+
+#include <cstdint>
+
+#include "stack/memory.hpp"
+#include "tcp/tcb.hpp"
+
+namespace salut::stack {
+
+class TcbPool {
+ public:
+  static constexpr std::uint32_t none = 0xffffffff;
+
+  TcbPool(Memory& memory, std::uint32_t capacity)
+      : slots_(memory, capacity, Use::tcb), free_(none), untouched_(0), in_use_(0) {}
+
+  tcp::Tcb& operator[](std::uint32_t index) { return slots_[index]; }
+  const tcp::Tcb& operator[](std::uint32_t index) const { return slots_[index]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(slots_.size()); }
+  std::uint32_t in_use() const { return in_use_; }
+
+  // none: all are taken.
+  std::uint32_t acquire() {
+    std::uint32_t index = free_;
+    if (index != none) {
+      free_ = static_cast<std::uint32_t>(slots_[index].user);
+    } else if (untouched_ < slots_.size()) {
+      index = untouched_++;
+      slots_[index].generation = 1;
+    } else {
+      return none;
+    }
+    ++in_use_;
+    return index;
+  }
+
+  void release(std::uint32_t index) {
+    tcp::Tcb& tcb = slots_[index];
+    tcb.key = flow::Key{};
+    tcb.state = State::closed;
+    tcb.flags = static_cast<std::uint16_t>(tcb.flags & tcp::Flag::queued);
+    if (++tcb.generation == 0) tcb.generation = 1;
+    tcb.timer_at = 0;
+    tcb.told = false;
+    tcb.ending = 0;
+    tcb.user = free_;
+    free_ = index;
+    --in_use_;
+  }
+
+ private:
+  FixedArray<tcp::Tcb> slots_;
+  std::uint32_t free_;
+  std::uint32_t untouched_;  // slots from here on were never used: memory is touched as needed
+  std::uint32_t in_use_;
+};
+
+}  // namespace salut::stack

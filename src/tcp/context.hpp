@@ -1,0 +1,115 @@
+// Everything of one stack that the functions of the protocol work on: pools, tables, timers,
+// links, and the queues of one turn. The engine owns it; there is no other state.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "flow/hash.hpp"
+#include "flow/listeners.hpp"
+#include "flow/source_ports.hpp"
+#include "flow/table.hpp"
+#include "flow/time_wait.hpp"
+#include "salut/config.hpp"
+#include "salut/counters.hpp"
+#include "salut/event.hpp"
+#include "stack/buffers.hpp"
+#include "stack/links.hpp"
+#include "stack/tcb_pool.hpp"
+#include "tcp/challenge.hpp"
+#include "tcp/isn.hpp"
+#include "tcp/tcb.hpp"
+#include "timer/tick.hpp"
+#include "timer/wheel.hpp"
+
+namespace salut::tcp {
+
+// Frames per interface and turn. Every bound below follows from it.
+inline constexpr unsigned burst = 64;
+// Connections whose output, aborts included, is worked off per turn; the rest wait for the next.
+inline constexpr unsigned output_budget = 2048;
+// Wheel entries and TIME_WAIT records worked off per turn.
+inline constexpr unsigned timer_budget = 1024;
+// A segment raises at most two events (what it brought, and the end); a timer and an abort one.
+inline constexpr unsigned event_capacity =
+    2 * burst * stack::Links::max_interfaces + timer_budget + output_budget + 64;
+
+// In the flow table: an index with this bit is a record of the TIME_WAIT arena.
+inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;
+inline constexpr unsigned slot_bits = 26;  // of a Connection's slot; the rest names the stack
+
+// A set of slots in the order in which they were added; Flag::queued keeps it a set.
+class OutputQueue {
+ public:
+  OutputQueue(Memory& memory, std::uint32_t connections)
+      : ring_(memory, std::size_t{connections} + 1, Use::tcb) {}
+  bool empty() const { return head_ == tail_; }
+  std::uint32_t size() const { return count_; }
+  void push(std::uint32_t index) {
+    ring_[tail_] = index;
+    if (++tail_ == ring_.size()) tail_ = 0;
+    ++count_;
+  }
+  std::uint32_t pop() {
+    const std::uint32_t index = ring_[head_];
+    if (++head_ == ring_.size()) head_ = 0;
+    --count_;
+    return index;
+  }
+  // The slot that pop() will return `ahead` calls from now; only for a prefetch.
+  std::uint32_t peek(std::uint32_t ahead) const {
+    const std::size_t at = head_ + ahead;
+    return ring_[at < ring_.size() ? at : at - ring_.size()];
+  }
+
+ private:
+  FixedArray<std::uint32_t> ring_;
+  std::size_t head_ = 0;
+  std::size_t tail_ = 0;
+  std::uint32_t count_ = 0;
+};
+
+struct Context {
+  Context(const StackConfig& stack_config, std::vector<stack::Interface> interfaces,
+          FramePool& pool, Memory& memory, std::uint64_t seed, std::uint8_t id, Instant start);
+
+  StackConfig config;
+  std::uint8_t stack_id;
+  Instant now;
+  timer::Tick tick;
+
+  Counters counters;
+  stack::Links links;
+  stack::TcbPool tcbs;
+  stack::Buffers buffers;
+  flow::Hasher hash;
+  flow::Table flows;
+  flow::TimeWait time_wait;
+  flow::Listeners listeners;
+  flow::SourcePorts ports;
+  timer::Wheel wheel;
+  IsnGenerator isn;
+  ChallengeLimit challenges;
+  OutputQueue outputs;
+  FixedArray<salut::Event> events;
+  unsigned event_count = 0;
+  std::uint16_t ip_id = 0;
+
+  Connection handle(std::uint32_t index) const {
+    return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);
+  }
+  void raise(std::uint32_t index, unsigned what, Reason reason = Reason::none) {
+    const Tcb& tcb = tcbs[index];
+    events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint8_t>(what),
+                                         reason, tcb.listener};
+  }
+  void queue_output(std::uint32_t index) {
+    Tcb& tcb = tcbs[index];
+    if (tcb.has(Flag::queued)) return;
+    tcb.set(Flag::queued);
+    outputs.push(index);
+  }
+  void count_drop(Drop drop) { ++counters.drops[static_cast<std::size_t>(drop)]; }
+};
+
+}  // namespace salut::tcp

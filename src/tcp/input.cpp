@@ -1,0 +1,210 @@
+#include "tcp/input.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "tcp/lifecycle.hpp"
+#include "tcp/output.hpp"
+#include "tcp/rtt.hpp"
+#include "wire/icmp.hpp"
+#include "wire/parse.hpp"
+
+namespace salut::tcp {
+namespace {
+
+using wire::Segment;
+
+constexpr std::uint32_t set_of(State state) { return 1u << static_cast<unsigned>(state); }
+
+// Where bytes may still arrive for a reader.
+constexpr std::uint32_t takes_data =
+    set_of(State::established) | set_of(State::fin_wait_1) | set_of(State::fin_wait_2);
+// Where the road leads: synchronized and not yet over, or one ACK before.
+constexpr std::uint32_t on_road = takes_data | set_of(State::syn_received) |
+                                  set_of(State::close_wait) | set_of(State::closing) |
+                                  set_of(State::last_ack);
+
+std::uint32_t match(const Context& c, const Segment& segment) {
+  return c.flows.find(segment.hash, [&](std::uint32_t index) {
+    return (index & time_wait_bit) != 0 ? c.time_wait[index & ~time_wait_bit].key == segment.key
+                                        : c.tcbs[index].key == segment.key;
+  });
+}
+
+void input_icmp(Context& c, const Segment& segment, Frame& frame) {
+  if (!c.links.is_local(segment.key.local_addr)) return c.links.drop(frame, Drop::ip_not_for_us);
+  if (!wire::make_echo_reply(frame)) return c.links.drop(frame, Drop::icmp_ignored);
+  c.links.stage(frame);
+}
+
+// Stage 1: frames to segments; what is not TCP is answered or dropped here.
+unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
+  unsigned n = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    Frame& frame = frames[i];
+    const wire::ParseOptions options{c.config.verify_checksums, c.links.interface(frame.port).mac};
+    const wire::Parsed parsed = wire::parse(frame, options, segments[n]);
+    if (parsed.kind == wire::Kind::tcp) [[likely]] {
+      Segment& segment = segments[n++];
+      segment.frame = static_cast<std::uint16_t>(i);
+      segment.hash = c.hash(segment.key);
+      c.flows.prefetch(segment.hash);
+    } else if (parsed.kind == wire::Kind::arp) {
+      c.links.on_arp(frame, c.now);
+    } else if (parsed.kind == wire::Kind::icmp) {
+      input_icmp(c, segments[n], frame);
+    } else {
+      c.links.drop(frame, parsed.drop);
+    }
+  }
+  return n;
+}
+
+// Stage 2: tags to candidates, unverified.
+void find_candidates(Context& c, const Segment* segments, unsigned n, std::uint32_t* candidates) {
+  for (unsigned i = 0; i < n; ++i) {
+    const std::uint32_t index = candidates[i] = c.flows.candidate(segments[i].hash);
+    if ((index & time_wait_bit) == 0) {
+      __builtin_prefetch(&c.tcbs[index], 1);
+    } else if (index != flow::Table::none) {
+      c.time_wait.prefetch(index & ~time_wait_bit);
+    }
+  }
+}
+
+// Stage 3: an earlier segment of the burst may have made, moved or ended the connection.
+void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
+  std::uint32_t index = candidate;
+  const bool sure = (index & time_wait_bit) == 0 && c.tcbs[index].key == segment.key;
+  if (!sure) index = match(c, segment);
+  if (index == flow::Table::none) {
+    input_unmatched(c, segment, frame);
+  } else if ((index & time_wait_bit) != 0) {
+    input_time_wait(c, index & ~time_wait_bit, segment, frame);
+  } else {
+    input_segment(c, index, segment, frame);
+  }
+}
+
+}  // namespace
+
+void input(Context& c, Frame* frames, unsigned count) {
+  std::array<Segment, burst> segments;
+  std::array<std::uint32_t, burst> candidates;
+  const unsigned n = parse_burst(c, frames, count, segments.data());
+  find_candidates(c, segments.data(), n, candidates.data());
+  for (unsigned i = 0; i < n; ++i) {
+    const Frame& frame = frames[segments[i].frame];
+    process(c, segments[i], candidates[i], frame);
+    c.links.recycle(frame);
+  }
+  c.counters.segments_in += n;
+}
+
+void input_segment(Context& c, std::uint32_t index, const Segment& segment, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  const std::uint32_t state = set_of(t.state);
+  const std::uint32_t payload = segment.payload_length;
+  const std::uint32_t fin = segment.flags & wire::fin;
+  const std::uint32_t acked = Seq{segment.ack} - t.snd_una;
+
+  // The exits, one condition a line.
+  bool slow = (segment.flags & (wire::syn | wire::rst | wire::ack | wire::urg)) != wire::ack;
+  slow |= (state & on_road) == 0;
+  slow |= Seq{segment.seq} != t.rcv_nxt;
+  slow |= payload + fin > t.rcv_wnd();
+  slow |= acked > t.snd_nxt - t.snd_una;                      // not yet sent, or old
+  slow |= acked == 0 && t.has(Flag::syn_unacked);             // must acknowledge our SYN
+  slow |= (payload | fin) != 0 && t.has(Flag::fin_received);  // nothing follows a FIN
+  slow |= payload != 0 && t.has(Flag::user_closed);           // nobody will read it
+  if (slow) [[unlikely]] {
+    ++c.counters.slow_segments;
+    return input_slow(c, index, segment, frame);
+  }
+
+  unsigned bits = accept_ack(c, index, Seq{segment.ack}, segment.wnd, true);
+  unsigned what = 0;
+  if (payload != 0) {
+    const std::uint32_t taken = accept_payload(c, t, frame.data + segment.payload_offset, payload);
+    if (taken > 0) what |= salut::Event::readable;
+    t.set(Flag::ack_pending);
+    bits |= fin != 0 && taken == payload ? unsigned{road_fin} : 0u;
+  } else {
+    bits |= fin * road_fin;
+  }
+  if ((bits & road_fin) != 0) {
+    t.rcv_nxt += 1;
+    t.set(Flag::fin_received | Flag::ack_pending);
+  }
+  const RoadCell cell = road_step(t.state, bits);
+  // The last ACK leaves before the TCB does.
+  if ((cell.acts & (Act::arm_2msl | Act::send_ack)) == (Act::arm_2msl | Act::send_ack)) {
+    output_ack(c, index);
+  }
+  if (apply(c, index, cell.to, cell.acts, what, Reason::closed) == Fate::gone) return;
+  if (has_output(t)) c.queue_output(index);
+}
+
+unsigned accept_ack(Context& c, std::uint32_t index, Seq ack, std::uint16_t wnd, bool update_wnd) {
+  Tcb& t = c.tcbs[index];
+  unsigned bits = 0;
+  std::uint32_t acked = ack - t.snd_una;
+  if (update_wnd) t.snd_wnd = wnd;
+  if (acked == 0) {
+    // A shut window that is answered is not a dead peer: persist goes on (RFC 9293 §3.8.6.1).
+    if (t.snd_wnd == 0) t.retries = std::min<std::uint8_t>(t.retries, 6);
+    return 0;
+  }
+  t.snd_una = ack;
+  t.retries = 0;
+  if (t.has(Flag::syn_unacked)) {
+    t.clear(Flag::syn_unacked | Flag::emit_syn);
+    if (t.has(Flag::passive)) --c.listeners[t.listener].half_open;
+    bits |= road_ack_of_syn;
+    --acked;
+  }
+  const bool all = ack == t.snd_nxt;
+  if (all && t.has(Flag::fin_sent)) {
+    bits |= road_ack_of_fin;
+    --acked;
+  }
+  if (t.has(Flag::data_ready)) {
+    if (t.has(Flag::rewound) && t.mark < ack) {
+      t.mark = ack;
+      t.cursor = stack::Cursor{};
+      if (ack == t.snd_nxt) t.clear(Flag::rewound);
+    } else if (t.timed_at != 0 && !t.has(Flag::rewound) && ack > t.mark) {
+      const auto now = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000);
+      rtt_sample(t, now - t.timed_at);
+      t.timed_at = 0;
+    }
+    if (acked > 0) {
+      c.buffers.consume(t.send, acked, &t.cursor);
+      // RFC 5681: slow start, then one segment per round trip.
+      t.cwnd += t.cwnd < t.ssthresh ? std::min<std::uint32_t>(acked, 2u * t.mss)
+                                    : std::max(1u, std::uint32_t{t.mss} * t.mss / t.cwnd);
+      t.cwnd = std::min(t.cwnd, 1u << 30);
+      if (t.has(Flag::write_blocked)) {
+        t.clear(Flag::write_blocked);
+        if (!t.told) c.raise(index, salut::Event::writable);
+      }
+    }
+  }
+  if (all) {
+    clear_timer(t);
+  } else {
+    set_timer(c, index, rto_base(c.config, t));
+  }
+  return bits;
+}
+
+std::uint32_t accept_payload(Context& c, Tcb& t, const std::byte* payload, std::uint32_t size) {
+  prepare_data(c, t);
+  const auto taken =
+      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, c.config.recv_buffer));
+  if (taken < size) c.count_drop(Drop::tcp_recv_full);
+  t.rcv_nxt += taken;
+  return taken;
+}
+
+}  // namespace salut::tcp

@@ -1,0 +1,265 @@
+// RFC 9293 §3.10.7 as it is written: each check in its order, each answer from the table.
+#include <algorithm>
+
+#include "tcp/input.hpp"
+#include "tcp/lifecycle.hpp"
+#include "tcp/mss.hpp"
+#include "tcp/output.hpp"
+
+namespace salut::tcp {
+namespace {
+
+using wire::Segment;
+
+// Without window scale no peer can ever have offered more (RFC 5961 §5, MAX.SND.WND).
+constexpr std::uint32_t max_snd_wnd = 65'535;
+
+void answer_with_ack(Context& c, std::uint32_t index) {
+  c.tcbs[index].set(Flag::ack_pending);
+  c.queue_output(index);
+}
+
+// §3.10.7.3
+void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  const bool ack = (s.flags & wire::ack) != 0;
+  const Seq seg_ack{s.ack};
+  // First, ACK: it must acknowledge our SYN and nothing that was never sent.
+  const bool ack_good = ack && t.snd_una < seg_ack && seg_ack <= t.snd_nxt;
+  if (ack && !ack_good && (s.flags & wire::rst) == 0) {
+    c.count_drop(Drop::tcp_bad_ack);
+    raise_event(c, index, Event::ack_bad, s, frame);
+    return;
+  }
+  // Second, RST: only with a good ACK can it be an answer to us.
+  if ((s.flags & wire::rst) != 0) {
+    if (!ack_good) c.count_drop(Drop::tcp_bad_reset);
+    if (ack_good) ++c.counters.resets_received;
+    raise_event(c, index, ack_good ? Event::reset : Event::reset_bad, s, frame);
+    return;
+  }
+  // Third, security: not used. Fourth, SYN.
+  if ((s.flags & wire::syn) == 0) {
+    c.count_drop(Drop::tcp_no_ack);
+    raise_event(c, index, Event::other, s, frame);
+    return;
+  }
+  t.rcv_nxt = Seq{s.seq} + 1;
+  t.rcv_adv = t.rcv_nxt + c.config.recv_buffer;
+  t.snd_wnd = s.wnd;
+  t.mss = peer_mss(t.mss, s.mss);
+  if (ack) {
+    accept_ack(c, index, seg_ack, s.wnd, true);
+    raise_event(c, index, Event::syn_ack, s, frame);
+  } else {
+    raise_event(c, index, Event::syn, s, frame);
+  }
+}
+
+// §3.10.7.4, first check. False: the segment was answered or dropped.
+bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  if (acceptable(Seq{s.seq}, s.len(), t.rcv_nxt, t.rcv_wnd())) return true;
+  const bool syn = (s.flags & wire::syn) != 0;
+  const bool repeats_syn = syn && Seq{s.seq} + 1 == t.rcv_nxt && t.state == State::syn_received;
+  if (repeats_syn && (s.flags & (wire::rst | wire::fin)) == 0) {
+    // Simultaneous open: the peer's SYN,ACK repeats its SYN and acknowledges ours.
+    const bool completes =
+        (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
+    if (completes) accept_ack(c, index, Seq{s.ack}, s.wnd, true);
+    raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
+    return false;
+  }
+  if ((s.flags & wire::rst) != 0) {
+    c.count_drop(Drop::tcp_bad_reset);
+    raise_event(c, index, Event::reset_bad, s, frame);
+    return false;
+  }
+  // RFC 5961 §4: answered the same wherever its sequence lies.
+  if (syn && t.state != State::syn_received) return true;
+  // A shut window still lets ACKs through (§3.10.7.4: special allowance).
+  const bool at_edge = Seq{s.seq} == t.rcv_nxt && (s.flags & wire::ack) != 0;
+  if (t.rcv_wnd() == 0 && at_edge) return true;
+  c.count_drop(Drop::tcp_out_of_window);
+  const Seq end = Seq{s.seq} + s.len();
+  const bool fin_again =
+      (s.flags & wire::fin) != 0 && t.has(Flag::fin_received) && end == t.rcv_nxt;
+  // Two sides that both think the other is out of window must not answer each other for ever.
+  if (s.len() == 0 && !c.challenges.allow(c.tick)) {
+    c.count_drop(Drop::tcp_challenge_limited);
+    return false;
+  }
+  raise_event(c, index, fin_again ? Event::fin_again : Event::outside, s, frame);
+  return false;
+}
+
+// Second and fourth check: RST and SYN in the window (RFC 5961 §3, §4). False: done.
+bool check_reset_and_syn(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  const bool passive = t.has(Flag::passive);
+  if ((s.flags & wire::rst) != 0) {
+    if (Seq{s.seq} == t.rcv_nxt) {
+      ++c.counters.resets_received;
+      raise_event(c, index, passive ? Event::reset_passive : Event::reset, s, frame);
+    } else {
+      c.count_drop(Drop::tcp_bad_reset);
+      raise_event(c, index, Event::reset_near, s, frame);
+    }
+    return false;
+  }
+  if ((s.flags & wire::syn) != 0) {
+    c.count_drop(Drop::tcp_unexpected_syn);
+    raise_event(c, index, passive ? Event::syn_other_passive : Event::syn_other, s, frame);
+    return false;
+  }
+  return true;
+}
+
+// Fifth check. False: done with this segment.
+bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& frame,
+               unsigned& bits) {
+  Tcb& t = c.tcbs[index];
+  if ((s.flags & wire::ack) == 0) {
+    c.count_drop(Drop::tcp_no_ack);
+    return false;
+  }
+  const Seq ack{s.ack};
+  if (t.has(Flag::syn_unacked)) {
+    if (t.snd_una < ack && ack <= t.snd_nxt) {
+      bits = accept_ack(c, index, ack, s.wnd, true);
+      return true;
+    }
+    c.count_drop(Drop::tcp_bad_ack);
+    raise_event(c, index, Event::ack_bad, s, frame);
+    return false;
+  }
+  // RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT
+  if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd) {
+    c.count_drop(Drop::tcp_bad_ack);
+    raise_event(c, index, Event::ack_bad, s, frame);
+    return false;
+  }
+  if (ack >= t.snd_una) {
+    // A segment older than the last in-order one must not take the window back (SND.WL1).
+    const bool newest = Seq{s.seq} >= t.rcv_nxt || Seq{s.seq} + s.len() == t.rcv_nxt;
+    bits = accept_ack(c, index, ack, s.wnd, newest);
+  }
+  return true;
+}
+
+// The part of the payload that begins at RCV.NXT and fits the window.
+struct Text {
+  const std::byte* data = nullptr;
+  std::uint32_t size = 0;
+  bool whole = true;    // its end is the segment's end: a FIN may follow
+  bool beyond = false;  // there is a gap before it
+};
+
+Text trim(const Tcb& t, const Segment& s, const Frame& frame) {
+  Text text{frame.data + s.payload_offset, s.payload_length};
+  const Seq seq{s.seq};
+  if (seq > t.rcv_nxt) {
+    text.beyond = true;
+    return text;
+  }
+  const std::uint32_t old = std::min<std::uint32_t>(t.rcv_nxt - seq, text.size);
+  text.data += old;
+  text.size -= old;
+  if (text.size > t.rcv_wnd()) {
+    text.size = t.rcv_wnd();
+    text.whole = false;
+  }
+  return text;
+}
+
+constexpr bool takes_data(State state) {
+  return state == State::syn_received || state == State::established ||
+         state == State::fin_wait_1 || state == State::fin_wait_2;
+}
+
+}  // namespace
+
+bool raise_event(Context& c, std::uint32_t index, Event event, const Segment& s, const Frame& frame,
+                 unsigned what) {
+  Tcb& t = c.tcbs[index];
+  const Cell& cell = step(t.state, event);
+  const Reason reason = reason_for(t.state, event);
+  if ((cell.acts & Act::send_rst) != 0) reply_reset(c, s, frame);
+  if ((cell.acts & Act::send_syn_ack) != 0) {
+    t.set(Flag::emit_syn);
+    c.queue_output(index);
+  }
+  if ((cell.acts & Act::send_challenge) != 0) {
+    if (c.challenges.allow(c.tick)) {
+      ++c.counters.challenge_acks;
+      answer_with_ack(c, index);
+    } else {
+      c.count_drop(Drop::tcp_challenge_limited);
+    }
+  }
+  if ((cell.acts & Act::send_ack) != 0) {
+    // On the way into TIME_WAIT the ACK leaves before the TCB does.
+    if ((cell.acts & Act::arm_2msl) != 0) {
+      output_ack(c, index);
+    } else {
+      answer_with_ack(c, index);
+    }
+  }
+  return apply(c, index, cell.to, cell.acts, what, reason) == Fate::alive;
+}
+
+void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  if (t.state == State::closed) return;  // aborted by its owner, gone with the next turn
+  if (t.state == State::syn_sent) return input_syn_sent(c, index, s, frame);
+  if (t.state == State::time_wait) return input_time_wait_tcb(c, index, s, frame);
+
+  if (!check_sequence(c, index, s, frame)) return;       // first
+  if (!check_reset_and_syn(c, index, s, frame)) return;  // second; third is not used; fourth
+  unsigned bits = 0;
+  if (!check_ack(c, index, s, frame, bits)) return;  // fifth
+
+  unsigned what = 0;
+  if ((bits & road_ack_of_syn) != 0) {
+    const Cell& cell = step(t.state, Event::ack_of_syn);
+    if (apply(c, index, cell.to, cell.acts, 0, Reason::closed) == Fate::gone) return;
+  }
+  if ((bits & road_ack_of_fin) != 0 && !raise_event(c, index, Event::ack_of_fin, s, frame)) return;
+  if (t.state == State::time_wait) return;
+
+  // Sixth, URG: the pointer is not followed, the bytes are ordinary data. Seventh, text.
+  const Text text = trim(t, s, frame);
+  bool fin = (s.flags & wire::fin) != 0;
+  if (text.beyond && s.len() > 0) {
+    c.count_drop(Drop::tcp_out_of_order);
+    answer_with_ack(c, index);
+    return;
+  }
+  if (text.size > 0 && takes_data(t.state) && !t.has(Flag::fin_received)) {
+    if (t.has(Flag::user_closed)) {
+      // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
+      c.count_drop(Drop::tcp_after_close);
+      output_reset(c, index);
+      set_state(c, t, step(t.state, Event::abort).to);
+      return release(c, index, Reason::aborted);
+    }
+    const std::uint32_t taken = accept_payload(c, t, text.data, text.size);
+    if (taken > 0) what |= salut::Event::readable;
+    fin = fin && text.whole && taken == text.size;
+  } else if (text.size > 0 || !text.whole) {
+    fin = false;  // no text after a FIN, nor into a shut window
+  }
+  if (s.len() > 0) answer_with_ack(c, index);
+  // Eighth, FIN: in order only, and only the first time.
+  const bool in_order = fin && Seq{s.seq} + (s.len() - 1) == t.rcv_nxt;
+  if (in_order && !t.has(Flag::fin_received) && t.rcv_wnd() > 0) {
+    t.rcv_nxt += 1;
+    t.set(Flag::fin_received);
+    if (!raise_event(c, index, Event::fin, s, frame, what)) return;
+  } else if (what != 0 && !t.told) {
+    c.raise(index, what);
+  }
+  if (has_output(t)) c.queue_output(index);
+}
+
+}  // namespace salut::tcp

@@ -1,0 +1,63 @@
+// Initial sequence numbers, RFC 6528: a 4 µs clock plus a keyed hash of the 4-tuple, SipHash-2-4
+// with a key of this start, so that nobody who sees his own connections can guess another's.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "flow/key.hpp"
+#include "salut/time.hpp"
+#include "tcp/sequence.hpp"
+
+namespace salut::tcp {
+
+class SipHash {
+ public:
+  constexpr SipHash(std::uint64_t k0, std::uint64_t k1) : k0_(k0), k1_(k1) {}
+
+  // Of sixteen bytes, given as two little-endian words.
+  constexpr std::uint64_t operator()(std::uint64_t m0, std::uint64_t m1) const {
+    std::uint64_t v0 = k0_ ^ 0x736f6d6570736575, v1 = k1_ ^ 0x646f72616e646f6d;
+    std::uint64_t v2 = k0_ ^ 0x6c7967656e657261, v3 = k1_ ^ 0x7465646279746573;
+    const auto round = [&] {
+      v0 += v1, v1 = std::rotl(v1, 13) ^ v0, v0 = std::rotl(v0, 32);
+      v2 += v3, v3 = std::rotl(v3, 16) ^ v2;
+      v0 += v3, v3 = std::rotl(v3, 21) ^ v0;
+      v2 += v1, v1 = std::rotl(v1, 17) ^ v2, v2 = std::rotl(v2, 32);
+    };
+    const auto absorb = [&](std::uint64_t m) {
+      v3 ^= m;
+      round(), round();
+      v0 ^= m;
+    };
+    absorb(m0);
+    absorb(m1);
+    absorb(std::uint64_t{16} << 56);  // the length, as the specification pads
+    v2 ^= 0xff;
+    round(), round(), round(), round();
+    return v0 ^ v1 ^ v2 ^ v3;
+  }
+
+ private:
+  std::uint64_t k0_;
+  std::uint64_t k1_;
+};
+
+class IsnGenerator {
+ public:
+  explicit constexpr IsnGenerator(std::uint64_t seed)
+      : hash_(seed * 0x9e3779b97f4a7c15 + 1, std::rotl(seed, 29) ^ 0xd1b54a32d192ed03) {}
+
+  Seq operator()(const flow::Key& key, Instant now) const {
+    std::uint64_t words[2] = {};
+    std::memcpy(words, &key, sizeof(key));
+    const auto clock = static_cast<std::uint64_t>(now.time_since_epoch().count()) >> 12;
+    return Seq{static_cast<std::uint32_t>(hash_(words[0], words[1]) + clock)};
+  }
+
+ private:
+  SipHash hash_;
+};
+
+}  // namespace salut::tcp

@@ -1,0 +1,205 @@
+#include "tcp/lifecycle.hpp"
+
+#include <algorithm>
+
+namespace salut::tcp {
+
+namespace {
+// The longest deadline that the TIME_WAIT arena will be given, in ticks.
+std::uint32_t ticks_of(Duration duration) {
+  return static_cast<std::uint32_t>(duration.count() >> timer::tick_shift) + 2;
+}
+}  // namespace
+
+Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> interfaces,
+                 FramePool& pool, Memory& memory, std::uint64_t seed, std::uint8_t id,
+                 Instant start)
+    : config(stack_config),
+      stack_id(id),
+      now(start),
+      tick(timer::tick_of(start)),
+      links(std::move(interfaces), pool, memory, counters),
+      tcbs(memory, config.connections),
+      buffers(memory, config.buffer_blocks),
+      hash(seed),
+      flows(memory, std::uint64_t{config.connections} + config.time_wait),
+      time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),
+      listeners(memory),
+      ports(seed ^ 0x5bd1e9955bd1e995),
+      wheel(memory, config.connections, tick),
+      isn(seed ^ 0x2545f4914f6cdd1d),
+      challenges(seed ^ 0x9e3779b97f4a7c15),
+      outputs(memory, config.connections),
+      events(memory, event_capacity, Use::tcb) {
+  for (unsigned port = 0; port < links.count(); ++port) {
+    const stack::Interface& interface = links.interface(port);
+    // Ranges, where there are any, are what a load generator opens from.
+    if (interface.ranges.empty()) {
+      for (const Prefix& prefix : interface.addresses) {
+        ports.add_range(port, prefix.address.v4(), 1);
+      }
+    }
+    for (const AddressRange& range : interface.ranges) {
+      ports.add_range(port, range.first.v4(), range.count);
+    }
+  }
+}
+
+std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State state,
+                     std::uint16_t neighbour, std::uint16_t mss) {
+  const std::uint32_t index = c.tcbs.acquire();
+  if (index == stack::TcbPool::none) return index;
+  if (!c.flows.insert(hash, index)) {
+    c.tcbs.release(index);
+    return stack::TcbPool::none;
+  }
+  Tcb& tcb = c.tcbs[index];
+  tcb.key = key;
+  tcb.state = state;
+  tcb.retries = 0;
+  tcb.snd_una = c.isn(key, c.now);
+  tcb.snd_nxt = tcb.snd_una + 1;
+  tcb.rcv_nxt = tcb.rcv_adv = Seq{};
+  tcb.snd_wnd = 0;
+  tcb.user = 0;
+  tcb.neighbour = neighbour;
+  tcb.mss = mss;
+  tcb.listener = 0;
+  tcb.set(Flag::syn_unacked);
+  c.links.neighbours().hold(neighbour);
+  ++c.counters.states[static_cast<std::size_t>(state)];
+  ++c.counters.states_entered[static_cast<std::size_t>(state)];
+  return index;
+}
+
+void prepare_data(Context&, Tcb& tcb) {
+  if (tcb.has(Flag::data_ready)) return;
+  tcb.set(Flag::data_ready);
+  tcb.send = stack::Chain{};
+  tcb.recv = stack::Chain{};
+  tcb.cursor = stack::Cursor{};
+  const std::uint32_t mss = tcb.mss;
+  tcb.cwnd = std::min(10 * mss, std::max(2 * mss, 14'600u));  // RFC 6928
+  tcb.ssthresh = 0xffffffff;
+  tcb.srtt = tcb.rttvar = 0;
+  tcb.timed_at = 0;
+}
+
+namespace {
+
+// What both ways out share: next hop, buffers, slot. The gauges are the caller's.
+void give_back(Context& c, std::uint32_t index) {
+  Tcb& tcb = c.tcbs[index];
+  c.links.neighbours().release(tcb.neighbour);
+  if (tcb.has(Flag::data_ready)) {
+    c.buffers.clear(tcb.send);
+    c.buffers.clear(tcb.recv);
+  }
+  c.tcbs.release(index);
+}
+
+bool unread(const Tcb& tcb) {
+  return tcb.has(Flag::data_ready) && tcb.recv.bytes > 0 && !tcb.has(Flag::user_closed);
+}
+
+void tell(Context& c, std::uint32_t index, Reason reason) {
+  if (c.tcbs[index].told || !owned(c.tcbs[index])) return;
+  ++c.counters.ended[static_cast<std::size_t>(reason)];
+  c.raise(index, salut::Event::closed, reason);
+}
+
+// TCB to record; false if the arena is full.
+bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
+  Tcb& tcb = c.tcbs[index];
+  flow::Record record{};
+  record.key = tcb.key;
+  record.snd_nxt = tcb.snd_nxt.value;
+  record.rcv_nxt = tcb.rcv_nxt.value;
+  record.rcv_wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(tcb.rcv_wnd(), 65'535));
+  record.deadline = deadline.value;
+  const std::uint32_t at = c.time_wait.append(record);
+  if (at == flow::TimeWait::none) return false;
+  c.flows.replace(c.hash(tcb.key), index, at | time_wait_bit);
+  tell(c, index, Reason::closed);
+  give_back(c, index);
+  return true;
+}
+
+}  // namespace
+
+void release(Context& c, std::uint32_t index, Reason reason) {
+  Tcb& tcb = c.tcbs[index];
+  if (tcb.has(Flag::passive) && tcb.has(Flag::syn_unacked)) {
+    --c.listeners[tcb.listener].half_open;
+  }
+  if (!tcb.has(Flag::finished)) c.flows.erase(c.hash(tcb.key), index);
+  --c.counters.states[static_cast<std::size_t>(tcb.state)];
+  tell(c, index, reason);
+  give_back(c, index);
+}
+
+Fate finish(Context& c, std::uint32_t index) {
+  Tcb& tcb = c.tcbs[index];
+  if (!unread(tcb)) {
+    release(c, index, Reason::closed);
+    return Fate::gone;
+  }
+  c.flows.erase(c.hash(tcb.key), index);
+  tcb.set(Flag::finished);
+  clear_timer(tcb);
+  return Fate::alive;
+}
+
+Fate enter_time_wait(Context& c, std::uint32_t index) {
+  Tcb& tcb = c.tcbs[index];
+  const timer::Tick deadline = timer::deadline(c.now, 2 * c.config.msl);
+  if (!unread(tcb) && settle(c, index, deadline)) return Fate::gone;
+  // The arena is full, or the reader is not done: the TCB itself waits, 2MSL is never cut short.
+  set_timer(c, index, 2 * c.config.msl);
+  if (!unread(tcb)) {
+    tell(c, index, Reason::closed);
+    tcb.told = true;
+    if (++tcb.generation == 0) tcb.generation = 1;
+  }
+  return Fate::alive;
+}
+
+Fate reader_done(Context& c, std::uint32_t index) {
+  Tcb& tcb = c.tcbs[index];
+  if (unread(tcb)) return Fate::alive;
+  if (tcb.has(Flag::finished)) {
+    release(c, index, Reason::closed);
+    return Fate::gone;
+  }
+  if (tcb.state != State::time_wait || tcb.told) return Fate::alive;
+  if (settle(c, index, timer::Tick{tcb.timer_at})) return Fate::gone;
+  tell(c, index, Reason::closed);
+  tcb.told = true;
+  if (++tcb.generation == 0) tcb.generation = 1;
+  return Fate::alive;
+}
+
+Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned what, Reason reason) {
+  Tcb& tcb = c.tcbs[index];
+  if ((acts & Act::established) != 0) {
+    if (tcb.has(Flag::passive)) {
+      ++c.counters.accepted;
+      what |= salut::Event::accepted;
+    } else {
+      ++c.counters.connected;
+      what |= salut::Event::connected;
+    }
+  }
+  if ((acts & Act::peer_closed) != 0) what |= salut::Event::peer_closed;
+  if (to != tcb.state) set_state(c, tcb, to);
+  if (what != 0 && !tcb.told) c.raise(index, what);
+  if ((acts & Act::arm_2msl) != 0) return enter_time_wait(c, index);
+  if ((acts & Act::release) != 0) {
+    if (reason == Reason::closed) return finish(c, index);
+    release(c, index, reason);
+    return Fate::gone;
+  }
+  return Fate::alive;
+}
+
+}  // namespace salut::tcp

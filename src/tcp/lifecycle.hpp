@@ -1,0 +1,75 @@
+// The life of a connection: made, moved through its states, given back.
+//
+// apply() is the one function that writes Tcb::state, and it does what every transition shares:
+// count, report, arm 2MSL, release. Segments that a transition asks for are the caller's business.
+#pragma once
+
+#include "tcp/context.hpp"
+#include "tcp/transitions.hpp"
+
+namespace salut::tcp {
+
+// What became of the connection that apply() moved.
+enum class Fate : std::uint8_t { alive, gone };
+
+// Writes the state and keeps the gauges; nothing else may.
+inline void set_state(Context& c, Tcb& tcb, State to) {
+  --c.counters.states[static_cast<std::size_t>(tcb.state)];
+  ++c.counters.states[static_cast<std::size_t>(to)];
+  ++c.counters.states_entered[static_cast<std::size_t>(to)];
+  tcb.state = to;
+}
+
+// A slot with its key in the flow table, in `state`, with its ISS chosen; none if a pool is empty.
+std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State state,
+                     std::uint16_t neighbour, std::uint16_t mss);
+
+// Carries out a transition's state, reports and release; `what` is reported in the same event.
+// With Fate::gone the slot has been given back and must not be touched.
+Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned what, Reason reason);
+
+// Ends a connection in any state: out of the flow table, buffers and slot back, owner told.
+void release(Context& c, std::uint32_t index, Reason reason);
+
+// The last step of an orderly close: release, unless unread bytes wait for the reader.
+Fate finish(Context& c, std::uint32_t index);
+
+// From now on 2MSL: the TCB becomes a 32-byte record, or stays if its reader is not done.
+Fate enter_time_wait(Context& c, std::uint32_t index);
+
+// Called when the reader has taken bytes or closed: what only waited for him goes on.
+Fate reader_done(Context& c, std::uint32_t index);
+
+// Does the owner know this connection? A child is his only once its handshake is complete.
+inline bool owned(const Tcb& tcb) { return !tcb.has(Flag::passive) || !tcb.has(Flag::syn_unacked); }
+
+// The reason that the owner is given when `event` ends a connection that was in `from`.
+constexpr Reason reason_for(State from, Event event) {
+  switch (event) {
+    case Event::abort:
+      return Reason::aborted;
+    case Event::retries_out:
+    case Event::retries_out_passive:
+      return Reason::timed_out;
+    case Event::reset:
+    case Event::reset_passive:
+      return from == State::syn_sent || from == State::syn_received ? Reason::refused
+                                                                    : Reason::reset;
+    default:
+      return Reason::closed;
+  }
+}
+
+// Sets up the second line before the first byte either way.
+void prepare_data(Context& c, Tcb& tcb);
+
+// The timer of a TCB: one deadline, whose meaning follows from the state when it fires.
+inline void set_timer(Context& c, std::uint32_t index, Duration after) {
+  Tcb& tcb = c.tcbs[index];
+  const timer::Tick at = timer::deadline(c.now, after);
+  tcb.timer_at = at.value == 0 ? 1 : at.value;  // 0 means none
+  c.wheel.arm(index, tcb.wheel_at, timer::Tick{tcb.timer_at});
+}
+inline void clear_timer(Tcb& tcb) { tcb.timer_at = 0; }
+
+}  // namespace salut::tcp

@@ -1,0 +1,55 @@
+// What leaves: the segments of connections that have something to send, and answers that belong
+// to no connection.
+//
+// The protocol never sends from within a transition; it marks the connection (ack_pending,
+// emit_syn, …) and puts it in the output queue. flush_outputs() then sends once per connection and
+// turn, so that an ACK rides on data or FIN if the application produced any in the meantime.
+#pragma once
+
+#include "tcp/context.hpp"
+#include "wire/segment.hpp"
+
+namespace salut::tcp {
+
+// Works off the output queue, at most output_budget connections.
+void flush_outputs(Context& c);
+
+// Sends all that one connection may send now. May release it (a reset that was due).
+void output(Context& c, std::uint32_t index);
+
+// SYN in SYN_SENT, SYN,ACK in SYN_RECEIVED; starts the retransmission timer.
+void output_syn(Context& c, std::uint32_t index);
+
+// A bare ACK at once, for a connection that is about to become a TIME_WAIT record.
+void output_ack(Context& c, std::uint32_t index);
+
+// RST of a connection that is being aborted.
+void output_reset(Context& c, std::uint32_t index);
+
+// Answers a received segment without a TCB, to the station that sent it.
+void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
+           std::uint8_t flags, std::uint16_t wnd);
+
+// The RST of RFC 9293 §3.10.7.1: SEQ from the ACK, or SEQ 0 and ACK = SEG.SEQ + SEG.LEN.
+void reply_reset(Context& c, const wire::Segment& segment, const Frame& received);
+
+// Goes back to SND.UNA and sends from there (the retransmission timer, RFC 6298 (5.4)).
+void rewind(Context& c, std::uint32_t index);
+
+// Where the next byte is sent from, and where the bytes in the send buffer begin.
+inline Seq send_position(const Tcb& tcb) { return tcb.has(Flag::rewound) ? tcb.mark : tcb.snd_nxt; }
+inline Seq data_start(const Tcb& tcb) {
+  return tcb.snd_una + (tcb.has(Flag::syn_unacked) ? 1u : 0u);
+}
+inline Seq data_end(const Tcb& tcb) {
+  return data_start(tcb) + (tcb.has(Flag::data_ready) ? tcb.send.bytes : 0u);
+}
+
+// Might output() have something to send?
+inline bool has_output(const Tcb& tcb) {
+  return tcb.has(Flag::ack_pending | Flag::rewound) ||
+         (tcb.has(Flag::data_ready) && tcb.send.bytes > 0) ||
+         (tcb.has(Flag::fin_wanted) && !tcb.has(Flag::fin_sent));
+}
+
+}  // namespace salut::tcp

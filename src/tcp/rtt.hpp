@@ -1,0 +1,45 @@
+// The retransmission timeout, RFC 6298: smoothed round-trip time, its variation, and backoff.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "salut/config.hpp"
+#include "tcp/tcb.hpp"
+
+namespace salut::tcp {
+
+// RFC 6298 (2.2), (2.3); alpha = 1/8, beta = 1/4.
+inline void rtt_sample(Tcb& tcb, std::uint32_t rtt_us) {
+  const std::uint32_t rtt = std::max<std::uint32_t>(rtt_us, 1);
+  if (tcb.srtt == 0) {
+    tcb.srtt = rtt;
+    tcb.rttvar = rtt / 2;
+    return;
+  }
+  const std::uint32_t error = tcb.srtt > rtt ? tcb.srtt - rtt : rtt - tcb.srtt;
+  tcb.rttvar = tcb.rttvar - tcb.rttvar / 4 + error / 4;
+  tcb.srtt = std::max<std::uint32_t>(tcb.srtt - tcb.srtt / 8 + rtt / 8, 1);
+}
+
+// Before backoff. The clock's grain G is a tick, about 1 ms.
+inline Duration rto_base(const StackConfig& config, const Tcb& tcb) {
+  if (!tcb.has(Flag::data_ready) || tcb.srtt == 0) return config.rto_initial;
+  const std::uint64_t us = tcb.srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{tcb.rttvar});
+  return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);
+}
+
+// After `retries` doublings, RFC 6298 (5.5).
+inline Duration rto_after(const StackConfig& config, Duration base, unsigned retries) {
+  const Duration doubled = base * (std::int64_t{1} << std::min(retries, 20u));
+  return std::min(doubled, std::max(config.rto_max, base));
+}
+
+// How long the first transmission lies back when the timer fires after `retries` retransmissions.
+inline Duration unanswered_for(const StackConfig& config, Duration base, unsigned retries) {
+  Duration sum{0};
+  for (unsigned i = 0; i <= retries; ++i) sum += rto_after(config, base, i);
+  return sum;
+}
+
+}  // namespace salut::tcp

@@ -1,0 +1,102 @@
+#include "timer/timeouts.hpp"
+
+#include "tcp/lifecycle.hpp"
+#include "tcp/output.hpp"
+#include "tcp/rtt.hpp"
+
+namespace salut::timer {
+namespace {
+
+using tcp::Context;
+using tcp::Event;
+using tcp::Flag;
+using tcp::Tcb;
+
+void raise(Context& c, std::uint32_t index, Event event) {
+  const Tcb& t = c.tcbs[index];
+  const tcp::Cell& cell = tcp::step(t.state, event);
+  tcp::apply(c, index, cell.to, cell.acts, 0, tcp::reason_for(t.state, event));
+}
+
+// Something is in flight and was not acknowledged in time.
+void retransmission_timeout(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  const Duration base = tcp::rto_base(c.config, t);
+  const Duration limit = t.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
+  if (tcp::unanswered_for(c.config, base, t.retries) >= limit || t.retries == 255) {
+    return raise(c, index, t.has(Flag::passive) ? Event::retries_out_passive : Event::retries_out);
+  }
+  ++t.retries;
+  ++c.counters.retransmits;
+  const tcp::Cell& cell = tcp::step(t.state, Event::rto);
+  if (t.has(Flag::syn_unacked)) {
+    t.set(Flag::emit_syn);
+    c.queue_output(index);
+  } else if ((cell.acts & tcp::Act::retransmit) != 0) {
+    tcp::rewind(c, index);
+    if (t.snd_wnd == 0) t.set(Flag::probe);
+  }
+  tcp::set_timer(c, index, tcp::rto_after(c.config, base, t.retries));
+}
+
+// Nothing is in flight, bytes are waiting, the window is shut: one byte beyond it asks again
+// (RFC 9293 §3.8.6.1), less and less often.
+void persist_timeout(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  t.set(Flag::probe);
+  c.queue_output(index);
+}
+
+void fire(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  if (t.timer_at == 0) return;
+  if (Tick{t.timer_at} > c.tick) {
+    c.wheel.arm(index, t.wheel_at, Tick{t.timer_at});
+    return;
+  }
+  t.timer_at = 0;
+  if (t.ending != 0 || t.has(Flag::finished)) return;
+  if (t.state == State::time_wait) return raise(c, index, Event::timeout_2msl);
+  if (t.state == State::fin_wait_2) return raise(c, index, Event::idle_limit);
+  if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);
+  if (t.has(Flag::data_ready) && t.send.bytes > 0) persist_timeout(c, index);
+}
+
+void run_wheel(Context& c) {
+  c.wheel.advance(
+      c.tick, tcp::timer_budget,
+      [&c](std::span<const Entry> entries) {
+        for (const Entry& entry : entries) __builtin_prefetch(&c.tcbs[entry.id], 1);
+        for (const Entry& entry : entries) {
+          Tcb& t = c.tcbs[entry.id];
+          if (t.wheel_at != entry.deadline.value) continue;  // stale
+          t.wheel_at = 0;
+          fire(c, entry.id);
+        }
+      },
+      [&c](const Entry& entry) { return c.tcbs[entry.id].wheel_at == entry.deadline.value; });
+}
+
+void expire_time_wait(Context& c) {
+  c.time_wait.expire(c.tick, tcp::timer_budget, [&c](std::span<const flow::Expired> batch) {
+    std::array<std::uint64_t, flow::TimeWait::max_batch> hashes;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      hashes[i] = c.hash(batch[i].record->key);
+      c.flows.prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      c.flows.erase(hashes[i], batch[i].index | tcp::time_wait_bit);
+    }
+    c.counters.states[static_cast<std::size_t>(State::time_wait)] -= batch.size();
+    c.counters.time_wait_expired += batch.size();
+  });
+}
+
+}  // namespace
+
+void run_timers(Context& c) {
+  run_wheel(c);
+  expire_time_wait(c);
+}
+
+}  // namespace salut::timer
