@@ -52,9 +52,9 @@ std::optional<std::uint32_t> dotted(std::string_view text) {
   return value;
 }
 
-// Two colons are in every IPv6 address and in nothing else that we take.
+// Two colons, or brackets as around the address of an endpoint, are in nothing else that we take.
 bool is_ipv6(std::string_view text) {
-  return text.find('[') != std::string_view::npos || text.find(':') != text.rfind(':');
+  return text.starts_with('[') || text.find(':') != text.rfind(':');
 }
 
 auto no_ipv6(std::string_view text) {

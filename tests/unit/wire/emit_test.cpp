@@ -1,0 +1,118 @@
+// What emit_tcp() writes: against bytes made by hand, and read back by parse() from a seed.
+#include "wire/emit.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "packets.hpp"
+#include "wire/parse.hpp"
+
+namespace salut::wire::test {
+namespace {
+
+std::vector<std::byte> as_bytes(const Bytes& from) {
+  std::vector<std::byte> out;
+  for (std::uint8_t byte : from) out.push_back(std::byte{byte});
+  return out;
+}
+
+// As tcp_packet() has it: the peer is the sender.
+TcpOut like(const TcpSpec& spec, std::span<const std::byte> options) {
+  TcpOut out;
+  out.key = flow::make_key(our_ip, static_cast<std::uint16_t>(spec.destination_port), peer_ip,
+                           static_cast<std::uint16_t>(spec.source_port));
+  out.src_mac = peer_mac;
+  out.dst_mac = our_mac;
+  out.seq = spec.seq;
+  out.ack = spec.ack;
+  out.wnd = static_cast<std::uint16_t>(spec.window);
+  out.flags = static_cast<std::uint8_t>(spec.flags);
+  out.ttl = 61;
+  out.ip_id = 0x1234;
+  out.options = options;
+  out.payload_length = static_cast<std::uint16_t>(spec.payload.size());
+  return out;
+}
+
+Bytes emitted(const TcpSpec& spec) {
+  const auto options = as_bytes(spec.options);
+  Buffer buffer(54 + options.size() + spec.payload.size());
+  const auto payload = as_bytes(spec.payload);
+  std::copy(payload.begin(), payload.end(), payload_at(buffer.frame, options.size()));
+  emit_tcp(buffer.frame, like(spec, options));
+  return buffer.bytes();
+}
+
+TEST(Emit, is_byte_for_byte_what_the_tests_builder_makes) {
+  const Bytes timestamps = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2};
+  for (const TcpSpec& spec :
+       {TcpSpec{}, TcpSpec{.flags = flag_syn, .options = mss_1460},
+        TcpSpec{.flags = flag_fin | flag_ack, .options = timestamps},
+        TcpSpec{.flags = flag_psh | flag_ack, .payload = Bytes(1460, 0xff)},
+        TcpSpec{.options = Bytes(40, 1), .payload = {1, 2, 3}}, TcpSpec{.payload = {0x80}}}) {
+    EXPECT_EQ(emitted(spec), tcp_packet(spec));
+  }
+}
+
+TEST(Emit, mss_option) {
+  Buffer buffer(std::size_t{4});
+  EXPECT_EQ(emit_mss_option(buffer.frame.data, 1460), 4u);
+  EXPECT_EQ(parse_mss(buffer.frame.data, 4), 1460);
+  buffer.frame.length = 4;
+  EXPECT_EQ(buffer.bytes(), mss_1460);
+}
+
+TEST(Emit, options_may_already_lie_in_the_frame) {
+  Buffer buffer(std::size_t{58});
+  const std::size_t size = emit_mss_option(buffer.frame.data + tcp_frame_min, 1460);
+  emit_tcp(buffer.frame, like({.flags = flag_syn}, {buffer.frame.data + tcp_frame_min, size}));
+  EXPECT_EQ(buffer.bytes(), syn_packet());
+}
+
+TEST(Emit, leaves_the_frame_behind_it_alone) {
+  for (std::size_t options : {0, 4, 8}) {
+    Buffer buffer(std::size_t{100});
+    std::fill_n(buffer.frame.data, 100, std::byte{0x77});
+    const std::vector<std::byte> nops(options, std::byte{1});
+    emit_tcp(buffer.frame, like({}, nops));
+    for (std::size_t i = 54 + options; i < 100; ++i) {
+      ASSERT_EQ(buffer.frame.data[i], std::byte{0x77}) << i;
+    }
+  }
+}
+
+TEST(Emit, random_segments_come_back_from_parse) {
+  std::mt19937_64 rng(7);
+  for (int i = 0; i < 20'000; ++i) {
+    TcpSpec spec;
+    spec.source_port = 1 + static_cast<unsigned>(rng() % 65535);
+    spec.destination_port = 1 + static_cast<unsigned>(rng() % 65535);
+    spec.seq = static_cast<std::uint32_t>(rng());
+    spec.ack = static_cast<std::uint32_t>(rng());
+    spec.flags = static_cast<unsigned>(rng() % 256);
+    spec.window = static_cast<unsigned>(rng() % 65536);
+    spec.options.resize(rng() % 11 * 4);
+    for (std::uint8_t& byte : spec.options) byte = static_cast<std::uint8_t>(rng());
+    spec.payload.resize(rng() % 4 == 0 ? rng() % 1461 : 0);
+    for (std::uint8_t& byte : spec.payload) byte = static_cast<std::uint8_t>(rng());
+
+    const Bytes bytes = emitted(spec);
+    ASSERT_EQ(bytes, tcp_packet(spec));
+    const Buffer buffer(bytes);
+    Segment segment;
+    ASSERT_EQ(parse(buffer.frame, {true, our_mac}, segment).kind, Kind::tcp);
+    ASSERT_EQ(segment.key,
+              flow::make_key(peer_ip, static_cast<std::uint16_t>(spec.source_port), our_ip,
+                             static_cast<std::uint16_t>(spec.destination_port)));
+    ASSERT_EQ(segment.seq, spec.seq);
+    ASSERT_EQ(segment.ack, spec.ack);
+    ASSERT_EQ(segment.flags, spec.flags);
+    ASSERT_EQ(segment.wnd, spec.window);
+    ASSERT_EQ(segment.options_length, spec.options.size());
+    ASSERT_EQ(segment.payload_length, spec.payload.size());
+  }
+}
+
+}  // namespace
+}  // namespace salut::wire::test
