@@ -10,25 +10,27 @@
 namespace salut::app {
 
 class RateSchedule {
+  __extension__ using Wide = unsigned __int128;
+
  public:
   RateSchedule() = default;
   // `hz` ticks to the second, `per_second` opens.
   RateSchedule(std::uint64_t start, double per_second, double hz)
       : start_(start),
         micro_rate_(static_cast<std::uint64_t>(std::llround(per_second * 1e6))),
-        micro_hz_(static_cast<unsigned __int128>(std::llround(hz)) * 1'000'000) {}
+        micro_hz_(static_cast<Wide>(std::llround(hz)) * 1'000'000) {}
 
   // How many opens were due up to and including `now`.
   std::uint64_t due(std::uint64_t now) const {
     if (micro_rate_ == 0 || now < start_) return 0;
-    const auto product = static_cast<unsigned __int128>(now - start_) * micro_rate_;
+    const auto product = static_cast<Wide>(now - start_) * micro_rate_;
     return static_cast<std::uint64_t>(product / micro_hz_) + 1;
   }
 
  private:
   std::uint64_t start_ = 0;
   std::uint64_t micro_rate_ = 0;
-  unsigned __int128 micro_hz_ = 1;
+  Wide micro_hz_ = 1;
 };
 
 }  // namespace salut::app

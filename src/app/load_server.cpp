@@ -1,0 +1,100 @@
+#include "app/load_server.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace salut::app {
+
+namespace {
+constexpr std::size_t buffer_bytes = 64 * 1024;
+}
+
+LoadServer::LoadServer(Endpoint local, const Exchange& exchange, std::uint32_t slots)
+    : local_(local),
+      exchange_(exchange),
+      table_(exchange.bare() ? 1 : slots),
+      bytes_(buffer_bytes, std::byte{'S'}) {}
+
+Result<void> LoadServer::start(Stack& stack) {
+  Result<Listener> listener = stack.listen(local_);
+  if (!listener) return tl::unexpected<Error>(std::move(listener.error()));
+  listener_ = *listener;
+  return {};
+}
+
+void LoadServer::on_events(Stack&, std::span<const Event> events) {
+  if (exchange_.bare()) {
+    for (const Event& event : events) on_bare_event(event);
+  } else {
+    for (const Event& event : events) on_event(event);
+  }
+}
+
+void LoadServer::on_bare_event(const Event& event) {
+  if (event.has(Event::accepted)) ++totals_.connections;
+  const std::uint8_t farewell = exchange_.server_closes ? Event::accepted : Event::peer_closed;
+  if (event.has(Event::readable)) [[unlikely]] {
+    while (event.connection.read(bytes_).value_or(0) != 0) {
+    }
+  }
+  if (event.has(farewell) && !event.has(Event::closed)) event.connection.close();
+}
+
+void LoadServer::on_event(const Event& event) {
+  if (event.has(Event::accepted)) {
+    ++totals_.connections;
+    Record* record = table_.open(event.connection);
+    if (record == nullptr) {
+      ++totals_.refused;
+      event.connection.abort();
+      return;
+    }
+    record->to_read = exchange_.request;
+    record->to_write = exchange_.response;
+  }
+  Record* record = table_.find(event.connection);
+  if (record == nullptr) return;
+  if (event.has(Event::closed)) return ConnectionTable<Record>::close(*record);
+  if (record->closing) return;
+
+  if (event.has(Event::readable)) read(event.connection, *record);
+  record->peer_closed = record->peer_closed || event.has(Event::peer_closed);
+  if (record->to_read == 0) write(event.connection, *record);
+  const bool done = record->to_read == 0 && record->to_write == 0;
+  const bool mute = record->peer_closed && record->to_read != 0;  // the request will never be whole
+  if (done ? exchange_.server_closes || record->peer_closed : mute) {
+    record->closing = true;
+    event.connection.close();
+  }
+}
+
+// What exceeds the request is read too: left unread it would turn our close into a reset.
+void LoadServer::read(Connection connection, Record& record) {
+  while (true) {
+    const auto count = connection.read(bytes_);
+    if (!count || *count == 0) return;
+    totals_.bytes_in += *count;
+    record.to_read -= static_cast<std::uint32_t>(std::min<std::size_t>(*count, record.to_read));
+  }
+}
+
+void LoadServer::write(Connection connection, Record& record) {
+  while (record.to_write != 0) {
+    const std::size_t offered = std::min<std::size_t>(record.to_write, bytes_.size());
+    const auto taken = connection.write({bytes_.data(), offered});
+    if (!taken) return;  // it is ending; `closed` follows
+    totals_.bytes_out += *taken;
+    record.to_write -= static_cast<std::uint32_t>(*taken);
+    if (*taken < offered) return;  // `writable` follows
+  }
+}
+
+void LoadServer::stop(Stack& stack) { stack.unlisten(listener_); }
+
+void LoadServer::abort(Stack&) {
+  table_.for_each([this](Connection connection, Record&) {
+    if (connection.abort() == Errc::ok) ++totals_.aborted;
+  });
+}
+
+}  // namespace salut::app

@@ -1,0 +1,47 @@
+// The other end of a load: takes `request` bytes, answers with `response` bytes, and closes first
+// or after the client.
+//
+// A bare exchange (0 and 0 bytes) keeps no state at all: one event in, one close() out.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "app/application.hpp"
+#include "app/connection_table.hpp"
+#include "app/load.hpp"
+
+namespace salut::app {
+
+class LoadServer final : public Application {
+ public:
+  LoadServer(Endpoint local, const Exchange& exchange, std::uint32_t slots);
+
+  Result<void> start(Stack& stack) override;
+  void on_events(Stack& stack, std::span<const Event> events) override;
+  void stop(Stack& stack) override;
+  void abort(Stack& stack) override;
+
+ private:
+  struct Record {
+    std::uint32_t generation = 0;
+    std::uint32_t to_read = 0;
+    std::uint32_t to_write = 0;
+    bool peer_closed = false;
+    bool closing = false;
+  };
+
+  void on_event(const Event& event);
+  void on_bare_event(const Event& event);
+  void read(Connection connection, Record& record);
+  void write(Connection connection, Record& record);
+
+  Endpoint local_;
+  Exchange exchange_;
+  ConnectionTable<Record> table_;
+  std::vector<std::byte> bytes_;
+  Listener listener_;
+};
+
+}  // namespace salut::app

@@ -1,0 +1,24 @@
+// The cycle counter that LoopStats count in and Runtime::tsc_hz() is the frequency of.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace salut::app {
+
+inline std::uint64_t ticks() {
+#if defined(__x86_64__)
+  return __rdtsc();
+#elif defined(__aarch64__)
+  std::uint64_t value;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(value));
+  return value;
+#else
+#error "no cycle counter is known for this processor"
+#endif
+}
+
+}  // namespace salut::app

@@ -1,0 +1,148 @@
+#include "ops/report.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+namespace salut::ops {
+
+Latency Latency::of(const Histogram& ticks, double hz) {
+  const double us = hz > 0 ? 1e6 / hz : 0;
+  return {ticks.percentile(50) * us, ticks.percentile(99) * us, ticks.percentile(99.9) * us,
+          static_cast<double>(ticks.max()) * us};
+}
+
+std::string with_commas(std::uint64_t value) {
+  std::string digits = std::to_string(value);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
+  }
+  return digits;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> units = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < units.size(); ++unit) value /= 1024;
+  return fmt::format("{:.{}f} {}", value, unit == 0 || value >= 100 ? 0 : 1, units[unit]);
+}
+
+std::string states_text(const std::array<std::uint64_t, state_count>& states) {
+  std::string text;
+  for (std::size_t i = 0; i < state_count; ++i) {
+    if (states[i] == 0) continue;
+    if (!text.empty()) text += "  ";
+    text += fmt::format("{} {}", state_names[i], with_commas(states[i]));
+  }
+  return text.empty() ? "none" : text;
+}
+
+namespace {
+
+std::string duration_text(double microseconds) {
+  if (microseconds < 1'000) return fmt::format("{:.1f} us", microseconds);
+  if (microseconds < 1'000'000) return fmt::format("{:.1f} ms", microseconds / 1e3);
+  return fmt::format("{:.2f} s", microseconds / 1e6);
+}
+
+std::string count_text(double value) {
+  return with_commas(static_cast<std::uint64_t>(value + 0.5));
+}
+
+class Table {
+ public:
+  void row(std::string_view name, std::string_view value) {
+    fmt::format_to(std::back_inserter(text_), "  {:<24}{}\n", name, value);
+  }
+  void heading(std::string_view name) { fmt::format_to(std::back_inserter(text_), "\n{}\n", name); }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+void latency_row(Table& table, std::string_view name, const Latency& latency) {
+  table.row(name, fmt::format("p50 {}   p99 {}   p99.9 {}   max {}", duration_text(latency.p50),
+                              duration_text(latency.p99), duration_text(latency.p999),
+                              duration_text(latency.max)));
+}
+
+std::string failures_text(const BenchReport& report) {
+  const std::array<std::pair<std::string_view, std::uint64_t>, 8> failures = {
+      {{"refused", report.refused},
+       {"reset", report.reset},
+       {"timed out", report.timed_out},
+       {"unreachable", report.unreachable},
+       {"no port", report.no_port},
+       {"overload", report.overload},
+       {"cut short", report.cut_short},
+       {"unfinished", report.unfinished}}};
+  std::string text;
+  for (const auto& [name, count] : failures) {
+    if (count == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, with_commas(count));
+  }
+  return text.empty() ? "none" : text;
+}
+
+void side_rows(Table& table, std::string_view name, const SideReport& side, double tsc_hz) {
+  std::string cores;
+  for (const std::uint32_t core : side.cores) {
+    cores += fmt::format("{}{}", cores.empty() ? "" : ",", core);
+  }
+  table.heading(fmt::format("{} (core {})", name, cores));
+  table.row("busy per connection",
+            fmt::format("{} cycles ({:.0f} ns)", count_text(side.busy_cycles_per_connection),
+                        tsc_hz > 0 ? side.busy_cycles_per_connection * 1e9 / tsc_hz : 0));
+  table.row("busy", fmt::format("{:.1f} %", side.busy_percent));
+  table.row("sockets at the end", states_text(side.states));
+  table.row("sockets at the peak", states_text(side.states_peak));
+  table.row("packets", fmt::format("{} sent, {} received", with_commas(side.tx_packets),
+                                   with_commas(side.rx_packets)));
+  if (side.retransmits != 0) table.row("retransmitted", with_commas(side.retransmits));
+  for (std::size_t i = 0; i < drop_count; ++i) {
+    if (side.drops[i] == 0) continue;
+    table.row("dropped",
+              fmt::format("{} x {}", with_commas(side.drops[i]), sentence(static_cast<Drop>(i))));
+  }
+}
+
+std::string memory_text(const MemoryUse& memory) {
+  return fmt::format("{} (TCBs {}, TIME_WAIT {}, flow table {}, timers {}, buffers {}, mbufs {})",
+                     bytes_text(memory.total()), bytes_text(memory.tcb),
+                     bytes_text(memory.time_wait), bytes_text(memory.flow_table),
+                     bytes_text(memory.timers), bytes_text(memory.buffers),
+                     bytes_text(memory.mbufs));
+}
+
+}  // namespace
+
+std::string to_table(const BenchReport& report) {
+  Table table;
+  table.heading(fmt::format("salut {} bench: {} over {}, {:g} s, 2MSL {:g} s", report.version,
+                            report.mode, report.transport, report.duration_s, 2 * report.msl_s));
+  table.row("connections per second", count_text(report.cps));
+  table.row("packets per connection", fmt::format("{:.2f}", report.packets_per_connection));
+  latency_row(table, "handshake", report.handshake);
+  latency_row(table, "whole life", report.lifetime);
+  table.row("connections",
+            fmt::format("{} attempted, {} established, {} closed", with_commas(report.attempted),
+                        with_commas(report.established), with_commas(report.closed)));
+  table.row("failed", failures_text(report));
+  table.row("sockets at the peak", with_commas(report.sockets_peak));
+  table.row("memory", memory_text(report.memory));
+  if (report.client) {
+    side_rows(table, report.one_stack ? "client and server on one stack" : "client", *report.client,
+              report.tsc_hz);
+  }
+  if (report.server) side_rows(table, "server", *report.server, report.tsc_hz);
+  table.heading(fmt::format("on {} ({} cores), {}", report.machine.cpu, report.machine.cores,
+                            report.machine.kernel));
+  for (const std::string& note : report.notes) table.row("note", note);
+  return table.take();
+}
+
+}  // namespace salut::ops

@@ -1,0 +1,89 @@
+// What a benchmark found, as a table for a person and as JSON for programs.
+//
+// The JSON's keys are a contract (issue 2, README): others parse it. Numbers that a run could not
+// measure are 0; a side that is not ours is null.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ops/histogram.hpp"
+#include "ops/machine.hpp"
+#include "salut/counters.hpp"
+#include "salut/state.hpp"
+
+namespace salut::ops {
+
+struct Latency {
+  double p50 = 0;  // microseconds
+  double p99 = 0;
+  double p999 = 0;
+  double max = 0;
+
+  static Latency of(const Histogram& ticks, double hz);
+};
+
+// One end of the connections: the stacks that were client, or those that were server.
+struct SideReport {
+  std::vector<std::uint32_t> cores;
+  double busy_cycles_per_connection = 0;
+  double busy_percent = 0;
+  std::array<std::uint64_t, state_count> states = {};
+  std::array<std::uint64_t, state_count> states_peak = {};
+  std::uint64_t tx_packets = 0;
+  std::uint64_t rx_packets = 0;
+  std::array<std::uint64_t, drop_count> drops = {};
+  std::uint64_t retransmits = 0;  // table only
+};
+
+struct BenchReport {
+  std::string version;
+  std::string transport;  // "loop", "tap", "pci", or the driver of a vdev
+  std::string mode;       // for the table: "512 at once", "100000 per second"
+  std::string target;     // for the table
+  double duration_s = 0;
+  double msl_s = 0;
+  double cps = 0;
+  double packets_per_connection = 0;
+
+  std::uint64_t attempted = 0;
+  std::uint64_t established = 0;
+  std::uint64_t closed = 0;
+  // The table's reasons; the JSON folds unreachable and unfinished into timed_out, cut_short into
+  // reset.
+  std::uint64_t refused = 0;
+  std::uint64_t reset = 0;
+  std::uint64_t timed_out = 0;
+  std::uint64_t unreachable = 0;
+  std::uint64_t no_port = 0;
+  std::uint64_t overload = 0;
+  std::uint64_t cut_short = 0;
+  std::uint64_t unfinished = 0;
+
+  Latency handshake;
+  Latency lifetime;
+  std::optional<SideReport> client;
+  std::optional<SideReport> server;
+  bool one_stack = false;  // client and server share a stack; its figures stand under `client`
+  double tsc_hz = 0;
+  std::uint64_t sockets_peak = 0;
+  MemoryUse memory;
+  Machine machine;
+  std::string command;
+  std::vector<std::string> notes;  // lines below the table
+};
+
+std::string to_table(const BenchReport& report);
+std::string to_json(const BenchReport& report);
+
+// "12,345,678"
+std::string with_commas(std::uint64_t value);
+// "1.2 GiB"
+std::string bytes_text(std::uint64_t bytes);
+// "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.
+std::string states_text(const std::array<std::uint64_t, state_count>& states);
+
+}  // namespace salut::ops

@@ -1,0 +1,89 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "ops/report.hpp"
+
+namespace salut::ops {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Digits beyond the third say nothing and make diffs.
+double rounded(double value) { return std::round(value * 1000) / 1000; }
+
+Json json(const Latency& latency) {
+  return {{"p50", rounded(latency.p50)},
+          {"p99", rounded(latency.p99)},
+          {"p999", rounded(latency.p999)},
+          {"max", rounded(latency.max)}};
+}
+
+Json json(const std::array<std::uint64_t, state_count>& states) {
+  Json object = Json::object();
+  for (std::size_t i = 0; i < state_count; ++i) object[std::string(state_names[i])] = states[i];
+  return object;
+}
+
+Json json(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  Json drops = Json::object();
+  for (std::size_t i = 0; i < drop_count; ++i) {
+    if (side->drops[i] != 0) drops[std::string(name(static_cast<Drop>(i)))] = side->drops[i];
+  }
+  return {{"cores", side->cores},
+          {"busy_cycles_per_connection", rounded(side->busy_cycles_per_connection)},
+          {"busy_percent", rounded(side->busy_percent)},
+          {"states", json(side->states)},
+          {"states_peak", json(side->states_peak)},
+          {"tx_packets", side->tx_packets},
+          {"rx_packets", side->rx_packets},
+          {"drops", std::move(drops)}};
+}
+
+Json json(const MemoryUse& memory) {
+  return {
+      {"tcb", memory.tcb},       {"time_wait", memory.time_wait}, {"flow_table", memory.flow_table},
+      {"timers", memory.timers}, {"buffers", memory.buffers},     {"mbufs", memory.mbufs},
+      {"total", memory.total()}};
+}
+
+Json connections(const BenchReport& report) {
+  return {{"attempted", report.attempted},
+          {"established", report.established},
+          {"closed", report.closed},
+          {"failed",
+           {{"refused", report.refused},
+            {"reset", report.reset + report.cut_short},
+            {"timed_out", report.timed_out + report.unreachable + report.unfinished},
+            {"no_port", report.no_port},
+            {"overload", report.overload}}}};
+}
+
+}  // namespace
+
+std::string to_json(const BenchReport& report) {
+  const Json object = {
+      {"schema", "salut.bench/1"},
+      {"version", report.version},
+      {"transport", report.transport},
+      {"duration_s", rounded(report.duration_s)},
+      {"msl_s", rounded(report.msl_s)},
+      {"cps", rounded(report.cps)},
+      {"packets_per_connection", rounded(report.packets_per_connection)},
+      {"connections", connections(report)},
+      {"latency_us", {{"handshake", json(report.handshake)}, {"lifetime", json(report.lifetime)}}},
+      {"client", json(report.client)},
+      {"server", json(report.server)},
+      {"tsc_hz", std::round(report.tsc_hz)},
+      {"sockets_peak", report.sockets_peak},
+      {"memory_bytes", json(report.memory)},
+      {"machine",
+       {{"cpu", report.machine.cpu},
+        {"cores", report.machine.cores},
+        {"kernel", report.machine.kernel}}},
+      {"command", report.command}};
+  return object.dump(2) + "\n";
+}
+
+}  // namespace salut::ops
