@@ -37,6 +37,10 @@ std::string as_written(const toml::node& node) {
   return other.str();
 }
 
+std::string_view not_understood(const Error& error) {
+  return error.code == Errc::unsupported ? "IPv6 is not built yet" : "not understood";
+}
+
 // One table of the file. The first complaint wins; after it, reading does nothing.
 class Table {
  public:
@@ -111,7 +115,7 @@ class Table {
          [&](const std::string& at, const toml::node& e) {
            if (!e.is_string()) return bad(at, &e, "wrong type", example);
            const auto value = T::parse(e.as_string()->get());
-           if (!value) return bad(at, &e, "not understood", example);
+           if (!value) return bad(at, &e, not_understood(value.error()), example);
            out.push_back(*value);
          });
   }
@@ -122,7 +126,7 @@ class Table {
     const std::string_view example = "an IPv4 address, \"10.0.0.1\"";
     if (!node->is_string()) return bad(key, node, "wrong type", example);
     const auto value = IpAddress::parse(node->as_string()->get());
-    if (!value) return bad(key, node, "not understood", example);
+    if (!value) return bad(key, node, not_understood(value.error()), example);
     out = *value;
   }
 

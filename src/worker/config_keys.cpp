@@ -18,7 +18,13 @@ Error complaint(std::string_view file, std::string_view key, std::string_view va
   return {Errc::bad_config, std::move(line)};
 }
 
-std::string quoted(std::string_view text) { return fmt::format("\"{}\"", text); }
+std::string quoted(std::string_view text) {
+  constexpr std::size_t longest = 100;
+  std::string out = "\"";
+  for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
+  if (text.size() > longest) out += "...";
+  return out + '"';
+}
 
 std::string number_text(double value) { return fmt::format("{:.10g}", value); }
 

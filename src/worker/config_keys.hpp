@@ -58,7 +58,8 @@ inline constexpr std::size_t interface_max = 15;  // IFNAMSIZ less its zero
 Error complaint(std::string_view file, std::string_view key, std::string_view value,
                 std::string_view problem, std::string_view want);
 
-std::string quoted(std::string_view text);                  // "text" with its quotes
+// "text" in quotes, short and on one line, with nothing that a terminal would act on.
+std::string quoted(std::string_view text);
 std::string range_text(double min, double max);             // 16..65535
 std::string number_text(double value);                      // 0.001, 30
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -140,6 +141,8 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
                 "want a new process");
   }
   LogBuffer::instance().open();
+  // DPDK unlinks its telemetry socket at exit and leaves the directory; this runs after that.
+  std::atexit([] { rmdir(rte_eal_get_runtime_dir()); });
   std::vector<std::string> arguments = arguments_of(options);
   if (!has_runtime_directory()) arguments.push_back("--no-telemetry");
   std::vector<char*> argv;

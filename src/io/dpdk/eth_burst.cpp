@@ -1,0 +1,109 @@
+// From mbufs to frames and back, a burst at a time.
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <array>
+
+#include "io/dpdk/eth_port.hpp"
+
+namespace salut::io {
+namespace {
+
+constexpr unsigned burst = 64;
+
+// DPDK has two bits for each checksum: good, bad, and both of them for "not filled in, and verified
+// by other means" (a virtio peer on this machine). So its good bit is ours, and it outweighs bad.
+std::uint16_t checksum_flags(std::uint64_t ol_flags) {
+  const bool ip_good = (ol_flags & RTE_MBUF_F_RX_IP_CKSUM_GOOD) != 0;
+  const bool l4_good = (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD) != 0;
+  const bool ip_bad = !ip_good && (ol_flags & RTE_MBUF_F_RX_IP_CKSUM_BAD) != 0;
+  const bool l4_bad = !l4_good && (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_BAD) != 0;
+  return static_cast<std::uint16_t>((ip_good ? ip_checksum_good : 0) |
+                                    (l4_good ? l4_checksum_good : 0) |
+                                    (ip_bad || l4_bad ? checksum_bad : 0));
+}
+static_assert(RTE_MBUF_F_RX_IP_CKSUM_NONE ==
+              (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_BAD));
+static_assert(RTE_MBUF_F_RX_L4_CKSUM_NONE ==
+              (RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_BAD));
+
+Frame frame_of(rte_mbuf* mbuf) {
+  return {.data = rte_pktmbuf_mtod(mbuf, std::byte*),
+          .handle = mbuf,
+          .length = mbuf->data_len,
+          .room = static_cast<std::uint16_t>(mbuf->buf_len - mbuf->data_off),
+          .flags = checksum_flags(mbuf->ol_flags),
+          .port = 0};
+}
+
+}  // namespace
+
+// One segment, direct, ours and unshared is what everybody behind receive() relies on. Returns
+// false if the frame had to go. Rare: jumbo frames and devices that lend their own memory.
+[[gnu::noinline]] bool EthPort::make_ordinary(rte_mbuf*& mbuf, Frame& frame) {
+  const std::uint16_t checksums = checksum_flags(mbuf->ol_flags);
+  if (mbuf->pool != pool_.pool() || !RTE_MBUF_DIRECT(mbuf) || rte_mbuf_refcnt_read(mbuf) != 1) {
+    rte_mbuf* own = rte_pktmbuf_copy(mbuf, pool_.pool(), 0, UINT32_MAX);
+    rte_pktmbuf_free(mbuf);
+    if (own == nullptr) return false;
+    mbuf = own;
+  }
+  std::uint16_t flags = checksums;
+  if (mbuf->nb_segs != 1 && rte_pktmbuf_linearize(mbuf) != 0) {
+    rte_pktmbuf_free(mbuf->next);
+    mbuf->next = nullptr;
+    mbuf->nb_segs = 1;
+    mbuf->pkt_len = mbuf->data_len;
+    flags |= scattered;
+  }
+  frame = frame_of(mbuf);
+  frame.flags = flags;
+  return true;
+}
+
+unsigned EthPort::receive(Frame* frames, unsigned count) {
+  std::array<rte_mbuf*, burst> mbufs;
+  const unsigned got = rte_eth_rx_burst(id_, queue_, mbufs.data(),
+                                        static_cast<std::uint16_t>(std::min(count, burst)));
+  unsigned kept = 0;
+  for (unsigned i = 0; i < got; ++i) {
+    rte_mbuf* mbuf = mbufs[i];
+    // One condition per line; each is a way out of the straight road.
+    bool unusual = mbuf->nb_segs != 1;
+    unusual |= mbuf->pool != pool_.pool();
+    unusual |= !RTE_MBUF_DIRECT(mbuf);
+    unusual |= rte_mbuf_refcnt_read(mbuf) != 1;
+    if (unusual) [[unlikely]] {
+      kept += make_ordinary(mbuf, frames[kept]) ? 1 : 0;
+      continue;
+    }
+    frames[kept++] = frame_of(mbuf);
+  }
+  return kept;
+}
+
+unsigned EthPort::transmit(const Frame* frames, unsigned count) {
+  std::array<rte_mbuf*, burst> mbufs;
+  unsigned sent = 0;
+  while (sent < count) {
+    const unsigned now = std::min(count - sent, burst);
+    for (unsigned i = 0; i < now; ++i) {
+      const Frame& frame = frames[sent + i];
+      auto* mbuf = static_cast<rte_mbuf*>(frame.handle);
+      mbuf->data_off =
+          static_cast<std::uint16_t>(frame.data - static_cast<std::byte*>(mbuf->buf_addr));
+      mbuf->data_len = frame.length;
+      mbuf->pkt_len = frame.length;
+      mbuf->ol_flags = 0;  // of its life as a received packet
+      mbufs[i] = mbuf;
+    }
+    const unsigned taken =
+        rte_eth_tx_burst(id_, queue_, mbufs.data(), static_cast<std::uint16_t>(now));
+    sent += taken;
+    if (taken < now) break;
+  }
+  return sent;
+}
+
+}  // namespace salut::io

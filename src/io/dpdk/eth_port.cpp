@@ -1,0 +1,184 @@
+// Making, setting up and closing a port; eth_burst.cpp is the way of the packets.
+#include "io/dpdk/eth_port.hpp"
+
+#include <fmt/format.h>
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "io/dpdk/eal.hpp"
+#include "io/dpdk/tap.hpp"
+
+namespace salut::io {
+namespace {
+
+struct Named {
+  std::uint64_t bit;
+  const char* name;
+};
+
+constexpr Named rx_wanted[] = {{RTE_ETH_RX_OFFLOAD_IPV4_CKSUM, "IPv4"},
+                               {RTE_ETH_RX_OFFLOAD_TCP_CKSUM, "TCP"}};
+
+// The key and value that a complaint about this port starts with.
+std::string device_key(const PortConfig& config) {
+  switch (config.type) {
+    case PortType::tap:
+      return fmt::format("interface = \"{}\"", config.interface);
+    case PortType::vdev:
+      return fmt::format("vdev = \"{}\"", config.vdev);
+    default:
+      return fmt::format("pci = \"{}\"", config.pci);
+  }
+}
+
+std::string reason(int rc) {
+  const std::string line = last_error_line();
+  return line.empty() ? std::strerror(std::abs(rc)) : line;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config, std::size_t index,
+                                               const wire::Mac& own_mac, MbufPool& pool) {
+  auto port = std::unique_ptr<EthPort>(new EthPort(pool));
+  take_log();  // what is in it from here on is about this port
+  auto done = port->create(config, index);
+  if (done) done = port->configure(config);
+  if (done) done = port->set_up_queues(config);
+  if (done) done = port->take_address(config, own_mac);
+  if (!done) return tl::unexpected<Error>(done.error());
+  return port;
+}
+
+Result<void> EthPort::create(const PortConfig& config, std::size_t index) {
+  const std::string key = device_key(config);
+  if (config.type == PortType::pci) {
+    device_name_ = config.pci;
+    if (rte_eth_dev_get_port_by_name(device_name_.c_str(), &id_) != 0) {
+      return fail(Errc::not_found,
+                  fmt::format("{}: no driver of DPDK took this device; want a network card that is "
+                              "bound to vfio-pci or uio_pci_generic (dpdk-devbind.py --status)",
+                              key));
+    }
+    created_ = true;
+    return {};
+  }
+  if (config.type == PortType::tap) {
+    if (auto may = check_tap(config.interface); !may) return may;
+    vdev_ = Vdev::parse(fmt::format("net_tap{},iface={}", index, config.interface));
+  } else {
+    vdev_ = Vdev::parse(config.vdev);
+    if (auto ready = vdev_.prepare(); !ready) return ready;
+  }
+  device_name_ = vdev_.name;
+  const int rc = rte_eal_hotplug_add("vdev", vdev_.name.c_str(), vdev_.arguments.c_str());
+  if (rc != 0 || rte_eth_dev_get_port_by_name(device_name_.c_str(), &id_) != 0) {
+    return fail(Errc::not_found, fmt::format("{}: DPDK cannot make it: {}", key, reason(rc)));
+  }
+  created_ = true;
+  return {};
+}
+
+Result<void> EthPort::configure(const PortConfig& config) {
+  rte_eth_dev_info info = {};
+  if (const int rc = rte_eth_dev_info_get(id_, &info); rc != 0) {
+    return fail(Errc::not_found, fmt::format("{}: {}", device_key(config), reason(rc)));
+  }
+  mtu_ = config.mtu;
+  if (mtu_ > info.max_mtu || mtu_ < info.min_mtu) {
+    return fail(Errc::bad_config, fmt::format("mtu = {}: out of the device's range; want {}..{}",
+                                              mtu_, info.min_mtu, info.max_mtu));
+  }
+  for (const Named& offload : rx_wanted) rx_offloads_ |= info.rx_offload_capa & offload.bit;
+  tx_offloads_ = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+
+  rte_eth_conf conf = {};
+  conf.rxmode.mtu = mtu_;
+  conf.rxmode.offloads = rx_offloads_;
+  conf.txmode.offloads = tx_offloads_;
+  if (const int rc = rte_eth_dev_configure(id_, 1, 1, &conf); rc != 0) {
+    return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}",
+                                              device_key(config), reason(rc)));
+  }
+  // A device without this call takes what its buffers hold.
+  if (const int rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
+    return fail(Errc::bad_config, fmt::format("mtu = {}: {}", mtu_, reason(rc)));
+  }
+  return {};
+}
+
+Result<void> EthPort::set_up_queues(const PortConfig& config) {
+  // A TAP keeps a whole ring of buffers to fill one at a time. Elsewhere a ring must not be able
+  // to hold all there are.
+  if (config.type == PortType::tap) rx_descriptors_ = 64;
+  while (rx_descriptors_ > 64 && rx_descriptors_ > pool_.size() / 8) rx_descriptors_ /= 2;
+  tx_descriptors_ = std::max<std::uint16_t>(rx_descriptors_, 256);
+  rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
+  const auto socket = static_cast<unsigned>(std::max(rte_eth_dev_socket_id(id_), 0));
+  int rc = rte_eth_rx_queue_setup(id_, queue_, rx_descriptors_, socket, nullptr, pool_.pool());
+  if (rc == 0) rc = rte_eth_tx_queue_setup(id_, queue_, tx_descriptors_, socket, nullptr);
+  if (rc == 0) rc = rte_eth_dev_start(id_);
+  if (rc != 0) {
+    return fail(Errc::no_memory,
+                fmt::format("{}: the device does not start: {}", device_key(config), reason(rc)));
+  }
+  return {};
+}
+
+// The configured MAC, the device's, or `own_mac`, which is the stack's idea of one.
+Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& own_mac) {
+  mac_ = own_mac;
+  // A TAP's MAC is that of the kernel's end. The stack is another station on that wire, and a TAP
+  // gives it every frame that the kernel sends.
+  if (config.type == PortType::tap) return {};
+
+  rte_ether_addr device = {};
+  const bool has = rte_eth_macaddr_get(id_, &device) == 0 && rte_is_unicast_ether_addr(&device) &&
+                   !rte_is_zero_ether_addr(&device);
+  if (config.mac.empty() && has) {
+    std::memcpy(mac_.bytes.data(), device.addr_bytes, mac_.bytes.size());
+    return {};
+  }
+  std::memcpy(device.addr_bytes, mac_.bytes.data(), mac_.bytes.size());
+  if (rte_eth_dev_default_mac_addr_set(id_, &device) == 0) return {};
+  promiscuous_ = rte_eth_promiscuous_enable(id_) == 0;
+  if (!promiscuous_ && config.type == PortType::pci) {
+    return fail(Errc::bad_config,
+                fmt::format("mac = \"{}\": the device takes no other address than "
+                            "its own; want no such key",
+                            config.mac));
+  }
+  return {};
+}
+
+EthPort::~EthPort() {
+  if (!created_) return;
+  rte_eth_dev_stop(id_);
+  rte_eth_dev_close(id_);
+  if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
+  vdev_.clean_up();
+}
+
+bool EthPort::link_up() const {
+  rte_eth_link link = {};
+  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+std::string EthPort::describe() const {
+  rte_eth_dev_info info = {};
+  rte_eth_dev_info_get(id_, &info);
+  std::string verified;
+  for (const Named& offload : rx_wanted) {
+    if ((rx_offloads_ & offload.bit) != 0) verified += fmt::format(" {}", offload.name);
+  }
+  return fmt::format("{} {}, {}, MTU {}, checksums verified by the device:{}{}, link {}",
+                     info.driver_name == nullptr ? "?" : info.driver_name, device_name_,
+                     mac_.to_string(), mtu_, verified.empty() ? " none" : verified,
+                     promiscuous_ ? ", promiscuous" : "", link_up() ? "up" : "down");
+}
+
+}  // namespace salut::io
