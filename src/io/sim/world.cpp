@@ -1,0 +1,160 @@
+#include "io/sim/world.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "wire/parse.hpp"
+
+namespace salut::sim {
+
+Pool::Pool(unsigned capacity)
+    : capacity_(capacity), memory_(std::make_unique<std::byte[]>(capacity * buffer_bytes)) {
+  for (unsigned i = 0; i < capacity; ++i) free_.push_back(memory_.get() + i * buffer_bytes);
+}
+
+bool Pool::acquire(Frame* frames, unsigned count) {
+  if (free_.size() < count) return false;
+  for (unsigned i = 0; i < count; ++i) {
+    frames[i] = Frame{};
+    frames[i].data = free_.back();
+    frames[i].handle = free_.back();
+    frames[i].room = static_cast<std::uint16_t>(buffer_bytes);
+    free_.pop_back();
+  }
+  return true;
+}
+
+void Pool::release(const Frame* frames, unsigned count) {
+  for (unsigned i = 0; i < count; ++i) free_.push_back(static_cast<std::byte*>(frames[i].handle));
+}
+
+unsigned LinkEnd::receive(Frame* frames, unsigned count) {
+  unsigned n = 0;
+  while (n < count && !arriving.empty() && arriving.begin()->first <= world->now()) {
+    if (!pool->acquire(&frames[n], 1)) break;
+    const std::vector<std::byte>& bytes = arriving.begin()->second;
+    std::copy(bytes.begin(), bytes.end(), frames[n].data);
+    frames[n].length = static_cast<std::uint16_t>(bytes.size());
+    arriving.erase(arriving.begin());
+    ++n;
+  }
+  return n;
+}
+
+unsigned LinkEnd::transmit(const Frame* frames, unsigned count) {
+  for (unsigned i = 0; i < count; ++i) world->carry(*this, frames[i]);
+  pool->release(frames, count);
+  return count;
+}
+
+World::World(std::uint64_t seed)
+    : seed_(seed), random_(seed), now_(Instant{std::chrono::seconds{1}}) {}
+
+Host& World::add_host(std::uint32_t address, const StackConfig& config) {
+  auto host = std::make_unique<Host>();
+  const auto id = static_cast<std::uint8_t>(hosts_.size());
+  host->name = std::string(1, static_cast<char>('a' + id));
+  host->memory = std::make_unique<HeapMemory>();
+  host->pool = std::make_unique<Pool>(4096);
+  host->end = std::make_unique<LinkEnd>();
+  host->end->world = this;
+  host->end->pool = host->pool.get();
+  host->end->name = host->name;
+  stack::Interface interface;
+  interface.device = host->end.get();
+  interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
+  interface.addresses = {Prefix{IpAddress::v4(address), 8}};
+  host->engine = std::make_unique<stack::Engine>(config, std::vector{interface}, *host->pool,
+                                                 *host->memory, seed_ * 64 + id + 1, id, now_);
+  hosts_.push_back(std::move(host));
+  return *hosts_.back();
+}
+
+void World::join(Host& a, Host& b, const Conditions& conditions) {
+  conditions_ = conditions;
+  a.end->peer = b.end.get();
+  b.end->peer = a.end.get();
+}
+
+bool World::chance(double probability) {
+  if (probability <= 0) return false;
+  return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
+}
+
+void World::carry(LinkEnd& from, const Frame& frame) {
+  ++frames_;
+  if (from.peer == nullptr || chance(conditions_.loss)) return note(from, frame, "  lost");
+  const int copies = chance(conditions_.duplicate) ? 2 : 1;
+  note(from, frame, copies == 2 ? "  twice" : "");
+  for (int i = 0; i < copies; ++i) {
+    std::vector<std::byte> bytes(frame.data, frame.data + frame.length);
+    const bool arp = bytes[12] == std::byte{8} && bytes[13] == std::byte{6};
+    if (!arp && chance(conditions_.corrupt)) {
+      // Behind the MACs and not in ARP, which has no checksum: somebody has to see it.
+      const std::size_t at = 14 + random_() % (bytes.size() - 14);
+      bytes[at] ^= static_cast<std::byte>(1u << (random_() % 8));
+    }
+    const auto spread = (conditions_.delay_max - conditions_.delay_min).count();
+    const Duration delay =
+        conditions_.delay_min +
+        Duration{spread > 0 ? static_cast<std::int64_t>(random_() % (spread + 1)) : 0};
+    from.peer->arriving.emplace(now_ + delay, std::move(bytes));
+  }
+}
+
+void World::note(const LinkEnd& from, const Frame& frame, const char* fate) {
+  if (!keep_trace_) return;
+  char line[64];
+  std::snprintf(line, sizeof(line), "%12.3f ms  %s  ",
+                static_cast<double>(now_.time_since_epoch().count()) / 1e6, from.name.c_str());
+  trace_.push_back(line + describe_frame(frame) + fate);
+}
+
+bool World::step(Instant until) {
+  Instant next = Instant::max();
+  for (const auto& host : hosts_) {
+    if (!host->end->arriving.empty()) {
+      next = std::min(next, host->end->arriving.begin()->first);
+    }
+    if (const auto timer = host->engine->next_timer()) next = std::min(next, *timer);
+    next = std::min(next, host->wake_at);
+  }
+  if (next > until) return false;
+  now_ = std::max(now_, next);
+  for (const auto& host : hosts_) {
+    if (host->wake_at <= now_) host->wake_at = Instant::max();
+    host->on_events(host->engine->poll(now_));
+  }
+  return true;
+}
+
+void World::run_until(Instant until) {
+  while (step(until)) {
+  }
+  now_ = std::max(now_, until);
+}
+
+std::string describe_frame(const Frame& frame) {
+  wire::Segment s;
+  wire::ParseOptions options{.verify_checksums = false, .mac = {}};
+  if (frame.length >= sizeof(options.mac))
+    std::memcpy(&options.mac, frame.data, sizeof(options.mac));
+  const wire::Parsed parsed = wire::parse_step_by_step(frame, options, s);
+  if (parsed.kind == wire::Kind::arp) return "ARP";
+  if (parsed.kind == wire::Kind::icmp) return "ICMP";
+  std::string flags;
+  const auto add = [&](unsigned bit, const char* text) {
+    if ((s.flags & bit) == 0) return;
+    if (!flags.empty()) flags += ',';
+    flags += text;
+  };
+  add(wire::syn, "SYN"), add(wire::fin, "FIN"), add(wire::rst, "RST"), add(wire::ack, "ACK");
+  char line[128];
+  std::snprintf(line, sizeof(line), "%u>%u %s seq %u ack %u len %u wnd %u",
+                net16(s.key.remote_port), net16(s.key.local_port), flags.c_str(), s.seq, s.ack,
+                s.payload_length, s.wnd);
+  return line;
+}
+
+}  // namespace salut::sim
