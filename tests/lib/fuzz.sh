@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the libFuzzer targets of tests/fuzz with clang and both sanitizers, and runs each briefly.
+# Builds the libFuzzer targets of tests/fuzz with clang (their flags turn the sanitizers on) and
+# runs each briefly.
 #
 #   tests/lib/fuzz.sh [SECONDS]      25 by default, for each target
 set -euo pipefail
@@ -31,20 +32,21 @@ export CXX=$clang
 build_targets=(build.ninja)
 build_fuzzers
 mapfile -t targets < <(ninja -C "$root/build-fuzz" -t targets all |
-  sed -n 's|^\(tests/fuzz/[a-z_]*\): cpp_LINKER.*|\1|p')
+  sed -n 's|^\(tests/fuzz/fuzz_[a-z_]*\): cpp_LINKER.*|\1|p' | grep -v replay)
 [[ ${#targets[@]} -gt 0 ]] || { echo "no target in tests/fuzz" && exit 1; }
 # shellcheck disable=SC2034
 build_targets=("${targets[@]}")
 build_fuzzers
 
 for target in "${targets[@]}"; do
+  name=${target##*/fuzz_}
   seeds=()
-  [[ ! -d $root/tests/fuzz/corpus ]] || seeds=("$root/tests/fuzz/corpus")
-  mkdir -p "$scratch/found"
+  [[ ! -d $root/tests/fuzz/corpus/$name ]] || seeds=("$root/tests/fuzz/corpus/$name")
+  mkdir -p "$scratch/$name"
   # The first directory takes what is found, the others are read.
   UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$root/build-fuzz/$target" \
     "-max_total_time=$seconds" -timeout=10 -print_final_stats=1 \
-    "-artifact_prefix=$scratch/" "$scratch/found" "${seeds[@]}" >"$scratch/log" 2>&1 || {
+    "-artifact_prefix=$scratch/" "$scratch/$name" "${seeds[@]}" >"$scratch/log" 2>&1 || {
     tail -n 60 "$scratch/log"
     exit 1
   }

@@ -32,9 +32,10 @@ def name_of(test, build):
         parts = parts[1:]
     if not parts or parts[0] in ("..", ""):
         parts = ["unit"]
-    if test["name"] not in (parts[-1], "/".join(parts)):
-        parts.append(test["name"].split("/")[-1])
-    return "/".join(parts)
+    words = re.split(r"[ /]", test["name"])
+    while words and words[0] in parts:
+        words = words[1:]
+    return "/".join(parts + ["_".join(words)] * bool(words))
 
 
 def run(test, scale):

@@ -287,10 +287,7 @@ hand_over() {
 }
 
 build_release() { build "$root/build" -Dbuildtype=release "${build_options[@]}"; }
-build_fuzzers() {
-  build "$root/build-fuzz" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
-    -Db_lundef=false
-}
+build_fuzzers() { build "$root/build-fuzz" -Dbuildtype=debugoptimized -Db_lundef=false; }
 build_sanitized() {
   build "$root/build-sanitize" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
     -Db_lundef=false "${build_options[@]}"
