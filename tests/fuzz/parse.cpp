@@ -2,7 +2,7 @@
 // in the frame, its straight road must agree with the careful one, and what it made of a TCP frame
 // must come back from emit_tcp().
 //
-//   fuzz_parse -max_len=256 tests/fuzz/corpus/parse       (clang; see meson.build)
+//   fuzz_parse -max_len=256 FOUND tests/fuzz/corpus/parse     (clang; new inputs go to FOUND)
 //   fuzz_parse_replay tests/fuzz/corpus/parse [mutations [seed [first]]]
 #include "wire/parse.hpp"
 
