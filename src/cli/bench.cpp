@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+
+#include "app/conductor.hpp"
+#include "cli/bench_report.hpp"
+#include "cli/commands.hpp"
+#include "cli/setup.hpp"
+#include "cli/signals.hpp"
+#include "ops/live.hpp"
+#include "ops/machine.hpp"
+#include "ops/report.hpp"
+#include "salut/runtime.hpp"
+
+namespace salut::cli {
+
+namespace {
+
+app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
+                         const Runtime& runtime) {
+  app::BenchPlan plan;
+  plan.mode = options.mode;
+  plan.rate = options.rate;
+  plan.concurrency = options.concurrency;
+  if (options.connections) plan.limit = *options.connections;
+  if (options.mode == app::LoadMode::hold) plan.limit = options.hold;
+  plan.duration = options.duration;
+  plan.load.target = setup.target;
+  plan.load.exchange = {options.request, options.response, options.server_closes};
+  plan.load.local = options.local;
+  plan.load.slots = runtime.config().stack.connections;
+  plan.load.hz = Runtime::tsc_hz();
+  plan.listen = setup.target;
+  plan.clients = setup.clients;
+  plan.servers = setup.servers;
+  return plan;
+}
+
+// Asked before the run: ten seconds of work are not to end in a file that cannot be written.
+bool can_write(const std::string& file) {
+  if (access(file.c_str(), F_OK) == 0) return access(file.c_str(), W_OK) == 0;
+  const std::size_t slash = file.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash + 1);
+  return access(folder.c_str(), W_OK) == 0;
+}
+
+bool write_json(const std::string& name, const std::string& text) {
+  std::FILE* const file = name == "-" ? stdout : std::fopen(name.c_str(), "w");
+  if (file == nullptr) return false;
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return (file == stdout ? std::fflush(file) : std::fclose(file)) == 0 && written;
+}
+
+Error json_error(const std::string& name) {
+  return {Errc::no_permission,
+          fmt::format("--json = {}: cannot be written; want a file in a folder that is there, or -",
+                      name)};
+}
+
+void announce(std::FILE* out, const BenchOptions& options, const BenchSetup& setup,
+              const Runtime& runtime) {
+  fmt::print(stderr, "{}", runtime.describe());
+  const bool tap = options.runtime.config.empty() && options.connect.has_value();
+  if (tap) {
+    fmt::print(stderr, "to join the kernel to it, once:\n{}",
+               tap_commands(runtime.config().ports[0]));
+  }
+  for (const std::string& note : setup.notes) fmt::print(stderr, "note: {}\n", note);
+  fmt::print(out, "{} to {}, 2MSL {:g} s\n", mode_text(options), setup.target.to_string(),
+             2 * std::chrono::duration<double>(runtime.config().stack.msl).count());
+  std::fflush(out);
+}
+
+}  // namespace
+
+int run_bench(const BenchOptions& options) {
+  Result<BenchSetup> setup =
+      bench_setup(options, ops::this_machine().cores, ops::available_memory());
+  if (!setup) return refuse(setup.error());
+  const bool to_file = !options.json.empty() && options.json != "-";
+  if (to_file && !can_write(options.json)) return refuse(json_error(options.json));
+  Result<Runtime> runtime = Runtime::open(setup->config);
+  if (!runtime) return refuse(runtime.error());
+  const StopOnSignal signals(*runtime);
+
+  std::FILE* const out = options.json == "-" ? stderr : stdout;
+  announce(out, options, *setup, *runtime);
+  ops::LiveLine live(out);
+  app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
+  if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());
+
+  const ops::BenchReport report = make_report(options, *setup, conductor, runtime->config());
+  fmt::print(out, "{}", ops::to_table(report));
+  std::fflush(out);
+  if (!options.json.empty() && !write_json(options.json, ops::to_json(report))) {
+    return refuse(json_error(options.json));
+  }
+  if (report.established == 0 && report.attempted != 0) {
+    fmt::print(stderr, "salut: no connection to {} could be opened\n", setup->target.to_string());
+    return exit_nothing;
+  }
+  return exit_ok;
+}
+
+}  // namespace salut::cli

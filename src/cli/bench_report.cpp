@@ -1,0 +1,192 @@
+#include "cli/bench_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/version.hpp"
+#include "salut/runtime.hpp"
+
+namespace salut::cli {
+
+namespace {
+
+// "loop", "tap", "pci", or the driver of a vdev: "net_virtio_user".
+std::string transport(const Config& config, std::uint32_t worker) {
+  const auto port = std::ranges::find(config.ports, worker, &PortConfig::worker);
+  switch (port == config.ports.end() ? PortType::loop : port->type) {
+    case PortType::loop:
+      return "loop";
+    case PortType::tap:
+      return "tap";
+    case PortType::pci:
+      return "pci";
+    default:
+      break;
+  }
+  const std::string device = port->vdev.substr(0, port->vdev.find(','));
+  const std::size_t number = device.find_last_not_of("0123456789");
+  return device.substr(0, number == std::string::npos ? 0 : number + 1);
+}
+
+void add(std::array<std::uint64_t, state_count>& sum,
+         const std::array<std::uint64_t, state_count>& part) {
+  for (std::size_t i = 0; i < state_count; ++i) sum[i] += part[i];
+}
+
+ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uint32_t>& workers,
+                     const Config& config) {
+  ops::SideReport side;
+  std::uint64_t busy = 0;
+  std::uint64_t total = 0;
+  for (const std::uint32_t worker : workers) {
+    const Counters& last = conductor.workers()[worker]->last().counters;
+    if (worker < config.cores.size()) side.cores.push_back(config.cores[worker]);
+    add(side.states, last.states);
+    add(side.states_peak, last.states_peak);
+    side.tx_packets += last.tx_frames;
+    side.rx_packets += last.rx_frames;
+    side.retransmits += last.retransmits;
+    for (std::size_t i = 0; i < drop_count; ++i) side.drops[i] += last.drops[i];
+    if (conductor.window().workers.empty()) continue;
+    const auto& window = conductor.window().workers[worker];
+    busy += window.end.loop.busy_cycles - window.begin.loop.busy_cycles;
+    total += window.end.loop.total_cycles - window.begin.loop.total_cycles;
+  }
+  const std::uint64_t ended = conductor.window().ended;
+  if (ended != 0) {
+    side.busy_cycles_per_connection = static_cast<double>(busy) / static_cast<double>(ended);
+  }
+  if (total != 0) {
+    side.busy_percent = 100 * static_cast<double>(busy) / static_cast<double>(total);
+  }
+  return side;
+}
+
+// Every packet on the wire once: what the clients sent and received, or, where both ends share a
+// stack, what it sent.
+double packets_per_connection(const app::Conductor& conductor,
+                              const std::vector<std::uint32_t>& clients, bool one_stack) {
+  const app::BenchWindow& window = conductor.window();
+  if (window.ended == 0) return 0;
+  std::uint64_t packets = 0;
+  for (const std::uint32_t worker : clients) {
+    const Counters& begin = window.workers[worker].begin.counters;
+    const Counters& end = window.workers[worker].end.counters;
+    packets += end.segments_out - begin.segments_out;
+    if (!one_stack) packets += end.segments_in - begin.segments_in;
+  }
+  return static_cast<double>(packets) / static_cast<double>(window.ended);
+}
+
+void set_totals(const app::LoadTotals& totals, ops::BenchReport& report) {
+  using app::Failure;
+  report.attempted = totals.attempted;
+  report.established = totals.established;
+  report.closed = totals.closed;
+  report.refused = totals.failures(Failure::refused);
+  report.reset = totals.failures(Failure::reset);
+  report.timed_out = totals.failures(Failure::timed_out);
+  report.unreachable = totals.failures(Failure::unreachable);
+  report.no_port = totals.failures(Failure::no_port);
+  report.overload = totals.failures(Failure::overload);
+  report.cut_short = totals.failures(Failure::cut_short);
+  report.unfinished = totals.failures(Failure::unfinished);
+}
+
+void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& report) {
+  ops::Histogram handshake;
+  ops::Histogram lifetime;
+  for (const auto& worker : window.workers) {
+    handshake.merge(worker.load.handshake);
+    lifetime.merge(worker.load.lifetime);
+  }
+  report.handshake = ops::Latency::of(handshake, hz);
+  report.lifetime = ops::Latency::of(lifetime, hz);
+}
+
+void set_memory(const app::Conductor& conductor, ops::BenchReport& report) {
+  for (const auto& worker : conductor.workers()) {
+    const MemoryUse& part = worker->memory();
+    report.memory.tcb += part.tcb;
+    report.memory.time_wait += part.time_wait;
+    report.memory.flow_table += part.flow_table;
+    report.memory.timers += part.timers;
+    report.memory.buffers += part.buffers;
+    report.memory.mbufs += part.mbufs;
+  }
+}
+
+// A connection has two ends here: the side with more of them counts.
+std::uint64_t sockets_peak(const app::Conductor& conductor, const BenchSetup& setup) {
+  const auto peak = [&](const std::vector<std::uint32_t>& workers) {
+    std::uint64_t sum = 0;
+    for (const std::uint32_t worker : workers) {
+      sum += conductor.workers()[worker]->last().counters.sockets_peak;
+    }
+    return sum;
+  };
+  return std::max(peak(setup.clients), peak(setup.servers));
+}
+
+}  // namespace
+
+std::string mode_text(const BenchOptions& options) {
+  using app::LoadMode;
+  std::string text;
+  switch (options.mode) {
+    case LoadMode::rate:
+      text = fmt::format("{:g} per second", options.rate);
+      break;
+    case LoadMode::hold:
+      text = fmt::format("hold {}", options.hold);
+      break;
+    case LoadMode::max:
+      text = "highest rate";
+      break;
+    default:
+      text = fmt::format("{} at once", options.concurrency);
+      break;
+  }
+  if (options.connections) text += fmt::format(", {} in all", *options.connections);
+  if (options.request != 0 || options.response != 0) {
+    text += fmt::format(", {} bytes there and {} back", options.request, options.response);
+  }
+  return text + (options.server_closes ? ", server closes" : ", client closes");
+}
+
+ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
+                             const app::Conductor& conductor, const Config& config) {
+  const bool searched = options.mode == app::LoadMode::max;
+  const app::BenchWindow& window = conductor.window();
+  ops::BenchReport report;
+  report.version = SALUT_VERSION;
+  report.transport = transport(config, setup.clients.front());
+  report.mode = mode_text(options);
+  report.target = setup.target.to_string();
+  report.duration_s = options.connections || searched
+                          ? window.seconds
+                          : std::chrono::duration<double>(options.duration).count();
+  report.msl_s = std::chrono::duration<double>(config.stack.msl).count();
+  report.cps = window.cps;
+  report.one_stack = setup.servers == setup.clients;
+  report.packets_per_connection =
+      packets_per_connection(conductor, setup.clients, report.one_stack);
+  set_totals(searched ? window.totals : conductor.totals(), report);
+  report.tsc_hz = Runtime::tsc_hz();
+  set_latencies(window, report.tsc_hz, report);
+  report.client = side(conductor, setup.clients, config);
+  if (!setup.servers.empty() && !report.one_stack) {
+    report.server = side(conductor, setup.servers, config);
+  }
+  report.sockets_peak = sockets_peak(conductor, setup);
+  set_memory(conductor, report);
+  report.machine = ops::this_machine();
+  report.command = options.command;
+  report.notes = conductor.notes();
+  report.notes.insert(report.notes.end(), setup.notes.begin(), setup.notes.end());
+  if (window.seconds <= 0) report.notes.push_back("stopped before anything was measured");
+  return report;
+}
+
+}  // namespace salut::cli

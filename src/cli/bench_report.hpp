@@ -1,0 +1,20 @@
+// What the conductor measured, as a report.
+#pragma once
+
+#include <string>
+
+#include "app/conductor.hpp"
+#include "cli/options.hpp"
+#include "cli/setup.hpp"
+#include "ops/report.hpp"
+#include "salut/config.hpp"
+
+namespace salut::cli {
+
+// "512 at once", "100000 per second", …
+std::string mode_text(const BenchOptions& options);
+
+ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
+                             const app::Conductor& conductor, const Config& config);
+
+}  // namespace salut::cli

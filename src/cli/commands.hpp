@@ -1,0 +1,20 @@
+// The subcommands. Each returns the exit status: 0 it ran, 1 nothing could be opened, 2 an
+// argument, a configuration or the machine was not as it must be (one line says what).
+#pragma once
+
+#include "cli/options.hpp"
+
+namespace salut::cli {
+
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_nothing = 1;
+inline constexpr int exit_refused = 2;
+
+int run_serve(const ServeOptions& options);
+int run_bench(const BenchOptions& options);
+int run_states(const StatesOptions& options);
+
+// Prints "salut: message" on standard error.
+int refuse(const Error& error);
+
+}  // namespace salut::cli

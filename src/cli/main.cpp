@@ -1,0 +1,48 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+
+namespace salut::cli {
+
+int refuse(const Error& error) {
+  fmt::print(stderr, "salut: {}\n", error.message);
+  return exit_refused;
+}
+
+namespace {
+
+int run(const Text& text) {
+  fmt::print("{}", text.text);
+  return exit_ok;
+}
+int run(const ServeOptions& options) { return run_serve(options); }
+int run(const BenchOptions& options) { return run_bench(options); }
+int run(const StatesOptions& options) { return run_states(options); }
+
+int run_program(const std::vector<std::string>& arguments) {
+  const Result<Command> command = parse_command(arguments);
+  if (!command) return refuse(command.error());
+  return std::visit([](const auto& options) { return run(options); }, *command);
+}
+
+}  // namespace
+
+}  // namespace salut::cli
+
+int main(int argc, char** argv) {
+  using salut::cli::refuse;
+  try {
+    return salut::cli::run_program({argv, argv + argc});
+  } catch (const std::bad_alloc&) {
+    return refuse(
+        {salut::Errc::no_memory, "not enough memory; want fewer connections or time_wait records"});
+  } catch (const std::exception& problem) {
+    return refuse({salut::Errc::invalid_argument, problem.what()});
+  }
+}

@@ -1,0 +1,292 @@
+#include "cli/options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <limits>
+
+#include "cli/values.hpp"
+#include "cli/version.hpp"
+
+namespace salut::cli {
+
+namespace {
+
+constexpr auto about =
+    "A TCP stack on DPDK that opens and closes connections fast.\n"
+    "Without a configuration nothing touches a network card.";
+
+constexpr auto examples = R"(
+Examples:
+  salut bench                                  client and server joined in this process, 10 s
+  salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
+  salut bench --max --close server             the highest rate that holds
+  salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
+                                               against the kernel's end of the TAP salut0
+  salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
+  salut serve --config config/server.toml      on the ports of a configuration
+  salut states --format svg > states.svg       the transition table as a picture
+
+Numbers take k, M, G; bytes also KiB and MiB. Errors are one line; the exit status is then 2.)";
+
+constexpr std::uint64_t gib = std::uint64_t{1} << 30;
+constexpr std::uint64_t connections_max = 1'000'000'000'000;
+
+// The arguments as typed; empty means absent.
+struct Raw {
+  std::string config, name, cores, msl, interface, address;
+  std::string app, port, body, drain;
+  std::string connect, rate, concurrency, hold, connections, request, response, close, local,
+      duration, json;
+  bool max = false;
+  std::string format;
+};
+
+void add_runtime_options(CLI::App& command, Raw& raw) {
+  const auto group = "Where it runs";
+  const auto add = [&](const char* flag, std::string& value, const char* text, const char* type) {
+    command.add_option(flag, value, text)->type_name(type)->group(group);
+  };
+  add("--config", raw.config, "ports, workers and limits from a TOML file", "FILE");
+  add("--cores", raw.cores, "cores for the workers, one each", "A,B");
+  add("--msl", raw.msl, "maximum segment lifetime; TIME_WAIT lasts twice as long (30)", "S");
+  add("--interface", raw.interface, "without --config: name of the TAP (salut0)", "NAME");
+  add("--address", raw.address, "without --config: our address on it (10.0.0.2/24)", "ADDR/LEN");
+  add("--name", raw.name, "of the instance; two at once need two names", "NAME");
+}
+
+void add_serve(CLI::App& program, Raw& raw) {
+  CLI::App& serve = *program.add_subcommand("serve", "Serve an application until Ctrl-C");
+  const auto add = [&](const char* flag, std::string& value, const char* text, const char* type) {
+    serve.add_option(flag, value, text)->type_name(type)->group("What it serves");
+  };
+  add("--app", raw.app, "http, echo or discard (http)", "APP");
+  add("--port", raw.port, "TCP port (80, 7 or 9 by the application)", "N");
+  add("--body", raw.body, "http: size of the page (1024)", "BYTES");
+  add("--drain", raw.drain, "how long to wait for open connections at the end (5)", "S");
+  add_runtime_options(serve, raw);
+}
+
+void add_bench(CLI::App& program, Raw& raw) {
+  CLI::App& bench = *program.add_subcommand(
+      "bench",
+      "Open and close connections, and count; without --connect and --config both ends "
+      "run in this process");
+  const auto to = [&](const char* group) {
+    return
+        [&bench, group](const char* flag, std::string& value, const char* text, const char* type) {
+          bench.add_option(flag, value, text)->type_name(type)->group(group);
+        };
+  };
+  const auto how = to("How it opens (one of these; --concurrency 512 if none)");
+  how("--rate", raw.rate, "open loop: so many per second, by the clock", "CPS");
+  how("--concurrency", raw.concurrency, "closed loop: so many at once", "N");
+  how("--hold", raw.hold, "open N, hold them for the duration, close them", "N");
+  bench.add_flag("--max", raw.max, "search the highest rate without a failure")
+      ->group("How it opens (one of these; --concurrency 512 if none)");
+  const auto what = to("What each connection does");
+  what("--connect", raw.connect, "the server; one of our own addresses: serve there too",
+       "ADDR:PORT");
+  what("--request", raw.request, "bytes to the server (0)", "BYTES");
+  what("--response", raw.response, "bytes back (0)", "BYTES");
+  what("--close", raw.close, "who closes first, and so holds TIME_WAIT (client)", "client|server");
+  what("--local", raw.local, "source addresses: 10.1.0.0/16, 10.0.0.3-10.0.0.9, or one", "RANGE");
+  const auto much = to("How much");
+  much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
+  much("--connections", raw.connections, "so many in all, however long it takes", "N");
+  much("--json", raw.json, "the result as JSON; -: on standard output, the rest on standard error",
+       "FILE");
+  add_runtime_options(bench, raw);
+}
+
+Error error(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
+
+// Runs `parse` on a value that was given and keeps what it returns; false and `failed` if not.
+class Checker {
+ public:
+  template <typename Target, typename Parse>
+  void take(const std::string& text, Target& target, Parse parse) {
+    if (text.empty() || failed_) return;
+    auto value = parse(text);
+    if (!value) {
+      failed_ = std::move(value.error());
+    } else {
+      target = static_cast<Target>(std::move(*value));
+    }
+  }
+  void refuse(bool wrong, std::string message) {
+    if (wrong && !failed_) failed_ = error(std::move(message));
+  }
+  std::optional<Error>& failed() { return failed_; }
+
+ private:
+  std::optional<Error> failed_;
+};
+
+auto seconds(const char* flag, double min, double max) {
+  return [=](const std::string& text) { return parse_seconds(flag, text, min, max); };
+}
+auto count(const char* flag, std::uint64_t min, std::uint64_t max) {
+  return [=](const std::string& text) { return parse_count(flag, text, min, max); };
+}
+auto bytes(const char* flag, std::uint64_t max) {
+  return [=](const std::string& text) { return parse_bytes(flag, text, max); };
+}
+// The library's own parsers do not know the flag.
+template <typename T>
+auto parsed_as(const char* flag, const char* want) {
+  return [=](const std::string& text) -> Result<T> {
+    Result<T> value = T::parse(text);
+    if (!value) return tl::unexpected<Error>(complaint(flag, text, "not understood", want));
+    return value;
+  };
+}
+
+void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
+  options.config = raw.config;
+  options.name = raw.name;
+  options.address = Prefix{IpAddress::v4(0x0a000002), 24};
+  check.take(raw.cores, options.cores,
+             [](const std::string& text) { return parse_cores("--cores", text); });
+  check.take(raw.msl, options.msl, seconds("--msl", 0.001, 3'600));
+  check.refuse(!raw.config.empty() && !raw.interface.empty(),
+               "--interface = " + raw.interface + ": not with --config; want one of the two");
+  check.refuse(!raw.config.empty() && !raw.address.empty(),
+               "--address = " + raw.address + ": not with --config; want one of the two");
+  if (!raw.interface.empty()) options.interface = raw.interface;
+  check.refuse(options.interface.size() > 15,
+               "--interface = " + options.interface + ": too long; want at most 15 letters");
+  check.take(raw.address, options.address, parsed_as<Prefix>("--address", "10.0.0.2/24"));
+}
+
+Result<Command> serve_command(const Raw& raw) {
+  ServeOptions options;
+  Checker check;
+  take_runtime(raw, options.runtime, check);
+  check.take(raw.app, options.app, [](const std::string& text) {
+    return parse_word("--app", text, {"http", "echo", "discard"});
+  });
+  constexpr std::uint16_t ports[] = {80, 7, 9};
+  options.port = ports[static_cast<std::size_t>(options.app)];
+  check.take(raw.port, options.port, count("--port", 1, 65'535));
+  check.refuse(!raw.body.empty() && options.app != ServeApp::http,
+               "--body = " + raw.body + ": only http has a page; want --app http with it");
+  check.take(raw.body, options.body, bytes("--body", gib));
+  check.take(raw.drain, options.drain, seconds("--drain", 0, 3'600));
+  if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
+  return Command{std::move(options)};
+}
+
+void take_mode(const Raw& raw, BenchOptions& options, Checker& check) {
+  const int modes = !raw.rate.empty() + !raw.concurrency.empty() + !raw.hold.empty() + raw.max;
+  check.refuse(modes > 1, "--rate, --concurrency, --hold, --max: more than one; want one of them");
+  options.concurrency = default_concurrency;
+  check.take(raw.rate, options.rate,
+             [](const std::string& text) { return parse_number("--rate", text, 0.1, 1e9); });
+  check.take(raw.concurrency, options.concurrency, count("--concurrency", 1, 60'000'000));
+  check.take(raw.hold, options.hold, count("--hold", 1, 60'000'000));
+  if (!raw.rate.empty()) options.mode = app::LoadMode::rate;
+  if (!raw.hold.empty()) options.mode = app::LoadMode::hold;
+  if (raw.max) options.mode = app::LoadMode::max;
+  if (raw.max) options.duration = std::chrono::seconds{60};
+  check.take(raw.duration, options.duration, seconds("--duration", 0.1, 1e6));
+  check.take(raw.connections, options.connections, count("--connections", 1, connections_max));
+  const bool steady = raw.hold.empty() && !raw.max;
+  check.refuse(options.connections.has_value() && !steady,
+               "--connections = " + raw.connections +
+                   ": not with --hold or --max; want --rate "
+                   "or --concurrency with it");
+  check.refuse(options.connections.has_value() && !raw.duration.empty(),
+               "--connections = " + raw.connections + ": not with --duration; want one of the two");
+}
+
+Result<Command> bench_command(const Raw& raw) {
+  BenchOptions options;
+  Checker check;
+  take_runtime(raw, options.runtime, check);
+  take_mode(raw, options, check);
+  check.take(raw.connect, options.connect,
+             parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80"));
+  check.take(raw.request, options.request, bytes("--request", gib));
+  check.take(raw.response, options.response, bytes("--response", gib));
+  std::size_t closer = 0;
+  check.take(raw.close, closer, [](const std::string& text) {
+    return parse_word("--close", text, {"client", "server"});
+  });
+  options.server_closes = closer == 1;
+  check.refuse(options.server_closes && options.mode == app::LoadMode::hold,
+               "--close = server: not with --hold, whose client closes what it held; want client");
+  check.take(raw.local, options.local,
+             parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
+  const bool embedded = raw.config.empty() && raw.connect.empty();
+  check.refuse(embedded && !raw.interface.empty(),
+               "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
+  check.refuse(embedded && !raw.address.empty(),
+               "--address = " + raw.address + ": there is no TAP without --connect; want both");
+  options.json = raw.json;
+  if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
+  return Command{std::move(options)};
+}
+
+Result<Command> states_command(const Raw& raw) {
+  StatesOptions options;
+  Checker check;
+  check.take(raw.format, options.format, [](const std::string& text) {
+    return parse_word("--format", text, {"text", "dot", "svg", "json"});
+  });
+  if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
+  return Command{options};
+}
+
+// CLI11 puts several lines into some of its messages.
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+Result<Command> parse_command(const std::vector<std::string>& arguments) {
+  Raw raw;
+  CLI::App program{about, "salut"};
+  program.footer(examples);
+  program.set_version_flag("--version", "salut " SALUT_VERSION);
+  program.require_subcommand(1);
+  program.get_formatter()->column_width(34);
+  add_serve(program, raw);
+  add_bench(program, raw);
+  CLI::App& states = *program.add_subcommand("states", "Print the transition table of TCP");
+  states.add_option("--format", raw.format, "text, dot, svg or json (text)")->type_name("FORMAT");
+
+  std::vector<const char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  try {
+    program.parse(static_cast<int>(argv.size()), argv.data());
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = program.get_subcommands();
+    return Command{Text{chosen.empty() ? program.help() : chosen.front()->help()}};
+  } catch (const CLI::CallForVersion&) {
+    return Command{Text{"salut " SALUT_VERSION "\n"}};
+  } catch (const CLI::ParseError& problem) {
+    return tl::unexpected<Error>(
+        error(one_line(problem.what()) + "; `salut --help` shows what there is"));
+  }
+
+  if (program.got_subcommand("serve")) return serve_command(raw);
+  if (program.got_subcommand("bench")) {
+    Result<Command> command = bench_command(raw);
+    if (command) {
+      std::string& line = std::get<BenchOptions>(*command).command;
+      for (const std::string& argument : arguments) {
+        line += (line.empty() ? "" : " ") + argument;
+      }
+    }
+    return command;
+  }
+  return states_command(raw);
+}
+
+}  // namespace salut::cli

@@ -1,0 +1,72 @@
+// The command line as data. CLI11 knows the grammar and prints the help; values are checked by
+// values.hpp, so that every mistake is one line with the value and what would be right.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "app/bench_worker.hpp"
+#include "salut/address.hpp"
+#include "salut/error.hpp"
+#include "salut/time.hpp"
+
+namespace salut::cli {
+
+// What a command that opens ports takes: a file, or the few things a TAP needs.
+struct RuntimeOptions {
+  std::string config;  // empty: none
+  std::string name;    // of the instance; empty: the default
+  std::vector<std::uint32_t> cores;
+  std::optional<Duration> msl;
+  std::string interface = "salut0";  // of the TAP, without a file
+  Prefix address;                    // of the TAP, without a file
+};
+
+enum class ServeApp : std::uint8_t { http, echo, discard };
+
+struct ServeOptions {
+  RuntimeOptions runtime;
+  ServeApp app = ServeApp::http;
+  std::uint16_t port = 80;
+  std::uint64_t body = 1024;
+  Duration drain = std::chrono::seconds{5};
+};
+
+struct BenchOptions {
+  RuntimeOptions runtime;
+  std::optional<Endpoint> connect;
+  app::LoadMode mode = app::LoadMode::concurrency;
+  double rate = 0;
+  std::uint32_t concurrency = 0;
+  std::uint64_t hold = 0;
+  std::optional<std::uint64_t> connections;
+  std::uint32_t request = 0;
+  std::uint32_t response = 0;
+  bool server_closes = false;
+  std::optional<AddressRange> local;
+  Duration duration = std::chrono::seconds{10};
+  std::string json;     // a file, "-" for standard output, empty for none
+  std::string command;  // as typed
+};
+
+enum class StatesFormat : std::uint8_t { text, dot, svg, json };
+struct StatesOptions {
+  StatesFormat format = StatesFormat::text;
+};
+
+// Help or the version: printed, and that was all.
+struct Text {
+  std::string text;
+};
+
+using Command = std::variant<Text, ServeOptions, BenchOptions, StatesOptions>;
+
+// `arguments` as in main(), the program's name first.
+Result<Command> parse_command(const std::vector<std::string>& arguments);
+
+inline constexpr std::uint32_t default_concurrency = 512;
+
+}  // namespace salut::cli

@@ -1,0 +1,248 @@
+#include "cli/setup.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/values.hpp"
+
+namespace salut::cli {
+
+namespace {
+
+constexpr IpAddress client_address = IpAddress::v4(0x0a000001);  // 10.0.0.1
+constexpr IpAddress server_address = IpAddress::v4(0x0a000002);  // 10.0.0.2
+constexpr AddressRange client_range{IpAddress::v4(0x0a010000), 65'536};
+constexpr std::uint16_t server_port = 80;
+
+// Optimistic: a TIME_WAIT arena that is too small would refuse connections, which looks like a
+// slow stack; one that is too large costs address space.
+constexpr double cps_hoped_for = 3e6;
+constexpr double slack_s = 3;
+constexpr std::uint64_t time_wait_bytes = 64;  // a record and its share of the flow table
+constexpr std::uint64_t connection_bytes = 256;
+constexpr double memory_share = 0.4;
+constexpr std::uint32_t block_bytes = 2048;
+
+// The first address of the TAP's network that is not ours: the kernel's end.
+IpAddress kernel_address(const Prefix& ours) {
+  const std::uint32_t network = ours.address.v4() & ours.mask_v4();
+  const std::uint32_t first = network + 1;
+  return IpAddress::v4(first == ours.address.v4() ? first + 1 : first);
+}
+
+PortConfig tap_port(const RuntimeOptions& options) {
+  PortConfig port;
+  port.name = "tap";
+  port.type = PortType::tap;
+  port.interface = options.interface;
+  port.addresses = {options.address};
+  if (options.address.length < 31) port.gateway = kernel_address(options.address);
+  return port;
+}
+
+PortConfig loop_port(std::string name, std::string peer, IpAddress address, std::uint32_t worker) {
+  PortConfig port;
+  port.name = std::move(name);
+  port.peer = std::move(peer);
+  port.addresses = {Prefix{address, 24}};
+  port.worker = worker;
+  return port;
+}
+
+void apply(const RuntimeOptions& options, Config& config) {
+  if (!options.name.empty()) config.name = options.name;
+  if (!options.cores.empty()) config.cores = options.cores;
+  if (options.msl) config.stack.msl = *options.msl;
+}
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Connections that may be open at once on a worker.
+std::uint64_t connections_wanted(const BenchOptions& options) {
+  constexpr std::uint64_t least = 65'536;
+  if (options.mode == app::LoadMode::hold) return std::max(least, options.hold * 9 / 8 + 4'096);
+  if (options.mode == app::LoadMode::concurrency) {
+    return std::max<std::uint64_t>(least, std::uint64_t{options.concurrency} * 2);
+  }
+  return 262'144;  // an open loop piles up what is answered late
+}
+
+double time_wait_wanted(const BenchOptions& options, const Config& config) {
+  if (options.mode == app::LoadMode::hold) return static_cast<double>(options.hold);
+  if (options.connections) return static_cast<double>(*options.connections);
+  const double cps =
+      options.mode == app::LoadMode::rate ? options.rate * 1.05 + 1'000 : cps_hoped_for;
+  const double stay = std::min(seconds(options.duration) + slack_s, seconds(config.stack.msl) * 2);
+  return cps * stay;
+}
+
+// Memory from the length of the run and of TIME_WAIT; 2MSL is never shortened to fit.
+void size_memory(const BenchOptions& options, std::uint64_t available, Config& config,
+                 std::vector<std::string>& notes) {
+  StackConfig& stack = config.stack;
+  const double budget = static_cast<double>(available) * memory_share / config.workers;
+  stack.connections =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(connections_wanted(options), 67'108'863));
+  const double left = budget - static_cast<double>(stack.connections * connection_bytes);
+  const double wanted = std::max(time_wait_wanted(options, config), 65'536.0);
+  const double fits = std::max(left / time_wait_bytes, 65'536.0);
+  stack.time_wait = static_cast<std::uint32_t>(std::min({wanted, fits, 1e9}));
+  if (fits < wanted) {
+    notes.push_back(fmt::format(
+        "memory for {} sockets in TIME_WAIT on each side: a run that needs more of them than that "
+        "is refused connections (overload); --msl or --duration make it need fewer",
+        stack.time_wait));
+  }
+  const std::uint64_t per_connection = 2 +
+                                       std::min(options.request, stack.send_buffer) / block_bytes +
+                                       std::min(options.response, stack.send_buffer) / block_bytes;
+  const bool bare = options.request == 0 && options.response == 0;
+  const std::uint64_t at_once = std::min<std::uint64_t>(stack.connections, 65'536);
+  stack.buffer_blocks = static_cast<std::uint32_t>(
+      bare ? 1'024 : std::clamp<std::uint64_t>(at_once * per_connection, 1'024, 262'144));
+}
+
+Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) {
+  BenchSetup setup;
+  Config& config = setup.config;
+  // Several may run at once on a machine.
+  config.name = fmt::format("bench-{}", getpid());
+  const std::size_t cores = options.runtime.cores.size();
+  if (cores > 2) {
+    return tl::unexpected<Error>(complaint("--cores", fmt::format("{} cores", cores), "too many",
+                                           "two, the client's and the server's"));
+  }
+  setup.target = {server_address, server_port};
+  const AddressRange range = options.local.value_or(client_range);
+  if (range.contains(server_address)) {
+    return tl::unexpected<Error>(complaint(
+        "--local", range.to_string(), "holds the server's address " + server_address.to_string(),
+        "a range without it"));
+  }
+  if (cores == 1 || (cores == 0 && usable_cores == 1)) {
+    config.workers = 1;
+    PortConfig both = loop_port("loop", "loop", server_address, 0);
+    both.gateway = server_address;
+    both.ranges = {range};
+    config.ports = {both};
+    setup.clients = setup.servers = {0};
+    setup.notes.push_back("one core: client and server share it, and one stack");
+    return setup;
+  }
+  config.workers = 2;
+  PortConfig client = loop_port("client", "server", client_address, 0);
+  client.ranges = {range};
+  PortConfig server = loop_port("server", "client", server_address, 1);
+  server.gateway = client_address;
+  config.ports = {client, server};
+  setup.clients = {0};
+  setup.servers = {1};
+  return setup;
+}
+
+// The port that has an address, or nullptr.
+const PortConfig* owner(const Config& config, IpAddress address) {
+  for (const PortConfig& port : config.ports) {
+    const bool own = std::ranges::any_of(
+        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
+    const bool ranged = std::ranges::any_of(
+        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
+    if (own || ranged) return &port;
+  }
+  return nullptr;
+}
+
+// Every worker with a port but the server's; the server's too if there is no other.
+std::vector<std::uint32_t> client_workers(const Config& config,
+                                          const std::vector<std::uint32_t>& servers) {
+  std::vector<std::uint32_t> clients;
+  for (const PortConfig& port : config.ports) {
+    if (std::ranges::count(servers, port.worker) == 0 &&
+        std::ranges::count(clients, port.worker) == 0) {
+      clients.push_back(port.worker);
+    }
+  }
+  std::ranges::sort(clients);
+  return clients.empty() ? servers : clients;
+}
+
+void add_local_range(const BenchOptions& options, BenchSetup& setup) {
+  if (!options.local) return;
+  for (PortConfig& port : setup.config.ports) {
+    if (std::ranges::count(setup.clients, port.worker) == 0) continue;
+    if (owner(setup.config, options.local->first) == nullptr) {
+      port.ranges.push_back(*options.local);
+    }
+  }
+}
+
+Result<BenchSetup> configured(const BenchOptions& options) {
+  BenchSetup setup;
+  if (options.runtime.config.empty()) {
+    setup.config.name = fmt::format("bench-{}", getpid());
+    setup.config.ports = {tap_port(options.runtime)};
+  } else {
+    Result<Config> config = load_config(options.runtime.config);
+    if (!config) return tl::unexpected<Error>(std::move(config.error()));
+    setup.config = std::move(*config);
+  }
+  Config& config = setup.config;
+  if (options.connect) {
+    setup.target = *options.connect;
+    if (const PortConfig* port = owner(config, setup.target.address)) {
+      setup.servers = {port->worker};
+    }
+  } else {
+    const PortConfig& port = config.ports.back();
+    setup.target = {port.addresses.front().address, server_port};
+    setup.servers = {port.worker};
+  }
+  setup.clients = client_workers(config, setup.servers);
+  add_local_range(options, setup);
+  return setup;
+}
+
+}  // namespace
+
+Result<Config> serve_config(const ServeOptions& options) {
+  Config config;
+  if (options.runtime.config.empty()) {
+    config.ports = {tap_port(options.runtime)};
+    config.stack.time_wait = 1'048'576;
+  } else {
+    Result<Config> loaded = load_config(options.runtime.config);
+    if (!loaded) return loaded;
+    config = std::move(*loaded);
+  }
+  apply(options.runtime, config);
+  return config;
+}
+
+Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
+                               std::uint64_t available_memory) {
+  const bool from_file = !options.runtime.config.empty();
+  Result<BenchSetup> setup =
+      from_file || options.connect ? configured(options) : embedded(options, usable_cores);
+  if (!setup) return setup;
+  apply(options.runtime, setup->config);
+  if (!from_file) size_memory(options, available_memory, setup->config, setup->notes);
+  const std::uint64_t slots =
+      std::uint64_t{setup->config.stack.connections} * setup->clients.size();
+  if (options.mode == app::LoadMode::hold && options.hold > slots) {
+    return tl::unexpected<Error>(
+        complaint("--hold", std::to_string(options.hold),
+                  fmt::format("{} has room for {} connections", options.runtime.config, slots),
+                  "fewer, or a larger stack.connections"));
+  }
+  return setup;
+}
+
+std::string tap_commands(const PortConfig& port) {
+  const Prefix& ours = port.addresses.front();
+  return fmt::format("  ip address add {}/{} dev {}\n  ip link set {} up\n",
+                     kernel_address(ours).to_string(), ours.length, port.interface, port.interface);
+}
+
+}  // namespace salut::cli

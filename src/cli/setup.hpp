@@ -1,0 +1,35 @@
+// From options to a configuration, and from a configuration to who does what.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/options.hpp"
+#include "salut/config.hpp"
+
+namespace salut::cli {
+
+// The configuration of `salut serve`: the file's, or one TAP whose other end is the kernel.
+Result<Config> serve_config(const ServeOptions& options);
+
+// What a bench needs: its configuration, and which workers are client and server.
+struct BenchSetup {
+  Config config;
+  Endpoint target;
+  std::vector<std::uint32_t> clients;
+  std::vector<std::uint32_t> servers;
+  std::vector<std::string> notes;
+};
+
+// Without --connect and --config: two loop ports joined to each other, client and server a worker
+// each; where there is one core, one worker whose port is joined to itself, and both on its stack.
+// --connect without --config: one TAP. With --config: if --connect names one of its own addresses,
+// that address's worker serves; without --connect the last port's first address is served.
+Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
+                               std::uint64_t available_memory);
+
+// The commands that join the kernel to our TAP.
+std::string tap_commands(const PortConfig& port);
+
+}  // namespace salut::cli

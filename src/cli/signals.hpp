@@ -1,0 +1,21 @@
+// SIGINT and SIGTERM ask a runtime to stop; the second one ends the process at once.
+#pragma once
+
+#include <atomic>
+
+#include "salut/runtime.hpp"
+
+namespace salut::cli {
+
+// While it lives the signals are ours. One at a time.
+class StopOnSignal {
+ public:
+  explicit StopOnSignal(Runtime& runtime);
+  ~StopOnSignal();
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
+
+  const std::atomic<bool>& stopped() const;
+};
+
+}  // namespace salut::cli
