@@ -1,0 +1,42 @@
+// Instants from the TSC: nanoseconds since an origin that all workers of a process share.
+//
+// The TSC of every CPU that we run on is constant and in step between cores. A product of 128 bits
+// neither overflows nor drifts: the rate is kept as nanoseconds per cycle times 2^64, whose error
+// is under one nanosecond in a century.
+//
+// Thread safety: immutable. Cost: rdtsc, one multiplication.
+#pragma once
+
+#include <x86intrin.h>
+
+#include <cstdint>
+
+#include "salut/time.hpp"
+
+namespace salut {
+
+inline std::uint64_t read_tsc() { return __rdtsc(); }
+
+class Clock {
+ public:
+  // REQUIRES: hz above 1 GHz / 2^10, as any TSC is.
+  Clock(std::uint64_t hz, std::uint64_t origin)
+      : origin_(origin),
+        whole_(1'000'000'000 / hz),
+        fraction_(static_cast<std::uint64_t>((Wide{1'000'000'000 % hz} << 64) / hz)) {}
+
+  Instant at(std::uint64_t tsc) const {
+    const std::uint64_t cycles = tsc - origin_;
+    const auto part = static_cast<std::uint64_t>((Wide{cycles} * fraction_) >> 64);
+    return Instant(Duration(static_cast<std::int64_t>(cycles * whole_ + part)));
+  }
+
+ private:
+  __extension__ using Wide = unsigned __int128;
+
+  std::uint64_t origin_;
+  std::uint64_t whole_;     // nanoseconds per cycle: 0 above 1 GHz
+  std::uint64_t fraction_;  // the rest, times 2^64
+};
+
+}  // namespace salut

@@ -1,0 +1,54 @@
+// A handle's methods: to the engine that made it.
+#include "salut/connection.hpp"
+
+#include "worker/engines.hpp"
+
+namespace salut {
+namespace {
+
+// Bits 26..31 of a slot name the stack. A handle that names nothing is stopped by its generation.
+stack::Engine* engine_of(const Connection& connection) {
+  return connection ? engines[connection.slot() >> 26] : nullptr;
+}
+
+}  // namespace
+
+tl::expected<std::size_t, Errc> Connection::read(std::span<std::byte> to) const {
+  stack::Engine* engine = engine_of(*this);
+  if (engine == nullptr) return tl::unexpected(Errc::not_connected);
+  return engine->read(*this, to);
+}
+
+tl::expected<std::size_t, Errc> Connection::write(std::span<const std::byte> from) const {
+  stack::Engine* engine = engine_of(*this);
+  if (engine == nullptr) return tl::unexpected(Errc::not_connected);
+  return engine->write(*this, from);
+}
+
+Errc Connection::shutdown() const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->shutdown(*this);
+}
+
+Errc Connection::close() const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->close(*this);
+}
+
+Errc Connection::abort() const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->abort(*this);
+}
+
+tl::expected<ConnectionInfo, Errc> Connection::info() const {
+  const stack::Engine* engine = engine_of(*this);
+  if (engine == nullptr) return tl::unexpected(Errc::not_connected);
+  return engine->info(*this);
+}
+
+Errc Connection::set_user(std::uint64_t user) const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->set_user(*this, user);
+}
+
+}  // namespace salut

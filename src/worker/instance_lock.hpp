@@ -1,0 +1,27 @@
+// One process per instance name: a lock that the kernel gives back whatever way the process ends.
+//
+// Threads: control thread.
+#pragma once
+
+#include <string>
+
+#include "salut/error.hpp"
+
+namespace salut {
+
+class InstanceLock {
+ public:
+  // Errors start with the key: `name = "echo": another process has it …`.
+  static Result<InstanceLock> take(const std::string& name);
+  InstanceLock(InstanceLock&& other) noexcept;
+  InstanceLock& operator=(InstanceLock&& other) noexcept;
+  ~InstanceLock();
+
+ private:
+  InstanceLock(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace salut

@@ -1,0 +1,26 @@
+// How much memory DPDK gets, of which pages, and where the packet buffers lie.
+//
+// With hugepages everything is DPDK's. Without them its memory is a memfd of small pages, which a
+// vhost-user back end can map all the same; buffers that nobody maps lie in transparent huge pages
+// of our own instead, which a memfd cannot have.
+#pragma once
+
+#include <cstdint>
+
+#include "salut/config.hpp"
+#include "salut/error.hpp"
+
+namespace salut {
+
+struct MemoryPlan {
+  std::uint64_t mbuf_bytes = 0;
+  std::uint16_t mtu = 0;  // the largest
+  bool hugepages = false;
+  bool shared = false;  // somebody maps it
+  bool own_pool() const { return !hugepages && !shared; }
+};
+
+// Completes memory.hugepages and memory.megabytes. Errors start with the key.
+Result<MemoryPlan> plan_memory(Config& config);
+
+}  // namespace salut

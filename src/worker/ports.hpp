@@ -1,0 +1,47 @@
+// The ports of a configuration, opened: embedded wires and devices of DPDK, in the file's order.
+//
+// Threads: control thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/dpdk/eth_port.hpp"
+#include "io/dpdk/loop_port.hpp"
+#include "io/dpdk/mempool.hpp"
+#include "salut/config.hpp"
+#include "stack/engine.hpp"
+
+namespace salut {
+
+class Ports {
+ public:
+  explicit Ports(io::MbufPool& pool) : pool_(pool) {}
+  ~Ports();
+  Ports(const Ports&) = delete;
+
+  // Opens all of them and writes the MACs into `config`. Errors start with the key: `port[0].…`.
+  Result<void> open(Config& config);
+
+  // What the engine of `worker` sees.
+  std::vector<stack::Interface> interfaces(const Config& config, std::uint32_t worker) const;
+  std::string describe(const Config& config) const;
+
+ private:
+  struct Port {
+    std::unique_ptr<io::LoopPort> loop;  // one of the two
+    std::unique_ptr<io::EthPort> eth;
+    wire::Mac mac;
+    Device* device() const {
+      return loop != nullptr ? static_cast<Device*>(loop.get()) : eth.get();
+    }
+  };
+
+  void open_loops(const Config& config);
+
+  io::MbufPool& pool_;
+  std::vector<Port> ports_;
+};
+
+}  // namespace salut

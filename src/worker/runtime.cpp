@@ -1,0 +1,261 @@
+// From a configuration to running workers, step by step; each step gives back what it took.
+#include "salut/runtime.hpp"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <exception>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "io/dpdk/eal.hpp"
+#include "worker/cores.hpp"
+#include "worker/instance_lock.hpp"
+#include "worker/memory_plan.hpp"
+#include "worker/ports.hpp"
+#include "worker/worker.hpp"
+
+namespace salut {
+namespace {
+
+// The seed of a worker's hashes, ISNs and ports: secret, unless the configuration wants the same
+// run again.
+std::uint64_t seed_for(const StackConfig& config, std::uint32_t worker) {
+  if (config.seed != 0) return config.seed + worker * 0x9e3779b97f4a7c15;
+  std::uint64_t seed = 0;
+  if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) seed = read_tsc();
+  return seed;
+}
+
+// Worker i on the i-th core that this process may use, and round again.
+void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed) {
+  if (!config.cores.empty()) return;
+  for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
+    config.cores.push_back(allowed[worker % allowed.size()]);
+  }
+}
+
+Error located(const Config& config, const Error& error) {
+  if (config.file.empty()) return error;
+  return {error.code, fmt::format("{}: {}", config.file, error.message)};
+}
+
+}  // namespace
+
+// Destroyed from the last member to the first: stacks give their frames back to the pool, ports
+// close before it goes, DPDK ends after all of them, and the name is free when nothing is left.
+class Runtime::Impl {
+ public:
+  explicit Impl(Config config) : config_(std::move(config)) {}
+  ~Impl() {
+    stop();
+    join();
+  }
+
+  Result<void> open();
+  void start(std::function<void(Stack&)> application);
+  void wait();
+  bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
+  void stop() { stop_.store(true, std::memory_order_relaxed); }
+
+  const Config& config() const { return config_; }
+  Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
+  std::string describe() const { return ports_->describe(config_); }
+
+ private:
+  // What an lcore is given.
+  struct Job {
+    Impl* runtime = nullptr;
+    std::uint32_t worker = 0;
+    std::exception_ptr failure;
+  };
+
+  Result<void> open_environment(const MemoryPlan& plan);
+  Result<void> open_pool(const MemoryPlan& plan);
+  Result<void> make_stacks();
+  bool shares_core(std::uint32_t worker) const {
+    return std::count(config_.cores.begin(), config_.cores.end(), config_.cores[worker]) > 1;
+  }
+  static int run_job(void* job);
+  void join();
+
+  Config config_;
+  std::optional<InstanceLock> lock_;
+  std::unique_ptr<io::Eal> eal_;
+  HugeMemory pool_memory_;
+  std::unique_ptr<io::MbufPool> pool_;
+  std::unique_ptr<Ports> ports_;
+  std::vector<Stack> stacks_;
+
+  std::function<void(Stack&)> application_;
+  std::vector<Job> jobs_;
+  bool started_ = false;
+  std::atomic<std::uint32_t> running_{0};
+  std::atomic<bool> stop_{false};
+  static_assert(std::atomic<bool>::is_always_lock_free);  // stop() is called in signal handlers
+};
+
+Result<void> Runtime::Impl::open() {
+  if (auto valid = validate(config_); !valid) return valid;
+  const std::vector<std::uint32_t> allowed = allowed_cores();
+  choose_cores(config_, allowed);
+  const auto step = [this](Result<void> done) {
+    return done ? done : Result<void>(tl::unexpected<Error>(located(config_, done.error())));
+  };
+
+  auto plan = plan_memory(config_);
+  if (!plan) return tl::unexpected<Error>(located(config_, plan.error()));
+  // Hugepages are set aside already; MemAvailable does not count them.
+  const std::uint64_t mbuf_bytes = plan->hugepages ? 0 : plan->mbuf_bytes;
+  if (auto fits = check_memory(config_, mbuf_bytes, available_memory()); !fits) return fits;
+
+  auto lock = InstanceLock::take(config_.name);
+  if (!lock) return tl::unexpected<Error>(located(config_, lock.error()));
+  lock_ = std::move(*lock);
+
+  if (auto done = step(open_environment(*plan)); !done) return done;
+  if (auto done = step(open_pool(*plan)); !done) return done;
+  ports_ = std::make_unique<Ports>(*pool_);
+  if (auto done = step(ports_->open(config_)); !done) return done;
+  return step(make_stacks());
+}
+
+Result<void> Runtime::Impl::open_environment(const MemoryPlan& plan) {
+  io::EalOptions options;
+  options.name = config_.name;
+  options.cores = config_.cores;
+  options.allowed = allowed_cores();
+  for (const PortConfig& port : config_.ports) {
+    if (port.type == PortType::pci) options.pci.push_back(port.pci);
+  }
+  options.megabytes = config_.megabytes;
+  options.hugepages = plan.hugepages;
+  options.shared = plan.shared;
+  auto eal = io::Eal::start(options);
+  if (!eal) return tl::unexpected<Error>(eal.error());
+  eal_ = std::move(*eal);
+  return {};
+}
+
+Result<void> Runtime::Impl::open_pool(const MemoryPlan& plan) {
+  io::MbufPoolOptions options;
+  options.name = "frames";
+  options.mbufs = config_.mbufs * config_.workers;
+  options.workers = config_.workers;
+  options.mtu = plan.mtu;
+  options.memory = plan.own_pool() ? &pool_memory_ : nullptr;
+  auto pool = io::MbufPool::create(options);
+  if (!pool) {
+    return fail(pool.error().code,
+                fmt::format("memory.megabytes = {}: {}; want more, or fewer memory.mbufs",
+                            config_.megabytes, pool.error().message));
+  }
+  pool_ = std::move(*pool);
+  return {};
+}
+
+Result<void> Runtime::Impl::make_stacks() {
+  WorkerOptions options;
+  options.tsc_hz = io::tsc_hz();
+  options.origin = read_tsc();
+  options.mbuf_bytes = pool_->bytes() / config_.workers;
+  for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
+    options.worker = worker;
+    options.seed = seed_for(config_.stack, worker);
+    options.shares_core = shares_core(worker);
+    try {
+      stacks_.emplace_back(std::make_unique<Stack::Impl>(
+          config_.stack, ports_->interfaces(config_, worker), *pool_, options, stop_));
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::no_memory,
+                  fmt::format("stack.connections = {}: no memory for the tables of worker {}; want "
+                              "smaller values in [stack]",
+                              config_.stack.connections, worker));
+    }
+  }
+  return {};
+}
+
+void Runtime::Impl::start(std::function<void(Stack&)> application) {
+  assert(!started_ && "a Runtime runs once");
+  started_ = true;
+  application_ = std::move(application);
+  for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
+    jobs_.push_back({this, worker, nullptr});
+    stacks_[worker].impl().prepare();
+  }
+  running_.store(config_.workers, std::memory_order_release);
+  for (Job& job : jobs_) eal_->launch(job.worker, run_job, &job);
+}
+
+int Runtime::Impl::run_job(void* argument) {
+  Job& job = *static_cast<Job*>(argument);
+  Impl& runtime = *job.runtime;
+  Stack& stack = runtime.stacks_[job.worker];
+  stack.impl().enter();
+  try {
+    runtime.application_(stack);
+  } catch (...) {
+    job.failure = std::current_exception();  // wait() throws it; the others end in order
+    runtime.stop();
+  }
+  stack.impl().leave();
+  if (runtime.running_.fetch_sub(1, std::memory_order_acq_rel) == 1) runtime.running_.notify_all();
+  return 0;
+}
+
+// Sleeps, where DPDK's own wait would spin on a core that a worker may need.
+void Runtime::Impl::join() {
+  for (;;) {
+    const std::uint32_t running = running_.load(std::memory_order_acquire);
+    if (running == 0) break;
+    running_.wait(running, std::memory_order_acquire);
+  }
+  for (const Job& job : jobs_) eal_->wait(job.worker);
+}
+
+void Runtime::Impl::wait() {
+  join();
+  for (Job& job : jobs_) {
+    if (job.failure) std::rethrow_exception(std::exchange(job.failure, nullptr));
+  }
+}
+
+Result<Runtime> Runtime::open(const std::string& config_file) {
+  auto config = load_config(config_file);
+  if (!config) return tl::unexpected<Error>(config.error());
+  return open(std::move(*config));
+}
+
+Result<Runtime> Runtime::open(Config config) {
+  auto impl = std::make_unique<Impl>(std::move(config));
+  if (auto done = impl->open(); !done) return tl::unexpected<Error>(done.error());
+  return Runtime(std::move(impl));
+}
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Runtime::Runtime(Runtime&&) noexcept = default;
+Runtime& Runtime::operator=(Runtime&&) noexcept = default;
+Runtime::~Runtime() = default;
+
+void Runtime::run(const std::function<void(Stack&)>& application) {
+  start(application);
+  wait();
+}
+void Runtime::start(std::function<void(Stack&)> application) {
+  impl_->start(std::move(application));
+}
+bool Runtime::finished() const { return impl_->finished(); }
+void Runtime::wait() { impl_->wait(); }
+void Runtime::stop() { impl_->stop(); }
+const Config& Runtime::config() const { return impl_->config(); }
+std::uint32_t Runtime::workers() const { return impl_->config().workers; }
+Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }
+double Runtime::tsc_hz() { return static_cast<double>(io::tsc_hz()); }
+std::string Runtime::describe() const { return impl_->describe(); }
+
+}  // namespace salut

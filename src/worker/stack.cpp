@@ -1,0 +1,36 @@
+// The public Stack over its insides.
+#include "salut/stack.hpp"
+
+#include <string>
+
+#include "worker/worker.hpp"
+
+namespace salut {
+
+Stack::Stack(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Stack::~Stack() = default;
+Stack::Stack(Stack&&) noexcept = default;
+
+Result<Listener> Stack::listen(Endpoint local, ListenOptions options) {
+  const auto index = impl_->engine().listen(local, options.backlog);
+  if (index) return Listener{*index};
+  return fail(index.error(),
+              "listen on " + local.to_string() + ": " + std::string(describe(index.error())));
+}
+
+Errc Stack::unlisten(Listener listener) { return impl_->engine().unlisten(listener.index); }
+
+tl::expected<Connection, Errc> Stack::connect(Endpoint remote, const ConnectOptions& options) {
+  return impl_->engine().connect(remote, options.local, options.user, impl_->now());
+}
+
+std::span<const Event> Stack::poll() { return impl_->poll(); }
+Instant Stack::now() const { return impl_->now(); }
+std::uint32_t Stack::worker() const { return impl_->worker(); }
+bool Stack::stopping() const { return impl_->stopping(); }
+std::uint64_t Stack::open_connections() const { return impl_->engine().open_connections(); }
+Counters Stack::counters() const { return impl_->counters(); }
+LoopStats Stack::loop_stats() const { return impl_->loop_stats(); }
+MemoryUse Stack::memory_use() const { return impl_->memory_use(); }
+
+}  // namespace salut

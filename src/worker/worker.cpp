@@ -1,0 +1,101 @@
+#include "worker/worker.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "worker/engines.hpp"
+
+namespace salut {
+namespace {
+
+constexpr std::uint64_t publish_per_second = 100;
+
+// The stack whose application runs on this thread.
+thread_local const Stack::Impl* here = nullptr;
+
+}  // namespace
+
+Stack::Impl::Impl(const StackConfig& config, std::vector<stack::Interface> interfaces,
+                  FramePool& pool, const WorkerOptions& options, const std::atomic<bool>& stop)
+    : options_(options),
+      clock_(options.tsc_hz, options.origin),
+      engine_(config, std::move(interfaces), pool, memory_, options.seed,
+              static_cast<std::uint8_t>(options.worker), clock_.at(read_tsc())),
+      stop_(stop),
+      now_(clock_.at(read_tsc())) {
+  memory_use_ = {.tcb = memory_.bytes(Use::tcb),
+                 .time_wait = memory_.bytes(Use::time_wait),
+                 .flow_table = memory_.bytes(Use::flow_table),
+                 .timers = memory_.bytes(Use::timers),
+                 .buffers = memory_.bytes(Use::buffers),
+                 .mbufs = options.mbuf_bytes + memory_.bytes(Use::mbufs)};
+  engines[options.worker] = &engine_;
+}
+
+Stack::Impl::~Impl() { engines[options_.worker] = nullptr; }
+
+std::span<const Event> Stack::Impl::poll() {
+  const std::uint64_t tsc = read_tsc();
+  end_turn(tsc);
+  now_ = clock_.at(tsc);
+  const std::span<const Event> events = engine_.poll(now_);
+  busy_ = engine_.last_poll_busy();
+  if (!busy_) rest();
+  return events;
+}
+
+void Stack::Impl::end_turn(std::uint64_t tsc) {
+  if (turn_start_ != 0) {
+    const std::uint64_t cycles = tsc - turn_start_;
+    ++loop_.turns;
+    loop_.total_cycles += cycles;
+    loop_.busy_turns += busy_ ? 1 : 0;
+    loop_.busy_cycles += busy_ ? cycles : 0;
+    loop_.longest_turn_cycles = std::max(loop_.longest_turn_cycles, cycles);
+  }
+  turn_start_ = tsc;
+  if (tsc >= publish_at_) [[unlikely]]
+    publish(tsc);
+}
+
+void Stack::Impl::publish(std::uint64_t tsc) {
+  snapshot_.write({engine_.counters(), loop_});
+  publish_at_ = tsc + options_.tsc_hz / publish_per_second;
+}
+
+// Two workers on one core make progress only if the one with nothing to do steps aside.
+void Stack::Impl::rest() const {
+  if (options_.shares_core) {
+    sched_yield();
+  } else {
+    _mm_pause();
+  }
+}
+
+void Stack::Impl::prepare() {
+  publish(read_tsc());
+  running_.store(true, std::memory_order_release);
+}
+
+void Stack::Impl::enter() { here = this; }
+
+void Stack::Impl::leave() {
+  here = nullptr;
+  publish(read_tsc());
+  running_.store(false, std::memory_order_release);
+}
+
+bool Stack::Impl::readable_here() const {
+  return here == this || !running_.load(std::memory_order_acquire);
+}
+
+Counters Stack::Impl::counters() const {
+  return readable_here() ? engine_.counters() : snapshot_.read().counters;
+}
+
+LoopStats Stack::Impl::loop_stats() const {
+  return readable_here() ? loop_ : snapshot_.read().loop;
+}
+
+}  // namespace salut

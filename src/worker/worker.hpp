@@ -1,0 +1,86 @@
+// What a Stack is inside: an engine, its clock, and the account of how its cycles were spent.
+//
+// A turn runs from one entry into poll() to the next, so that the application's share is in it. It
+// is busy if the engine met a frame, a timer or an event, and the TSC is read once for it: as the
+// turn's end, the next one's start and the engine's now.
+//
+// Threads: poll() and all that follows from it on the worker's lcore. counters() and loop_stats()
+// from anywhere: fresh on the lcore itself and while it does not run, at most 10 ms old elsewhere.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "salut/stack.hpp"
+#include "stack/engine.hpp"
+#include "worker/clock.hpp"
+#include "worker/huge_memory.hpp"
+#include "worker/published.hpp"
+
+namespace salut {
+
+struct WorkerOptions {
+  std::uint32_t worker = 0;
+  std::uint64_t seed = 0;
+  std::uint64_t tsc_hz = 0;
+  std::uint64_t origin = 0;      // TSC that is Instant 0
+  std::uint64_t mbuf_bytes = 0;  // its share of the packet buffers, for memory_use()
+  bool shares_core = false;      // with another worker: an idle turn gives the core away
+};
+
+class Stack::Impl {
+ public:
+  // Throws std::bad_alloc. `stop` outlives this.
+  Impl(const StackConfig& config, std::vector<stack::Interface> interfaces, FramePool& pool,
+       const WorkerOptions& options, const std::atomic<bool>& stop);
+  ~Impl();
+  Impl(const Impl&) = delete;
+
+  std::span<const Event> poll();
+
+  // Before the lcore starts, on the control thread; then around the application, on the lcore.
+  void prepare();
+  void enter();
+  void leave();
+
+  Counters counters() const;
+  LoopStats loop_stats() const;
+  const MemoryUse& memory_use() const { return memory_use_; }
+
+  stack::Engine& engine() { return engine_; }
+  const stack::Engine& engine() const { return engine_; }
+  Instant now() const { return now_; }
+  std::uint32_t worker() const { return options_.worker; }
+  bool stopping() const { return stop_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Snapshot {
+    Counters counters;
+    LoopStats loop;
+  };
+
+  void end_turn(std::uint64_t tsc);
+  void publish(std::uint64_t tsc);
+  bool readable_here() const;  // by this thread, without the snapshot
+  void rest() const;
+
+  WorkerOptions options_;
+  Clock clock_;
+  HugeMemory memory_;
+  stack::Engine engine_;
+  const std::atomic<bool>& stop_;
+  MemoryUse memory_use_;
+
+  Instant now_;
+  LoopStats loop_;
+  std::uint64_t turn_start_ = 0;  // TSC; 0 before the first turn
+  std::uint64_t publish_at_ = 0;  // TSC
+  bool busy_ = false;
+
+  std::atomic<bool> running_{false};
+  Published<Snapshot> snapshot_;
+};
+
+}  // namespace salut
