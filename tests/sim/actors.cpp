@@ -13,9 +13,14 @@ bool Actor::connect(Host& to, std::uint32_t address, std::uint16_t port, const P
       host_.engine->connect({IpAddress::v4(address), port}, {}, user, world_.now());
   if (!connection) return false;
   const auto info = host_.engine->info(*connection);
-  ends[user] = EndState{.plan = mine, .stream = stream * 2, .connection = *connection};
-  peer.expected[{info->local.port, port}] =
-      EndState{.plan = theirs, .stream = stream * 2 + 1, .connection = {}};
+  ends[user] = EndState{.plan = mine,
+
+                        .stream = stream * 2,
+                        .connection = *connection};
+  peer.expected[{info->local.port, port}] = EndState{.plan = theirs,
+
+                                                     .stream = stream * 2 + 1,
+                                                     .connection = {}};
   return true;
 }
 
@@ -47,6 +52,22 @@ void Actor::on_events(std::span<const Event> events) {
   }
   for (auto& [user, end] : ends) {
     if (end.reports == 0) drive(end);
+  }
+}
+
+const EndState* Actor::find_stream(std::uint64_t stream) const {
+  for (const auto& [user, end] : ends) {
+    if (end.stream == stream) return &end;
+  }
+  return nullptr;
+}
+
+void Actor::abort_half_open(const Actor& peer) {
+  for (auto& [user, end] : ends) {
+    if (end.reports != 0) continue;
+    const EndState* other = peer.find_stream(end.stream ^ 1);
+    const bool gone = other != nullptr && other->reports == 1 && other->reason != Reason::closed;
+    if (gone) host_.engine->abort(end.connection);
   }
 }
 

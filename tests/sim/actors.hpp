@@ -19,6 +19,8 @@ struct Plan {
   bool close_early = false;       // close() as soon as all is written, without reading to the end
   bool half_close = false;        // shutdown() when all is written; close() at end of stream
   std::uint32_t abort_after = 0;  // bytes written; 0 never
+
+  bool orderly() const { return !close_early && abort_after == 0; }
 };
 
 struct EndState {
@@ -53,6 +55,9 @@ class Actor {
   bool connect(Host& to, std::uint32_t address, std::uint16_t port, const Plan& mine,
                const Plan& theirs, Actor& peer, std::uint64_t stream);
   void on_events(std::span<const Event> events);
+  // Aborts what is still open although the other end is gone: its RST was lost, or it timed out.
+  void abort_half_open(const Actor& peer);
+  const EndState* find_stream(std::uint64_t stream) const;
 
   std::map<std::uint64_t, EndState> ends;  // by Event::user
   std::map<Key, EndState> expected;        // of connections that will be accepted
