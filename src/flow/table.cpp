@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace salut::flow {
 
@@ -119,24 +118,30 @@ void Table::move(std::uint32_t from, unsigned from_slot, std::uint32_t to, unsig
   }
 }
 
+// Each guest and each count adds a random weight of its home and class, on one side of the balance
+// or the other; counts that stick know nothing and are left out.
 bool Table::audit() const {
-  std::vector<std::array<std::uint32_t, classes>> gone(bucket_count_);
+  const auto weight = [](std::uint32_t home, unsigned c) {
+    std::uint64_t state = std::uint64_t{home} * classes + c;
+    return expand(state);
+  };
+  std::uint64_t balance = 0;
   std::uint64_t entries = 0;
   for (std::uint32_t b = 0; b < bucket_count_; ++b) {
     const Bucket& bucket = buckets_[b];
     for (unsigned slot = 0; slot < slots; ++slot) {
       if (bucket.tags[slot] == empty) continue;
       ++entries;
-      const bool guest = (bucket.guests >> slot & 1) != 0;
-      if (guest) ++gone[other_of(b, bucket.tags[slot])][bucket.tags[slot] % classes];
+      if ((bucket.guests >> slot & 1) == 0) continue;
+      const std::uint32_t home = other_of(b, bucket.tags[slot]);
+      const unsigned c = bucket.tags[slot] % classes;
+      if (buckets_[home].gone[c] != 255) balance += weight(home, c);
     }
-  }
-  for (std::uint32_t b = 0; b < bucket_count_; ++b) {
     for (unsigned c = 0; c < classes; ++c) {
-      if (buckets_[b].gone[c] != 255 && buckets_[b].gone[c] != gone[b][c]) return false;
+      if (bucket.gone[c] != 255) balance -= bucket.gone[c] * weight(b, c);
     }
   }
-  return entries == size_;
+  return entries == size_ && balance == 0;
 }
 
 }  // namespace salut::flow

@@ -7,6 +7,8 @@ namespace salut::flow {
 
 namespace {
 
+constexpr std::uint32_t far = 1u << 30;  // ticks; an empty arena looks again after that
+
 // Two slots more than `longest` spans, for its ends, and one for an expire() that comes late.
 std::uint32_t slots_for(std::uint32_t longest, unsigned shift) { return (longest >> shift) + 3; }
 
@@ -30,7 +32,7 @@ TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, timer::Tick start, st
     : capacity_(capacity),
       slot_shift_(shift_for(longest, max_slots)),
       position_(start),
-      quiet_until_(start),
+      quiet_until_(start + far),
       slots_(memory, std::bit_ceil(std::max(slots_for(longest, slot_shift_), 64u)), Use::time_wait),
       occupied_(memory, slots_.size() / 64, Use::time_wait),
       chunks_(memory, chunks_for(capacity, slots_.size(), chunk_records), Use::time_wait),
@@ -136,14 +138,12 @@ void TimeWait::retire(const Scan& scan) {
     for (const unsigned end = consumed_ + left; consumed_ < end; ++consumed_) {
       if (records_[chunk * chunk_records + consumed_].dead == 0) --chunks_[chunk].live;
     }
-    if (chunks_[chunk].live == 0) release(chunk);
     left = 0;
   }
 }
 
 // To the next slot that holds anything, at most to `now`. False: nothing is due until then.
 bool TimeWait::step(timer::Tick now) {
-  constexpr std::uint32_t far = 1u << 30;
   const std::optional<std::uint32_t> ahead = first_occupied();
   if (!ahead) {
     position_ = std::max(position_, now);
