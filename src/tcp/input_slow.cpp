@@ -59,8 +59,8 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
 // §3.10.7.4, first check. False: the segment was answered or dropped.
 bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
-  if (acceptable(Seq{s.seq}, s.len(), t.rcv_nxt, t.rcv_wnd())) return true;
   const bool syn = (s.flags & wire::syn) != 0;
+  // Before the window: with text behind it the old SYN would reach in and pass for another one.
   const bool repeats_syn = syn && Seq{s.seq} + 1 == t.rcv_nxt && t.state == State::syn_received;
   if (repeats_syn && (s.flags & (wire::rst | wire::fin)) == 0) {
     // Simultaneous open: the peer's SYN,ACK repeats its SYN and acknowledges ours.
@@ -70,6 +70,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
     return false;
   }
+  if (acceptable(Seq{s.seq}, s.len(), t.rcv_nxt, t.rcv_wnd())) return true;
   if ((s.flags & wire::rst) != 0) {
     c.count_drop(Drop::tcp_bad_reset);
     raise_event(c, index, Event::reset_bad, s, frame);
