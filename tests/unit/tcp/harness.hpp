@@ -1,0 +1,585 @@
+// One engine, a peer made of raw segments, and a clock that only the test moves.
+//
+// Numbers are relative, as people read them in RFC 9293: either side's SYN is 0, its first byte 1.
+// The peer's ISS lies just below 2^32 and the clock is set so that ours does too, so that every
+// test crosses the wrap both ways. send() takes a template, the peer's correct next segment, and
+// the test varies one field. Whatever the engine sends must be expected, one by one and in order;
+// what is left over when the harness goes fails the test, as do events and leaked buffers.
+//
+//   Harness h;
+//   h.established();
+//   h.send({.flags = "FA"});
+//   h.expect({.flags = "A", .seq = 1, .ack = 2});
+//   h.expect_event(Event::peer_closed);
+//   EXPECT_EQ(h.state(), State::close_wait);
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include "io/sim/world.hpp"
+#include "stack/engine.hpp"
+#include "wire/packets.hpp"
+#include "wire/parse.hpp"
+
+namespace salut::test {
+
+using namespace std::chrono_literals;
+using Where = std::source_location;
+using wire::test::our_ip;
+using wire::test::our_mac;
+using wire::test::peer_ip;
+using wire::test::peer_mac;
+
+inline constexpr std::uint32_t near_wrap = 0xfffffffa;
+inline constexpr std::uint16_t our_port = 80;
+inline constexpr std::uint16_t peer_port = 40000;
+// The grain of timers: a deadline is rounded up to the next tick, never down.
+inline constexpr Duration tick{std::int64_t{1} << timer::tick_shift};
+
+// What comes in is queued by the test, what goes out is kept for it.
+class CaptureDevice final : public Device {
+ public:
+  explicit CaptureDevice(FramePool& pool) : pool_(pool) {}
+  unsigned receive(Frame* frames, unsigned count) override {
+    unsigned n = 0;
+    while (n < count && !inbox.empty() && pool_.acquire(&frames[n], 1)) {
+      const wire::test::Bytes& bytes = inbox.front();
+      std::memcpy(frames[n].data, bytes.data(), bytes.size());
+      frames[n].length = static_cast<std::uint16_t>(bytes.size());
+      inbox.pop_front();
+      ++n;
+    }
+    return n;
+  }
+  unsigned transmit(const Frame* frames, unsigned count) override {
+    const unsigned n = std::min(count, accept);
+    for (unsigned i = 0; i < n; ++i) {
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(frames[i].data);
+      outbox.emplace_back(bytes, bytes + frames[i].length);
+    }
+    pool_.release(frames, n);
+    return n;
+  }
+
+  std::deque<wire::test::Bytes> inbox;
+  std::deque<wire::test::Bytes> outbox;
+  unsigned accept = ~0u;  // how many frames transmit() takes
+
+ private:
+  FramePool& pool_;
+};
+
+inline unsigned flag_bits(const char* text) {
+  unsigned bits = 0;
+  for (; *text != '\0'; ++text) {
+    switch (*text) {
+      case 'F':
+        bits |= wire::fin;
+        break;
+      case 'S':
+        bits |= wire::syn;
+        break;
+      case 'R':
+        bits |= wire::rst;
+        break;
+      case 'P':
+        bits |= wire::psh;
+        break;
+      case 'A':
+        bits |= wire::ack;
+        break;
+      case 'U':
+        bits |= wire::urg;
+        break;
+      default:
+        ADD_FAILURE() << "no such flag: " << *text;
+    }
+  }
+  return bits;
+}
+
+// The peer's segment; what is not set is what the peer would correctly send next.
+struct In {
+  const char* flags = "A";
+  std::optional<std::uint32_t> seq = {};
+  std::optional<std::uint32_t> ack = {};
+  std::uint16_t wnd = 0xffff;
+  std::string payload = {};
+  std::optional<unsigned> mss = {};
+  unsigned urgent = 0;
+  std::uint16_t from_port = peer_port;
+  std::uint16_t to_port = 0;  // the connection's, if 0
+};
+
+// What the engine must have sent; PSH is not compared.
+struct Out {
+  const char* flags = "A";
+  std::uint32_t seq = 0;
+  std::optional<std::uint32_t> ack = {};  // must be 0 in the header where A is not set
+  std::uint32_t len = 0;                  // bytes of payload
+  std::optional<std::uint16_t> wnd = {};
+  std::optional<unsigned> mss = {};
+  std::optional<std::string> payload = {};
+};
+
+struct Seen {
+  wire::Segment segment;
+  std::string payload;
+};
+
+// Small pools, defaults elsewhere.
+inline StackConfig small_config() {
+  StackConfig config;
+  config.connections = 64;
+  config.time_wait = 64;
+  config.buffer_blocks = 512;
+  return config;
+}
+
+enum class Open { passive, active };
+
+class Harness {
+ public:
+  explicit Harness(const StackConfig& config = small_config(), std::uint64_t seed = 1)
+      : config_(config), pool_(1024), device_(pool_), now_(Instant{1s}) {
+    stack::Interface interface;
+    interface.device = &device_;
+    interface.mac = our_mac;
+    interface.addresses = {Prefix{IpAddress::v4(our_ip), 24}};
+    engine_ = std::make_unique<stack::Engine>(config, std::vector{interface}, pool_, memory_, seed,
+                                              std::uint8_t{3}, now_);
+  }
+  ~Harness() {
+    if (!::testing::Test::HasFailure()) {
+      expect_nothing();
+      expect_no_event();
+    }
+    engine_.reset();
+    EXPECT_EQ(pool_.outstanding(), 0u) << "frames were lost";
+  }
+  Harness(const Harness&) = delete;
+
+  // --- time -----------------------------------------------------------------------------------
+
+  // One turn, as the application would make it.
+  void turn() {
+    for (const Event& event : engine_->poll(now_)) {
+      if (event.has(Event::accepted | Event::connected)) conn = event.connection;
+      events.push_back(event);
+    }
+    collect();
+  }
+  // Turns until nothing happens any more at this instant.
+  void settle() {
+    for (int i = 0; i < 1000; ++i) {
+      turn();
+      if (!engine_->last_poll_busy() && device_.inbox.empty()) return;
+    }
+    ADD_FAILURE() << "the engine is never quiet";
+  }
+  void advance(Duration by) {
+    const Instant until = now_ + by;
+    while (now_ < until) {
+      Instant next = std::min(until, now_ + 100ms);
+      if (const auto timer = engine_->next_timer()) next = std::min(next, std::max(*timer, now_));
+      now_ = std::max(next, now_ + 1us);
+      settle();
+    }
+  }
+  // Lets time pass until something is sent, at most `limit`; how long that was.
+  Duration silence(Duration limit) {
+    const Instant start = now_;
+    while (sent.empty() && now_ - start < limit) advance(std::min<Duration>(tick / 4, limit));
+    return now_ - start;
+  }
+  // The next segment comes after `wait`: not a tick early, at most two late.
+  void expect_after(Duration wait, const Out& out, Where where = Where::current()) {
+    const Duration silent = silence(wait + 2 * tick);
+    expect(out, where);
+    if (silent < wait) fail(where, "too early: " + std::to_string(silent.count() / 1000) + " us");
+  }
+  Instant now() const { return now_; }
+  void jump(Instant to) { now_ = to; }
+
+  // --- the peer -------------------------------------------------------------------------------
+
+  void send(const In& in) {
+    queue(in);
+    settle();
+  }
+  // Several segments in one burst.
+  void queue(const In& in) {
+    const unsigned flags = flag_bits(in.flags);
+    wire::test::TcpSpec spec;
+    spec.source_port = in.from_port;
+    spec.destination_port = in.to_port != 0 ? in.to_port : local_port_;
+    spec.seq = irs + in.seq.value_or(peer_nxt);
+    spec.ack = (flags & wire::ack) != 0 ? iss + in.ack.value_or(our_nxt) : 0;
+    spec.flags = flags;
+    spec.window = in.wnd;
+    spec.payload.assign(in.payload.begin(), in.payload.end());
+    if (in.mss) {
+      spec.options = {2, 4, static_cast<std::uint8_t>(*in.mss >> 8),
+                      static_cast<std::uint8_t>(*in.mss)};
+    }
+    wire::test::Bytes bytes = wire::test::tcp_packet(spec);
+    if (in.urgent != 0) {
+      wire::test::put16(bytes, 52, in.urgent);
+      wire::test::fix_checksums(bytes);
+    }
+    if (!in.seq && (flags & wire::rst) == 0) {
+      peer_nxt += static_cast<std::uint32_t>(in.payload.size()) +
+                  ((flags & (wire::syn | wire::fin)) != 0 ? 1u : 0u);
+    }
+    device_.inbox.push_back(std::move(bytes));
+  }
+  void queue_raw(wire::test::Bytes bytes) { device_.inbox.push_back(std::move(bytes)); }
+
+  // --- what came out --------------------------------------------------------------------------
+
+  void expect(const Out& out, Where where = Where::current()) {
+    if (sent.empty()) return fail(where, "nothing was sent, expected " + describe(out));
+    const Seen seen = sent.front();
+    sent.pop_front();
+    const wire::Segment& s = seen.segment;
+    const bool acks = (s.flags & wire::ack) != 0;
+    bool same = (s.flags & ~unsigned{wire::psh}) == flag_bits(out.flags);
+    same = same && s.seq - iss == out.seq && s.payload_length == out.len;
+    same = same && (acks ? !out.ack || s.ack - irs == *out.ack : s.ack == 0);
+    same = same && (!out.wnd || s.wnd == *out.wnd) && (!out.mss || s.mss == *out.mss);
+    same = same && (!out.payload || *out.payload == seen.payload);
+    if (!same) fail(where, "sent " + describe(seen) + ", expected " + describe(out));
+  }
+  void expect_nothing(Where where = Where::current()) {
+    for (const Seen& seen : sent) fail(where, "sent " + describe(seen) + ", expected nothing");
+    sent.clear();
+  }
+  // Takes the next segment, whatever it is.
+  Seen take(Where where = Where::current()) {
+    if (sent.empty()) {
+      fail(where, "nothing was sent");
+      return {};
+    }
+    const Seen seen = sent.front();
+    sent.pop_front();
+    return seen;
+  }
+
+  void expect_event(unsigned what, Reason reason = Reason::none, Where where = Where::current()) {
+    if (events.empty()) return fail(where, "no event, expected " + std::to_string(what));
+    const Event event = events.front();
+    events.pop_front();
+    if (event.what != what || event.reason != reason) {
+      fail(where, "event " + std::to_string(event.what) + " " + std::string(name(event.reason)) +
+                      ", expected " + std::to_string(what) + " " + std::string(name(reason)));
+    }
+  }
+  void expect_closed(Reason reason, Where where = Where::current()) {
+    expect_event(Event::closed, reason, where);
+    expect_no_event(where);
+    if (engine_->info(conn)) fail(where, "the handle outlives its `closed`");
+  }
+  void expect_no_event(Where where = Where::current()) {
+    for (const Event& event : events) fail(where, "event " + std::to_string(event.what));
+    events.clear();
+  }
+
+  // The state of the one connection there is, LISTEN aside; CLOSED if there is none.
+  State state(Where where = Where::current()) const {
+    State found = State::closed;
+    std::uint64_t sum = 0;
+    for (std::size_t s = static_cast<std::size_t>(State::syn_sent); s < state_count; ++s) {
+      const std::uint64_t n = counters().states[s];
+      if (n > 0) found = static_cast<State>(s);
+      sum += n;
+    }
+    if (sum > 1) ADD_FAILURE_AT(where.file_name(), where.line()) << sum << " connections";
+    return found;
+  }
+  std::uint64_t drops(Drop drop) const { return counters().drops[static_cast<std::size_t>(drop)]; }
+  const Counters& counters() const { return engine_->counters(); }
+
+  // --- the application ------------------------------------------------------------------------
+
+  stack::Engine& engine() { return *engine_; }
+  CaptureDevice& device() { return device_; }
+  sim::Pool& pool() { return pool_; }
+  const StackConfig& config() const { return config_; }
+
+  std::size_t write(const std::string& text) {
+    const auto n = engine_->write(conn, std::as_bytes(std::span(text)));
+    settle();
+    return n ? *n : 0;
+  }
+  std::string read(std::size_t most = 1 << 20) {
+    std::string text(most, '\0');
+    const auto n = engine_->read(conn, std::as_writable_bytes(std::span(text)));
+    text.resize(n ? *n : 0);
+    settle();
+    return text;
+  }
+  Errc read_error() {
+    std::byte byte;
+    const auto n = engine_->read(conn, {&byte, 1});
+    return n ? Errc::ok : n.error();
+  }
+  void shutdown() {
+    EXPECT_EQ(engine_->shutdown(conn), Errc::ok);
+    settle();
+  }
+  void close() {
+    EXPECT_EQ(engine_->close(conn), Errc::ok);
+    settle();
+  }
+  void abort() {
+    EXPECT_EQ(engine_->abort(conn), Errc::ok);
+    settle();
+  }
+
+  // --- factories: each leaves nothing unexpected behind ---------------------------------------
+
+  std::uint16_t listen(std::uint32_t backlog = 16) {
+    resolve_peer();
+    align_iss(flow::make_key(peer_ip, peer_port, our_ip, our_port));
+    const auto listener = engine_->listen({IpAddress::v4(0), our_port}, backlog);
+    EXPECT_TRUE(listener);
+    settle();
+    return listener.value_or(0xffff);
+  }
+  void syn_sent() {
+    resolve_peer();
+    open = Open::active;
+    local_port_ = 50000;
+    align_iss(flow::make_key(peer_ip, peer_port, our_ip, local_port_));
+    const auto made = engine_->connect({IpAddress::v4(peer_ip), peer_port},
+                                       {IpAddress::v4(our_ip), local_port_}, 7, now_);
+    ASSERT_TRUE(made);
+    conn = *made;
+    settle();
+    expect({.flags = "S", .seq = 0, .mss = 1460});
+  }
+  void syn_received(Open how = Open::passive) {
+    if (how == Open::active) {
+      syn_sent();
+      send({.flags = "S", .mss = 1460});  // simultaneous open
+    } else {
+      open = Open::passive;
+      listen();
+      send({.flags = "S", .mss = 1460});
+    }
+    expect({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  }
+  void established(Open how = Open::passive) {
+    if (how == Open::active) {
+      syn_sent();
+      send({.flags = "SA", .mss = 1460});
+      expect({.flags = "A", .seq = 1, .ack = 1});
+      expect_event(Event::connected);
+    } else {
+      syn_received();
+      send({});
+      expect_event(Event::accepted);
+    }
+  }
+  void fin_wait_1(Open how = Open::passive) {
+    established(how);
+    shutdown();
+    expect({.flags = "FA", .seq = 1, .ack = 1});
+  }
+  void fin_wait_2(Open how = Open::passive) {
+    fin_wait_1(how);
+    send({});
+  }
+  void close_wait(Open how = Open::passive) {
+    established(how);
+    send({.flags = "FA"});
+    expect({.flags = "A", .seq = 1, .ack = 2});
+    expect_event(Event::peer_closed);
+  }
+  void closing(Open how = Open::passive) {
+    fin_wait_1(how);
+    send({.flags = "FA", .ack = 1});
+    expect({.flags = "A", .seq = 2, .ack = 2});
+    expect_event(Event::peer_closed);
+  }
+  void last_ack(Open how = Open::passive) {
+    close_wait(how);
+    shutdown();
+    expect({.flags = "FA", .seq = 1, .ack = 2});
+  }
+  void time_wait(Open how = Open::passive) {
+    fin_wait_2(how);
+    send({.flags = "FA"});
+    expect({.flags = "A", .seq = 2, .ack = 2});
+    expect_event(Event::peer_closed);
+    expect_closed(Reason::closed);
+  }
+  void in(State wanted, Open how = Open::passive) {
+    switch (wanted) {
+      case State::listen:
+        listen();
+        break;
+      case State::syn_sent:
+        syn_sent();
+        break;
+      case State::syn_received:
+        syn_received(how);
+        break;
+      case State::established:
+        established(how);
+        break;
+      case State::fin_wait_1:
+        fin_wait_1(how);
+        break;
+      case State::fin_wait_2:
+        fin_wait_2(how);
+        break;
+      case State::close_wait:
+        close_wait(how);
+        break;
+      case State::closing:
+        closing(how);
+        break;
+      case State::last_ack:
+        last_ack(how);
+        break;
+      case State::time_wait:
+        time_wait(how);
+        break;
+      case State::closed:
+        break;
+    }
+    if (wanted == State::listen) return;
+    EXPECT_EQ(state(), wanted);
+  }
+
+  // The station of the peer is known; later requests of the engine are answered unseen.
+  void resolve_peer() {
+    if (resolved_) return;
+    resolved_ = true;
+    queue_raw(wire::test::arp_packet(wire::arp_request));
+    settle();
+  }
+  // Moves the clock to where a connection with this key begins just below 2^32.
+  void align_iss(const flow::Key& key) {
+    const std::uint32_t ahead = near_wrap - engine_->context().isn(key, now_).value;
+    now_ += Duration{std::int64_t{ahead} << 12};
+    settle();
+    EXPECT_EQ(engine_->context().isn(key, now_).value, near_wrap);
+  }
+
+  Connection conn;
+  Open open = Open::passive;
+  std::uint32_t irs = near_wrap;  // the peer's ISS
+  std::uint32_t iss = 0;          // ours, once our SYN was seen
+  std::uint32_t peer_nxt = 0;     // what the peer sends next
+  std::uint32_t our_nxt = 0;      // what the peer expects next, if nothing was lost
+  bool answer_arp = true;
+  std::deque<Seen> sent;  // TCP only, ARP and the rest are in `others`
+  std::deque<wire::test::Bytes> others;
+  std::deque<Event> events;
+
+ private:
+  void collect() {
+    while (!device_.outbox.empty()) {
+      wire::test::Bytes bytes = std::move(device_.outbox.front());
+      device_.outbox.pop_front();
+      Frame frame;
+      frame.data = reinterpret_cast<std::byte*>(bytes.data());
+      frame.length = frame.room = static_cast<std::uint16_t>(bytes.size());
+      Seen seen;
+      const auto parsed = wire::parse_step_by_step(
+          frame, {.verify_checksums = true, .mac = peer_mac}, seen.segment);
+      if (parsed.kind == wire::Kind::tcp) {
+        note(seen, bytes);
+      } else if (!answered_arp(bytes)) {
+        others.push_back(std::move(bytes));
+      }
+    }
+  }
+  void note(Seen& seen, const wire::test::Bytes& bytes) {
+    const wire::Segment& s = seen.segment;
+    seen.payload.assign(bytes.begin() + s.payload_offset,
+                        bytes.begin() + s.payload_offset + s.payload_length);
+    if ((s.flags & wire::syn) != 0) {
+      iss = s.seq;
+      our_nxt = 0;
+    }
+    const std::uint32_t end = s.seq + s.len() - iss;
+    if ((s.flags & wire::rst) == 0 && static_cast<std::int32_t>(end - our_nxt) > 0) our_nxt = end;
+    sent.push_back(seen);
+  }
+  bool answered_arp(const wire::test::Bytes& bytes) {
+    if (!answer_arp || bytes[12] != 0x08 || bytes[13] != 0x06) return false;
+    if (bytes[21] == wire::arp_request) {
+      wire::test::Bytes reply = wire::test::arp_packet(wire::arp_reply, our_mac);
+      std::copy(our_mac.bytes.begin(), our_mac.bytes.end(), reply.begin() + 32);
+      device_.inbox.push_back(std::move(reply));
+    }
+    return true;
+  }
+
+  static void fail(const Where& where, const std::string& text) {
+    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << text;
+  }
+  static std::string words(unsigned flags) {
+    std::string text;
+    for (const char* f = "FSRPAU"; *f != '\0'; ++f) {
+      const char one[2] = {*f, '\0'};
+      if ((flags & flag_bits(one)) != 0) text += *f;
+    }
+    return text;
+  }
+  std::string describe(const Seen& seen) const {
+    const wire::Segment& s = seen.segment;
+    return words(s.flags) + " seq " + std::to_string(s.seq - iss) + " ack " +
+           std::to_string((s.flags & wire::ack) != 0 ? s.ack - irs : s.ack) + " len " +
+           std::to_string(s.payload_length) + " wnd " + std::to_string(s.wnd) + " mss " +
+           std::to_string(s.mss);
+  }
+  static std::string describe(const Out& out) {
+    return std::string(out.flags) + " seq " + std::to_string(out.seq) + " ack " +
+           (out.ack ? std::to_string(*out.ack) : "?") + " len " + std::to_string(out.len) +
+           (out.wnd ? " wnd " + std::to_string(*out.wnd) : "") +
+           (out.mss ? " mss " + std::to_string(*out.mss) : "");
+  }
+
+  StackConfig config_;
+  HeapMemory memory_;
+  sim::Pool pool_;
+  CaptureDevice device_;
+  std::unique_ptr<stack::Engine> engine_;
+  Instant now_;
+  std::uint16_t local_port_ = our_port;
+  bool resolved_ = false;
+};
+
+// The states in which RFC 9293 calls a connection synchronized, TIME_WAIT (a record) aside.
+inline constexpr State synchronized_states[] = {State::established, State::fin_wait_1,
+                                                State::fin_wait_2,  State::close_wait,
+                                                State::closing,     State::last_ack};
+
+// Runs `body` on a fresh harness in each of these states, opened either way.
+template <class Body>
+void in_each_synchronized_state(Body&& body) {
+  for (const Open how : {Open::passive, Open::active}) {
+    for (const State state : synchronized_states) {
+      SCOPED_TRACE(std::string(name(state)) + (how == Open::active ? ", active" : ", passive"));
+      Harness h;
+      h.in(state, how);
+      body(h, state);
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+}  // namespace salut::test
