@@ -226,6 +226,16 @@ TEST_F(NeighboursTest, entry_that_was_looked_up_is_probed_once_more_than_it_is_u
   EXPECT_EQ(neighbours.size(), 0u);
 }
 
+TEST_F(NeighboursTest, entry_that_was_not_used_while_probed_goes_without_a_broadcast) {
+  reachable_a();
+  neighbours.find_or_add(0, ip_a);
+  run(62s);
+  EXPECT_EQ(sink.take(), (Log{probe_a, probe_a, probe_a}));
+  run(1s);
+  EXPECT_EQ(sink.take(), Log{});
+  EXPECT_EQ(neighbours.size(), 0u);
+}
+
 TEST_F(NeighboursTest, changed_mac_is_taken_by_an_entry_that_exists) {
   const std::uint16_t index = reachable_a();
   learn(ip_a, mac_b);
