@@ -1,0 +1,202 @@
+#include "cli/options.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/setup.hpp"
+
+namespace salut::cli {
+namespace {
+
+Result<Command> parse(const std::string& line) {
+  std::istringstream words("salut " + line);
+  std::vector<std::string> arguments;
+  for (std::string word; words >> word;) arguments.push_back(word);
+  return parse_command(arguments);
+}
+
+BenchOptions bench(const std::string& flags) {
+  Result<Command> command = parse("bench " + flags);
+  EXPECT_TRUE(command) << flags << ": " << command.error().message;
+  return command ? std::get<BenchOptions>(*command) : BenchOptions{};
+}
+
+std::string complaint_of(const std::string& line) {
+  const Result<Command> command = parse(line);
+  if (command) return "";
+  EXPECT_EQ(command.error().message.find('\n'), std::string::npos) << "more than one line";
+  return command.error().message;
+}
+
+TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
+  const BenchOptions options = bench("");
+  EXPECT_EQ(options.mode, app::LoadMode::concurrency);
+  EXPECT_EQ(options.concurrency, default_concurrency);
+  EXPECT_EQ(options.duration, std::chrono::seconds{10});
+  EXPECT_FALSE(options.server_closes);
+  EXPECT_EQ(options.command, "salut bench");
+}
+
+TEST(Options, bench_takes_every_flag_of_the_issue) {
+  const BenchOptions options = bench(
+      "--connect 10.0.0.9:8080 --rate 1.5k --request 64 --response 1KiB --close server "
+      "--local 10.2.0.0/16 --msl 0.5 --duration 2.5s --cores 1,0 --json -");
+  EXPECT_EQ(options.connect->to_string(), "10.0.0.9:8080");
+  EXPECT_EQ(options.mode, app::LoadMode::rate);
+  EXPECT_EQ(options.rate, 1'500);
+  EXPECT_EQ(options.request, 64u);
+  EXPECT_EQ(options.response, 1'024u);
+  EXPECT_TRUE(options.server_closes);
+  EXPECT_EQ(options.local->count, 65'536u);
+  EXPECT_EQ(*options.runtime.msl, std::chrono::milliseconds{500});
+  EXPECT_EQ(options.duration, std::chrono::milliseconds{2'500});
+  EXPECT_EQ(options.runtime.cores, (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(options.json, "-");
+  EXPECT_EQ(bench("--hold 1M").hold, 1'000'000u);
+  EXPECT_EQ(bench("--max").mode, app::LoadMode::max);
+  EXPECT_EQ(*bench("--connections 10k --concurrency 100").connections, 10'000u);
+}
+
+TEST(Options, serve_listens_where_its_application_does) {
+  const auto port = [](const std::string& flags) {
+    const Result<Command> command = parse("serve " + flags);
+    return command ? std::get<ServeOptions>(*command).port : 0;
+  };
+  EXPECT_EQ(port(""), 80);
+  EXPECT_EQ(port("--app echo"), 7);
+  EXPECT_EQ(port("--app discard"), 9);
+  EXPECT_EQ(port("--app echo --port 7777"), 7777);
+}
+
+TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
+  const struct {
+    const char* line;
+    const char* parts[3];
+  } cases[] = {
+      {"bench --rate abc", {"--rate = abc", "not a number", "250k"}},
+      {"bench --rate 0", {"--rate = 0", "out of range", "want"}},
+      {"bench --concurrency 1.5", {"--concurrency = 1.5", "not a number", "whole"}},
+      {"bench --concurrency -1", {"--concurrency = -1", "out of range", "1 to"}},
+      {"bench --duration soon", {"--duration = soon", "not a number", "seconds"}},
+      {"bench --duration 0", {"--duration = 0", "out of range", "0.1"}},
+      {"bench --msl 5000", {"--msl = 5000", "out of range", "3600"}},
+      {"bench --close me", {"--close = me", "unknown", "client, server"}},
+      {"bench --connect 10.0.0.1", {"--connect = 10.0.0.1", "not understood", "ADDR:PORT"}},
+      {"bench --connect 10.0.0.1:0", {"--connect = 10.0.0.1:0", "not understood", "10.0.0.1:80"}},
+      {"bench --local 10.0.0.0/33", {"--local = 10.0.0.0/33", "not understood", "10.1.0.0/16"}},
+      {"bench --cores 0,x", {"--cores = 0,x", "not a list", "0,1"}},
+      {"bench --request 2GiB", {"--request = 2GiB", "out of range", "1073741824"}},
+      {"bench --rate 5 --max", {"--rate", "--max", "one of them"}},
+      {"bench --hold 5 --close server", {"--close = server", "--hold", "want client"}},
+      {"bench --hold 5 --connections 5", {"--connections = 5", "--hold", "--rate"}},
+      {"bench --connections 5 --duration 5", {"--connections = 5", "--duration", "one"}},
+      {"bench --interface tap9", {"--interface = tap9", "--connect", "want"}},
+      {"bench --config a --address 10.0.0.1/8", {"--address = 10.0.0.1/8", "--config", "want"}},
+      {"serve --app ftp", {"--app = ftp", "unknown", "http, echo, discard"}},
+      {"serve --port 70000", {"--port = 70000", "out of range", "65535"}},
+      {"serve --app echo --body 5", {"--body = 5", "only http", "--app http"}},
+      {"serve --interface a-name-that-is-too-long", {"--interface", "too long", "15"}},
+      {"serve --address 10.0.0.1/40", {"--address = 10.0.0.1/40", "not understood", "/24"}},
+      {"states --format png", {"--format = png", "unknown", "text, dot, svg, json"}},
+      {"bench --rat 5", {"--rat", "--help", ""}},
+      {"bench extra", {"extra", "--help", ""}},
+      {"dance", {"subcommand", "--help", ""}},
+      {"", {"subcommand", "--help", ""}},
+      {"bench --rate", {"--rate", "--help", ""}},
+  };
+  for (const auto& one : cases) {
+    const std::string message = complaint_of(one.line);
+    EXPECT_NE(message, "") << "accepted: " << one.line;
+    for (const char* part : one.parts) {
+      EXPECT_NE(message.find(part), std::string::npos) << one.line << ": " << message;
+    }
+  }
+}
+
+TEST(Options, help_and_version) {
+  const auto text = [](const std::string& line) {
+    const Result<Command> command = parse(line);
+    return command ? std::get<Text>(*command).text : command.error().message;
+  };
+  EXPECT_EQ(text("--version").substr(0, 6), "salut ");
+  EXPECT_NE(text("--help").find("Examples:"), std::string::npos);
+  EXPECT_NE(text("bench --help").find("--concurrency"), std::string::npos);
+  EXPECT_NE(text("serve --help").find("--drain"), std::string::npos);
+}
+
+// ---- from options to a configuration
+
+constexpr std::uint64_t gib = std::uint64_t{1} << 30;
+
+TEST(Setup, embedded_pair_is_a_worker_for_each_end) {
+  const auto setup = bench_setup(bench(""), 4, 64 * gib);
+  ASSERT_TRUE(setup) << setup.error().message;
+  EXPECT_EQ(setup->config.workers, 2u);
+  ASSERT_EQ(setup->config.ports.size(), 2u);
+  EXPECT_EQ(setup->config.ports[0].peer, setup->config.ports[1].name);
+  EXPECT_EQ(setup->target.to_string(), "10.0.0.2:80");
+  EXPECT_EQ(setup->clients, std::vector<std::uint32_t>{0});
+  EXPECT_EQ(setup->servers, std::vector<std::uint32_t>{1});
+  EXPECT_TRUE(setup->notes.empty());
+  const auto valid = validate(setup->config);
+  EXPECT_TRUE(valid) << valid.error().message;
+}
+
+TEST(Setup, embedded_pair_on_one_core_is_one_stack) {
+  for (const auto& setup :
+       {bench_setup(bench(""), 1, 64 * gib), bench_setup(bench("--cores 3"), 4, 64 * gib)}) {
+    ASSERT_TRUE(setup) << setup.error().message;
+    EXPECT_EQ(setup->config.workers, 1u);
+    EXPECT_EQ(setup->config.ports[0].peer, setup->config.ports[0].name);
+    EXPECT_EQ(setup->clients, setup->servers);
+  }
+}
+
+TEST(Setup, time_wait_has_room_for_the_whole_run_or_the_note_says_not) {
+  const auto records = [](const std::string& flags, std::uint64_t memory) {
+    const auto setup = bench_setup(bench(flags), 2, memory);
+    EXPECT_TRUE(setup) << setup.error().message;
+    const StackConfig& stack = setup->config.stack;
+    EXPECT_LE((stack.time_wait * 64.0 + stack.connections * 256.0) * 2,
+              static_cast<double>(memory) * 0.45)
+        << flags;
+    return std::pair(stack.time_wait, !setup->notes.empty());
+  };
+  EXPECT_EQ(records("", 64 * gib), std::pair(39'000'000u, false));
+  EXPECT_TRUE(records("--duration 600", 16 * gib).second);
+  EXPECT_EQ(records("--duration 600 --msl 1", 64 * gib), std::pair(6'000'000u, false));
+  EXPECT_EQ(records("--rate 10k --duration 600", 64 * gib), std::pair(690'000u, false));
+  EXPECT_EQ(records("--hold 1M", 64 * gib), std::pair(1'000'000u, false));
+  EXPECT_TRUE(records("", gib).second);
+  const auto setup = bench_setup(bench("--duration 600"), 2, gib);
+  EXPECT_EQ(setup->config.stack.msl, std::chrono::seconds{30}) << "2MSL was shortened";
+}
+
+TEST(Setup, connect_without_a_file_is_a_tap) {
+  const auto setup =
+      bench_setup(bench("--connect 10.0.0.1:80 --local 10.0.0.8-10.0.0.9"), 2, 8 * gib);
+  ASSERT_TRUE(setup) << setup.error().message;
+  ASSERT_EQ(setup->config.ports.size(), 1u);
+  const PortConfig& port = setup->config.ports[0];
+  EXPECT_EQ(port.type, PortType::tap);
+  EXPECT_EQ(port.interface, "salut0");
+  EXPECT_EQ(port.gateway.to_string(), "10.0.0.1");
+  ASSERT_EQ(port.ranges.size(), 1u);
+  EXPECT_EQ(port.ranges[0].count, 2u);
+  EXPECT_TRUE(setup->servers.empty());
+  EXPECT_EQ(setup->clients, std::vector<std::uint32_t>{0});
+  EXPECT_NE(tap_commands(port).find("ip address add 10.0.0.1/24 dev salut0"), std::string::npos);
+}
+
+TEST(Setup, local_may_not_hold_the_servers_address) {
+  const auto setup = bench_setup(bench("--local 10.0.0.0/24"), 2, 8 * gib);
+  ASSERT_FALSE(setup);
+  EXPECT_NE(setup.error().message.find("--local = 10.0.0.0"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace salut::cli
