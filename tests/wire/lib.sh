@@ -95,6 +95,7 @@ in_space() { ip netns exec "$space" "$@"; }
 spawn() {
   local name=$1
   shift
+  : >"$dir/$name.log"
   "$@" >"$dir/$name.log" 2>&1 </dev/null &
   spawned=$!
   processes+=("$spawned")
@@ -128,7 +129,7 @@ serve_on_tap() {
     >"$dir/$name.toml"
   spawn "$name" in_space_exec "$salut" serve --config "$dir/$name.toml" "$@"
   served=$spawned
-  wait_for_line "$name" "$served" 'ready'
+  wait_for_line "$name" "$served" '^listening on'
   kernel_side "t$name" 10.0.0.1/24
 }
 
@@ -170,7 +171,12 @@ PYTHON
 }
 
 # Runs a program in $dir: the paths of sockets are short there, and need no quoting for DPDK.
-here() { cd "$dir" && exec "$@"; }
+# The second is for spawn: exec, in the process that spawn made.
+here() { (cd "$dir" && exec "$@"); }
+here_exec() { cd "$dir" && exec "$@"; }
+
+# The last core that we may use: not the one that a worker chooses, if there are two.
+last_core() { sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status; }
 
 # testpmd in io mode with a vhost port on each of the sockets $2… in $dir. $1: paired or loop.
 # Interactive or not it reads standard input and ends at its end: it gets a pipe that stays open.
@@ -178,18 +184,20 @@ start_testpmd() {
   local topology=$1 vdevs=() socket
   shift
   for socket in "$@"; do
-    vdevs+=(--vdev "net_vhost${#vdevs[@]},iface=$socket,queues=1")
+    vdevs+=(--vdev "net_vhost$((${#vdevs[@]} / 2)),iface=$socket,queues=1")
   done
+  local core
+  core=$(last_core)
   mkfifo "$dir/held"
   exec {held}<>"$dir/held"
-  spawn testpmd testpmd_held --lcores '0@0,1@0' --no-pci "--file-prefix=$tag-testpmd" \
+  spawn testpmd testpmd_held --lcores "0@$core,1@$core" --no-pci "--file-prefix=$tag-testpmd" \
     --no-huge -m 192 "${vdevs[@]}" -- \
     --forward-mode=io --auto-start "--port-topology=$topology" --total-num-mbufs=8192
   for socket in "$@"; do
     wait_for 20 test -S "$dir/$socket" || fail "testpmd made no socket $socket"
   done
 }
-testpmd_held() { here dpdk-testpmd "$@" <&"$held"; }
+testpmd_held() { here_exec dpdk-testpmd "$@" <&"$held"; }
 
 no_interface() { ! in_space ip link show dev "$1" >/dev/null 2>&1; }
 
