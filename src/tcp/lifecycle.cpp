@@ -191,7 +191,13 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
     }
   }
   if ((acts & Act::peer_closed) != 0) what |= salut::Event::peer_closed;
-  if (to != tcb.state) set_state(c, tcb, to);
+  if (to != tcb.state) {
+    set_state(c, tcb, to);
+    // After a half-close it waits for ever: the application decides.
+    if (to == State::fin_wait_2 && tcb.has(Flag::user_closed)) {
+      set_timer(c, index, c.config.fin_wait_2);
+    }
+  }
   if (what != 0 && !tcb.told) c.raise(index, what);
   if ((acts & Act::arm_2msl) != 0) return enter_time_wait(c, index);
   if ((acts & Act::release) != 0) {
