@@ -35,8 +35,8 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
                          const Frame& frame);
 
 // SYN on a listener: a child in SYN_RECEIVED. `beyond`: the ISS must lie after it (RFC 1122
-// §4.2.2.13); null for a tuple without a past.
-void open_passive(Context& c, std::uint16_t listener, const wire::Segment& segment,
+// §4.2.2.13); null for a tuple without a past. False: there was no room, and the drop is counted.
+bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& segment,
                   const Frame& frame, const Seq* beyond);
 
 // What an ACK in [SND.UNA, SND.NXT] does to the sender's side; returns the road bits it raises.

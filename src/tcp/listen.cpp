@@ -22,23 +22,30 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
   const bool listening = listener != flow::Listeners::none;
   const Event event = event_of(s);
   const Cell& cell = step(listening ? State::listen : State::closed, event);
-  if ((cell.acts & Act::new_child) != 0) return open_passive(c, listener, s, frame, nullptr);
+  if ((cell.acts & Act::new_child) != 0) {
+    open_passive(c, listener, s, frame, nullptr);
+    return;
+  }
   c.count_drop(event == Event::reset ? Drop::tcp_reset_unmatched : Drop::tcp_no_connection);
   if ((cell.acts & Act::send_rst) != 0) reply_reset(c, s, frame);
 }
 
-void open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, const Frame& frame,
+bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, const Frame& frame,
                   const Seq* beyond) {
+  const auto refuse = [&c](Drop why) {
+    c.count_drop(why);
+    return false;
+  };
   flow::ListenerSlot& slot = c.listeners[listener];
-  if (slot.half_open >= slot.backlog) return c.count_drop(Drop::syn_backlog_full);
+  if (slot.half_open >= slot.backlog) return refuse(Drop::syn_backlog_full);
   const auto route = c.links.route(s.key.remote_addr);
-  if (!route) return c.count_drop(Drop::no_route);
+  if (!route) return refuse(Drop::no_route);
   const std::uint16_t hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
-  if (hop == stack::Neighbours::none) return c.count_drop(Drop::syn_overload);
+  if (hop == stack::Neighbours::none) return refuse(Drop::syn_overload);
   const auto ours = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
   const std::uint32_t index =
       create(c, s.key, s.hash, State::syn_received, hop, peer_mss(ours, s.mss));
-  if (index == stack::TcbPool::none) return c.count_drop(Drop::syn_overload);
+  if (index == stack::TcbPool::none) return refuse(Drop::syn_overload);
   ++slot.half_open;
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
@@ -54,6 +61,7 @@ void open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   static_cast<void>(frame);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once.
   output_syn(c, index);
+  return true;
 }
 
 }  // namespace salut::tcp

@@ -80,12 +80,13 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
     c.time_wait.kill(at);
   }
   if ((cell.acts & Act::new_child) != 0) {
+    // The old connection makes room only for a new one: a full backlog does not cut 2MSL short.
+    const Seq beyond = rest.snd_nxt + old_window;
+    if (!open_passive(c, listener, s, frame, &beyond)) return;
     c.flows.erase(s.hash, at | time_wait_bit);
     c.time_wait.kill(at);
     --c.counters.states[static_cast<std::size_t>(State::time_wait)];
     ++c.counters.time_wait_reused;
-    const Seq beyond = rest.snd_nxt + old_window;
-    open_passive(c, listener, s, frame, &beyond);
   }
 }
 
@@ -103,10 +104,10 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) set_timer(c, index, 2 * c.config.msl);
   if ((cell.acts & Act::new_child) != 0) {
+    const Seq beyond = rest.snd_nxt + old_window;
+    if (!open_passive(c, listener, s, frame, &beyond)) return;
     ++c.counters.time_wait_reused;
     release(c, index, Reason::closed);
-    const Seq beyond = rest.snd_nxt + old_window;
-    open_passive(c, listener, s, frame, &beyond);
   }
 }
 
