@@ -86,6 +86,18 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
   }
 }
 
+// The window opens and does not acknowledge the probe: the peer had no room for it. What follows
+// would wait behind that byte until the backed-off timer sent it again.
+void resend(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  t.set(Flag::rewound);
+  t.mark = t.snd_una;
+  t.cursor = stack::Cursor{};
+  t.timed_at = 0;
+  t.retries = 0;
+  set_timer(c, index, rto_base(c.config, t));
+}
+
 }  // namespace
 
 void input(Context& c, Frame* frames, unsigned count) {
@@ -149,10 +161,11 @@ unsigned accept_ack(Context& c, std::uint32_t index, Seq ack, std::uint16_t wnd,
   Tcb& t = c.tcbs[index];
   unsigned bits = 0;
   std::uint32_t acked = ack - t.snd_una;
+  const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;
   if (update_wnd) t.snd_wnd = wnd;
   if (acked == 0) {
-    // A shut window that is answered is not a dead peer: persist goes on (RFC 9293 §3.8.6.1).
-    if (t.snd_wnd == 0) t.retries = std::min<std::uint8_t>(t.retries, 6);
+    if (t.snd_wnd == 0) t.retries = answered_retries(c.config, rto_base(c.config, t), t.retries);
+    if (opened && t.has(Flag::data_ready) && t.snd_una != t.snd_nxt) resend(c, index);
     return 0;
   }
   t.snd_una = ack;

@@ -42,4 +42,12 @@ inline Duration unanswered_for(const StackConfig& config, Duration base, unsigne
   return sum;
 }
 
+// What remains of `retries` when a shut window is answered: the peer is alive, so that the backoff
+// may go on but R2 is a whole retransmission away (RFC 9293 §3.8.6.1).
+inline std::uint8_t answered_retries(const StackConfig& config, Duration base,
+                                     std::uint8_t retries) {
+  while (retries > 0 && unanswered_for(config, base, retries) >= config.retry_timeout) --retries;
+  return retries;
+}
+
 }  // namespace salut::tcp
