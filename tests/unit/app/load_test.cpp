@@ -1,0 +1,244 @@
+// The load generator's two ends against each other, in virtual time.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+
+#include "app/load_client.hpp"
+#include "app/load_server.hpp"
+#include "sim_stack.hpp"
+
+namespace salut::app {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Endpoint service{IpAddress::v4(server_ip), 80};
+
+std::uint64_t ticks_of(Instant now) {
+  return static_cast<std::uint64_t>(now.time_since_epoch().count());
+}
+
+struct Load {
+  explicit Load(LoadOptions load, std::uint64_t seed = 1, const sim::Conditions& conditions = {},
+                bool serving = true)
+      : pair(seed, conditions), client(with_defaults(load)), server(service, load.exchange, 4'096) {
+    if (serving && !server.start(pair.server())) ADD_FAILURE() << "cannot listen";
+    pair.on_server_turn(
+        [this](Stack& stack, std::span<const Event> events) { server.on_events(stack, events); });
+    pair.on_client_turn([this](Stack& stack, std::span<const Event> events) {
+      client.on_events(events, ticks_of(stack.now()));
+      client.on_turn(stack, ticks_of(stack.now()));
+    });
+  }
+  static LoadOptions with_defaults(LoadOptions load) {
+    load.target = service;
+    load.slots = 4'096;
+    return load;
+  }
+  std::uint64_t now() { return ticks_of(pair.world().now()); }
+  bool run_to_the_end() {
+    return pair.run_until([this] {
+      return client.totals().attempted > 0 && client.in_flight() == 0 &&
+             client.totals().attempted >= limit;
+    });
+  }
+  std::uint64_t entered(Stack& stack, State state) {
+    return stack.counters().states_entered[static_cast<std::size_t>(state)];
+  }
+
+  Pair pair;
+  LoadClient client;
+  LoadServer server;
+  std::uint64_t limit = 0;
+};
+
+struct Case {
+  std::uint32_t request;
+  std::uint32_t response;
+  bool server_closes;
+};
+
+class EveryExchange : public testing::TestWithParam<Case> {};
+
+TEST_P(EveryExchange, closes_every_connection_on_the_right_side) {
+  const auto [request, response, server_closes] = GetParam();
+  for (const bool bad : {false, true}) {
+    LoadOptions options;
+    options.exchange = {request, response, server_closes};
+    options.limit = bad ? 100 : 1'000;
+    Load load(
+        options, 7,
+        bad ? sim::Conditions{.loss = 0.01, .delay_max = milliseconds{2}} : sim::Conditions{});
+    load.limit = options.limit;
+    load.client.begin_window(load.now());
+    load.client.open_concurrent(64);
+    ASSERT_TRUE(load.run_to_the_end());
+    load.pair.run_for(seconds{10});
+    load.client.end_window(load.now());
+
+    const LoadTotals& totals = load.client.totals();
+    EXPECT_EQ(totals.attempted, load.limit);
+    EXPECT_EQ(totals.established, load.limit);
+    EXPECT_EQ(totals.closed, load.limit);
+    EXPECT_EQ(totals.all_failures(), 0u);
+    EXPECT_EQ(load.client.window().completed, load.limit);
+    EXPECT_EQ(load.client.window().handshake.count(), load.limit);
+    EXPECT_EQ(load.client.window().lifetime.count(), load.limit);
+    EXPECT_EQ(load.server.totals().connections, load.limit);
+    Stack& active = server_closes ? load.pair.server() : load.pair.client();
+    Stack& passive = server_closes ? load.pair.client() : load.pair.server();
+    EXPECT_GE(load.entered(active, State::time_wait), load.limit);
+    EXPECT_EQ(load.entered(passive, State::time_wait), 0u);
+    EXPECT_EQ(load.pair.client().open_connections(), 0u);
+    EXPECT_EQ(load.pair.server().open_connections(), 0u);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Load, EveryExchange,
+                         testing::Values(Case{0, 0, false}, Case{0, 0, true}, Case{1, 1, false},
+                                         Case{100, 3'000, true}, Case{0, 500, false},
+                                         Case{0, 500, true}, Case{500, 0, false},
+                                         Case{500, 0, true}, Case{100'000, 100'000, false},
+                                         Case{100'000, 300'000, true}));
+
+TEST(Load, rate_is_exact_in_virtual_time) {
+  Load load({});
+  load.client.open_at_rate(777, load.now());
+  // The first connection goes alone; the schedule starts when it is answered.
+  ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().attempted > 1; }));
+  const Instant start = load.pair.world().now();
+  const std::uint64_t first = load.client.totals().attempted;
+  for (int second = 1; second <= 10; ++second) {
+    load.pair.run_until([&] { return load.pair.world().now() >= start + seconds{second}; });
+    EXPECT_NEAR(static_cast<double>(load.client.totals().attempted - first), 777.0 * second, 2);
+  }
+  EXPECT_EQ(load.client.totals().all_failures(), 0u);
+}
+
+TEST(Load, a_schedule_that_cannot_be_held_counts_what_it_gave_up) {
+  Load load({});
+  const std::uint64_t start = load.now();
+  load.client.open_at_rate(50'000, start);
+  ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().attempted > 1; }));
+  // A turn that came ten seconds late: half a million opens were due.
+  load.client.on_turn(load.pair.client(), load.now() + 10'000'000'000);
+  EXPECT_NEAR(static_cast<double>(load.client.totals().attempted), 500'000, 6'000);
+  EXPECT_NEAR(static_cast<double>(load.client.totals().failures(Failure::overload)), 495'000,
+              6'000);
+}
+
+TEST(Load, refused_where_nobody_listens) {
+  LoadOptions options;
+  options.limit = 100;
+  Load load(options, 1, {}, false);
+  load.limit = 100;
+  load.client.open_concurrent(10);
+  ASSERT_TRUE(load.run_to_the_end());
+  EXPECT_EQ(load.client.totals().failures(Failure::refused), 100u);
+  EXPECT_EQ(load.client.totals().established, 0u);
+}
+
+TEST(Load, unreachable_is_counted_by_its_name) {
+  LoadOptions options;
+  options.limit = 5;
+  Load load(options);
+  LoadOptions nowhere = Load::with_defaults(options);
+  nowhere.target = {IpAddress::v4(0x0a000063), 80};
+  LoadClient client(nowhere);
+  load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
+    client.on_events(events, ticks_of(stack.now()));
+    client.on_turn(stack, ticks_of(stack.now()));
+  });
+  client.open_concurrent(5);
+  ASSERT_TRUE(load.pair.run_until(
+      [&] { return client.totals().attempted == 5 && client.in_flight() == 0; }));
+  EXPECT_EQ(client.totals().failures(Failure::unreachable), 5u);
+}
+
+TEST(Load, hold_keeps_all_until_released) {
+  LoadOptions options;
+  options.limit = 3'000;
+  options.hold = true;
+  options.exchange = {10, 10, false};
+  Load load(options);
+  load.client.open_concurrent(0);
+  ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().established == 3'000; }));
+  load.pair.run_for(seconds{120});
+  EXPECT_EQ(load.client.in_flight(), 3'000u);
+  EXPECT_EQ(load.pair.server().open_connections(), 3'000u);
+  load.client.release();
+  ASSERT_TRUE(load.pair.run_until([&] { return load.client.in_flight() == 0; }));
+  EXPECT_EQ(load.client.totals().closed, 3'000u);
+  EXPECT_EQ(load.client.totals().all_failures(), 0u);
+}
+
+TEST(Load, more_at_once_than_slots_is_overload_and_not_a_storm) {
+  LoadOptions options;
+  options.hold = true;
+  Load load(options);
+  load.client.open_concurrent(0);
+  load.pair.run_for(seconds{2});
+  EXPECT_EQ(load.client.in_flight(), 4'096u);
+  const std::uint64_t overload = load.client.totals().failures(Failure::overload);
+  EXPECT_GT(overload, 0u);
+  EXPECT_LT(overload, 3'000u) << "it tries again once in a millisecond";
+}
+
+TEST(Load, a_response_that_ends_early_is_cut_short) {
+  LoadOptions options;
+  options.limit = 50;
+  options.exchange = {10, 1'000, false};
+  Load load(options);
+  LoadServer stingy(Endpoint{IpAddress{}, 81}, {10, 999, true}, 4'096);
+  ASSERT_TRUE(stingy.start(load.pair.server()));
+  LoadOptions wrong = Load::with_defaults(options);
+  wrong.target.port = 81;
+  LoadClient client(wrong);
+  load.pair.on_server_turn(
+      [&](Stack& stack, std::span<const Event> events) { stingy.on_events(stack, events); });
+  load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
+    client.on_events(events, ticks_of(stack.now()));
+    client.on_turn(stack, ticks_of(stack.now()));
+  });
+  client.open_concurrent(5);
+  ASSERT_TRUE(load.pair.run_until(
+      [&] { return client.totals().attempted == 50 && client.in_flight() == 0; }));
+  EXPECT_EQ(client.totals().failures(Failure::cut_short), 50u);
+  EXPECT_EQ(client.totals().closed, 0u);
+}
+
+TEST(Load, what_is_left_at_the_end_is_reset_and_counted) {
+  LoadOptions options;
+  options.limit = 20;
+  options.exchange = {0, 0, true};
+  Load load(options);
+  load.pair.on_server_turn([](Stack&, std::span<const Event>) {});  // never closes
+  load.client.open_concurrent(20);
+  load.pair.run_for(seconds{5});
+  EXPECT_EQ(load.client.in_flight(), 20u);
+  load.client.abort();
+  ASSERT_TRUE(load.pair.run_until([&] { return load.client.in_flight() == 0; }));
+  EXPECT_EQ(load.client.totals().failures(Failure::unfinished), 20u);
+}
+
+TEST(Load, a_window_counts_only_whole_lives) {
+  Load load({}, 1, {.delay_min = milliseconds{5}, .delay_max = milliseconds{5}});
+  load.client.open_concurrent(100);
+  load.pair.run_for(seconds{1});
+  load.client.begin_window(load.now());
+  const std::uint64_t before = load.client.totals().closed;
+  load.pair.run_for(seconds{1});
+  load.client.end_window(load.now());
+  const std::uint64_t closed = load.client.totals().closed - before;
+  const LoadWindow& window = load.client.window();
+  EXPECT_EQ(window.totals.closed, closed);
+  EXPECT_LT(window.completed, closed);
+  EXPECT_GE(window.completed + 100, closed);
+  load.pair.run_for(seconds{1});
+  EXPECT_EQ(load.client.window().lifetime.count(), window.completed);
+}
+
+}  // namespace
+}  // namespace salut::app
