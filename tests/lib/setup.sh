@@ -257,10 +257,6 @@ build_locked() {
     say "the build in $dir failed"
     return 1
   }
-  # Meson puts the program where its meson.build is; people look for it at the top.
-  if [[ -x $dir/src/salut && (! -e $dir/salut || -L $dir/salut) ]]; then
-    ln -sfn src/salut "$dir/salut"
-  fi
 }
 
 # Meson is asked only if the options changed, or packages did; else ninja knows what to do.

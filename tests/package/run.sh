@@ -11,9 +11,11 @@ pc=$(find "$dir/stage" -name salut.pc)
 prefix=$(sed -n 's/^prefix=//p' "$pc")
 libs=$(dirname "$(find "$dir/stage" -name libsalut.so)")
 
-# What pkg-config says is quoted for a shell (the directory has a space).
+# As if installed to a prefix in our directory, whose name has a space: pkg-config wants that
+# quoted, and answers in words that are quoted for a shell.
 package() {
-  PKG_CONFIG_PATH=$(dirname "$pc") pkg-config "--define-variable=prefix=$dir/stage$prefix" "$@" salut
+  PKG_CONFIG_PATH=$(dirname "$pc") \
+    pkg-config "--define-variable=prefix=${dir// /\\ }/stage$prefix" "$@" salut
 }
 declare -a flags=()
 eval "flags=($(package --cflags --libs))"
