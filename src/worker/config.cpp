@@ -3,11 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <memory>
 #include <optional>
 #include <sstream>
 
@@ -280,16 +281,19 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
 }
 
 Result<Config> load_config(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    const Errc code = errno == EACCES ? Errc::no_permission : Errc::not_found;
-    return fail(code, fmt::format("{}: cannot read: {}; want a TOML file such as config/loop.toml",
-                                  path, std::strerror(errno)));
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
+                                                             std::fclose);
+  std::string text;
+  std::array<char, 4'096> chunk;
+  std::size_t got = 0;
+  while (file && (got = std::fread(chunk.data(), 1, chunk.size(), file.get())) > 0) {
+    text.append(chunk.data(), got);
   }
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  // A directory opens and then does not read.
-  if (stream.bad()) {
-    return fail(Errc::not_found, fmt::format("{}: cannot read; want a TOML file", path));
+  if (!file || std::ferror(file.get()) != 0) {  // a directory opens, and then does not read
+    const int why = errno;
+    return fail(why == EACCES ? Errc::no_permission : Errc::not_found,
+                fmt::format("{}: cannot read: {}; want a TOML file such as config/loop.toml", path,
+                            std::strerror(why)));
   }
   return parse_config(text, path);
 }

@@ -26,7 +26,7 @@ class Check {
     if (config_.ports.empty()) bad("port", "", "missing", "at least one [[port]]");
     for (std::size_t i = 0; i < config_.ports.size(); ++i) port(i);
     for (std::size_t i = 0; i < config_.ports.size(); ++i) between(i);
-    every_worker_has_a_port();
+    for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
     if (error_) return tl::unexpected<Error>(*error_);
     return {};
   }
@@ -220,21 +220,18 @@ class Check {
     }
   }
 
+  // Its own address is a gateway too, where what it sends comes back: a wire to itself.
   void gateway(std::size_t i) {
     const PortConfig& p = config_.ports[i];
     if (p.gateway.is_any()) return;
     std::vector<std::string> links;
     bool on_link = false;
-    bool own = false;
     for (const Prefix& prefix : p.addresses) {
       links.push_back(prefix.to_string());
       on_link = on_link || prefix.contains(p.gateway);
-      own = own || prefix.address == p.gateway;
     }
-    const std::string value = quoted(p.gateway.to_string());
-    if (own) bad_port(i, "gateway", value, "the port's own address", "a neighbour's");
     if (!on_link || !p.gateway.is_v4()) {
-      bad_port(i, "gateway", value, "on no link of this port",
+      bad_port(i, "gateway", quoted(p.gateway.to_string()), "on no link of this port",
                fmt::format("an address in {}", list_text(links)));
     }
   }
@@ -263,10 +260,10 @@ class Check {
         bad_port(i, "name", quoted(a.name), fmt::format("port[{}] has this name", j),
                  "a name of its own");
       }
+      if (a.worker == b.worker) overlap(i, j);
       same(i, j, "interface", a.interface, b.interface);
       same(i, j, "pci", a.pci, b.pci);
       same(i, j, "vdev", a.vdev.substr(0, a.vdev.find(',')), b.vdev.substr(0, b.vdev.find(',')));
-      if (a.worker == b.worker) overlap(i, j);
     }
     if (config_.ports[i].type == PortType::loop) peer(i);
   }
@@ -331,15 +328,27 @@ class Check {
     bad_port(i, "peer", quoted(a.peer), "no port has this name", list_text(loops));
   }
 
-  void every_worker_has_a_port() {
-    for (std::uint32_t worker = 0; worker < config_.workers && !error_; ++worker) {
-      const bool has = std::any_of(config_.ports.begin(), config_.ports.end(),
-                                   [&](const PortConfig& p) { return p.worker == worker; });
-      if (has) continue;
-      bad("workers.count", std::to_string(config_.workers),
-          fmt::format("worker {} has no port", worker),
-          fmt::format("a [[port]] with worker = {}, or fewer workers", worker));
+  // What a worker's ports have together.
+  void worker(std::uint32_t w) {
+    std::size_t ports = 0;
+    std::size_t addresses = 0;
+    for (std::size_t i = 0; i < config_.ports.size(); ++i) {
+      const PortConfig& p = config_.ports[i];
+      if (p.worker != w) continue;
+      addresses += p.addresses.size() + p.ranges.size();
+      if (++ports > ports_max) {
+        bad_port(i, "worker", std::to_string(w), "too many ports for one worker",
+                 fmt::format("at most {}", ports_max));
+      }
+      if (addresses > addresses_max) {
+        bad_port(i, "addresses", fmt::format("{} with ranges", addresses),
+                 fmt::format("too many for worker {}", w),
+                 fmt::format("at most {}", addresses_max));
+      }
     }
+    if (ports != 0) return;
+    bad("workers.count", std::to_string(config_.workers), fmt::format("worker {} has no port", w),
+        fmt::format("a [[port]] with worker = {}, or fewer workers", w));
   }
 
   static std::string plural(std::size_t n, std::string_view noun) {

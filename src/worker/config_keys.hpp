@@ -51,6 +51,8 @@ inline constexpr double mbufs_min = 1'024;
 inline constexpr double mbufs_max = 8'388'608;
 inline constexpr double mtu_min = 576;
 inline constexpr double mtu_max = 9'000;
+inline constexpr std::size_t ports_max = 16;       // of a worker: stack::Links::max_interfaces
+inline constexpr std::size_t addresses_max = 256;  // of a worker, ranges included
 inline constexpr std::size_t name_max = 32;
 inline constexpr std::size_t interface_max = 15;  // IFNAMSIZ less its zero
 

@@ -1,0 +1,58 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "worker/huge_memory.hpp"
+
+namespace salut {
+namespace {
+
+TEST(HugeMemory, arrives_zeroed_and_aligned) {
+  HugeMemory memory;
+  for (const std::size_t bytes : {1ul, 64ul, 5'000ul, 2'097'152ul, 5'000'000ul}) {
+    auto* array = static_cast<unsigned char*>(memory.allocate(bytes, Use::tcb));
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(array) % (bytes >= 2'097'152 ? 2'097'152 : 64), 0u);
+    EXPECT_EQ(array[0], 0);
+    EXPECT_EQ(array[bytes - 1], 0);
+    std::memset(array, 0xff, bytes);
+    memory.release(array, bytes, Use::tcb);
+  }
+}
+
+TEST(HugeMemory, counts_bytes_by_use) {
+  HugeMemory memory(true);
+  void* tcb = memory.allocate(1'000, Use::tcb);
+  void* timers = memory.allocate(3'000'000, Use::timers);
+  EXPECT_EQ(memory.bytes(Use::tcb), 1'000u);
+  EXPECT_EQ(memory.bytes(Use::timers), 3'000'000u);
+  memory.release(tcb, 1'000, Use::tcb);
+  memory.release(timers, 3'000'000, Use::timers);
+  EXPECT_EQ(memory.bytes(Use::tcb), 0u);
+  EXPECT_EQ(memory.bytes(Use::timers), 0u);
+}
+
+TEST(HugeMemory, more_than_there_is_throws) {
+  HugeMemory memory;
+  EXPECT_THROW(static_cast<void>(memory.allocate(~std::size_t{0} / 4, Use::tcb)), std::bad_alloc);
+}
+
+TEST(CheckMemory, some_memory_is_available) { EXPECT_GT(available_memory(), 1'000'000u); }
+
+TEST(CheckMemory, default_fits_a_quarter_of_a_gigabyte) {
+  EXPECT_TRUE(check_memory(Config{}, 38'797'312, 256ull << 20));
+}
+
+TEST(CheckMemory, names_the_keys_that_are_to_blame) {
+  Config config;
+  config.file = "echo.toml";
+  config.stack.time_wait = 1'000'000'000;
+  const auto fits = check_memory(config, 0, 1'000'000'000);
+  ASSERT_FALSE(fits);
+  EXPECT_EQ(fits.error().code, Errc::no_memory);
+  EXPECT_EQ(fits.error().message,
+            "echo.toml: stack.time_wait = 1000000000 (64000000000 bytes): not enough memory: "
+            "64046399488 bytes wanted for 1 worker, 1000000000 available; want smaller values");
+}
+
+}  // namespace
+}  // namespace salut
