@@ -1,0 +1,174 @@
+// The protocol alone: two engines joined by arrays in one thread, opening and closing connections
+// of five, six or seven packets. No device, no second core, no noise of either: cycles per
+// connection and side are those of the path itself, with TIME_WAIT filling all the while.
+//
+// For instructions and mispredictions, which no shared machine can falsify:
+//   valgrind --tool=cachegrind --branch-sim=yes build/bench/connection_path --benchmark_filter=/0
+#include <benchmark/benchmark.h>
+#include <x86intrin.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "stack/engine.hpp"
+
+namespace {
+
+using namespace salut;
+
+class Pool final : public FramePool {
+ public:
+  explicit Pool(unsigned capacity) : memory_(capacity * std::size_t{2048}) {
+    for (unsigned i = 0; i < capacity; ++i) free_.push_back(&memory_[i * std::size_t{2048}]);
+  }
+  bool acquire(Frame* frames, unsigned count) override {
+    if (free_.size() < count) return false;
+    for (unsigned i = 0; i < count; ++i) {
+      frames[i] = Frame{free_.back(), free_.back(), 0, 2048, 0, 0};
+      free_.pop_back();
+    }
+    return true;
+  }
+  void release(const Frame* frames, unsigned count) override {
+    for (unsigned i = 0; i < count; ++i) {
+      free_.push_back(static_cast<std::byte*>(frames[i].handle));
+    }
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+  std::vector<std::byte*> free_;
+};
+
+// Frames cross by reference, as on the embedded wire.
+class Wire final : public Device {
+ public:
+  unsigned receive(Frame* frames, unsigned count) override {
+    const unsigned n = std::min<unsigned>(count, static_cast<unsigned>(in_.size() - taken_));
+    for (unsigned i = 0; i < n; ++i) {
+      frames[i] = in_[taken_ + i];
+      frames[i].flags = 0;
+    }
+    taken_ += n;
+    if (taken_ == in_.size()) {
+      in_.clear();
+      taken_ = 0;
+    }
+    return n;
+  }
+  unsigned transmit(const Frame* frames, unsigned count) override {
+    peer->in_.insert(peer->in_.end(), frames, frames + count);
+    return count;
+  }
+  Wire* peer = nullptr;
+
+ private:
+  std::vector<Frame> in_;
+  std::size_t taken_ = 0;
+};
+
+struct Side {
+  Wire wire;
+  std::unique_ptr<stack::Engine> engine;
+  std::uint64_t cycles = 0;
+};
+
+constexpr std::uint32_t client_address = 0x0a000001, server_address = 0x0a000002;
+constexpr Endpoint server_endpoint{IpAddress::v4(server_address), 80};
+
+StackConfig config_for(std::uint32_t time_wait, bool coalesce) {
+  StackConfig config;
+  config.connections = 4096;
+  config.time_wait = time_wait;
+  config.coalesce = coalesce;
+  config.seed = 1;
+  return config;
+}
+
+void set_up(Side& side, Pool& pool, Memory& memory, std::uint32_t address, bool client,
+            const StackConfig& config, std::uint8_t id) {
+  stack::Interface interface;
+  interface.device = &side.wire;
+  interface.mac = wire::Mac{{2, 0, 0, 0, 0, id}};
+  interface.addresses = {Prefix{IpAddress::v4(address), 24}};
+  if (client) interface.ranges = {AddressRange{IpAddress::v4(0x0a010000), 65'536}};
+  if (!client) interface.gateway = IpAddress::v4(client_address);
+  side.engine = std::make_unique<stack::Engine>(config, std::vector{interface}, pool, memory,
+                                                id + 77u, id, Instant{});
+}
+
+// Arguments: bytes of request and response; whether every ACK is a packet of its own.
+void connections(benchmark::State& state) {
+  const auto bytes = static_cast<std::size_t>(state.range(0));
+  const StackConfig config = config_for(4'000'000, state.range(1) == 0);
+  HeapMemory memory;
+  Pool pool(16'384);
+  Side client, server;
+  client.wire.peer = &server.wire;
+  server.wire.peer = &client.wire;
+  set_up(client, pool, memory, client_address, true, config, 1);
+  set_up(server, pool, memory, server_address, false, config, 2);
+  if (!server.engine->listen(server_endpoint, 4096)) return state.SkipWithError("listen");
+
+  std::array<std::byte, 2048> buffer = {};
+  std::uint64_t closed = 0, open = 0;
+  Instant now{};
+  const auto client_events = [&](std::span<const Event> events) {
+    for (const Event& e : events) {
+      if (e.has(Event::connected)) {
+        if (bytes > 0) {
+          client.engine->write(e.connection, {buffer.data(), bytes});
+        } else {
+          client.engine->close(e.connection);
+        }
+      }
+      if (e.has(Event::readable)) {
+        benchmark::DoNotOptimize(client.engine->read(e.connection, buffer));
+        client.engine->close(e.connection);
+      }
+      if (e.has(Event::closed)) {
+        ++closed;
+        --open;
+      }
+    }
+  };
+  const auto server_events = [&](std::span<const Event> events) {
+    for (const Event& e : events) {
+      if (e.has(Event::readable)) {
+        if (auto n = server.engine->read(e.connection, buffer)) {
+          server.engine->write(e.connection, {buffer.data(), *n});
+        }
+      }
+      if (e.has(Event::peer_closed)) server.engine->close(e.connection);
+    }
+  };
+
+  for (auto _ : state) {
+    now += std::chrono::microseconds{20};
+    const std::uint64_t t0 = __rdtsc();
+    while (open < 256) {
+      if (!client.engine->connect(server_endpoint, {}, 0, now)) break;
+      ++open;
+    }
+    client_events(client.engine->poll(now));
+    const std::uint64_t t1 = __rdtsc();
+    server_events(server.engine->poll(now));
+    client.cycles += t1 - t0;
+    server.cycles += __rdtsc() - t1;
+  }
+  const auto per = [&](std::uint64_t sum) {
+    return closed == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(closed);
+  };
+  const auto& counters = client.engine->counters();
+  state.counters["client_cycles"] = per(client.cycles);
+  state.counters["server_cycles"] = per(server.cycles);
+  state.counters["packets"] = per(counters.rx_frames + counters.tx_frames);
+  state.counters["connections"] = static_cast<double>(closed);
+  state.SetItemsProcessed(static_cast<std::int64_t>(closed));
+}
+BENCHMARK(connections)->ArgNames({"bytes", "bare_acks"})->Args({0, 0})->Args({0, 1})->Args({64, 0});
+
+}  // namespace
+
+BENCHMARK_MAIN();
