@@ -149,8 +149,9 @@ enum class Open { passive, active };
 
 class Harness {
  public:
-  explicit Harness(const StackConfig& config = small_config(), std::uint64_t seed = 1)
-      : config_(config), pool_(1024), device_(pool_), now_(Instant{1s}) {
+  explicit Harness(const StackConfig& config = small_config(), std::uint64_t seed = 1,
+                   unsigned frames = 1024)
+      : config_(config), pool_(frames), device_(pool_), now_(Instant{1s}) {
     stack::Interface interface;
     interface.device = &device_;
     interface.mac = our_mac;
@@ -188,17 +189,12 @@ class Harness {
   }
   void advance(Duration by) {
     const Instant until = now_ + by;
-    while (now_ < until) {
-      Instant next = std::min(until, now_ + 100ms);
-      if (const auto timer = engine_->next_timer()) next = std::min(next, std::max(*timer, now_));
-      now_ = std::max(next, now_ + 1us);
-      settle();
-    }
+    while (now_ < until) step(until);
   }
   // Lets time pass until something is sent, at most `limit`; how long that was.
   Duration silence(Duration limit) {
     const Instant start = now_;
-    while (sent.empty() && now_ - start < limit) advance(std::min<Duration>(tick / 4, limit));
+    while (sent.empty() && now_ - start < limit) step(start + limit);
     return now_ - start;
   }
   // The next segment comes after `wait`: not a tick early, at most two late.
@@ -489,6 +485,13 @@ class Harness {
   std::deque<Event> events;
 
  private:
+  // To the next thing that happens of itself, or a little on: also neighbours have timers.
+  void step(Instant until) {
+    Instant next = std::min(until, now_ + 100ms);
+    if (const auto timer = engine_->next_timer()) next = std::min(next, std::max(*timer, now_));
+    now_ = std::max(next, now_ + 1us);
+    settle();
+  }
   void collect() {
     while (!device_.outbox.empty()) {
       wire::test::Bytes bytes = std::move(device_.outbox.front());

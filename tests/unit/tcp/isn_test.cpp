@@ -1,0 +1,76 @@
+// Initial sequence numbers, RFC 6528, and the hash under them.
+#include <cstring>
+#include <set>
+
+#include "harness.hpp"
+
+namespace salut::test {
+namespace {
+
+using tcp::IsnGenerator;
+using tcp::SipHash;
+
+// The sixteenth vector of the SipHash paper's reference code: key 00..0f, message 00..0f.
+TEST(SipHash24, known_vector) {
+  std::uint8_t bytes[16];
+  for (std::uint8_t i = 0; i < 16; ++i) bytes[i] = i;
+  std::uint64_t words[2];
+  std::memcpy(words, bytes, sizeof(words));
+  EXPECT_EQ(SipHash(words[0], words[1])(words[0], words[1]), 0x3f2acc7f57c29bdbu);
+}
+
+const flow::Key key = flow::make_key(peer_ip, peer_port, our_ip, our_port);
+
+TEST(Isn, isn_counts_about_4_us) {
+  const IsnGenerator isn(1);
+  const Instant start{1s};
+  EXPECT_EQ(isn(key, start), isn(key, start));
+  EXPECT_EQ(isn(key, start + Duration{4096}) - isn(key, start), 1u);
+  EXPECT_NEAR(static_cast<double>(isn(key, start + 1s) - isn(key, start)), 244'140, 1);
+  // It wraps in 4.9 hours: far longer than a segment lives (RFC 9293 §3.4.1).
+  const Duration turn{std::int64_t{1} << 44};
+  EXPECT_EQ(isn(key, start + turn), isn(key, start));
+  EXPECT_GT(turn, 4h);
+}
+
+TEST(Isn, isn_depends_on_every_part_of_the_tuple_and_on_the_key) {
+  const Instant now{1s};
+  std::set<std::uint32_t> seen;
+  const auto add = [&](const IsnGenerator& isn, const flow::Key& of) {
+    seen.insert(isn(of, now).value);
+  };
+  add(IsnGenerator(1), key);
+  add(IsnGenerator(1), flow::make_key(peer_ip + 1, peer_port, our_ip, our_port));
+  add(IsnGenerator(1), flow::make_key(peer_ip, peer_port + 1, our_ip, our_port));
+  add(IsnGenerator(1), flow::make_key(peer_ip, peer_port, our_ip + 1, our_port));
+  add(IsnGenerator(1), flow::make_key(peer_ip, peer_port, our_ip, our_port + 1));
+  add(IsnGenerator(1), flow::make_key(our_ip, our_port, peer_ip, peer_port));
+  add(IsnGenerator(2), key);
+  add(IsnGenerator(3), key);
+  EXPECT_EQ(seen.size(), 8u);
+}
+
+TEST(Isn, isn_is_spread_over_the_whole_space) {
+  const IsnGenerator isn(1);
+  std::array<int, 16> buckets = {};
+  for (std::uint16_t port = 0; port < 16'000; ++port) {
+    const flow::Key of =
+        flow::make_key(peer_ip, static_cast<std::uint16_t>(1024 + port), our_ip, 80);
+    ++buckets[isn(of, Instant{1s}).value >> 28];
+  }
+  for (const int n : buckets) EXPECT_NEAR(n, 1000, 150);
+}
+
+TEST(Isn, next_connection_of_a_tuple_begins_above_the_last) {
+  Harness h;
+  h.syn_received();
+  const std::uint32_t first = h.iss;
+  h.send({.flags = "R"});
+  h.advance(10s);
+  h.send({.flags = "S", .seq = 100});
+  h.expect({.flags = "SA", .seq = 0, .ack = 101});
+  EXPECT_NEAR(static_cast<double>(h.iss - first), 2'441'406, 1000);
+}
+
+}  // namespace
+}  // namespace salut::test
