@@ -13,12 +13,11 @@
 //
 // High bits choose the bucket, the low 16 are the tag; they are independent bits of the result.
 //
-// Thread safety: immutable. Cost: two multiplications, about 3 ns of latency, 1 ns in a batch.
+// Thread safety: immutable. Cost: two multiplications, 4 ns of latency, 1.3 ns in a batch.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 
 #include "flow/key.hpp"
 
@@ -52,10 +51,9 @@ class Hasher {
   }
 
   std::uint64_t operator()(const Key& key) const {
-    std::uint64_t addresses = 0;
-    std::uint32_t ports = 0;
-    std::memcpy(&addresses, &key.remote_addr, sizeof addresses);
-    std::memcpy(&ports, &key.remote_port, sizeof ports);
+    // Not memcpy: a key that was just built is in registers, and reading two stores as one stalls.
+    const std::uint64_t addresses = std::uint64_t{key.local_addr} << 32 | key.remote_addr;
+    const std::uint32_t ports = std::uint32_t{key.local_port} << 16 | key.remote_port;
     const std::uint64_t wide_ports = std::uint64_t{ports} << 32 | ports;
     const std::uint64_t first = fold(addresses ^ secrets_[0], wide_ports ^ secrets_[1]);
     return fold(first ^ addresses ^ secrets_[2], first ^ wide_ports ^ secrets_[3]);

@@ -12,7 +12,7 @@
 // a choice takes 1/(1-u) candidates. After 128 it gives up: exhaustion is an error at once, not a
 // loop. Where the space is no larger than that, each endpoint in it is tried.
 //
-// Threads: one. Cost: about 15 ns per candidate beside in_use(). 8 KiB.
+// Threads: one. Cost: about 20 ns per candidate beside in_use(). 8 KiB.
 //
 //   ports.add_range(0, 0x0a000001, 16);                    // at start
 //   ports.peek(addr, port, {.interface = 0}, 1);           // its bucket may be prefetched

@@ -50,9 +50,27 @@ void Table::candidates(const std::uint64_t* hashes, std::uint32_t* out, unsigned
   }
 }
 
+// First of all by sending a guest home, if its home has room again: without this, entries that came
+// and went would make a third of a full table guests, and it stays at a sixth.
+bool Table::send_guest_home(std::uint32_t home, std::uint16_t tag, std::uint32_t index) {
+  Bucket& bucket = buckets_[home];
+  for (unsigned guests = bucket.guests; guests != 0; guests &= guests - 1) {
+    const unsigned slot = lowest(guests);
+    const std::uint32_t to = other_of(home, bucket.tags[slot]);
+    const unsigned free = matches(buckets_[to], empty);
+    if (free == 0) continue;
+    move(home, slot, to, lowest(free));
+    place(bucket, slot, tag, index, false);
+    return true;
+  }
+  return false;
+}
+
 bool Table::insert_elsewhere(std::uint32_t home, std::uint16_t tag, std::uint32_t index) {
   Bucket& other = buckets_[other_of(home, tag)];
-  if (const unsigned free = matches(other, empty); free != 0) {
+  if (send_guest_home(home, tag, index)) {
+    // Done, at home.
+  } else if (const unsigned free = matches(other, empty); free != 0) {
     place(other, lowest(free), tag, index, true);
     count_gone(buckets_[home], tag);
   } else if (!insert_by_moving(home, tag, index)) {

@@ -20,7 +20,7 @@
 // Limits: a deadline is at most `longest` ticks after the newest expire(); append() refuses what
 // the ring does not reach, which can only happen when expire() was not called for a long time.
 //
-// Threads: one. Cost: append 5 ns, expiry 4 ns per record beside the owner's work.
+// Threads: one. Cost at 10 M records: append 7 ns, expiry 3 ns beside the owner's work.
 #pragma once
 
 #include <algorithm>
