@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 #include <utility>
 
@@ -43,6 +44,11 @@ void Conductor::assign() {
       const auto nth = static_cast<std::size_t>(client - plan_.clients.begin());
       role.concurrency = static_cast<std::uint32_t>(share(plan_.concurrency, nth));
       if (plan_.limited()) role.load.limit = share(plan_.limit, nth);
+      // To the connection: the order to stop comes some milliseconds late.
+      if (plan_.mode == LoadMode::rate && !plan_.limited()) {
+        const double opens = plan_.rate * plan_.duration.count();
+        role.load.limit = share(static_cast<std::uint64_t>(std::llround(opens)), nth);
+      }
     }
     workers_.push_back(std::make_unique<BenchWorker>(orders_, role));
   }
@@ -297,12 +303,9 @@ void Conductor::show() {
   sample.note = activity_;
   for (std::uint32_t worker = 0; worker < runtime_.workers(); ++worker) {
     const Counters counters = runtime_.stack(worker).counters();
-    for (std::size_t state = 0; state < state_count; ++state) {
-      if (static_cast<State>(state) > State::listen) sample.open += counters.states[state];
-    }
     sample.time_wait += counters.states[static_cast<std::size_t>(State::time_wait)];
   }
-  sample.open -= sample.time_wait;
+  sample.open = sum(&LoadProgress::in_flight);  // a server's end of them is no other connection
   live_.show(sample);
   shown_ = now;
   shown_closed_ = closed;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::uint64_t opens_per_turn = 128;    // bounds a turn, and so the wait of the others
 constexpr std::uint64_t handshakes_max = 1'024;  // at once, where opening is not otherwise limited
+constexpr std::uint64_t closing_max = 1'024;     // at once, when what was held is closed
 constexpr double lag_s = 0.1;
 constexpr double retry_s = 0.001;
 constexpr double prime_s = 3;
@@ -160,6 +161,7 @@ void LoadClient::on_connected(Record& record, std::uint64_t now) {
 
 void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {
   if (record.phase == Phase::connecting) --handshakes_;
+  if (record.phase == Phase::closing) --closing_;
   --in_flight_;
   ConnectionTable<Record>::close(record);
   if (reason == Reason::closed && !record.cut_short) [[likely]] {
@@ -231,6 +233,7 @@ void LoadClient::read(Connection connection, Record& record) {
 
 void LoadClient::close(Connection connection, Record& record) {
   record.phase = Phase::closing;
+  ++closing_;
   connection.close();
 }
 
@@ -243,12 +246,11 @@ void LoadClient::release() {
 }
 
 void LoadClient::release_batch() {
-  std::uint32_t released = 0;
-  for (; release_cursor_ < table_.used() && released < release_per_turn; ++release_cursor_) {
+  for (std::uint32_t seen = 0; release_cursor_ < table_.used(); ++release_cursor_) {
+    if (closing_ >= closing_max || ++seen > release_per_turn) return;
     Record* record = table_.at(release_cursor_);
     if (record == nullptr || record->phase != Phase::held) continue;
     close(table_.connection(*record), *record);
-    ++released;
   }
 }
 

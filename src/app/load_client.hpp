@@ -58,7 +58,7 @@ class LoadClient {
   void open_at_rate(double per_second, std::uint64_t now);
   void open_concurrent(std::uint32_t connections);
   void stop_opening();
-  void release();  // hold: closes everything, a batch in each turn
+  void release();  // hold: closes everything, a bounded number at a time
   void abort();    // resets what is left
 
   void on_events(std::span<const Event> events, std::uint64_t now);
@@ -91,7 +91,7 @@ class LoadClient {
   void exchange(Connection connection, Record& record, std::uint8_t what);
   void read(Connection connection, Record& record);
   void write(Connection connection, Record& record);
-  static void close(Connection connection, Record& record);
+  void close(Connection connection, Record& record);
 
   std::uint64_t wanted(std::uint64_t now);
   std::uint64_t wanted_by_rate(std::uint64_t now);
@@ -123,6 +123,7 @@ class LoadClient {
   LoadTotals totals_at_begin_;
   std::uint64_t in_flight_ = 0;
   std::uint64_t handshakes_ = 0;  // connections in flight that are not yet established
+  std::uint64_t closing_ = 0;     // … and those that we have closed
   LoadWindow window_;
   LoadProgress progress_;
 };

@@ -1,14 +1,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 #include "app/conductor.hpp"
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
+#include "cli/tap.hpp"
 #include "ops/live.hpp"
 #include "ops/machine.hpp"
 #include "ops/report.hpp"
@@ -62,15 +66,23 @@ Error json_error(const std::string& name) {
 void announce(std::FILE* out, const BenchOptions& options, const BenchSetup& setup,
               const Runtime& runtime) {
   fmt::print(stderr, "{}", runtime.describe());
-  const bool tap = options.runtime.config.empty() && options.connect.has_value();
-  if (tap) {
-    fmt::print(stderr, "to join the kernel to it, once:\n{}",
-               tap_commands(runtime.config().ports[0]));
-  }
   for (const std::string& note : setup.notes) fmt::print(stderr, "note: {}\n", note);
   fmt::print(out, "{} to {}, 2MSL {:g} s\n", mode_text(options), setup.target.to_string(),
              2 * std::chrono::duration<double>(runtime.config().stack.msl).count());
   std::fflush(out);
+}
+
+// The TAP is there only now that we made it: who runs the server has to join it first.
+void wait_for_kernel(const PortConfig& tap, const std::atomic<bool>& interrupted) {
+  if (tap_is_joined(tap.interface)) return;
+  constexpr auto patience = std::chrono::seconds{60};
+  fmt::print(stderr, "waiting up to 60 s for the kernel to be joined to {}:\n{}", tap.interface,
+             tap_commands(tap));
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!tap_is_joined(tap.interface) && !interrupted &&
+         std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
 }
 
 }  // namespace
@@ -87,6 +99,9 @@ int run_bench(const BenchOptions& options) {
 
   std::FILE* const out = options.json == "-" ? stderr : stdout;
   announce(out, options, *setup, *runtime);
+  if (options.runtime.config.empty() && options.connect) {
+    wait_for_kernel(runtime->config().ports[0], signals.stopped());
+  }
   ops::LiveLine live(out);
   app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
   if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());

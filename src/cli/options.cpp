@@ -81,12 +81,12 @@ void add_bench(CLI::App& program, Raw& raw) {
           bench.add_option(flag, value, text)->type_name(type)->group(group);
         };
   };
-  const auto how = to("How it opens (one of these; --concurrency 512 if none)");
+  const auto how = to("How it opens (one of these; --concurrency 256 if none)");
   how("--rate", raw.rate, "open loop: so many per second, by the clock", "CPS");
   how("--concurrency", raw.concurrency, "closed loop: so many at once", "N");
   how("--hold", raw.hold, "open N, hold them for the duration, close them", "N");
   bench.add_flag("--max", raw.max, "search the highest rate without a failure")
-      ->group("How it opens (one of these; --concurrency 512 if none)");
+      ->group("How it opens (one of these; --concurrency 256 if none)");
   const auto what = to("What each connection does");
   what("--connect", raw.connect, "the server; one of our own addresses: serve there too",
        "ADDR:PORT");

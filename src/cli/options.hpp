@@ -67,6 +67,6 @@ using Command = std::variant<Text, ServeOptions, BenchOptions, StatesOptions>;
 // `arguments` as in main(), the program's name first.
 Result<Command> parse_command(const std::vector<std::string>& arguments);
 
-inline constexpr std::uint32_t default_concurrency = 512;
+inline constexpr std::uint32_t default_concurrency = 256;
 
 }  // namespace salut::cli

@@ -14,6 +14,7 @@
 #include "cli/commands.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
+#include "cli/tap.hpp"
 #include "ops/report.hpp"
 #include "salut/runtime.hpp"
 

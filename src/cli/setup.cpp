@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/tap.hpp"
 #include "cli/values.hpp"
 
 namespace salut::cli {
@@ -25,20 +26,13 @@ constexpr std::uint64_t connection_bytes = 256;
 constexpr double memory_share = 0.4;
 constexpr std::uint32_t block_bytes = 2048;
 
-// The first address of the TAP's network that is not ours: the kernel's end.
-IpAddress kernel_address(const Prefix& ours) {
-  const std::uint32_t network = ours.address.v4() & ours.mask_v4();
-  const std::uint32_t first = network + 1;
-  return IpAddress::v4(first == ours.address.v4() ? first + 1 : first);
-}
-
 PortConfig tap_port(const RuntimeOptions& options) {
   PortConfig port;
   port.name = "tap";
   port.type = PortType::tap;
   port.interface = options.interface;
   port.addresses = {options.address};
-  if (options.address.length < 31) port.gateway = kernel_address(options.address);
+  port.gateway = kernel_address(options.address);
   return port;
 }
 
@@ -237,12 +231,6 @@ Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_core
                   "fewer, or a larger stack.connections"));
   }
   return setup;
-}
-
-std::string tap_commands(const PortConfig& port) {
-  const Prefix& ours = port.addresses.front();
-  return fmt::format("  ip address add {}/{} dev {}\n  ip link set {} up\n",
-                     kernel_address(ours).to_string(), ours.length, port.interface, port.interface);
 }
 
 }  // namespace salut::cli

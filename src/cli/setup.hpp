@@ -29,7 +29,4 @@ struct BenchSetup {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory);
 
-// The commands that join the kernel to our TAP.
-std::string tap_commands(const PortConfig& port);
-
 }  // namespace salut::cli

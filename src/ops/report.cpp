@@ -122,7 +122,7 @@ std::string memory_text(const MemoryUse& memory) {
 
 std::string to_table(const BenchReport& report) {
   Table table;
-  table.heading(fmt::format("salut {} bench: {} over {}, {:g} s, 2MSL {:g} s", report.version,
+  table.heading(fmt::format("salut {} bench: {} over {}, {:.4g} s, 2MSL {:g} s", report.version,
                             report.mode, report.transport, report.duration_s, 2 * report.msl_s));
   table.row("connections per second", count_text(report.cps));
   table.row("packets per connection", fmt::format("{:.2f}", report.packets_per_connection));

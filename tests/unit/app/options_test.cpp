@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/setup.hpp"
+#include "cli/tap.hpp"
 
 namespace salut::cli {
 namespace {

@@ -1,0 +1,21 @@
+// The kernel's end of the TAP that serve and bench make when they are given no configuration.
+#pragma once
+
+#include <string>
+
+#include "salut/address.hpp"
+#include "salut/config.hpp"
+
+namespace salut::cli {
+
+// Where the kernel is to be: the first address of the network that is not ours; none (0.0.0.0) in
+// a network without room for two.
+IpAddress kernel_address(const Prefix& ours);
+
+// The commands that join the kernel to the TAP.
+std::string tap_commands(const PortConfig& port);
+
+// Whether somebody has: it has an address, is in a bridge, or went to another namespace.
+bool tap_is_joined(const std::string& interface);
+
+}  // namespace salut::cli
