@@ -21,6 +21,7 @@ Links::Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory,
     for (const Prefix& prefix : interfaces_[port].addresses) add(prefix.address.v4(), 1);
     for (const AddressRange& range : interfaces_[port].ranges) add(range.first.v4(), range.count);
   }
+  add_networks();
 }
 
 Links::~Links() {
@@ -30,25 +31,24 @@ Links::~Links() {
   release_spare();
 }
 
-std::optional<Links::Route> Links::route(std::uint32_t destination) const {
-  const IpAddress address = IpAddress::v4(net32(destination));
-  int best = -1;
-  Route found;
-  for (unsigned port = 0; port < interfaces_.size(); ++port) {
-    for (const Prefix& prefix : interfaces_[port].addresses) {
-      if (prefix.length > best && prefix.contains(address)) {
-        best = prefix.length;
-        found = Route{static_cast<std::uint16_t>(port), destination};
+void Links::add_networks() {
+  const auto add = [this](std::uint16_t port, std::uint32_t address, std::uint32_t mask,
+                          std::uint32_t gateway) {
+    if (network_count_ == networks_.size()) return;
+    networks_[network_count_++] =
+        Network{net32(address & mask), net32(mask), net32(gateway), port};
+  };
+  for (unsigned length = 33; length-- > 0;) {
+    for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
+      for (const Prefix& prefix : interfaces_[port].addresses) {
+        if (prefix.length == length) add(port, prefix.address.v4(), prefix.mask_v4(), 0);
       }
     }
   }
-  if (best >= 0) return found;
-  for (unsigned port = 0; port < interfaces_.size(); ++port) {
-    if (!interfaces_[port].gateway.is_any()) {
-      return Route{static_cast<std::uint16_t>(port), net32(interfaces_[port].gateway.v4())};
-    }
+  for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
+    const IpAddress gateway = interfaces_[port].gateway;
+    if (!gateway.is_any()) add(port, 0, 0, gateway.v4());
   }
-  return std::nullopt;
 }
 
 bool Links::acquire_slow(Frame& frame) {

@@ -67,8 +67,15 @@ class Links final : private Neighbours::Sink {
     std::uint16_t port = 0;
     std::uint32_t next_hop = 0;  // network order
   };
-  // Longest on-link prefix first, then the gateway of the first interface that has one.
-  std::optional<Route> route(std::uint32_t destination) const;
+  // Longest prefix first, then the gateway of the first interface that has one.
+  std::optional<Route> route(std::uint32_t destination) const {
+    for (unsigned i = 0; i < network_count_; ++i) {
+      const Network& network = networks_[i];
+      if ((destination & network.mask) != network.address) continue;
+      return Route{network.port, network.gateway != 0 ? network.gateway : destination};
+    }
+    return std::nullopt;
+  }
 
   Neighbours& neighbours() { return neighbours_; }
 
@@ -125,11 +132,19 @@ class Links final : private Neighbours::Sink {
     std::uint32_t first;  // host order
     std::uint32_t count;
   };
+  // All in network order; longest masks first, a default route last.
+  struct Network {
+    std::uint32_t address;
+    std::uint32_t mask;
+    std::uint32_t gateway;  // 0: on the link
+    std::uint16_t port;
+  };
   struct Staged {
     Frame* frames = nullptr;
     unsigned count = 0;
   };
 
+  void add_networks();
   bool acquire_slow(Frame& frame);
   void send_arp_request(std::uint16_t port, std::uint32_t target_ip,
                         const wire::Mac* unicast) override;
@@ -143,6 +158,8 @@ class Links final : private Neighbours::Sink {
   UnresolvedListener* unresolved_ = nullptr;
   std::array<Local, 256> local_ = {};
   unsigned local_count_ = 0;
+  std::array<Network, 256> networks_ = {};
+  unsigned network_count_ = 0;
   std::array<Frame, spare_max> spare_ = {};
   unsigned spare_count_ = 0;
   FixedArray<Frame> staged_frames_;

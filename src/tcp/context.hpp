@@ -2,6 +2,7 @@
 // links, and the queues of one turn. The engine owns it; there is no other state.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -21,6 +22,7 @@
 #include "tcp/tcb.hpp"
 #include "timer/tick.hpp"
 #include "timer/wheel.hpp"
+#include "wire/segment.hpp"
 
 namespace salut::tcp {
 
@@ -94,6 +96,9 @@ struct Context {
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
   std::uint16_t ip_id = 0;
+  // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per turn.
+  std::array<wire::Segment, burst> segments;
+  std::array<std::uint32_t, burst> candidates;
 
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);

@@ -101,13 +101,11 @@ void resend(Context& c, std::uint32_t index) {
 }  // namespace
 
 void input(Context& c, Frame* frames, unsigned count) {
-  std::array<Segment, burst> segments;
-  std::array<std::uint32_t, burst> candidates;
-  const unsigned n = parse_burst(c, frames, count, segments.data());
-  find_candidates(c, segments.data(), n, candidates.data());
+  const unsigned n = parse_burst(c, frames, count, c.segments.data());
+  find_candidates(c, c.segments.data(), n, c.candidates.data());
   for (unsigned i = 0; i < n; ++i) {
-    const Frame& frame = frames[segments[i].frame];
-    process(c, segments[i], candidates[i], frame);
+    const Frame& frame = frames[c.segments[i].frame];
+    process(c, c.segments[i], c.candidates[i], frame);
     c.links.recycle(frame);
   }
   c.counters.segments_in += n;
