@@ -18,6 +18,9 @@
 #include <fstream>
 #include <mutex>
 #include <string_view>
+#include <utility>
+
+#include "io/dpdk/sigpipe.hpp"
 
 namespace salut::io {
 namespace {
@@ -152,6 +155,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   int rc = 0;
   {
     const CaptureOutput capture;
+    const NoSigpipe quiet;  // inherited by every thread of DPDK
     rc = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
   }
   if (rc < 0) {
@@ -165,6 +169,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
 
 Eal::~Eal() {
   const CaptureOutput capture;
+  const NoSigpipe quiet;
   rte_eal_cleanup();
 }
 
@@ -183,6 +188,11 @@ std::uint64_t tsc_hz() { return rte_get_tsc_hz(); }
 std::string take_log() { return LogBuffer::instance().take(); }
 
 std::string last_error_line() {
+  // What DPDK's upper layers say of a failure below them, which has said more.
+  static constexpr std::string_view generic[] = {"Failed to attach device",
+                                                 "cannot attach the device", "already stopped",
+                                                 "dev_configure = ", "Failed to start driver"};
+  static constexpr std::string_view prefixes[] = {"EAL: ", "VHOST_CONFIG: ", "FATAL: "};
   const std::string text = LogBuffer::instance().text();
   std::string last;
   std::string_view rest = text;
@@ -190,12 +200,13 @@ std::string last_error_line() {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    // "EAL: FATAL: Cannot init memory", "tap_nl_init(): ...": the words after the subsystem.
-    for (const std::string_view prefix :
-         {"EAL: ", "FATAL: ", "Error - exiting with code: 1", " "}) {
+    for (const std::string_view prefix : prefixes) {
       if (line.starts_with(prefix)) line.remove_prefix(prefix.size());
     }
-    if (!line.empty()) last = line;
+    const bool says_more = std::none_of(std::begin(generic), std::end(generic), [&](auto words) {
+      return line.find(words) != std::string_view::npos;
+    });
+    if (!line.empty() && says_more) last = line;
   }
   return last;
 }

@@ -47,7 +47,7 @@ class Eal {
 // Of the TSC, from CPUID or measured; valid once Eal::start() has returned.
 std::uint64_t tsc_hz();
 
-// The last line that DPDK logged as an error since take_log() was called, without its prefix.
+// The last line that DPDK logged since take_log() and that says what is wrong, without its prefix.
 std::string last_error_line();
 // Everything that DPDK logged since the last call, at most the first 64 KiB.
 std::string take_log();

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "io/dpdk/eal.hpp"
+#include "io/dpdk/sigpipe.hpp"
 #include "io/dpdk/tap.hpp"
 
 namespace salut::io {
@@ -44,6 +45,7 @@ std::string reason(int rc) {
 
 Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config, std::size_t index,
                                                const wire::Mac& own_mac, MbufPool& pool) {
+  const NoSigpipe quiet;
   auto port = std::unique_ptr<EthPort>(new EthPort(pool));
   take_log();  // what is in it from here on is about this port
   auto done = port->create(config, index);
@@ -77,6 +79,12 @@ Result<void> EthPort::create(const PortConfig& config, std::size_t index) {
   device_name_ = vdev_.name;
   const int rc = rte_eal_hotplug_add("vdev", vdev_.name.c_str(), vdev_.arguments.c_str());
   if (rc != 0 || rte_eth_dev_get_port_by_name(device_name_.c_str(), &id_) != 0) {
+    if (last_error_line().find("failed to parse device") != std::string::npos) {
+      return fail(
+          Errc::not_found,
+          fmt::format("{}: no driver of DPDK has this name; want one such as net_virtio_user0",
+                      key));
+    }
     return fail(Errc::not_found, fmt::format("{}: DPDK cannot make it: {}", key, reason(rc)));
   }
   created_ = true;
@@ -157,6 +165,7 @@ Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& ow
 
 EthPort::~EthPort() {
   if (!created_) return;
+  const NoSigpipe quiet;
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());

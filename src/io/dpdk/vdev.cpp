@@ -77,8 +77,7 @@ Result<void> Vdev::prepare() const {
   struct stat status = {};
   const bool there = stat(socket.c_str(), &status) == 0;
   if (!server) {
-    // memif's client waits for its server by itself.
-    if (there || seqpacket) return {};
+    if (there) return {};
     return fail(Errc::not_found,
                 fmt::format("{}: no socket {}; want the other side started first", key, socket));
   }
