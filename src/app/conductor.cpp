@@ -86,6 +86,7 @@ Result<void> Conductor::wait_until_running() {
       all = all && worker->status() == BenchWorker::Status::running;
     }
     if (all) return {};
+    if (runtime_.finished()) return fail(Errc::no_memory, "a worker ended before it began");
     std::this_thread::sleep_for(slice);
   }
 }
@@ -203,6 +204,7 @@ void Conductor::drain() {
 }
 
 void Conductor::finish() {
+  elapsed_ = Clock::now() - began_;
   // The last ACKs are on their way: let the servers see them, so that the states at the end are
   // those of a stack at rest.
   std::this_thread::sleep_for(std::chrono::milliseconds{50});
@@ -218,7 +220,9 @@ void Conductor::finish() {
 void Conductor::give(Order order) {
   orders_.order.store(order, std::memory_order_release);
   for (const auto& worker : workers_) {
-    while (!worker->obeys(order)) std::this_thread::sleep_for(std::chrono::microseconds{50});
+    while (!worker->obeys(order) && !runtime_.finished()) {
+      std::this_thread::sleep_for(std::chrono::microseconds{50});
+    }
   }
 }
 

@@ -62,6 +62,8 @@ class Conductor {
   LoadTotals totals() const;
   const std::vector<std::unique_ptr<BenchWorker>>& workers() const { return workers_; }
   const std::vector<std::string>& notes() const { return notes_; }
+  bool interrupted() const { return interrupted_; }
+  double elapsed_s() const { return elapsed_.count(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -104,6 +106,7 @@ class Conductor {
   const char* activity_ = "";
   Clock::time_point began_;
   Clock::time_point shown_;
+  Seconds elapsed_{0};
   std::uint64_t shown_closed_ = 0;
 };
 

@@ -17,6 +17,7 @@
 #include "ops/machine.hpp"
 #include "ops/report.hpp"
 #include "salut/runtime.hpp"
+#include "worker/huge_memory.hpp"
 
 namespace salut::cli {
 
@@ -88,8 +89,7 @@ void wait_for_kernel(const PortConfig& tap, const std::atomic<bool>& interrupted
 }  // namespace
 
 int run_bench(const BenchOptions& options) {
-  Result<BenchSetup> setup =
-      bench_setup(options, ops::this_machine().cores, ops::available_memory());
+  Result<BenchSetup> setup = bench_setup(options, ops::this_machine().cores, available_memory());
   if (!setup) return refuse(setup.error());
   const bool to_file = !options.json.empty() && options.json != "-";
   if (to_file && !can_write(options.json)) return refuse(json_error(options.json));

@@ -164,9 +164,12 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.transport = transport(config, setup.clients.front());
   report.mode = mode_text(options);
   report.target = setup.target.to_string();
-  report.duration_s = options.connections || searched
-                          ? window.seconds
-                          : std::chrono::duration<double>(options.duration).count();
+  const double wanted_s = std::chrono::duration<double>(options.duration).count();
+  report.duration_s = options.connections || searched ? window.seconds : wanted_s;
+  if (conductor.interrupted()) {
+    report.duration_s = std::min(report.duration_s, conductor.elapsed_s());
+    report.notes.push_back("stopped by a signal");
+  }
   report.msl_s = std::chrono::duration<double>(config.stack.msl).count();
   report.cps = window.cps;
   report.one_stack = setup.servers == setup.clients;
@@ -183,7 +186,7 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   set_memory(conductor, report);
   report.machine = ops::this_machine();
   report.command = options.command;
-  report.notes = conductor.notes();
+  report.notes.insert(report.notes.end(), conductor.notes().begin(), conductor.notes().end());
   report.notes.insert(report.notes.end(), setup.notes.begin(), setup.notes.end());
   if (window.seconds <= 0) report.notes.push_back("stopped before anything was measured");
   return report;

@@ -7,6 +7,7 @@
 
 #include "cli/tap.hpp"
 #include "cli/values.hpp"
+#include "ops/report.hpp"
 
 namespace salut::cli {
 
@@ -68,8 +69,10 @@ double time_wait_wanted(const BenchOptions& options, const Config& config) {
   if (options.connections) return static_cast<double>(*options.connections);
   const double cps =
       options.mode == app::LoadMode::rate ? options.rate * 1.05 + 1'000 : cps_hoped_for;
+  // A search is below the highest rate most of the time.
+  const double share = options.mode == app::LoadMode::max ? 0.3 : 1;
   const double stay = std::min(seconds(options.duration) + slack_s, seconds(config.stack.msl) * 2);
-  return cps * stay;
+  return cps * share * stay;
 }
 
 // Memory from the length of the run and of TIME_WAIT; 2MSL is never shortened to fit.
@@ -85,9 +88,9 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
   stack.time_wait = static_cast<std::uint32_t>(std::min({wanted, fits, 1e9}));
   if (fits < wanted) {
     notes.push_back(fmt::format(
-        "memory for {} sockets in TIME_WAIT on each side: a run that needs more of them than that "
-        "is refused connections (overload); --msl or --duration make it need fewer",
-        stack.time_wait));
+        "memory for {} sockets in TIME_WAIT on each side; a run that makes more of them is refused "
+        "connections (overload): a shorter --duration or --msl makes fewer",
+        ops::with_commas(stack.time_wait)));
   }
   const std::uint64_t per_connection = 2 +
                                        std::min(options.request, stack.send_buffer) / block_bytes +

@@ -1,7 +1,6 @@
-// The machine that a figure was measured on, and what memory it has to give.
+// The machine that a figure was measured on.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 namespace salut::ops {
@@ -13,9 +12,5 @@ struct Machine {
 };
 
 Machine this_machine();
-
-// Bytes that may be taken without swapping: the kernel's estimate, or what is left of the control
-// group's limit if that is less.
-std::uint64_t available_memory();
 
 }  // namespace salut::ops
