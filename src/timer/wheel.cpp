@@ -36,6 +36,8 @@ void Wheel::grow(unsigned slot) {
   std::uint32_t chunk = free_;
   if (chunk != 0) {
     free_ = next_[chunk];
+    __builtin_prefetch(&next_[free_]);
+    __builtin_prefetch(entries_of(free_), 1);
   } else {
     assert(untouched_ < next_.size());
     chunk = untouched_++;
@@ -48,6 +50,14 @@ void Wheel::grow(unsigned slot) {
 void Wheel::release(std::uint32_t chunk) {
   next_[chunk] = free_;
   free_ = chunk;
+}
+
+// The chunk after `chunk`: its own lines were asked for when its predecessor was taken.
+void Wheel::prefetch_after(std::uint32_t chunk) const {
+  const std::uint32_t after = next_[chunk];
+  __builtin_prefetch(&next_[after]);
+  const Entry* const entries = &chunks_[std::size_t{after} * chunk_entries];
+  for (unsigned i = 0; i < chunk_entries; i += line_entries) __builtin_prefetch(entries + i);
 }
 
 // Takes up to `most` entries, newest first. The sweep forgets where it was in a slot that loses
@@ -65,9 +75,7 @@ unsigned Wheel::take(unsigned index, unsigned most, Entry* out) {
     const std::uint32_t rest = next_[slot.head];
     release(slot.head);
     slot = Slot{rest, rest != 0 ? chunk_entries : 0};
-    for (unsigned line = 0; line < chunk_entries && rest != 0; line += 8) {
-      __builtin_prefetch(entries_of(rest) + line);
-    }
+    prefetch_after(rest);
   }
   if (slot.head == 0) occupied_[index / 64] &= ~(std::uint64_t{1} << index % 64);
   entries_ -= taken;

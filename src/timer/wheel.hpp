@@ -28,7 +28,8 @@
 // Limits: deadlines are less than 2^31 ticks (26 days) from the position. Order within a tick is
 // not defined. An entry never fires early, and late only if the budget was spent.
 //
-// Threads: one. Cost at 10 M pending: see bench/timer_wheel.cpp.
+// Threads: one. Cost at 10 M pending, 2.6 GHz EPYC, a busy machine: arm 7 ns, later 2 ns, fire 25 ns
+// of which 16 are the owner's line (bench/timer_wheel.cpp). 21 bytes per id, touched as used.
 //
 //   wheel.arm(id, tcb.wheel_at, now + rto);
 //   wheel.advance(now, 256,
@@ -117,6 +118,7 @@ class Wheel {
   static constexpr unsigned level_slots = 1u << level_bits;
   static constexpr unsigned all_slots = levels * level_slots;
   static constexpr unsigned chunk_entries = 32;
+  static constexpr unsigned line_entries = 64 / sizeof(Entry);
 
   // All chunks of a slot but its head are full.
   struct Slot {
@@ -142,11 +144,14 @@ class Wheel {
     Slot& slot = slots_[index];
     if (slot.head == 0 || slot.fill == chunk_entries) [[unlikely]]
       grow(index);
-    entries_of(slot.head)[slot.fill++] = entry;
+    Entry* const to = entries_of(slot.head) + slot.fill++;
+    *to = entry;
+    __builtin_prefetch(to + line_entries, 1);
   }
 
   void grow(unsigned slot);
   void release(std::uint32_t chunk);
+  void prefetch_after(std::uint32_t chunk) const;
   unsigned take(unsigned slot, unsigned most, Entry* out);
   unsigned deal_out(unsigned slot, unsigned budget);
   bool step(Tick now);
