@@ -28,8 +28,9 @@
 // Limits: deadlines are less than 2^31 ticks (26 days) from the position. Order within a tick is
 // not defined. An entry never fires early, and late only if the budget was spent.
 //
-// Threads: one. Cost at 10 M pending, 2.6 GHz EPYC, a busy machine: arm 7 ns, later 2 ns, fire 25 ns
-// of which 16 are the owner's line (bench/timer_wheel.cpp). 21 bytes per id, touched as used.
+// Threads: one. 21 bytes per id, touched as used. Cost at 10 M pending, on a 2.6 GHz EPYC that was
+// busy with other things: arm 7 ns, push later 2 ns, fire 25 ns with a cold line of the owner's
+// (bench/timer_wheel.cpp).
 //
 //   wheel.arm(id, tcb.wheel_at, now + rto);
 //   wheel.advance(now, 256,
