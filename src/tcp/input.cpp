@@ -75,7 +75,9 @@ void find_candidates(Context& c, const Segment* segments, unsigned n, std::uint3
 // Stage 3: an earlier segment of the burst may have made, moved or ended the connection.
 void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
   std::uint32_t index = candidate;
-  const bool sure = (index & time_wait_bit) == 0 && c.tcbs[index].key == segment.key;
+  // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).
+  const bool sure = (index & time_wait_bit) == 0 && c.tcbs[index].key == segment.key &&
+                    c.tcbs[index].state != State::closed;
   if (!sure) index = match(c, segment);
   if (index == flow::Table::none) {
     input_unmatched(c, segment, frame);
