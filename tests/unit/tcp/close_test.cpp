@@ -263,6 +263,78 @@ TEST(Close, half_close_then_close) {
   h.expect_closed(Reason::aborted);
 }
 
+// A burst is looked up as a whole before its first segment is processed: what that one made, moved
+// or ended must be seen by the rest.
+TEST(Burst, whole_connections_in_a_burst) {
+  Harness h;
+  h.listen();
+  h.iss = near_wrap;
+  h.queue({.flags = "S"});
+  h.queue({.ack = 1});
+  h.queue({.flags = "FA", .ack = 1, .payload = "all"});
+  h.queue({.flags = "FA", .seq = 1, .ack = 1, .payload = "all"});
+  h.settle();
+  h.expect({.flags = "SA", .seq = 0, .ack = 1});
+  h.expect({.flags = "A", .seq = 1, .ack = 5});
+  h.expect_event(Event::accepted);
+  h.expect_event(Event::readable | Event::peer_closed);
+  EXPECT_EQ(h.read(), "all");
+  h.close();
+  h.expect({.flags = "FA", .seq = 1, .ack = 5});
+  h.queue({});
+  h.queue({.flags = "S", .seq = 1000});
+  h.settle();
+  h.expect_event(Event::closed, Reason::closed);
+  h.expect({.flags = "SA", .seq = 0, .ack = 1001});
+  EXPECT_EQ(h.state(), State::syn_received);
+}
+
+TEST(Burst, syn_behind_the_last_ack_of_a_connection_with_unread_data) {
+  Harness h;
+  h.established();
+  h.send({.flags = "FA", .payload = "unread"});
+  h.expect({.flags = "A", .seq = 1, .ack = 8});
+  h.expect_event(Event::readable | Event::peer_closed);
+  h.shutdown();
+  h.expect({.flags = "FA", .seq = 1, .ack = 8});
+  const Connection old = h.conn;
+  h.queue({});
+  h.queue({.flags = "S", .seq = 1000});
+  h.settle();
+  h.expect({.flags = "SA", .seq = 0, .ack = 1001});
+  EXPECT_EQ(h.state(), State::syn_received);
+  EXPECT_EQ(h.conn, old);
+  EXPECT_EQ(h.read(), "unread");
+  h.expect_closed(Reason::closed);
+}
+
+TEST(Burst, newer_syn_behind_the_fin_that_begins_time_wait) {
+  Harness h;
+  h.fin_wait_2();
+  h.queue({.flags = "FA"});
+  h.queue({.flags = "FA", .seq = 1});
+  h.queue({.flags = "S", .seq = 1000});
+  const std::uint32_t iss = h.iss;
+  h.settle();
+  h.iss = iss;  // the numbers below are of the old connection
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
+  EXPECT_EQ(h.take().segment.flags, wire::syn | wire::ack);
+  h.expect_event(Event::peer_closed);
+  h.expect_closed(Reason::closed);
+  EXPECT_EQ(h.state(), State::syn_received);
+}
+
+TEST(Burst, segments_behind_a_rst) {
+  Harness h;
+  h.established();
+  h.queue({.flags = "R"});
+  h.queue({.payload = "late"});
+  h.settle();
+  h.expect({.flags = "R", .seq = 1});
+  h.expect_closed(Reason::reset);
+}
+
 // --- losses --------------------------------------------------------------------------------------
 
 TEST(CloseLoss, fin_lost_comes_again) {

@@ -26,8 +26,8 @@
 #include <vector>
 
 #include "io/sim/world.hpp"
+#include "peer.hpp"
 #include "stack/engine.hpp"
-#include "wire/packets.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::test {
@@ -38,103 +38,6 @@ using wire::test::our_ip;
 using wire::test::our_mac;
 using wire::test::peer_ip;
 using wire::test::peer_mac;
-
-inline constexpr std::uint32_t near_wrap = 0xfffffffa;
-inline constexpr std::uint16_t our_port = 80;
-inline constexpr std::uint16_t peer_port = 40000;
-// The grain of timers: a deadline is rounded up to the next tick, never down.
-inline constexpr Duration tick{std::int64_t{1} << timer::tick_shift};
-
-// What comes in is queued by the test, what goes out is kept for it.
-class CaptureDevice final : public Device {
- public:
-  explicit CaptureDevice(FramePool& pool) : pool_(pool) {}
-  unsigned receive(Frame* frames, unsigned count) override {
-    unsigned n = 0;
-    while (n < count && !inbox.empty() && pool_.acquire(&frames[n], 1)) {
-      const wire::test::Bytes& bytes = inbox.front();
-      std::memcpy(frames[n].data, bytes.data(), bytes.size());
-      frames[n].length = static_cast<std::uint16_t>(bytes.size());
-      inbox.pop_front();
-      ++n;
-    }
-    return n;
-  }
-  unsigned transmit(const Frame* frames, unsigned count) override {
-    const unsigned n = std::min(count, accept);
-    for (unsigned i = 0; i < n; ++i) {
-      const auto* bytes = reinterpret_cast<const std::uint8_t*>(frames[i].data);
-      outbox.emplace_back(bytes, bytes + frames[i].length);
-    }
-    pool_.release(frames, n);
-    return n;
-  }
-
-  std::deque<wire::test::Bytes> inbox;
-  std::deque<wire::test::Bytes> outbox;
-  unsigned accept = ~0u;  // how many frames transmit() takes
-
- private:
-  FramePool& pool_;
-};
-
-inline unsigned flag_bits(const char* text) {
-  unsigned bits = 0;
-  for (; *text != '\0'; ++text) {
-    switch (*text) {
-      case 'F':
-        bits |= wire::fin;
-        break;
-      case 'S':
-        bits |= wire::syn;
-        break;
-      case 'R':
-        bits |= wire::rst;
-        break;
-      case 'P':
-        bits |= wire::psh;
-        break;
-      case 'A':
-        bits |= wire::ack;
-        break;
-      case 'U':
-        bits |= wire::urg;
-        break;
-      default:
-        ADD_FAILURE() << "no such flag: " << *text;
-    }
-  }
-  return bits;
-}
-
-// The peer's segment; what is not set is what the peer would correctly send next.
-struct In {
-  const char* flags = "A";
-  std::optional<std::uint32_t> seq = {};
-  std::optional<std::uint32_t> ack = {};
-  std::uint16_t wnd = 0xffff;
-  std::string payload = {};
-  std::optional<unsigned> mss = {};
-  unsigned urgent = 0;
-  std::uint16_t from_port = peer_port;
-  std::uint16_t to_port = 0;  // the connection's, if 0
-};
-
-// What the engine must have sent; PSH is not compared.
-struct Out {
-  const char* flags = "A";
-  std::uint32_t seq = 0;
-  std::optional<std::uint32_t> ack = {};  // must be 0 in the header where A is not set
-  std::uint32_t len = 0;                  // bytes of payload
-  std::optional<std::uint16_t> wnd = {};
-  std::optional<unsigned> mss = {};
-  std::optional<std::string> payload = {};
-};
-
-struct Seen {
-  wire::Segment segment;
-  std::string payload;
-};
 
 // Small pools, defaults elsewhere.
 inline StackConfig small_config() {
@@ -253,10 +156,11 @@ class Harness {
     same = same && (acks ? !out.ack || s.ack - irs == *out.ack : s.ack == 0);
     same = same && (!out.wnd || s.wnd == *out.wnd) && (!out.mss || s.mss == *out.mss);
     same = same && (!out.payload || *out.payload == seen.payload);
-    if (!same) fail(where, "sent " + describe(seen) + ", expected " + describe(out));
+    if (!same) fail(where, "sent " + describe(seen, iss, irs) + ", expected " + describe(out));
   }
   void expect_nothing(Where where = Where::current()) {
-    for (const Seen& seen : sent) fail(where, "sent " + describe(seen) + ", expected nothing");
+    for (const Seen& seen : sent)
+      fail(where, "sent " + describe(seen, iss, irs) + ", expected nothing");
     sent.clear();
   }
   // Takes the next segment, whatever it is.
@@ -534,28 +438,6 @@ class Harness {
   static void fail(const Where& where, const std::string& text) {
     ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line())) << text;
   }
-  static std::string words(unsigned flags) {
-    std::string text;
-    for (const char* f = "FSRPAU"; *f != '\0'; ++f) {
-      const char one[2] = {*f, '\0'};
-      if ((flags & flag_bits(one)) != 0) text += *f;
-    }
-    return text;
-  }
-  std::string describe(const Seen& seen) const {
-    const wire::Segment& s = seen.segment;
-    return words(s.flags) + " seq " + std::to_string(s.seq - iss) + " ack " +
-           std::to_string((s.flags & wire::ack) != 0 ? s.ack - irs : s.ack) + " len " +
-           std::to_string(s.payload_length) + " wnd " + std::to_string(s.wnd) + " mss " +
-           std::to_string(s.mss);
-  }
-  static std::string describe(const Out& out) {
-    return std::string(out.flags) + " seq " + std::to_string(out.seq) + " ack " +
-           (out.ack ? std::to_string(*out.ack) : "?") + " len " + std::to_string(out.len) +
-           (out.wnd ? " wnd " + std::to_string(*out.wnd) : "") +
-           (out.mss ? " mss " + std::to_string(*out.mss) : "");
-  }
-
   StackConfig config_;
   HeapMemory memory_;
   sim::Pool pool_;

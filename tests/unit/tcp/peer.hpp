@@ -1,0 +1,139 @@
+// The other end of the wire: a device that keeps what the engine sends, the segments that a test
+// gives it, and words for both.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "stack/device.hpp"
+#include "timer/tick.hpp"
+#include "wire/packets.hpp"
+#include "wire/segment.hpp"
+
+namespace salut::test {
+
+inline constexpr std::uint32_t near_wrap = 0xfffffffa;
+inline constexpr std::uint16_t our_port = 80;
+inline constexpr std::uint16_t peer_port = 40000;
+// The grain of timers: a deadline is rounded up to the next tick, never down.
+inline constexpr Duration tick{std::int64_t{1} << timer::tick_shift};
+
+// What comes in is queued by the test, what goes out is kept for it.
+class CaptureDevice final : public Device {
+ public:
+  explicit CaptureDevice(FramePool& pool) : pool_(pool) {}
+  unsigned receive(Frame* frames, unsigned count) override {
+    unsigned n = 0;
+    while (n < count && !inbox.empty() && pool_.acquire(&frames[n], 1)) {
+      const wire::test::Bytes& bytes = inbox.front();
+      std::memcpy(frames[n].data, bytes.data(), bytes.size());
+      frames[n].length = static_cast<std::uint16_t>(bytes.size());
+      inbox.pop_front();
+      ++n;
+    }
+    return n;
+  }
+  unsigned transmit(const Frame* frames, unsigned count) override {
+    const unsigned n = std::min(count, accept);
+    for (unsigned i = 0; i < n; ++i) {
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(frames[i].data);
+      outbox.emplace_back(bytes, bytes + frames[i].length);
+    }
+    pool_.release(frames, n);
+    return n;
+  }
+
+  std::deque<wire::test::Bytes> inbox;
+  std::deque<wire::test::Bytes> outbox;
+  unsigned accept = ~0u;  // how many frames transmit() takes
+
+ private:
+  FramePool& pool_;
+};
+
+inline unsigned flag_bits(const char* text) {
+  unsigned bits = 0;
+  for (; *text != '\0'; ++text) {
+    switch (*text) {
+      case 'F':
+        bits |= wire::fin;
+        break;
+      case 'S':
+        bits |= wire::syn;
+        break;
+      case 'R':
+        bits |= wire::rst;
+        break;
+      case 'P':
+        bits |= wire::psh;
+        break;
+      case 'A':
+        bits |= wire::ack;
+        break;
+      case 'U':
+        bits |= wire::urg;
+        break;
+      default:
+        ADD_FAILURE() << "no such flag: " << *text;
+    }
+  }
+  return bits;
+}
+
+// The peer's segment; what is not set is what the peer would correctly send next.
+struct In {
+  const char* flags = "A";
+  std::optional<std::uint32_t> seq = {};
+  std::optional<std::uint32_t> ack = {};
+  std::uint16_t wnd = 0xffff;
+  std::string payload = {};
+  std::optional<unsigned> mss = {};
+  unsigned urgent = 0;
+  std::uint16_t from_port = peer_port;
+  std::uint16_t to_port = 0;  // the connection's, if 0
+};
+
+// What the engine must have sent; PSH is not compared.
+struct Out {
+  const char* flags = "A";
+  std::uint32_t seq = 0;
+  std::optional<std::uint32_t> ack = {};  // must be 0 in the header where A is not set
+  std::uint32_t len = 0;                  // bytes of payload
+  std::optional<std::uint16_t> wnd = {};
+  std::optional<unsigned> mss = {};
+  std::optional<std::string> payload = {};
+};
+
+struct Seen {
+  wire::Segment segment;
+  std::string payload;
+};
+
+inline std::string words(unsigned flags) {
+  std::string text;
+  for (const char* f = "FSRPAU"; *f != '\0'; ++f) {
+    const char one[2] = {*f, '\0'};
+    if ((flags & flag_bits(one)) != 0) text += *f;
+  }
+  return text;
+}
+inline std::string describe(const Seen& seen, std::uint32_t iss, std::uint32_t irs) {
+  const wire::Segment& s = seen.segment;
+  return words(s.flags) + " seq " + std::to_string(s.seq - iss) + " ack " +
+         std::to_string((s.flags & wire::ack) != 0 ? s.ack - irs : s.ack) + " len " +
+         std::to_string(s.payload_length) + " wnd " + std::to_string(s.wnd) + " mss " +
+         std::to_string(s.mss);
+}
+inline std::string describe(const Out& out) {
+  return std::string(out.flags) + " seq " + std::to_string(out.seq) + " ack " +
+         (out.ack ? std::to_string(*out.ack) : "?") + " len " + std::to_string(out.len) +
+         (out.wnd ? " wnd " + std::to_string(*out.wnd) : "") +
+         (out.mss ? " mss " + std::to_string(*out.mss) : "");
+}
+
+}  // namespace salut::test
