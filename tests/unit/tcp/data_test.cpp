@@ -174,6 +174,17 @@ TEST(Window, shut_window_opens_with_an_update) {
   EXPECT_EQ(h.read(), "on we go");
 }
 
+// RFC 9293 §3.8.6.2.2: the right edge moves by a worthwhile step or not at all.
+TEST(Window, shut_window_is_not_opened_by_a_few_bytes) {
+  Harness h(small_window());
+  fill_window(h);
+  EXPECT_EQ(h.read(100).size(), 100u);
+  h.send({.seq = 2049, .payload = "p"});
+  h.expect({.flags = "A", .seq = 1, .ack = 2049, .wnd = 0});
+  h.write("mine");
+  h.expect({.flags = "A", .seq = 1, .ack = 2049, .len = 4, .wnd = 0});
+}
+
 TEST(Window, window_never_moves_back) {
   Harness h(small_window());
   h.established();
@@ -237,14 +248,20 @@ TEST(Send, peers_window_is_the_limit) {
   h.expect({.flags = "A", .seq = 2461, .ack = 1, .len = 540});
 }
 
+// SND.WL1 (RFC 9293 §3.10.7.4 step 5): reordered segments must not take the window back.
 TEST(Send, old_segment_does_not_take_the_window_back) {
   Harness h;
   h.established();
-  h.send({.wnd = 5000, .payload = "newer"});
+  h.send({.payload = "newer"});
   h.expect({.flags = "A", .seq = 1, .ack = 6});
   h.expect_event(Event::readable);
-  h.send({.seq = 1, .ack = 1, .wnd = 7, .payload = "new"});  // reordered: SEG.SEQ < SND.WL1
+  h.send({.wnd = 5000});
+  h.send({.seq = 1, .ack = 1, .wnd = 7, .payload = "new"});
   h.expect({.flags = "A", .seq = 1, .ack = 6});
+  EXPECT_EQ(h.engine().info(h.conn)->snd_wnd, 5000u);
+  h.send({.seq = 3, .ack = 1, .wnd = 7, .payload = "wer and more"});  // its tail is new
+  h.expect({.flags = "A", .seq = 1, .ack = 15});
+  h.expect_event(Event::readable);
   EXPECT_EQ(h.engine().info(h.conn)->snd_wnd, 5000u);
 }
 

@@ -108,6 +108,19 @@ TEST(TimeWait, other_segments_do_not_start_it_again) {
   expect_exactly(h, 30s);
 }
 
+TEST(TimeWait, fin_out_of_place_does_not_start_it_again) {
+  Harness h;
+  h.time_wait();
+  h.advance(30s);
+  h.send({.flags = "FA", .seq = 50});  // in the window, but not the FIN that was received
+  h.expect_nothing();
+  h.send({.flags = "FA", .seq = 0});  // before it
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
+  h.send({.flags = "FA", .seq = 0x40000000});
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
+  expect_exactly(h, 30s);
+}
+
 TEST(TimeWait, rst_ignored_wherever_it_lies) {
   Harness h;
   h.time_wait();

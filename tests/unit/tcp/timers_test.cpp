@@ -93,6 +93,23 @@ TEST(Rto, karn_a_retransmitted_segment_is_no_sample) {
   EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 300'000, 2'000);
 }
 
+TEST(Rto, ack_of_what_lies_before_the_timed_segment_is_no_sample) {
+  Harness h;
+  h.established();
+  h.write("a");  // timed
+  h.write("b");  // not: one at a time
+  h.advance(300ms);
+  h.send({.ack = 2});
+  EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 300'000, 2'000);
+  h.write("c");  // timed
+  h.send({.ack = 3});
+  EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 300'000, 2'000) << "b's ACK says nothing of c";
+  h.advance(300ms);
+  h.send({.ack = 4});
+  EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 300'000, 2'000);
+  h.sent.clear();
+}
+
 TEST(Rto, ack_of_a_part_starts_the_timer_again) {
   Harness h;
   h.established();
