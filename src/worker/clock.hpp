@@ -39,4 +39,16 @@ class Clock {
   std::uint64_t fraction_;  // the rest, times 2^64
 };
 
+// The TSC and the system's clock at one moment; two of these measure the TSC's rate.
+struct TscSample {
+  std::uint64_t tsc = 0;
+  std::int64_t ns = 0;
+
+  static TscSample take();
+};
+
+// Cycles per second between two samples, or `rounded` (what DPDK says, which on most virtual
+// machines is to the nearest 10 MHz) if they are too close to say better.
+std::uint64_t tsc_rate(const TscSample& begin, const TscSample& end, std::uint64_t rounded);
+
 }  // namespace salut

@@ -22,6 +22,9 @@
 namespace salut {
 namespace {
 
+// Of this process, once a Runtime was open.
+std::uint64_t tsc_hz = 0;
+
 // The seed of a worker's hashes, ISNs and ports: secret, unless the configuration wants the same
 // run again.
 std::uint64_t seed_for(const StackConfig& config, std::uint32_t worker) {
@@ -83,6 +86,7 @@ class Runtime::Impl {
   static int run_job(void* job);
   void join();
 
+  const TscSample opened_at_ = TscSample::take();
   Config config_;
   std::optional<InstanceLock> lock_;
   std::unique_ptr<io::Eal> eal_;
@@ -160,7 +164,7 @@ Result<void> Runtime::Impl::open_pool(const MemoryPlan& plan) {
 
 Result<void> Runtime::Impl::make_stacks() {
   WorkerOptions options;
-  options.tsc_hz = io::tsc_hz();
+  options.tsc_hz = salut::tsc_hz = tsc_rate(opened_at_, TscSample::take(), io::tsc_hz());
   options.origin = read_tsc();
   options.mbuf_bytes = pool_->bytes() / config_.workers;
   for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
@@ -255,7 +259,7 @@ void Runtime::stop() { impl_->stop(); }
 const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }
-double Runtime::tsc_hz() { return static_cast<double>(io::tsc_hz()); }
+double Runtime::tsc_hz() { return static_cast<double>(salut::tsc_hz); }
 std::string Runtime::describe() const { return impl_->describe(); }
 
 }  // namespace salut

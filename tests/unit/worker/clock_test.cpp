@@ -38,5 +38,22 @@ TEST(Clock, never_runs_backwards) {
   }
 }
 
+TEST(TscRate, between_two_samples) {
+  EXPECT_EQ(tsc_rate({1'000, 0}, {1'000 + 259'614'800, 100'000'000}, 2'600'000'000),
+            2'596'148'000u);
+}
+
+TEST(TscRate, samples_too_close_or_absurd_are_not_believed) {
+  EXPECT_EQ(tsc_rate({0, 0}, {2'596, 1'000}, 2'600'000'000), 2'600'000'000u);
+  EXPECT_EQ(tsc_rate({0, 0}, {100'000'000, 100'000'000}, 2'600'000'000), 2'600'000'000u);
+}
+
+TEST(TscSample, both_clocks_go_forward) {
+  const TscSample begin = TscSample::take();
+  const TscSample end = TscSample::take();
+  EXPECT_GT(end.tsc, begin.tsc);
+  EXPECT_GT(end.ns, begin.ns);
+}
+
 }  // namespace
 }  // namespace salut
