@@ -23,20 +23,20 @@ fail() {
   exit 1
 }
 
-# Root, /dev/net/tun, the tools named, and what begin_anywhere does.
+# Root, /dev/net/tun, and what begin_anywhere does.
 begin() {
-  local tool
   [[ $(id -u) -eq 0 ]] || skip "needs root"
-  for tool in ip "$@"; do
-    command -v "$tool" >/dev/null || skip "needs $tool"
-  done
   [[ -c /dev/net/tun ]] || skip "needs /dev/net/tun"
-  begin_anywhere
+  begin_anywhere ip "$@"
 }
 
-# The program, a directory, and the trap that cleans up.
+# The tools named, the program, a directory, and the trap that cleans up.
 dir='' spaces=() processes=()
 begin_anywhere() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || skip "needs $tool"
+  done
   [[ -x $salut ]] || fail "no program $salut: build it first"
   dir=$(mktemp -d "${TMPDIR:-/tmp}/salut wire.XXXXXX")
   # Unique among all runs of this moment: in names of instances, namespaces and file prefixes.
@@ -63,7 +63,7 @@ clean_up() {
       [[ ! -s $log ]] || { echo "-- ${log##*/}:" && tail -n 40 "$log"; }
     done
   fi
-  rm -rf "$dir" "/var/run/dpdk/$tag-"*
+  rm -rf "$dir" {/var/run,/tmp,"${XDG_RUNTIME_DIR:-/tmp}"}/dpdk/"$tag-"*
   exit "$status"
 }
 
