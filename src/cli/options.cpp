@@ -270,6 +270,12 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     return Command{Text{chosen.empty() ? program.help() : chosen.front()->help()}};
   } catch (const CLI::CallForVersion&) {
     return Command{Text{"salut " SALUT_VERSION "\n"}};
+  } catch (const CLI::RequiredError&) {
+    const std::string given = arguments.size() > 1
+                                  ? fmt::format("{}: unknown command", arguments[1])
+                                  : std::string("no command");
+    return tl::unexpected<Error>(
+        error(fmt::format("{}; want serve, bench or states (`salut --help` shows them)", given)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));

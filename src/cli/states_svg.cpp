@@ -49,7 +49,7 @@ constexpr Route routes[] = {
     {State::closed, State::listen, "M640,83 V197", 630, 145, Anchor::end},
     {State::listen, State::closed, "M700,197 V83", 710, 125, Anchor::start},
     {State::closed, State::syn_sent, "M745,55 C990,55 1100,180 1100,337", 1040, 135, Anchor::start},
-    {State::syn_sent, State::closed, "M1040,337 C1010,220 880,110 745,75", 935, 170, Anchor::end},
+    {State::syn_sent, State::closed, "M1040,337 C1010,220 880,110 745,75", 900, 175, Anchor::end},
     {State::listen, State::syn_received, "M595,222 L322,337", 440, 265, Anchor::end},
     {State::syn_received, State::listen, "M355,352 L612,243", 500, 312, Anchor::start},
     {State::listen, State::syn_sent, "M745,230 L985,345", 858, 308, Anchor::end},

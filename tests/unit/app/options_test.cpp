@@ -105,8 +105,8 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"states --format png", {"--format = png", "unknown", "text, dot, svg, json"}},
       {"bench --rat 5", {"--rat", "--help", ""}},
       {"bench extra", {"extra", "--help", ""}},
-      {"dance", {"subcommand", "--help", ""}},
-      {"", {"subcommand", "--help", ""}},
+      {"dance", {"dance", "unknown command", "serve, bench or states"}},
+      {"", {"no command", "serve, bench or states", "--help"}},
       {"bench --rate", {"--rate", "--help", ""}},
   };
   for (const auto& one : cases) {
