@@ -253,7 +253,7 @@ build_locked() {
   }
   ninja -C "$dir" "${build_targets[@]}" >"$log" 2>&1 || {
     # The compiler's words, without the lines of what went well.
-    grep -v '^\[[0-9]*/[0-9]*\] \(Compiling\|Linking\|Generating\)' "$log" | tail -n 80 >&2
+    sed -n '/^FAILED:/,$p' "$log" | grep -v '^\[[0-9]*/[0-9]*\] ' | tail -n 80 >&2
     say "the build in $dir failed"
     return 1
   }
@@ -267,8 +267,8 @@ configure() {
     rm -f "$stamp"
     meson setup "$dir" "$root" "$@" || return 1
   elif [[ $installed -eq 1 ]] || ! has_options "$stamp" "$@"; then
-    meson setup --reconfigure "$dir" "$root" "$@" || meson setup --wipe "$dir" "$root" "$@" ||
-      return 1
+    { meson configure "$dir" "$@" && meson setup --reconfigure "$dir" "$root"; } ||
+      meson setup --wipe "$dir" "$root" "$@" || return 1
   else
     return 0
   fi
@@ -297,7 +297,7 @@ hand_over() {
 build_release() { build "$root/build" -Dbuildtype=release "${build_options[@]}"; }
 build_fuzzers() { build "$root/build-fuzz" -Dbuildtype=debugoptimized -Db_lundef=false; }
 build_sanitized() {
-  build "$root/build-sanitize" -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
+  build "$root/build-sanitize" -Doptimization=1 -Ddebug=true -Db_sanitize=address,undefined \
     -Db_lundef=false "${build_options[@]}"
 }
 
