@@ -1,7 +1,8 @@
 // The configuration of a runtime, from a TOML file or filled in by code.
 //
 // Every field has its default here and its key in the comment; config/*.toml show them in use.
-// load_config() and validate() answer a bad value with one line: file and key, value, what is right.
+// load_config() and validate() answer a bad value with one line: file and key, value, what is
+// right.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +17,21 @@ namespace salut {
 
 // [stack]: one of these is made on every worker.
 struct StackConfig {
-  std::uint32_t connections = 65'536;   // connections: slots of TCBs per worker, 16..67,108,863
-  std::uint32_t time_wait = 262'144;    // time_wait: records per worker, 16..1,000,000,000
-  std::uint32_t buffer_blocks = 16'384; // buffer_blocks: 2 KiB blocks for data per worker, >= 16
-  std::uint32_t send_buffer = 262'144;  // send_buffer: bytes per connection, 2,048..16,777,216
-  std::uint32_t recv_buffer = 65'535;   // recv_buffer: bytes per connection, 2,048..65,535
-  Duration msl = std::chrono::seconds{30};               // msl_s: 0.001..3600; TIME_WAIT is twice it
-  Duration rto_initial = std::chrono::seconds{1};        // rto_initial_ms: 1..60,000
-  Duration rto_min = std::chrono::milliseconds{200};     // rto_min_ms: 1..60,000
-  Duration rto_max = std::chrono::seconds{60};           // rto_max_ms: 1..600,000
-  Duration syn_timeout = std::chrono::seconds{180};      // syn_timeout_s: R2 for a SYN, 1..3600
-  Duration retry_timeout = std::chrono::seconds{100};    // retry_timeout_s: R2 for the rest, 1..3600
-  Duration fin_wait_2 = std::chrono::seconds{60};        // fin_wait_2_s: after close(), 1..3600
+  std::uint32_t connections = 65'536;    // connections: slots of TCBs per worker, 16..67,108,863
+  std::uint32_t time_wait = 262'144;     // time_wait: records per worker, 16..1,000,000,000
+  std::uint32_t buffer_blocks = 16'384;  // buffer_blocks: 2 KiB blocks for data per worker, >= 16
+  std::uint32_t send_buffer = 262'144;   // send_buffer: bytes per connection, 2,048..16,777,216
+  std::uint32_t recv_buffer = 65'535;    // recv_buffer: bytes per connection, 2,048..65,535
+  Duration msl = std::chrono::seconds{30};             // msl_s: 0.001..3600; TIME_WAIT is twice it
+  Duration rto_initial = std::chrono::seconds{1};      // rto_initial_ms: 1..60,000
+  Duration rto_min = std::chrono::milliseconds{200};   // rto_min_ms: 1..60,000
+  Duration rto_max = std::chrono::seconds{60};         // rto_max_ms: 1..600,000
+  Duration syn_timeout = std::chrono::seconds{180};    // syn_timeout_s: R2 for a SYN, 1..3600
+  Duration retry_timeout = std::chrono::seconds{100};  // retry_timeout_s: R2 for the rest, 1..3600
+  Duration fin_wait_2 = std::chrono::seconds{60};      // fin_wait_2_s: after close(), 1..3600
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
-  bool coalesce = true;  // coalesce: hold an ACK until the application has seen its event (no timer:
-                         // until the next poll()), so that it rides on data or FIN
+  bool coalesce = true;  // coalesce: hold an ACK until the application has seen its event (no
+                         // timer: until the next poll()), so that it rides on data or FIN
   std::uint64_t seed = 0;  // seed: of hashes, ISNs and ports; 0 takes the system's randomness
 };
 
@@ -38,18 +39,18 @@ enum class PortType : std::uint8_t { loop, tap, vdev, pci };
 
 // [[port]]
 struct PortConfig {
-  std::string name;                 // name: [a-z0-9_-], unique
-  PortType type = PortType::loop;   // type: "loop" | "tap" | "vdev" | "pci"
-  std::string peer;                 // peer (loop): the port at the other end; may be its own name
-  std::string interface;            // interface (tap): the kernel's name for it, at most 15 bytes
-  std::string vdev;                 // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
-  std::string pci;                  // pci: "0000:03:00.0"
-  std::vector<Prefix> addresses;    // addresses: ["10.0.0.1/24"], at least one
-  std::vector<AddressRange> ranges; // ranges: ["10.1.0.0/16"], further local addresses
-  IpAddress gateway;                // gateway: next hop for what is on no link; none if 0.0.0.0
-  std::string mac;                  // mac: "02:00:00:00:00:01"; the device's own if empty
-  std::uint16_t mtu = 1500;         // mtu: 576..9000
-  std::uint32_t worker = 0;         // worker: which worker polls it
+  std::string name;                  // name: [a-z0-9_-], unique
+  PortType type = PortType::loop;    // type: "loop" | "tap" | "vdev" | "pci"
+  std::string peer;                  // peer (loop): the port at the other end; may be its own name
+  std::string interface;             // interface (tap): the kernel's name for it, at most 15 bytes
+  std::string vdev;                  // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
+  std::string pci;                   // pci: "0000:03:00.0"
+  std::vector<Prefix> addresses;     // addresses: ["10.0.0.1/24"], at least one
+  std::vector<AddressRange> ranges;  // ranges: ["10.1.0.0/16"], further local addresses
+  IpAddress gateway;                 // gateway: next hop for what is on no link; none if 0.0.0.0
+  std::string mac;                   // mac: "02:00:00:00:00:01"; the device's own if empty
+  std::uint16_t mtu = 1500;          // mtu: 576..9000
+  std::uint32_t worker = 0;          // worker: which worker polls it
 };
 
 struct Config {
@@ -62,6 +63,8 @@ struct Config {
 
   // [memory]
   std::string hugepages = "auto";  // hugepages: "auto" | "on" | "off"
+  bool prefault = false;           // prefault: take the flow table's pages at start, not on the way
+                                   // of the first packet that needs each
   std::uint32_t megabytes = 0;     // megabytes: for DPDK's buffers; computed if 0
   std::uint32_t mbufs = 16'384;    // mbufs: packet buffers per worker, 1,024..8,388,608
 

@@ -112,6 +112,7 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
                                            "two, the client's and the server's"));
   }
   setup.target = {server_address, server_port};
+  config.prefault = true;  // page faults are the kernel's time, not the stack's
   const AddressRange range = options.local.value_or(client_range);
   if (range.contains(server_address)) {
     return tl::unexpected<Error>(complaint(

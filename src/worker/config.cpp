@@ -197,9 +197,11 @@ void read_workers(Table table, Config& config) {
 }
 
 void read_memory(Table table, Config& config) {
-  static constexpr std::array<std::string_view, 3> known = {"hugepages", "megabytes", "mbufs"};
+  static constexpr std::array<std::string_view, 4> known = {"hugepages", "megabytes", "mbufs",
+                                                            "prefault"};
   table.allow(known);
   table.string("hugepages", config.hugepages);
+  table.flag("prefault", config.prefault);
   table.integer("megabytes", 0, megabytes_max, config.megabytes);
   table.integer("mbufs", mbufs_min, mbufs_max, config.mbufs);
 }

@@ -51,7 +51,7 @@ void* HugeMemory::allocate(std::size_t bytes, Use use) {
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
 #ifdef MADV_POPULATE_WRITE
-  if (prefault_) madvise(memory, size, MADV_POPULATE_WRITE);
+  if (prefault_ && use != Use::time_wait) madvise(memory, size, MADV_POPULATE_WRITE);
 #endif
   bytes_[static_cast<std::size_t>(use)] += bytes;
   return memory;

@@ -20,7 +20,8 @@ namespace salut {
 class HugeMemory final : public Memory {
  public:
   // With `prefault` every page is taken at once: a slower start, and no fault on the way of a
-  // packet. A kernel without MADV_POPULATE_WRITE (before 5.14) takes them on first touch.
+  // packet. The TIME_WAIT arena is left out: it fills front to back, a fault per 65,536 records,
+  // and may never be filled. A kernel without MADV_POPULATE_WRITE (before 5.14) takes them on first touch.
   explicit HugeMemory(bool prefault = false) : prefault_(prefault) {}
 
   void* allocate(std::size_t bytes, Use use) override;

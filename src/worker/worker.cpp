@@ -21,6 +21,7 @@ Stack::Impl::Impl(const StackConfig& config, std::vector<stack::Interface> inter
                   FramePool& pool, const WorkerOptions& options, const std::atomic<bool>& stop)
     : options_(options),
       clock_(options.tsc_hz, options.origin),
+      memory_(options.prefault),
       engine_(config, std::move(interfaces), pool, memory_, options.seed,
               static_cast<std::uint8_t>(options.worker), clock_.at(read_tsc())),
       stop_(stop),
