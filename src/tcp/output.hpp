@@ -1,9 +1,10 @@
 // What leaves: the segments of connections that have something to send, and answers that belong
 // to no connection.
 //
-// The protocol never sends from within a transition; it marks the connection (ack_pending,
-// emit_syn, …) and puts it in the output queue. flush_outputs() then sends once per connection and
-// turn, so that an ACK rides on data or FIN if the application produced any in the meantime.
+// A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue;
+// flush_outputs() sends once per connection and turn, so that an ACK rides on data or FIN if the
+// application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can ride,
+// and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
 #pragma once
 
 #include "tcp/context.hpp"
