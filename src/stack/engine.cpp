@@ -18,6 +18,7 @@ using tcp::Tcb;
 
 namespace {
 constexpr Duration neighbour_period = std::chrono::milliseconds{100};
+constexpr unsigned connects_ahead = 6;  // buckets of the flow table asked for in advance
 }  // namespace
 
 Engine::Engine(const StackConfig& config, std::vector<Interface> interfaces, FramePool& pool,
@@ -154,6 +155,8 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
   if (!c_.ports.choose(to, net16(remote.port), wish, in_use, key)) {
     return tl::unexpected(Errc::no_port);
   }
+  // A bucket nobody has touched for a minute is a cache miss; who opens one connection opens more.
+  c_.flows.prefetch(c_.hash(c_.ports.peek(to, net16(remote.port), wish, connects_ahead)));
   const std::uint64_t hash = c_.hash(key);
   const auto mss = static_cast<std::uint16_t>(c_.links.interface(route->port).mtu - 40);
   const std::uint32_t index = tcp::create(c_, key, hash, State::syn_sent, hop, mss);
