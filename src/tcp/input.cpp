@@ -169,13 +169,14 @@ unsigned accept_ack(Context& c, std::uint32_t index, Seq ack, std::uint16_t wnd,
     return 0;
   }
   t.snd_una = ack;
-  t.retries = 0;
   if (t.has(Flag::syn_unacked)) {
+    if (t.retries > 0) t.set(Flag::syn_repeated);
     t.clear(Flag::syn_unacked | Flag::emit_syn);
     if (t.has(Flag::passive)) --c.listeners[t.listener].half_open;
     bits |= road_ack_of_syn;
     --acked;
   }
+  t.retries = 0;
   const bool all = ack == t.snd_nxt;
   if (all && t.has(Flag::fin_sent)) {
     bits |= road_ack_of_fin;

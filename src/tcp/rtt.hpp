@@ -22,9 +22,15 @@ inline void rtt_sample(Tcb& tcb, std::uint32_t rtt_us) {
   tcb.srtt = std::max<std::uint32_t>(tcb.srtt - tcb.srtt / 8 + rtt / 8, 1);
 }
 
+// RFC 6298 (5.7): a path that lost a SYN, or took longer than the initial RTO, is given more time.
+inline constexpr Duration rto_after_lost_syn = std::chrono::seconds{3};
+
 // Before backoff. The clock's grain G is a tick, about 1 ms.
 inline Duration rto_base(const StackConfig& config, const Tcb& tcb) {
-  if (!tcb.has(Flag::data_ready) || tcb.srtt == 0) return config.rto_initial;
+  if (!tcb.has(Flag::data_ready) || tcb.srtt == 0) {
+    return tcb.has(Flag::syn_repeated) ? std::max<Duration>(config.rto_initial, rto_after_lost_syn)
+                                       : config.rto_initial;
+  }
   const std::uint64_t us = tcb.srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{tcb.rttvar});
   return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);
 }

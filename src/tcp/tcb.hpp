@@ -31,6 +31,7 @@ enum Flag : std::uint16_t {
   window_update = 4096,  // the receive window opened enough to say so
   probe = 8192,          // persist timer fired: one byte beyond the window
   finished = 16384,      // CLOSED in order and out of the flow table, kept only for unread bytes
+  syn_repeated = 32768,  // our SYN was lost at least once: RTO starts at 3 s (RFC 6298 (5.7))
 };
 
 // Tcb::ending of a connection that a call ended: its Reason, and whether the peer is told. Calls

@@ -34,6 +34,24 @@ TEST(Rto, established_rto_backs_off_and_r2_ends_it) {
   EXPECT_EQ(h.state(), State::closed);
 }
 
+// RFC 6298 (5.7)
+TEST(Rto, established_rto_starts_at_3_s_after_a_lost_syn) {
+  Harness h;
+  h.syn_sent();
+  h.advance(1s + tick);
+  h.expect({.flags = "S", .seq = 0});
+  h.send({.flags = "SA"});
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  h.expect_event(Event::connected);
+  h.write("unanswered");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 10});
+  for (const int seconds : {3, 6, 12}) {
+    h.expect_after(std::chrono::seconds(seconds),
+                   {.flags = "A", .seq = 1, .ack = 1, .len = 10, .payload = "unanswered"});
+    h.expect_nothing();
+  }
+}
+
 TEST(Rto, close_wait_rto_retransmits) {
   Harness h;
   h.close_wait();
