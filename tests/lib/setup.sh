@@ -259,13 +259,20 @@ build_locked() {
   }
 }
 
+# Without dpkg-dev meson takes Debian for a system with lib64, where neither pkg-config nor the
+# loader would look for what `meson install` puts there.
+debian_libdir() {
+  [[ ! -f /etc/debian_version ]] || printf -- '--libdir=lib/%s' "$(g++ -print-multiarch)"
+}
+
 # Meson is asked only if the options changed, or packages did; else ninja knows what to do.
 configure() {
   local dir=$1 stamp=$1/.salut-options
   shift
   if [[ ! -f $dir/build.ninja ]]; then
     rm -f "$stamp"
-    meson setup "$dir" "$root" "$@" || return 1
+    # shellcheck disable=SC2046  # one word or none
+    meson setup "$dir" "$root" $(debian_libdir) "$@" || return 1
   elif [[ $installed -eq 1 ]] || ! has_options "$stamp" "$@"; then
     { meson configure "$dir" "$@" && meson setup --reconfigure "$dir" "$root"; } ||
       meson setup --wipe "$dir" "$root" "$@" || return 1
