@@ -48,16 +48,12 @@ begin_anywhere() {
 }
 
 clean_up() {
-  local status=$? pid space
+  local status=$? pid log
   trap '' INT TERM
   set +e
   for pid in "${processes[@]}"; do kill -TERM "$pid" 2>/dev/null; done
   for pid in "${processes[@]}"; do wait_for 5 gone "$pid" || kill -KILL "$pid" 2>/dev/null; done
-  wait
-  for space in "${spaces[@]}"; do
-    ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
-    ip netns del "$space"
-  done
+  [[ ${#spaces[@]} -eq 0 ]] || kill_stragglers
   if [[ $status -ne 0 && $status -ne 77 ]]; then
     for log in "$dir"/*.log; do
       [[ ! -s $log ]] || { echo "-- ${log##*/}:" && tail -n 40 "$log"; }
@@ -79,17 +75,34 @@ wait_for() {
   done
 }
 
-# A namespace of our own; its name comes back in $space.
+# A network namespace of our own, which $space names by the process that holds it open: it is gone
+# when the last process in it is. (`ip netns` would want to mount things, and a chroot may not.)
 new_space() {
-  space=salut-$tag-${#spaces[@]}
-  ip netns add "$space" 2>"$dir/netns.log" || skip "needs network namespaces: $(<"$dir/netns.log")"
-  spaces+=("$space")
-  ip -n "$space" link set lo up
+  spawn "space-${#spaces[@]}" unshare --net sleep infinity
+  space=$spawned
+  wait_for 5 in_own_space "$space" ||
+    skip "needs network namespaces: $(<"$dir/space-${#spaces[@]}.log")"
+  spaces+=("$(readlink "/proc/$space/ns/net")")
+  in_space ip link set lo up
   # Router solicitations are of no interest here.
-  ip netns exec "$space" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+  in_space sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
 }
 
-in_space() { ip netns exec "$space" "$@"; }
+in_own_space() {
+  local its
+  its=$(readlink "/proc/$1/ns/net") && [[ $its != "$(readlink /proc/self/ns/net)" ]]
+}
+
+in_space() { nsenter "--net=/proc/$space/ns/net" "$@"; }
+
+# Whoever is left in one of our namespaces, a worker of nginx perhaps.
+kill_stragglers() {
+  local process
+  for process in /proc/[0-9]*; do
+    [[ " ${spaces[*]} " != *" $(readlink "$process/ns/net" 2>/dev/null) "* ]] ||
+      kill -KILL "${process#/proc/}" 2>/dev/null
+  done
+}
 
 # Starts a program with its output in $dir/NAME.log; its id comes back in $spawned.
 spawn() {
@@ -134,7 +147,7 @@ serve_on_tap() {
 }
 
 # exec, so that the id is that of the program itself and a signal reaches it.
-in_space_exec() { exec ip netns exec "$space" "$@"; }
+in_space_exec() { exec nsenter "--net=/proc/$space/ns/net" "$@"; }
 
 # The kernel's end of a TAP. Offload off: the kernel then writes whole checksums, and what a
 # capture shows is what was on the wire.
@@ -205,7 +218,7 @@ no_interface() { ! in_space ip link show dev "$1" >/dev/null 2>&1; }
 # our directory, interfaces in our namespace. Others run here too: only what bears our tag counts.
 leftovers() {
   find /dev/hugepages /var/run/dpdk /run /tmp -maxdepth 3 -xdev -name "*$tag*" \
-    ! -path '/run/netns/*' ! -path "$dir" ! -path "$dir/*" 2>/dev/null | sort
+    ! -path "$dir" ! -path "$dir/*" 2>/dev/null | sort
   find "$dir" -type s
   [[ ${#spaces[@]} -eq 0 ]] || in_space ip -o link show | sed -n 's/^[0-9]*: \([^:@]*\).*/\1/p' |
     grep -vx lo || true
