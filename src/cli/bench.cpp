@@ -94,7 +94,7 @@ int run_bench(const BenchOptions& options) {
   const bool to_file = !options.json.empty() && options.json != "-";
   if (to_file && !can_write(options.json)) return refuse(json_error(options.json));
   Result<Runtime> runtime = Runtime::open(setup->config);
-  if (!runtime) return refuse(runtime.error());
+  if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
   const StopOnSignal signals(*runtime);
 
   std::FILE* const out = options.json == "-" ? stderr : stdout;

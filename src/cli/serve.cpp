@@ -122,7 +122,7 @@ int run_serve(const ServeOptions& options) {
   Result<Config> config = serve_config(options);
   if (!config) return refuse(config.error());
   Result<Runtime> runtime = Runtime::open(std::move(*config));
-  if (!runtime) return refuse(runtime.error());
+  if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
   const StopOnSignal signals(*runtime);
   fmt::print(stderr, "{}", runtime->describe());
 

@@ -237,4 +237,20 @@ Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_core
   return setup;
 }
 
+Error in_words_of_flags(Error error, const RuntimeOptions& options) {
+  const std::string file = options.config.empty() ? "" : options.config + ": ";
+  const auto name_flag = [&](std::string_view key, std::string_view flag) {
+    const std::string start = file + std::string(key);
+    if (!error.message.starts_with(start)) return;
+    const std::size_t value = error.message.find(" = ", start.size());
+    if (value != std::string::npos) error.message = std::string(flag) + error.message.substr(value);
+  };
+  if (!options.cores.empty()) name_flag("workers.cores", "--cores");
+  if (options.config.empty()) {
+    name_flag("port[0].interface", "--interface");
+    name_flag("port[0].addresses", "--address");
+  }
+  return error;
+}
+
 }  // namespace salut::cli

@@ -29,4 +29,7 @@ struct BenchSetup {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory);
 
+// An error of Runtime::open() as the user put it: the flag, where one gave the value, not the key.
+Error in_words_of_flags(Error error, const RuntimeOptions& options);
+
 }  // namespace salut::cli

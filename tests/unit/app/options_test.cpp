@@ -199,5 +199,20 @@ TEST(Setup, local_may_not_hold_the_servers_address) {
   EXPECT_NE(setup.error().message.find("--local = 10.0.0.0"), std::string::npos);
 }
 
+// What a flag gave is complained about by the flag's name, what the file gave by its key.
+TEST(Options, errors_of_the_runtime_name_the_flag) {
+  RuntimeOptions options;
+  options.cores = {99};
+  const Error from_code{Errc::bad_config, "workers.cores[0] = 99: no core"};
+  EXPECT_EQ(in_words_of_flags(from_code, options).message, "--cores = 99: no core");
+  options.config = "a.toml";
+  const Error from_file{Errc::bad_config, "a.toml: workers.cores[0] = 99: no core"};
+  EXPECT_EQ(in_words_of_flags(from_file, options).message, "--cores = 99: no core");
+  options.cores.clear();
+  EXPECT_EQ(in_words_of_flags(from_file, options).message, from_file.message);
+  const Error other{Errc::bad_config, "a.toml: port[0].interface = \"x\": taken"};
+  EXPECT_EQ(in_words_of_flags(other, options).message, other.message);
+}
+
 }  // namespace
 }  // namespace salut::cli
