@@ -21,6 +21,7 @@ static void serve(salut::Stack& stack) {
       if (event.has(salut::Event::readable)) {
         while (auto n = event.connection.read(bytes)) {
           if (*n == 0) break;
+          // Takes less when its buffer is full; a real server keeps the rest until `writable`.
           event.connection.write({bytes.data(), *n});
         }
       }
