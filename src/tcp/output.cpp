@@ -6,6 +6,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/rtt.hpp"
 #include "wire/emit.hpp"
+#include "wire/options.hpp"
 
 namespace salut::tcp {
 namespace {
@@ -53,7 +54,7 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
 
 void start_timer(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  if (t.timer_at == 0) set_timer(c, index, rto_after(c.config, rto_base(c.config, t), t.retries));
+  if (t.timer_at == 0) set_timer(c, index, rto_after(c.config, rto_base(c, t), t.retries));
 }
 
 // One data segment from `position`; the FIN with it if `fin`. False: no frame was to be had.
@@ -61,7 +62,7 @@ bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool
   Frame frame;
   if (!c.links.acquire(frame)) return false;
   if (n > 0) {
-    c.buffers.copy(t.send, t.cursor, position - data_start(t),
+    c.buffers.copy(t.send, c.stream(t).cursor, position - data_start(t),
                    {wire::payload_at(frame, 0), std::size_t{n}});
   }
   std::uint8_t flags = wire::ack;
@@ -76,15 +77,18 @@ bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool
 void advance_position(Context& c, Tcb& t, Seq position, std::uint32_t n, bool fin) {
   const Seq next = position + (n + (fin ? 1u : 0u));
   if (fin) t.set(Flag::fin_sent);
-  if (t.has(Flag::rewound)) {
-    t.mark = next;
-    if (next >= t.snd_nxt) {
-      t.clear(Flag::rewound);
-      t.timed_at = 0;
+  if (t.has(Flag::data_ready)) {
+    Stream& stream = c.stream(t);
+    if (t.has(Flag::rewound)) {
+      stream.mark = next;
+      if (next >= t.snd_nxt) {
+        t.clear(Flag::rewound);
+        stream.timed_at = 0;
+      }
+    } else if (n > 0 && stream.timed_at == 0) {
+      stream.mark = position;
+      stream.timed_at = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000) | 1;
     }
-  } else if (n > 0 && t.timed_at == 0) {
-    t.mark = position;
-    t.timed_at = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000) | 1;
   }
   if (next > t.snd_nxt) t.snd_nxt = next;
 }
@@ -93,7 +97,7 @@ bool output_data(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   bool sent = false;
   for (unsigned i = 0;; ++i) {
-    const Seq position = send_position(t);
+    const Seq position = send_position(c, t);
     const Seq end = data_end(t);
     const bool fin_due = t.has(Flag::fin_wanted) && position <= end;
     const std::uint32_t left = position < end ? end - position : 0;
@@ -102,7 +106,8 @@ bool output_data(Context& c, std::uint32_t index) {
       c.queue_output(index);
       break;
     }
-    const std::uint32_t window = t.has(Flag::data_ready) ? std::min(t.snd_wnd, t.cwnd) : t.snd_wnd;
+    const std::uint32_t window =
+        t.has(Flag::data_ready) ? std::min(t.snd_wnd, c.stream(t).cwnd) : t.snd_wnd;
     const std::uint32_t flight = position - t.snd_una;
     std::uint32_t usable = window > flight ? window - flight : 0;
     if (usable == 0 && t.has(Flag::probe) && flight == 0) usable = 1;
@@ -135,16 +140,16 @@ void output_syn(Context& c, std::uint32_t index) {
   start_timer(c, index);
   Frame frame;
   if (!c.links.acquire(frame)) return;  // the timer tries again
-  std::array<std::byte, 4> options;
   const auto port = c.links.neighbours().port(t.neighbour);
-  wire::emit_mss_option(options.data(),
-                        static_cast<std::uint16_t>(c.links.interface(port).mtu - 40));
+  wire::OptionBytes options;
+  const std::size_t size = wire::emit_options(
+      options, {.mss = static_cast<std::uint16_t>(c.links.interface(port).mtu - 40)});
   const bool answer = t.state != State::syn_sent;
   const auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   const std::uint16_t wnd =
       answer ? offer_window(c, t)
              : static_cast<std::uint16_t>(std::min<std::uint32_t>(c.config.recv_buffer, 65'535));
-  emit(c, t, t.snd_una, flags, wnd, frame, options, 0);
+  emit(c, t, t.snd_una, flags, wnd, frame, {options.data(), size}, 0);
   t.clear(Flag::ack_pending);
 }
 
@@ -194,12 +199,13 @@ void rewind(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   prepare_data(c, t);
   const std::uint32_t flight = t.snd_nxt - t.snd_una;
-  t.ssthresh = std::max<std::uint32_t>(flight / 2, 2u * t.mss);  // RFC 5681 (4)
-  t.cwnd = t.mss;
+  Stream& stream = c.stream(t);
+  stream.ssthresh = std::max<std::uint32_t>(flight / 2, 2u * t.mss);  // RFC 5681 (4)
+  stream.cwnd = t.mss;
   t.set(Flag::rewound);
-  t.mark = t.snd_una;
-  t.cursor = stack::Cursor{};
-  t.timed_at = 0;  // Karn
+  stream.mark = t.snd_una;
+  stream.cursor = stack::Cursor{};
+  stream.timed_at = 0;  // Karn
   c.queue_output(index);
 }
 

@@ -3,8 +3,8 @@
 //
 // A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue;
 // flush_outputs() sends once per connection and turn, so that an ACK rides on data or FIN if the
-// application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can ride,
-// and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
+// application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can
+// ride, and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
 #pragma once
 
 #include "tcp/context.hpp"
@@ -38,7 +38,9 @@ void reply_reset(Context& c, const wire::Segment& segment, const Frame& received
 void rewind(Context& c, std::uint32_t index);
 
 // Where the next byte is sent from, and where the bytes in the send buffer begin.
-inline Seq send_position(const Tcb& tcb) { return tcb.has(Flag::rewound) ? tcb.mark : tcb.snd_nxt; }
+inline Seq send_position(const Context& c, const Tcb& tcb) {
+  return tcb.has(Flag::rewound) ? c.stream(tcb).mark : tcb.snd_nxt;
+}
 inline Seq data_start(const Tcb& tcb) {
   return tcb.snd_una + (tcb.has(Flag::syn_unacked) ? 1u : 0u);
 }
