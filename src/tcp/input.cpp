@@ -6,6 +6,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/sender.hpp"
 #include "wire/icmp.hpp"
 #include "wire/parse.hpp"
 
@@ -88,19 +89,6 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
   }
 }
 
-// The window opens and does not acknowledge the probe: the peer had no room for it. What follows
-// would wait behind that byte until the backed-off timer sent it again.
-void resend(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  t.set(Flag::rewound);
-  Stream& stream = c.stream(t);
-  stream.mark = t.snd_una;
-  stream.cursor = stack::Cursor{};
-  stream.timed_at = 0;
-  t.retries = 0;
-  set_timer(c, index, rto_base(c, t));
-}
-
 }  // namespace
 
 void input(Context& c, Frame* frames, unsigned count) {
@@ -158,7 +146,7 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   if (has_output(t)) c.queue_output(index);
 }
 
-unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Frame&,
+unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& frame,
                     bool update_wnd) {
   Tcb& t = c.tcbs[index];
   const Seq ack{s.ack};
@@ -188,30 +176,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
     bits |= road_ack_of_fin;
     --acked;
   }
-  if (t.has(Flag::data_ready)) {
-    Stream& stream = c.stream(t);
-    if (t.has(Flag::rewound) && stream.mark < ack) {
-      stream.mark = ack;
-      stream.cursor = stack::Cursor{};
-      if (ack == t.snd_nxt) t.clear(Flag::rewound);
-    } else if (stream.timed_at != 0 && !t.has(Flag::rewound) && ack > stream.mark) {
-      const auto now = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000);
-      rtt_sample(stream, now - stream.timed_at);
-      stream.timed_at = 0;
-    }
-    if (acked > 0) {
-      c.buffers.consume(t.send, acked, &stream.cursor);
-      // RFC 5681: slow start, then one segment per round trip.
-      stream.cwnd += stream.cwnd < stream.ssthresh
-                         ? std::min<std::uint32_t>(acked, 2u * t.mss)
-                         : std::max(1u, std::uint32_t{t.mss} * t.mss / stream.cwnd);
-      stream.cwnd = std::min(stream.cwnd, 1u << 30);
-      if (t.has(Flag::write_blocked)) {
-        t.clear(Flag::write_blocked);
-        if (!t.has(Flag::told)) c.raise(index, salut::Event::writable);
-      }
-    }
-  }
+  if (t.has(Flag::data_ready)) on_ack(c, index, s, frame, acked);
   if (all) {
     clear_timer(t);
   } else {

@@ -3,6 +3,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/sender.hpp"
 
 namespace salut::timer {
 namespace {
