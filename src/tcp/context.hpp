@@ -89,6 +89,7 @@ struct Context {
   stack::Links links;
   stack::TcbPool tcbs;
   stack::Pool<Stream> streams;
+  stack::Pool<Island> islands;
   stack::Buffers buffers;
   flow::Hasher hash;
   flow::Table flows;

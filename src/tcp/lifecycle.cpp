@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/options.hpp"
+#include "tcp/reassembly.hpp"
 
 namespace salut::tcp {
 
@@ -31,6 +32,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       links(std::move(interfaces), pool, memory, counters),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
+      islands(memory, config.buffer_blocks, Use::buffers),
       buffers(memory, config.buffer_blocks),
       hash(seed),
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
@@ -108,6 +110,7 @@ void give_back(Context& c, std::uint32_t index) {
   c.links.neighbours().release(tcb.neighbour);
   if (tcb.has(Flag::data_ready)) {
     c.buffers.clear(tcb.send);
+    if (tcb.has(Flag::gaps)) drop_islands(c, tcb);
     c.buffers.clear(tcb.recv);
     c.streams.release(tcb.stream);
   }

@@ -57,7 +57,7 @@ inline Seq data_end(const Tcb& tcb) {
 
 // Might output() have something to send?
 inline bool has_output(const Tcb& tcb) {
-  return tcb.has(Flag::ack_pending | Flag::rewound) ||
+  return tcb.has(Flag::ack_pending | Flag::ack_delayed | Flag::rewound) ||
          (tcb.has(Flag::data_ready) && tcb.send.bytes > 0) ||
          (tcb.has(Flag::fin_wanted) && !tcb.has(Flag::fin_sent));
 }
