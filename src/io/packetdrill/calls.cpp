@@ -438,10 +438,11 @@ Result Calls::usleep(std::uint64_t us) {
 }
 
 Result Calls::gettimeofday(timeval* now) {
-  auto lock = machine_.enter();
+  bool returning = false;
+  auto lock = machine_.enter(&returning);
   // Whoever polls the clock until it has moved gets his way; a thread that only looks when its
   // call ended does not disturb it.
-  if (machine_.is_driver()) machine_.advance(lock, machine_.now() + std::chrono::microseconds{1});
+  if (!returning) machine_.advance(lock, machine_.now() + std::chrono::microseconds{1});
   const std::int64_t us = to_us(machine_.now());
   now->tv_sec = us / 1'000'000;
   now->tv_usec = us % 1'000'000;

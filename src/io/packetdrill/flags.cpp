@@ -61,6 +61,11 @@ const Key keys[] = {
     {"msl_ms", [](Flags& f, auto k, auto v) { f.stack.msl = milliseconds(k, v); }},
     {"rto_min_ms", [](Flags& f, auto k, auto v) { f.stack.rto_min = milliseconds(k, v); }},
     {"rto_initial_ms", [](Flags& f, auto k, auto v) { f.stack.rto_initial = milliseconds(k, v); }},
+    {"delayed_ack_ms", [](Flags& f, auto k, auto v) { f.stack.delayed_ack = milliseconds(k, v); }},
+    {"window_scale", [](Flags& f, auto k, auto v) { f.stack.window_scale = on_off(k, v); }},
+    {"timestamps", [](Flags& f, auto k, auto v) { f.stack.timestamps = on_off(k, v); }},
+    {"sack", [](Flags& f, auto k, auto v) { f.stack.sack = on_off(k, v); }},
+    {"ecn", [](Flags& f, auto k, auto v) { f.stack.ecn = on_off(k, v); }},
     {"send_buffer", [](Flags& f, auto k, auto v) { f.stack.send_buffer = bytes(k, v); }},
     {"recv_buffer", [](Flags& f, auto k, auto v) { f.stack.recv_buffer = bytes(k, v); }},
 };
@@ -83,8 +88,9 @@ void set(Flags& flags, std::string_view item) {
 Flags::Flags() {
   stack.connections = 1024;
   stack.time_wait = 1024;
-  stack.buffer_blocks = 32'768;
   stack.seed = 1;
+  stack.recv_buffer = 15u << 20;    // tcp_rmem's largest, hence a window scale of 8
+  stack.delayed_ack = Duration{0};  // Linux starts a connection so ("quick ACKs")
 }
 
 Flags parse_flags(std::string_view text) {

@@ -39,9 +39,11 @@ Machine::Machine(const Flags& flags)
                                       pool_, memory_, flags_.stack.seed, std::uint8_t{0}, now_);
 }
 
-Machine::Lock Machine::enter() {
+Machine::Lock Machine::enter(bool* returning) {
   Lock lock(mutex_);
-  if (returning_.erase(std::this_thread::get_id()) > 0) {
+  const bool was_waiting = returning_.erase(std::this_thread::get_id()) > 0;
+  if (returning != nullptr) *returning = was_waiting;
+  if (was_waiting) {
     changed_.notify_all();
   } else {
     settle(lock);
@@ -90,7 +92,7 @@ void Machine::advance(Lock& lock, Instant to) {
 bool Machine::wait(Lock& lock, const std::function<bool()>& ready, Instant deadline) {
   if (ready()) return true;
   if (now_ >= deadline) return false;
-  if (is_driver()) {
+  if (std::this_thread::get_id() == driver_) {
     const Instant limit = std::min(deadline, now_ + std::chrono::hours{24});
     while (!ready() && now_ < limit) step(lock, limit);
     return ready();

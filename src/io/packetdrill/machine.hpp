@@ -40,7 +40,8 @@ class Machine {
   explicit Machine(const Flags& flags);
   Machine(const Machine&) = delete;
 
-  Lock enter();
+  // `returning`: this is the first call of a thread whose last one waited.
+  Lock enter(bool* returning = nullptr);
 
   Instant now() const { return now_; }
   stack::Engine& engine() { return *engine_; }
@@ -52,7 +53,6 @@ class Machine {
   void advance(Lock& lock, Instant to);
   // Sleeps until `ready`; false if `deadline` came first.
   bool wait(Lock& lock, const std::function<bool()>& ready, Instant deadline);
-  bool is_driver() const { return std::this_thread::get_id() == driver_; }
 
   void inject(std::span<const std::byte> ip_packet);
   // The next packet that the engine sends; none within receive_limit if empty.
