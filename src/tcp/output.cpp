@@ -78,7 +78,8 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   if (!c.links.acquire(frame)) return;
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
   wire::OptionBytes options;
-  const std::size_t size = (flags & wire::rst) != 0 ? 0 : segment_options(c, t, options);
+  const std::size_t size =
+      (flags & wire::rst) != 0 ? reset_options(c, t, options) : segment_options(c, t, options);
   emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
 }
 
