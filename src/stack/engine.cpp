@@ -173,7 +173,8 @@ std::uint32_t Engine::find(Connection connection) const {
   const std::uint32_t index = connection.slot() & ((1u << tcp::slot_bits) - 1);
   if (index >= c_.tcbs.size()) return TcbPool::none;
   const Tcb& t = c_.tcbs[index];
-  if (t.generation != connection.generation() || t.ending != 0 || t.told) return TcbPool::none;
+  if (t.generation != connection.generation() || t.ending != 0 || t.has(Flag::told))
+    return TcbPool::none;
   if (t.state == State::closed && !t.has(Flag::finished)) return TcbPool::none;
   return index;
 }
@@ -271,7 +272,7 @@ Errc Engine::abort(Connection connection) {
 void Engine::end(std::uint32_t index, Reason reason, bool reset) {
   Tcb& t = c_.tcbs[index];
   const auto bits = static_cast<unsigned>(reason) | (reset ? unsigned{tcp::ending_reset} : 0u);
-  t.ending = static_cast<std::uint8_t>(bits);
+  t.ending = bits & 0x3fu;
   tcp::clear_timer(t);
   c_.queue_output(index);
 }
@@ -290,10 +291,10 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.recv_queued = data ? t.recv.bytes : 0;
   info.snd_wnd = t.snd_wnd;
   info.rcv_wnd = t.rcv_wnd();
-  info.cwnd = data ? t.cwnd : 0;
-  const Duration rto = tcp::rto_after(c_.config, tcp::rto_base(c_.config, t), t.retries);
+  info.cwnd = data ? c_.stream(t).cwnd : 0;
+  const Duration rto = tcp::rto_after(c_.config, tcp::rto_base(c_, t), t.retries);
   info.rto_ms = static_cast<std::uint32_t>(rto.count() / 1'000'000);
-  info.srtt_us = data ? t.srtt : 0;
+  info.srtt_us = data ? c_.stream(t).srtt : 0;
   info.retransmits = t.retries;
   return info;
 }

@@ -42,10 +42,9 @@ class TcbPool {
     tcp::Tcb& tcb = slots_[index];
     tcb.key = flow::Key{};
     tcb.state = State::closed;
-    tcb.flags = static_cast<std::uint16_t>(tcb.flags & tcp::Flag::queued);
+    tcb.flags &= tcp::Flag::queued;
     if (++tcb.generation == 0) tcb.generation = 1;
     tcb.timer_at = 0;
-    tcb.told = false;
     tcb.ending = 0;
     tcb.user = free_;
     free_ = index;

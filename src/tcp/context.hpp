@@ -16,9 +16,11 @@
 #include "salut/event.hpp"
 #include "stack/buffers.hpp"
 #include "stack/links.hpp"
+#include "stack/pool.hpp"
 #include "stack/tcb_pool.hpp"
 #include "tcp/challenge.hpp"
 #include "tcp/isn.hpp"
+#include "tcp/stream.hpp"
 #include "tcp/tcb.hpp"
 #include "timer/tick.hpp"
 #include "timer/wheel.hpp"
@@ -84,6 +86,7 @@ struct Context {
   Counters counters;
   stack::Links links;
   stack::TcbPool tcbs;
+  stack::Pool<Stream> streams;
   stack::Buffers buffers;
   flow::Hasher hash;
   flow::Table flows;
@@ -97,13 +100,16 @@ struct Context {
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
   std::uint16_t ip_id = 0;
-  // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per turn.
+  // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per
+  // turn.
   std::array<wire::Segment, burst> segments;
   std::array<std::uint32_t, burst> candidates;
 
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);
   }
+  Stream& stream(const Tcb& tcb) { return streams[tcb.stream]; }
+  const Stream& stream(const Tcb& tcb) const { return streams[tcb.stream]; }
   void raise(std::uint32_t index, unsigned what, Reason reason = Reason::none) {
     const Tcb& tcb = tcbs[index];
     events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint8_t>(what),

@@ -6,6 +6,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/sender.hpp"
 #include "wire/icmp.hpp"
 #include "wire/parse.hpp"
 
@@ -88,18 +89,6 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
   }
 }
 
-// The window opens and does not acknowledge the probe: the peer had no room for it. What follows
-// would wait behind that byte until the backed-off timer sent it again.
-void resend(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  t.set(Flag::rewound);
-  t.mark = t.snd_una;
-  t.cursor = stack::Cursor{};
-  t.timed_at = 0;
-  t.retries = 0;
-  set_timer(c, index, rto_base(c.config, t));
-}
-
 }  // namespace
 
 void input(Context& c, Frame* frames, unsigned count) {
@@ -134,7 +123,7 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
     return input_slow(c, index, segment, frame);
   }
 
-  unsigned bits = accept_ack(c, index, Seq{segment.ack}, segment.wnd, true);
+  unsigned bits = accept_ack(c, index, segment, frame, true);
   unsigned what = 0;
   if (payload != 0) {
     const std::uint32_t taken = accept_payload(c, t, frame.data + segment.payload_offset, payload);
@@ -157,14 +146,19 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   if (has_output(t)) c.queue_output(index);
 }
 
-unsigned accept_ack(Context& c, std::uint32_t index, Seq ack, std::uint16_t wnd, bool update_wnd) {
+unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& frame,
+                    bool update_wnd) {
   Tcb& t = c.tcbs[index];
+  const Seq ack{s.ack};
+  // A SYN's window is never scaled (RFC 7323 §2.2).
+  const std::uint32_t wnd = std::uint32_t{s.wnd}
+                            << ((s.flags & wire::syn) != 0 ? 0 : t.snd_scale());
   unsigned bits = 0;
   std::uint32_t acked = ack - t.snd_una;
   const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;
   if (update_wnd) t.snd_wnd = wnd;
   if (acked == 0) {
-    if (t.snd_wnd == 0) t.retries = answered_retries(c.config, rto_base(c.config, t), t.retries);
+    if (t.snd_wnd == 0) t.retries = answered_retries(c.config, rto_base(c, t), t.retries);
     if (opened && t.has(Flag::data_ready) && t.snd_una != t.snd_nxt) resend(c, index);
     return 0;
   }
@@ -182,32 +176,11 @@ unsigned accept_ack(Context& c, std::uint32_t index, Seq ack, std::uint16_t wnd,
     bits |= road_ack_of_fin;
     --acked;
   }
-  if (t.has(Flag::data_ready)) {
-    if (t.has(Flag::rewound) && t.mark < ack) {
-      t.mark = ack;
-      t.cursor = stack::Cursor{};
-      if (ack == t.snd_nxt) t.clear(Flag::rewound);
-    } else if (t.timed_at != 0 && !t.has(Flag::rewound) && ack > t.mark) {
-      const auto now = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000);
-      rtt_sample(t, now - t.timed_at);
-      t.timed_at = 0;
-    }
-    if (acked > 0) {
-      c.buffers.consume(t.send, acked, &t.cursor);
-      // RFC 5681: slow start, then one segment per round trip.
-      t.cwnd += t.cwnd < t.ssthresh ? std::min<std::uint32_t>(acked, 2u * t.mss)
-                                    : std::max(1u, std::uint32_t{t.mss} * t.mss / t.cwnd);
-      t.cwnd = std::min(t.cwnd, 1u << 30);
-      if (t.has(Flag::write_blocked)) {
-        t.clear(Flag::write_blocked);
-        if (!t.told) c.raise(index, salut::Event::writable);
-      }
-    }
-  }
+  if (t.has(Flag::data_ready)) on_ack(c, index, s, frame, acked);
   if (all) {
     clear_timer(t);
   } else {
-    set_timer(c, index, rto_base(c.config, t));
+    set_timer(c, index, rto_base(c, t));
   }
   return bits;
 }

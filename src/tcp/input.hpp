@@ -40,7 +40,9 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& segme
                   const Frame& frame, const Seq* beyond);
 
 // What an ACK in [SND.UNA, SND.NXT] does to the sender's side; returns the road bits it raises.
-unsigned accept_ack(Context& c, std::uint32_t index, Seq ack, std::uint16_t wnd, bool update_wnd);
+// `update_wnd`: the segment is not older than the last one that set SND.WND (SND.WL1, SND.WL2).
+unsigned accept_ack(Context& c, std::uint32_t index, const wire::Segment& segment,
+                    const Frame& frame, bool update_wnd);
 
 // Takes payload that begins at RCV.NXT; how many bytes of it went into the receive buffer.
 std::uint32_t accept_payload(Context& c, Tcb& tcb, const std::byte* payload, std::uint32_t size);

@@ -49,7 +49,7 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   t.snd_wnd = s.wnd;
   t.mss = peer_mss(t.mss, s.mss);
   if (ack) {
-    accept_ack(c, index, seg_ack, s.wnd, true);
+    accept_ack(c, index, s, frame, true);
     raise_event(c, index, Event::syn_ack, s, frame);
   } else {
     raise_event(c, index, Event::syn, s, frame);
@@ -66,7 +66,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     // Simultaneous open: the peer's SYN,ACK repeats its SYN and acknowledges ours.
     const bool completes =
         (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
-    if (completes) accept_ack(c, index, Seq{s.ack}, s.wnd, true);
+    if (completes) accept_ack(c, index, s, frame, true);
     raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
     return false;
   }
@@ -127,7 +127,7 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
   const Seq ack{s.ack};
   if (t.has(Flag::syn_unacked)) {
     if (t.snd_una < ack && ack <= t.snd_nxt) {
-      bits = accept_ack(c, index, ack, s.wnd, true);
+      bits = accept_ack(c, index, s, frame, true);
       return true;
     }
     c.count_drop(Drop::tcp_bad_ack);
@@ -143,7 +143,7 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
   if (ack >= t.snd_una) {
     // A segment older than the last in-order one must not take the window back (SND.WL1).
     const bool newest = Seq{s.seq} >= t.rcv_nxt || Seq{s.seq} + s.len() == t.rcv_nxt;
-    bits = accept_ack(c, index, ack, s.wnd, newest);
+    bits = accept_ack(c, index, s, frame, newest);
   }
   return true;
 }
@@ -257,7 +257,7 @@ void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& 
     t.rcv_nxt += 1;
     t.set(Flag::fin_received);
     if (!raise_event(c, index, Event::fin, s, frame, what)) return;
-  } else if (what != 0 && !t.told) {
+  } else if (what != 0 && !t.has(Flag::told)) {
     c.raise(index, what);
   }
   if (has_output(t)) c.queue_output(index);

@@ -20,6 +20,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       tick(timer::tick_of(start)),
       links(std::move(interfaces), pool, memory, counters),
       tcbs(memory, config.connections),
+      streams(memory, config.connections, Use::buffers),
       buffers(memory, config.buffer_blocks),
       hash(seed),
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
@@ -72,17 +73,18 @@ std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State
   return index;
 }
 
-void prepare_data(Context&, Tcb& tcb) {
+void prepare_data(Context& c, Tcb& tcb) {
   if (tcb.has(Flag::data_ready)) return;
   tcb.set(Flag::data_ready);
   tcb.send = stack::Chain{};
   tcb.recv = stack::Chain{};
-  tcb.cursor = stack::Cursor{};
+  tcb.snd_wl1 = tcb.rcv_nxt;
+  tcb.snd_wl2 = tcb.snd_una;
+  tcb.stream = c.streams.acquire();  // as many as TCBs: there is one
+  Stream& stream = c.stream(tcb);
   const std::uint32_t mss = tcb.mss;
-  tcb.cwnd = std::min(10 * mss, std::max(2 * mss, 14'600u));  // RFC 6928
-  tcb.ssthresh = 0xffffffff;
-  tcb.srtt = tcb.rttvar = 0;
-  tcb.timed_at = 0;
+  stream.cwnd = std::min(10 * mss, std::max(2 * mss, 14'600u));  // RFC 6928
+  stream.ssthresh = 0xffffffff;
 }
 
 namespace {
@@ -94,6 +96,7 @@ void give_back(Context& c, std::uint32_t index) {
   if (tcb.has(Flag::data_ready)) {
     c.buffers.clear(tcb.send);
     c.buffers.clear(tcb.recv);
+    c.streams.release(tcb.stream);
   }
   c.tcbs.release(index);
 }
@@ -103,7 +106,7 @@ bool unread(const Tcb& tcb) {
 }
 
 void tell(Context& c, std::uint32_t index, Reason reason) {
-  if (c.tcbs[index].told || !owned(c.tcbs[index])) return;
+  if (c.tcbs[index].has(Flag::told) || !owned(c.tcbs[index])) return;
   ++c.counters.ended[static_cast<std::size_t>(reason)];
   c.raise(index, salut::Event::closed, reason);
 }
@@ -158,7 +161,7 @@ Fate enter_time_wait(Context& c, std::uint32_t index) {
   set_timer(c, index, 2 * c.config.msl);
   if (!unread(tcb)) {
     tell(c, index, Reason::closed);
-    tcb.told = true;
+    tcb.set(Flag::told);
     if (++tcb.generation == 0) tcb.generation = 1;
   }
   return Fate::alive;
@@ -171,10 +174,10 @@ Fate reader_done(Context& c, std::uint32_t index) {
     release(c, index, Reason::closed);
     return Fate::gone;
   }
-  if (tcb.state != State::time_wait || tcb.told) return Fate::alive;
+  if (tcb.state != State::time_wait || tcb.has(Flag::told)) return Fate::alive;
   if (settle(c, index, timer::Tick{tcb.timer_at})) return Fate::gone;
   tell(c, index, Reason::closed);
-  tcb.told = true;
+  tcb.set(Flag::told);
   if (++tcb.generation == 0) tcb.generation = 1;
   return Fate::alive;
 }
@@ -198,7 +201,7 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
       set_timer(c, index, c.config.fin_wait_2);
     }
   }
-  if (what != 0 && !tcb.told) c.raise(index, what);
+  if (what != 0 && !tcb.has(Flag::told)) c.raise(index, what);
   if ((acts & Act::arm_2msl) != 0) return enter_time_wait(c, index);
   if ((acts & Act::release) != 0) {
     if (reason == Reason::closed) return finish(c, index);

@@ -50,7 +50,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
   t.set(Flag::passive);
-  t.listener = listener;
+  t.listener = listener & 0x3ffu;
   if (beyond != nullptr && t.snd_una <= *beyond) {
     t.snd_una = *beyond + 1;
     t.snd_nxt = t.snd_una + 1;

@@ -3,8 +3,8 @@
 //
 // A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue;
 // flush_outputs() sends once per connection and turn, so that an ACK rides on data or FIN if the
-// application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can ride,
-// and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
+// application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can
+// ride, and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
 #pragma once
 
 #include "tcp/context.hpp"
@@ -27,6 +27,16 @@ void output_ack(Context& c, std::uint32_t index);
 // RST of a connection that is being aborted.
 void output_reset(Context& c, std::uint32_t index);
 
+// The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.
+std::uint16_t offer_window(const Context& c, Tcb& tcb);
+
+// One segment of the connection in `frame`, whose payload is in its place; counts and sends it.
+void emit_segment(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags, std::uint16_t wnd,
+                  Frame& frame, std::span<const std::byte> options, std::uint16_t payload);
+
+// A segment without payload and SYN.
+void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);
+
 // Answers a received segment without a TCB, to the station that sent it.
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
            std::uint8_t flags, std::uint16_t wnd);
@@ -34,11 +44,10 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
 // The RST of RFC 9293 §3.10.7.1: SEQ from the ACK, or SEQ 0 and ACK = SEG.SEQ + SEG.LEN.
 void reply_reset(Context& c, const wire::Segment& segment, const Frame& received);
 
-// Goes back to SND.UNA and sends from there (the retransmission timer, RFC 6298 (5.4)).
-void rewind(Context& c, std::uint32_t index);
-
 // Where the next byte is sent from, and where the bytes in the send buffer begin.
-inline Seq send_position(const Tcb& tcb) { return tcb.has(Flag::rewound) ? tcb.mark : tcb.snd_nxt; }
+inline Seq send_position(const Context& c, const Tcb& tcb) {
+  return tcb.has(Flag::rewound) ? c.stream(tcb).mark : tcb.snd_nxt;
+}
 inline Seq data_start(const Tcb& tcb) {
   return tcb.snd_una + (tcb.has(Flag::syn_unacked) ? 1u : 0u);
 }

@@ -5,33 +5,36 @@
 #include <cstdint>
 
 #include "salut/config.hpp"
-#include "tcp/tcb.hpp"
+#include "tcp/context.hpp"
 
 namespace salut::tcp {
 
 // RFC 6298 (2.2), (2.3); alpha = 1/8, beta = 1/4.
-inline void rtt_sample(Tcb& tcb, std::uint32_t rtt_us) {
+inline void rtt_sample(Stream& stream, std::uint32_t rtt_us) {
   const std::uint32_t rtt = std::max<std::uint32_t>(rtt_us, 1);
-  if (tcb.srtt == 0) {
-    tcb.srtt = rtt;
-    tcb.rttvar = rtt / 2;
+  if (stream.srtt == 0) {
+    stream.srtt = rtt;
+    stream.rttvar = rtt / 2;
     return;
   }
-  const std::uint32_t error = tcb.srtt > rtt ? tcb.srtt - rtt : rtt - tcb.srtt;
-  tcb.rttvar = tcb.rttvar - tcb.rttvar / 4 + error / 4;
-  tcb.srtt = std::max<std::uint32_t>(tcb.srtt - tcb.srtt / 8 + rtt / 8, 1);
+  const std::uint32_t error = stream.srtt > rtt ? stream.srtt - rtt : rtt - stream.srtt;
+  stream.rttvar = stream.rttvar - stream.rttvar / 4 + error / 4;
+  stream.srtt = std::max<std::uint32_t>(stream.srtt - stream.srtt / 8 + rtt / 8, 1);
 }
 
 // RFC 6298 (5.7): a path that lost a SYN, or took longer than the initial RTO, is given more time.
 inline constexpr Duration rto_after_lost_syn = std::chrono::seconds{3};
 
 // Before backoff. The clock's grain G is a tick, about 1 ms.
-inline Duration rto_base(const StackConfig& config, const Tcb& tcb) {
-  if (!tcb.has(Flag::data_ready) || tcb.srtt == 0) {
+inline Duration rto_base(const Context& c, const Tcb& tcb) {
+  const StackConfig& config = c.config;
+  const Stream* stream = tcb.has(Flag::data_ready) ? &c.stream(tcb) : nullptr;
+  if (stream == nullptr || stream->srtt == 0) {
     return tcb.has(Flag::syn_repeated) ? std::max<Duration>(config.rto_initial, rto_after_lost_syn)
                                        : config.rto_initial;
   }
-  const std::uint64_t us = tcb.srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{tcb.rttvar});
+  const std::uint64_t us =
+      stream->srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{stream->rttvar});
   return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);
 }
 

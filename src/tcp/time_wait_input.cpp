@@ -97,7 +97,7 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   Event event = event_of(rest, s);
   const std::uint16_t listener = listener_for(c, s);
   // Unread bytes are still somebody's: only a connection that was told of its end makes room.
-  const bool reusable = t.told && listener != flow::Listeners::none;
+  const bool reusable = t.has(Flag::told) && listener != flow::Listeners::none;
   if (event == Event::syn && !reusable) event = Event::syn_other;
   const Cell& cell = step(State::time_wait, event);
   count(c, event);

@@ -3,6 +3,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/sender.hpp"
 
 namespace salut::timer {
 namespace {
@@ -21,7 +22,7 @@ void raise(Context& c, std::uint32_t index, Event event) {
 // Something is in flight and was not acknowledged in time.
 void retransmission_timeout(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  const Duration base = tcp::rto_base(c.config, t);
+  const Duration base = tcp::rto_base(c, t);
   const Duration limit = t.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
   if (tcp::unanswered_for(c.config, base, t.retries) >= limit || t.retries == 255) {
     return raise(c, index, t.has(Flag::passive) ? Event::retries_out_passive : Event::retries_out);

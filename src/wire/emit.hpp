@@ -45,11 +45,4 @@ inline std::byte* payload_at(Frame& frame, std::size_t options_length) {
 // REQUIRES: frame.room >= 54 + options + payload; options as above.
 void emit_tcp(Frame& frame, const TcpOut& out);
 
-// Writes four bytes and returns 4. A SYN's options are this in most cases.
-inline std::size_t emit_mss_option(std::byte* to, std::uint16_t mss) {
-  const std::uint32_t word = option_mss | 4u << 8 | std::uint32_t{net16(mss)} << 16;
-  store(to, word);
-  return sizeof(word);
-}
-
 }  // namespace salut::wire

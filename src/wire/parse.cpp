@@ -1,6 +1,7 @@
 #include "wire/parse.hpp"
 
 #include "wire/checksum.hpp"
+#include "wire/options.hpp"
 
 namespace salut::wire {
 namespace {
@@ -17,17 +18,23 @@ bool is_mac(const Mac& left, const Mac& right) {
   return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
 }
 
-// A SYN's MSS. Nearly every one has it first: that costs no branch that depends on the packet, so
-// that a burst of SYNs among ACKs does not mispredict. `header` is what stands in if there are
-// none.
-inline std::uint16_t syn_mss(bool is_syn, const std::byte* options, std::size_t length,
-                             const std::byte* header) {
-  const auto word = load<std::uint32_t>(length != 0 ? options : header);
-  const bool wanted = is_syn & (length != 0);
-  const bool first = (word & 0xffff) == (option_mss | 4 << 8);
-  if (wanted & !first) [[unlikely]]
-    return parse_mss(options, length);
-  return wanted ? net16(static_cast<std::uint16_t>(word >> 16)) : 0;
+// No options, or a SYN's MSS alone: both without a branch that depends on the packet, so that a
+// burst of SYNs among ACKs does not mispredict. `header` is what stands in if there are none.
+inline void fill_options(const std::byte* frame, const std::byte* header, Segment& out) {
+  const bool any = out.options_length != 0;
+  const auto word = load<std::uint32_t>(any ? frame + out.options_offset : header);
+  const bool mss_alone = ((out.flags & syn) != 0) & (out.options_length == 4) &
+                         ((word & 0xffff) == (option_mss | 4 << 8));
+  out.mss = mss_alone ? net16(static_cast<std::uint16_t>(word >> 16)) : std::uint16_t{0};
+  out.options = 0;
+  out.sack_count = 0;
+  if (any & !mss_alone) [[unlikely]] {
+    const std::byte* options = frame + out.options_offset;
+    if (out.options_length != 12 || word != timestamps_word) return parse_options(frame, out);
+    out.options = option_has_timestamps;
+    out.tsval = net32(load<std::uint32_t>(options + 4));
+    out.tsecr = net32(load<std::uint32_t>(options + 8));
+  }
 }
 
 // REQUIRES: a TCP header of header_length bytes within tcp_length bytes at `at`.
@@ -50,8 +57,10 @@ inline void fill_tcp(const Frame& frame, std::size_t ip_at, std::size_t at, std:
   out.payload_length = static_cast<std::uint16_t>(tcp_length - header_length);
   out.options_offset = static_cast<std::uint16_t>(at + tcp_size);
   out.options_length = static_cast<std::uint8_t>(header_length - tcp_size);
-  out.mss =
-      syn_mss((tcp.flags & syn) != 0, data + at + tcp_size, header_length - tcp_size, data + at);
+  out.ip_offset = static_cast<std::uint8_t>(ip_at);
+  out.traffic_class = view<Ipv4Header>(data + ip_at).tos;
+  out.ip6 = false;
+  fill_options(data, data + at, out);
 }
 
 // 0/8 and 127/8 never leave a host, 224/4 and the broadcast address never send.

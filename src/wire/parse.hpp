@@ -44,24 +44,4 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out);
 // What parse() would have answered without its straight road.
 Parsed parse_step_by_step(const Frame& frame, const ParseOptions& options, Segment& out);
 
-// The MSS option's value, 0 if there is none. The first one counts. An option whose length is
-// below 2 or past the end ends the walk: what follows has no known start.
-inline std::uint16_t parse_mss(const std::byte* options, std::size_t length) {
-  std::size_t at = 0;
-  while (at < length) {
-    const auto kind = std::to_integer<std::uint8_t>(options[at]);
-    if (kind == option_end) return 0;
-    if (kind == option_nop) {
-      ++at;
-      continue;
-    }
-    if (length - at < 2) return 0;
-    const auto size = std::to_integer<std::uint8_t>(options[at + 1]);
-    if (size < 2 || size > length - at) return 0;
-    if (kind == option_mss && size == 4) return net16(load<std::uint16_t>(options + at + 2));
-    at += size;
-  }
-  return 0;
-}
-
 }  // namespace salut::wire

@@ -5,6 +5,7 @@
 //   fuzz_parse -max_len=256 FOUND tests/fuzz/corpus/parse     (clang; new inputs go to FOUND)
 //   fuzz_parse_replay tests/fuzz/corpus/parse [mutations [seed [first]]]
 #include "wire/parse.hpp"
+#include "wire/options.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -119,6 +120,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   check_control(data, size);
   const Copy options(data, size);
-  parse_mss(options.frame.data, size);
+  Segment segment;
+  segment.flags = syn;
+  segment.options_length = static_cast<std::uint8_t>(size);
+  parse_options(options.frame.data, segment);
   return 0;
 }

@@ -1,5 +1,6 @@
 // What emit_tcp() writes: against bytes made by hand, and read back by parse() from a seed.
 #include "wire/emit.hpp"
+#include "wire/options.hpp"
 
 #include <gtest/gtest.h>
 
@@ -55,17 +56,11 @@ TEST(Emit, is_byte_for_byte_what_the_tests_builder_makes) {
   }
 }
 
-TEST(Emit, mss_option) {
-  Buffer buffer(std::size_t{4});
-  EXPECT_EQ(emit_mss_option(buffer.frame.data, 1460), 4u);
-  EXPECT_EQ(parse_mss(buffer.frame.data, 4), 1460);
-  buffer.frame.length = 4;
-  EXPECT_EQ(buffer.bytes(), mss_1460);
-}
-
 TEST(Emit, options_may_already_lie_in_the_frame) {
   Buffer buffer(std::size_t{58});
-  const std::size_t size = emit_mss_option(buffer.frame.data + tcp_frame_min, 1460);
+  OptionBytes options;
+  const std::size_t size = emit_options(options, {.mss = 1460});
+  std::memcpy(buffer.frame.data + tcp_frame_min, options.data(), size);
   emit_tcp(buffer.frame, like({.flags = flag_syn}, {buffer.frame.data + tcp_frame_min, size}));
   EXPECT_EQ(buffer.bytes(), syn_packet());
 }

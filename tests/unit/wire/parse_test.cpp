@@ -1,5 +1,6 @@
 // What parse() makes of good packets, and each reason for which it drops bad ones.
 #include "wire/parse.hpp"
+#include "wire/options.hpp"
 
 #include <gtest/gtest.h>
 
@@ -129,7 +130,11 @@ TEST(ParseMss, options_without_one) {
 
 std::uint16_t mss_of(const Bytes& options) {
   const Buffer buffer(options);
-  return parse_mss(buffer.frame.data, options.size());
+  Segment segment;
+  segment.flags = syn;
+  segment.options_length = static_cast<std::uint8_t>(options.size());
+  parse_options(buffer.frame.data, segment);
+  return segment.mss;
 }
 
 TEST(ParseMss, walks_over_unknown_options) {
