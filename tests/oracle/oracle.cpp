@@ -70,17 +70,20 @@ class Flow {
   std::int64_t augment(std::size_t s, std::int64_t most, std::size_t wanted) {
     if (seen_left_.test(s)) return 0;
     seen_left_.set(s);
-    for (std::size_t t = 0; t < state_count; ++t) {
-      if (!allowed_edges().test(s * state_count + t)) continue;
-      const bool endless = wanted == any && is_open_ended(t);
-      const bool fits = wanted == any ? endless || demand_[t] > 0 : t == wanted && demand_[t] > 0;
-      if (fits) {
+    // Where entries are to be explained rather than where none need to be.
+    for (const bool endless : {false, true}) {
+      for (std::size_t t = 0; t < state_count; ++t) {
+        if (!allowed_edges().test(s * state_count + t) || (wanted != any && t != wanted)) continue;
+        if (endless ? wanted != any || !is_open_ended(t) : demand_[t] == 0) continue;
         const std::int64_t pushed = endless ? most : std::min(most, demand_[t]);
-        if (!is_open_ended(t)) demand_[t] -= pushed;
+        if (!endless) demand_[t] -= pushed;
         flow_[s][t] += pushed;
         return pushed;
       }
-      // Through t: somebody else who moved there moves elsewhere instead.
+    }
+    // Through t: somebody else who moved there moves elsewhere instead.
+    for (std::size_t t = 0; t < state_count; ++t) {
+      if (!allowed_edges().test(s * state_count + t)) continue;
       for (std::size_t other = 0; other < state_count; ++other) {
         if (other == s || flow_[other][t] == 0) continue;
         const std::int64_t pushed = augment(other, std::min(most, flow_[other][t]), wanted);
@@ -195,6 +198,7 @@ std::string not_at_rest(const stack::Engine& engine) {
   std::string wrong = differs("TCBs in use", c.tcbs.in_use(), 0);
   if (wrong.empty()) wrong = differs("the flow table's size", c.flows.size(), 0);
   if (wrong.empty()) wrong = differs("TIME_WAIT records", c.time_wait.size(), 0);
+  if (wrong.empty()) wrong = differs("streams in use", c.streams.in_use(), 0);
   if (wrong.empty()) {
     wrong = differs("free blocks", c.buffers.available_blocks(), c.config.buffer_blocks);
   }

@@ -20,7 +20,7 @@ using tcp::Seq;
 using tcp::Tcb;
 
 // A member that is new must be looked at here: is it part of a state?
-static_assert(sizeof(Tcb) == 128);
+static_assert(sizeof(Tcb) == 128 && sizeof(tcp::Stream) == 64);
 
 class Hash {
  public:
@@ -64,18 +64,15 @@ Parsed parse(const Packet& packet) {
 
 bool is_used(const Tcb& t) { return !(t.key == decltype(t.key){}); }
 
-// The record that this side's tuple has in the TIME_WAIT arena, if any.
-const flow::Record* record_of(const tcp::Context& c) {
-  const flow::Record* found = nullptr;
-  if (c.time_wait.size() == 0) return found;
-  for (std::uint32_t i = 0; i < c.time_wait.capacity(); ++i) {
-    const flow::Record& record = c.time_wait[i];
-    const std::uint32_t entry = i | tcp::time_wait_bit;
-    const auto is_it = [entry](std::uint32_t index) { return index == entry; };
-    if (record.key == decltype(record.key){}) continue;
-    if (c.flows.find(c.hash(record.key), is_it) == entry) found = &record;
-  }
-  return found;
+// The record that the tuple has in this side's TIME_WAIT arena, if any.
+const flow::Record* record_of(const tcp::Context& c, unsigned side) {
+  const flow::Key key =
+      flow::make_key(addresses[1 - side], ports[1 - side], addresses[side], ports[side]);
+  const auto is_record = [&](std::uint32_t index) {
+    return (index & tcp::time_wait_bit) != 0 && c.time_wait[index & ~tcp::time_wait_bit].key == key;
+  };
+  const std::uint32_t entry = c.flows.find(c.hash(key), is_record);
+  return entry == flow::Table::none ? nullptr : &c.time_wait[entry & ~tcp::time_wait_bit];
 }
 
 void find_anchors(const tcp::Context& c, unsigned side, Anchors& anchors) {
@@ -85,7 +82,7 @@ void find_anchors(const tcp::Context& c, unsigned side, Anchors& anchors) {
     anchors.offer(side, t.snd_una.value);
     if (t.state != State::syn_sent) anchors.offer(1 - side, t.rcv_nxt.value);
   }
-  if (const flow::Record* record = record_of(c)) {
+  if (const flow::Record* record = record_of(c, side)) {
     anchors.offer(side, record->snd_nxt);
     anchors.offer(1 - side, record->rcv_nxt);
   }
@@ -95,17 +92,23 @@ void add_data(Hash& hash, const tcp::Context& c, const Tcb& t, unsigned side,
               const Anchors& anchors) {
   hash.add(t.send.bytes);
   hash.add(t.recv.bytes);
-  hash.add(std::uint64_t{t.cwnd} << 32 | t.ssthresh);
-  hash.add(std::uint64_t{t.srtt} << 32 | t.rttvar);
-  if (t.has(Flag::rewound) || t.timed_at != 0) hash.add(anchors.relative(side, t.mark.value));
+  hash.add(t.snd_wl1 - t.rcv_nxt);
+  hash.add(t.snd_wl2 - t.snd_una);
+  const tcp::Stream& stream = c.streams[t.stream];
+  hash.add(std::uint64_t{stream.cwnd} << 32 | stream.ssthresh);
+  hash.add(std::uint64_t{stream.srtt} << 32 | stream.rttvar);
+  hash.add(stream.max_snd_wnd);
+  if (t.has(Flag::rewound) || stream.timed_at != 0) {
+    hash.add(anchors.relative(side, stream.mark.value));
+  }
   const auto now = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000);
-  hash.add(t.timed_at == 0 ? 0 : (now - t.timed_at) | 1);
+  hash.add(stream.timed_at == 0 ? 0 : (now - stream.timed_at) | 1);
 }
 
 std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const Anchors& anchors) {
   Hash hash;
   hash.add(static_cast<std::uint64_t>(t.state) << 32 | t.flags);
-  hash.add(std::uint64_t{t.retries} << 32 | t.ending << 8 | (t.told ? 1 : 0));
+  hash.add(std::uint64_t{t.retries} << 32 | t.ending);
   hash.add(t.user);
   hash.add(t.mss);
   hash.add(t.listener);
@@ -126,8 +129,9 @@ void add_engine(Hash& hash, const tcp::Context& c, unsigned side, const Anchors&
     if (is_used(c.tcbs[i])) sum += hash_of(c, c.tcbs[i], side, anchors);
   }
   hash.add(sum);
+  // One tuple, one record: were there more, they would have to be told apart.
   hash.add(c.time_wait.size());
-  if (const flow::Record* record = record_of(c)) {
+  if (const flow::Record* record = record_of(c, side)) {
     hash.add(anchors.relative(side, record->snd_nxt));
     hash.add(anchors.relative(1 - side, record->rcv_nxt));
     hash.add(record->rcv_wnd);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <sstream>
 
 #include "io/sim/world.hpp"
 #include "port.hpp"
@@ -10,8 +11,6 @@
 namespace salut::search {
 namespace {
 
-constexpr std::array<std::uint32_t, 2> addresses = {0x0a000001, 0x0a000002};
-constexpr std::array<std::uint16_t, 2> ports = {1000, 2000};
 constexpr std::size_t arena_bytes = std::size_t{16} << 20;
 // On a tick, and not far below the wrap of the tick counter.
 constexpr Instant start{Duration{(std::int64_t{0xffff'f800}) << timer::tick_shift}};
@@ -50,6 +49,15 @@ bool parse_choice(const std::string& text, Choice& out) {
   return false;
 }
 
+bool parse_path(const std::string& text, std::vector<Choice>& path) {
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) {
+    path.emplace_back();
+    if (!parse_choice(word, path.back())) return false;
+  }
+  return true;
+}
+
 Model::Model(const Scenario& scenario) : scenario_(scenario), arena_(arena_bytes) {
   world_ = arena_.make<World>();
   world_->now = start;
@@ -73,6 +81,9 @@ Model::Model(const Scenario& scenario) : scenario_(scenario), arena_(arena_bytes
     s.listener = *engine(side).listen({IpAddress{}, ports[side]}, 4);
     s.listening = true;
   }
+  std::vector<Choice> path;
+  if (!parse_path(scenario.prefix, path)) error_ = "no such choice in the prefix";
+  for (const Choice& choice : path) apply(choice);
   arena_.freeze();
 }
 
@@ -276,8 +287,8 @@ void Model::on_closed(unsigned side, Conn& conn, Reason reason) {
   bool right = false;
   switch (reason) {
     case Reason::closed:
-      // Without the peer's FIN: close() before the handshake, or FIN_WAIT_2's limit.
-      right = asked && (conn.peer_closed || conn.close_called);
+      // Without the peer's FIN: closed before the handshake, or FIN_WAIT_2's limit.
+      right = asked && (conn.peer_closed || conn.close_called || !conn.connected);
       break;
     case Reason::reset:
       right = conn.connected || asked;

@@ -22,6 +22,10 @@
 
 namespace salut::search {
 
+// Of the only 4-tuple there is.
+inline constexpr std::array<std::uint32_t, 2> addresses = {0x0a000001, 0x0a000002};
+inline constexpr std::array<std::uint16_t, 2> ports = {1000, 2000};
+
 inline constexpr unsigned wire_max = 4;   // frames under way in a direction; more are lost
 inline constexpr unsigned conns_max = 3;  // connections that an application knows at a time
 
@@ -31,6 +35,7 @@ struct Scenario {
   std::array<std::uint8_t, 2> connects = {1, 0};  // how many times each side may call it
   std::array<std::uint8_t, 2> writes = {0, 0};    // of one byte
   bool unlisten = false;
+  std::string prefix;   // choices, by their names and commas, that lead to where the search begins
   unsigned depth = 10;  // for the quick run
   StackConfig config = {};
 };
@@ -98,6 +103,7 @@ struct Choice {
 
 std::string describe(const Choice& choice);               // "a:close0"
 bool parse_choice(const std::string& text, Choice& out);  // false: no such choice
+bool parse_path(const std::string& text, std::vector<Choice>& path);
 
 class Port;
 
