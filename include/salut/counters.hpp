@@ -34,6 +34,7 @@ namespace salut {
   X(tcp_reset_unmatched, "RST for no connection")                                        \
   X(tcp_out_of_window, "sequence outside the receive window")                            \
   X(tcp_out_of_order, "data or FIN beyond RCV.NXT; reassembly is not built yet")         \
+  X(tcp_paws, "timestamp older than one received before (RFC 7323 section 5)")           \
   X(tcp_bad_ack, "ACK for data never sent, or far too old")                              \
   X(tcp_no_ack, "segment without ACK on a synchronized connection")                      \
   X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                       \
