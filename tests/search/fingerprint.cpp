@@ -118,6 +118,12 @@ std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const 
   hash.add(t.rcv_adv - t.rcv_nxt);
   hash.add(t.snd_wnd);
   hash.add(t.timer_at == 0 ? 0 : 1 + std::uint64_t{t.timer_at - c.tick.value});
+  if (t.has(Flag::timestamps)) {
+    // Where clocks are in the segments, no two instants are the same.
+    hash.add(std::uint64_t{t.ts_recent} << 32 | t.ts_offset);
+    hash.add(std::uint64_t{t.ts_recent_at} << 32 | c.tick.value);
+    hash.add(t.last_ack_sent - t.rcv_nxt);
+  }
   if (t.has(Flag::data_ready)) add_data(hash, c, t, side, anchors);
   return hash.value();
 }
