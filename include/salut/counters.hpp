@@ -75,6 +75,7 @@ struct Counters {
   std::uint64_t slow_segments = 0;  // left the straight road for input_slow
   std::uint64_t reordered = 0;      // segments that came before what precedes them, and were kept
   std::uint64_t retransmits = 0;
+  std::uint64_t keep_alives = 0;  // probes of silent peers
   std::uint64_t resets_sent = 0;
   std::uint64_t resets_received = 0;
   std::uint64_t active_opens = 0;

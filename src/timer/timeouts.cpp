@@ -2,6 +2,7 @@
 
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
 
@@ -22,6 +23,10 @@ void raise(Context& c, std::uint32_t index, Event event) {
 // Something is in flight and was not acknowledged in time.
 void retransmission_timeout(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
+  // Quiet time is over (RFC 9293 §3.4.3): this SYN never left.
+  if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
+    return c.queue_output(index);
+  }
   const Duration base = tcp::rto_base(c, t);
   const Duration limit = t.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
   if (tcp::unanswered_for(c.config, base, t.retries) >= limit || t.retries == 255) {
@@ -67,6 +72,8 @@ bool fire_deadlines(Context& c, std::uint32_t index) {
     t.set(Flag::ack_pending);
     c.queue_output(index);
   }
+  if (due(c, index, stream.keep_at) && !tcp::on_keep_alive(c, index)) return false;
+  if (due(c, index, stream.linger_at) && !tcp::on_linger(c, index)) return false;
   return true;
 }
 
