@@ -20,6 +20,7 @@
 #include "stack/tcb_pool.hpp"
 #include "tcp/challenge.hpp"
 #include "tcp/isn.hpp"
+#include "tcp/recovery.hpp"
 #include "tcp/stream.hpp"
 #include "tcp/tcb.hpp"
 #include "timer/tick.hpp"
@@ -89,6 +90,8 @@ struct Context {
   stack::Links links;
   stack::TcbPool tcbs;
   stack::Pool<Stream> streams;
+  stack::Pool<Recovery> recoveries;
+  Ranges ranges;
   stack::Pool<Island> islands;
   stack::Buffers buffers;
   flow::Hasher hash;
