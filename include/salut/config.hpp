@@ -15,6 +15,9 @@
 
 namespace salut {
 
+// How fast a sender may go: RFC 9438, RFC 5681 with 6582.
+enum class Congestion : std::uint8_t { cubic, newreno };
+
 // [stack]: one of these is made on every worker.
 struct StackConfig {
   std::uint32_t connections = 65'536;    // connections: slots of TCBs per worker, 16..67,108,863
@@ -30,6 +33,9 @@ struct StackConfig {
   Duration retry_timeout = std::chrono::seconds{100};  // retry_timeout_s: R2 for the rest, 1..3600
   Duration fin_wait_2 = std::chrono::seconds{60};      // fin_wait_2_s: after close(), 1..3600
   Duration delayed_ack = std::chrono::milliseconds{40};  // delayed_ack_ms: 0..500; 0 never waits
+  std::uint32_t initial_window = 10;          // initial_window: segments, 1..100 (RFC 6928)
+  Congestion congestion = Congestion::cubic;  // congestion: "cubic" | "newreno"
+  bool no_delay = false;         // no_delay: Nagle's algorithm is off (RFC 9293 section 3.7.4)
   bool window_scale = true;  // window_scale: offered and accepted (RFC 7323)
   bool timestamps = true;    // timestamps: the same, with PAWS
   bool sack = true;          // sack: the same (RFC 2018)
@@ -42,8 +48,8 @@ struct StackConfig {
   bool syn_cookies = true;   // syn_cookies: answer SYNs over the backlog without keeping them
   bool ecn = false;          // ecn: the same (RFC 3168)
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
-  bool coalesce = true;  // coalesce: hold an ACK until the application has seen its event (no
-                         // timer: until the next poll()), so that it rides on data or FIN
+  bool coalesce = true;    // coalesce: hold an ACK until the application has seen its event (no
+                           // timer: until the next poll()), so that it rides on data or FIN
   std::uint64_t seed = 0;  // seed: of hashes, ISNs and ports; 0 takes the system's randomness
 };
 

@@ -313,8 +313,7 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.snd_wnd = t.snd_wnd;
   info.rcv_wnd = t.rcv_wnd();
   info.cwnd = data ? c_.stream(t).cwnd : 0;
-  const Duration rto = tcp::rto_after(c_.config, tcp::rto_base(c_, t), t.retries);
-  info.rto_ms = static_cast<std::uint32_t>(rto.count() / 1'000'000);
+  info.rto_ms = static_cast<std::uint32_t>(tcp::rto(c_, t).count() / 1'000'000);
   info.srtt_us = data ? c_.stream(t).srtt : 0;
   info.retransmits = t.retries;
   return info;

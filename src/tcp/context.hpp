@@ -20,6 +20,7 @@
 #include "stack/tcb_pool.hpp"
 #include "tcp/challenge.hpp"
 #include "tcp/isn.hpp"
+#include "tcp/recovery.hpp"
 #include "tcp/stream.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
@@ -91,6 +92,8 @@ struct Context {
   stack::Links links;
   stack::TcbPool tcbs;
   stack::Pool<Stream> streams;
+  stack::Pool<Recovery> recoveries;
+  Ranges ranges;
   stack::Pool<Island> islands;
   stack::Buffers buffers;
   flow::Hasher hash;

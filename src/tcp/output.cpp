@@ -59,7 +59,8 @@ std::uint16_t offer_window(const Context& c, Tcb& t) {
 }
 
 void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t wnd, Frame& frame,
-                  std::span<const std::byte> options, std::uint16_t payload) {
+                  std::span<const std::byte> options, std::uint16_t payload,
+                  std::uint8_t traffic_class) {
   stack::Neighbours& neighbours = c.links.neighbours();
   frame.port = neighbours.port(t.neighbour);
   const bool known = neighbours.resolved(t.neighbour);
@@ -70,6 +71,7 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
                                      .ack = (flags & wire::ack) != 0 ? t.rcv_nxt.value : 0,
                                      .wnd = wnd,
                                      .flags = flags,
+                                     .traffic_class = traffic_class,
                                      .ip_id = c.ip_id++,
                                      .payload_length = payload,
                                      .options = options});

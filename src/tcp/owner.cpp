@@ -52,6 +52,7 @@ void set_options(Context& c, std::uint32_t index, const ConnectionOptions& optio
   Tcb& t = c.tcbs[index];
   prepare_data(c, t);
   Stream& stream = c.stream(t);
+  if (options.no_delay) *options.no_delay ? stream.set(no_delay) : stream.clear(no_delay);
   if (options.send_buffer) stream.send_buffer = *options.send_buffer;
   if (options.recv_buffer) stream.recv_buffer = *options.recv_buffer;
   if (options.user_timeout) stream.user_timeout_ms = to_ms(*options.user_timeout);

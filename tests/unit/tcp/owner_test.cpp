@@ -93,6 +93,34 @@ TEST(KeepAlive, option_overrides_the_configuration_both_ways) {
   off.expect_nothing();
 }
 
+// RFC 5482: 3 s after the first transmission, whatever the backed-off timer would do.
+TEST(UserTimeout, established_data_unacknowledged_for_longer_timed_out) {
+  Harness h;
+  h.established();
+  EXPECT_EQ(h.engine().set_options(h.conn, {.user_timeout = 3s}), Errc::ok);
+  h.write("x");
+  const Instant start = h.now();
+  h.advance(3s - 2 * tick);
+  EXPECT_EQ(h.state(), State::established);
+  h.sent.clear();
+  h.expect_no_event();
+  h.advance(4 * tick);
+  h.expect_closed(Reason::timed_out);
+  EXPECT_LE(h.now() - start, 3s + 2 * tick);
+}
+
+TEST(UserTimeout, established_acknowledged_in_time_goes_on) {
+  Harness h;
+  h.established();
+  EXPECT_EQ(h.engine().set_options(h.conn, {.user_timeout = 3s}), Errc::ok);
+  h.write("x");
+  h.advance(2'900ms);
+  h.sent.clear();
+  h.send({});
+  h.advance(10s);
+  EXPECT_EQ(h.state(), State::established);
+}
+
 TEST(Linger, close_with_linger_0_rst) {
   Harness h;
   h.established();
