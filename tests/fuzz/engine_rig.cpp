@@ -29,8 +29,14 @@ std::uint32_t get32(const Bytes& bytes, std::size_t at) {
 bool after(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) > 0; }
 
 std::multimap<std::size_t, void*>& kept_blocks() {
-  static std::multimap<std::size_t, void*> blocks;
+  static auto& blocks = *new std::multimap<std::size_t, void*>;  // for the next run, and for ever
   return blocks;
+}
+
+// Every run gives all frames back, or dies.
+sim::Pool& kept_pool() {
+  static sim::Pool pool(pool_frames);
+  return pool;
 }
 
 Bytes arp_reply() { return wire::test::arp_packet(2, our_mac); }
@@ -63,7 +69,7 @@ void KeptMemory::release(void* memory, std::size_t bytes, Use use) noexcept {
 }
 
 Rig::Rig(const StackConfig& config, Instant start, std::uint16_t mtu)
-    : pool_(pool_frames), now_(start), mtu_(mtu) {
+    : pool_(kept_pool()), now_(start), mtu_(mtu) {
   stack::Interface interface;
   interface.device = this;
   interface.mac = our_mac;

@@ -110,7 +110,7 @@ class Rig final : public Device {
   void live_on();
 
   KeptMemory memory_;
-  sim::Pool pool_;
+  sim::Pool& pool_;
   Instant now_;
   std::uint16_t mtu_;
   std::unique_ptr<stack::Engine> engine_;
