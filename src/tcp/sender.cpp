@@ -28,7 +28,6 @@ bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool
   if (push) flags |= wire::psh;
   if (fin) flags |= wire::fin;
   emit_segment(c, t, position, flags, offer_window(c, t), frame, {options.data(), size}, n);
-  t.clear(Flag::ack_pending | Flag::window_update);
   return true;
 }
 
