@@ -258,7 +258,6 @@ Flow* Rig::find_flow(unsigned remote_port, unsigned local_port) {
 }
 
 void Rig::check_frame(const Frame& frame) {
-  require(frame.length <= 14u + mtu_, "a frame longer than the MTU");
   Bytes bytes(frame.length);
   std::memcpy(bytes.data(), frame.data, frame.length);
   require(bytes.size() >= 34, "a frame too short");
@@ -283,6 +282,7 @@ void Rig::check_tcp(const Bytes& frame) {
   constexpr std::size_t tcp = 34;
   const std::size_t length = frame.size() - tcp;
   require(length >= 20, "a TCP header too short");
+  require(frame.size() <= 14u + mtu_, "a segment longer than the MTU");
   const std::uint32_t pseudo = naive_sum(&frame[26], 8) + 6 + static_cast<std::uint32_t>(length);
   require(naive_checksum(pseudo + naive_sum(&frame[tcp], length)) == 0, "a TCP checksum is wrong");
   const std::size_t header = static_cast<std::size_t>(frame[tcp + 12] >> 4) * 4;
