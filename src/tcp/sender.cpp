@@ -19,7 +19,7 @@ bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool
   Frame frame;
   if (!c.links.acquire(frame)) return false;
   wire::OptionBytes options;
-  const std::size_t size = segment_options(c, t, options);
+  const std::size_t size = segment_options(c, t, options, n);
   if (n > 0) {
     c.buffers.copy(t.send, c.stream(t).cursor, position - data_start(t),
                    {wire::payload_at(frame, size), std::size_t{n}});

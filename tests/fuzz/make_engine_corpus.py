@@ -130,6 +130,8 @@ PROGRAMS = {
     "stuck_device": PASSIVE + op(LINK, 2) + op(WRITE, 0, 255) + next_timer(2) + op(LINK, 0) + ack(),
     "no_frames": PASSIVE + op(WRITE, 0, 20) + op(LINK, 4) + data() + next_timer(2) + op(LINK, 0)
                  + ack(),
+    "data_with_sack": PASSIVE_LINUX + op(WRITE, 0, 100)
+                      + segment(ACK, seq_offset=61, option=TIMES, size=1) + wait(8),
     "icmp_too_big": PASSIVE + op(WRITE, 0, 100) + op(ICMP, 0, 3, 4, 72, 0) + next_timer(3),
     "icmp_unreachable": SYN_SENT + op(ICMP, 4, 3, 1, 0, 0) + op(ICMP, 4, 3, 3, 0, 0),
     "burst": PASSIVE + data(burst=True) + data(burst=True) + op(AGAIN, burst=True) + fin(),
