@@ -200,7 +200,11 @@ Result get_option(const Options& options, const StackConfig& config,
         if (!info || info->state == State::listen) break;
         return give(static_cast<int>(info->mss));
       case TCP_INFO: {
-        const tcp_info filled = to_tcp_info(info);
+        // Kernels later than these headers have more fields: zero.
+        struct {
+          tcp_info known;
+          std::byte later[256];
+        } const filled = {to_tcp_info(info), {}};
         return copy_out(&filled, sizeof(filled), value, length);
       }
       case TCP_CC_INFO:
