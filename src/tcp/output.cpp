@@ -148,7 +148,7 @@ void flush_outputs(Context& c) {
 }
 
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
-           std::uint8_t flags, std::uint16_t wnd) {
+           std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options) {
   wire::EthernetHeader ethernet;
   std::memcpy(&ethernet, received.data, sizeof(ethernet));
   Frame frame;
@@ -162,7 +162,7 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
                                      .wnd = wnd,
                                      .flags = flags,
                                      .ip_id = c.ip_id++,
-                                     .options = {}});
+                                     .options = options});
   ++c.counters.segments_out;
   c.links.stage(frame);
 }
