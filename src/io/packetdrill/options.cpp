@@ -45,7 +45,7 @@ constexpr IntOption int_options[] = {
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, any},
     {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0},
-    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, any},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, any},
     {IPPROTO_IP, IP_TOS, 0, any},
     {IPPROTO_IP, IP_TTL, 64, 1, 255},
     {IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 5},
