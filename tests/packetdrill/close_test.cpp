@@ -105,6 +105,21 @@ TEST(Close, fin_follows_the_data) {
   d.expect({.flags = "A", .seq = 3002, .ack = 2});
 }
 
+// RFC 1122 §4.2.2.13: the same peer and port, a sequence number above the old ones.
+TEST(Close, time_wait_takes_a_newer_syn) {
+  Driver d;
+  const int fd = d.established();
+  d.close(fd);
+  d.expect({.flags = "FA", .seq = 1, .ack = 1});
+  d.inject({.flags = "FA"});
+  d.expect({.flags = "A", .seq = 2, .ack = 2});
+  d.sleep(10s);
+  d.inject({.flags = "S", .seq = 1000, .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1001});
+  d.inject({.seq = 1001});
+  EXPECT_GE(d.accept(d.listener), 0);
+}
+
 TEST(Close, with_unread_bytes_resets) {
   Driver d;
   const int fd = d.established();

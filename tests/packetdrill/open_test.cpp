@@ -78,6 +78,32 @@ TEST(Open, connect_nonblocking_tells_once_that_it_is_done) {
   EXPECT_EQ(d.connect(fd), -EISCONN);
 }
 
+TEST(Open, simultaneous) {
+  Driver d;
+  const int fd = d.socket();
+  Blocking connect(d, [&] { return d.connect(fd); });
+  d.expect({.flags = "S", .seq = 0});
+  d.inject({.flags = "S", .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1});
+  EXPECT_TRUE(connect.waits());
+  d.inject({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  EXPECT_EQ(connect.result(), "0");
+  EXPECT_EQ(d.write(fd, "x"), 1);
+  d.expect({.flags = "A", .seq = 1, .ack = 1, .length = 1});
+}
+
+TEST(Open, connect_gives_up_after_so_sndtimeo) {
+  Driver d;
+  const int fd = d.socket();
+  const timeval half = {0, 500'000};
+  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_SNDTIMEO, &half, sizeof(half));
+  Blocking connect(d, [&] { return d.connect(fd); });
+  d.expect({.flags = "S", .seq = 0});
+  d.sleep(900ms);
+  EXPECT_EQ(connect.result(), std::to_string(-EINPROGRESS));
+  EXPECT_LE(connect.ended(), 501ms);
+}
+
 TEST(Open, connect_refused) {
   Driver d;
   const int fd = d.socket();
