@@ -83,6 +83,8 @@ struct Counters {
   std::uint64_t resets_received = 0;
   std::uint64_t active_opens = 0;
   std::uint64_t passive_opens = 0;  // children made by a SYN on a listener
+  std::uint64_t cookies_sent = 0;   // SYN,ACKs that keep nothing (RFC 4987)
+  std::uint64_t cookies_good = 0;   // ACKs that brought one back
   std::uint64_t accepted = 0;
   std::uint64_t connected = 0;
   std::uint64_t challenge_acks = 0;

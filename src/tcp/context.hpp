@@ -22,6 +22,7 @@
 #include "tcp/isn.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/stream.hpp"
+#include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
 #include "timer/tick.hpp"
 #include "timer/wheel.hpp"
@@ -102,6 +103,8 @@ struct Context {
   timer::Wheel wheel;
   IsnGenerator isn;
   ChallengeLimit challenges;
+  SynCookies cookies;
+  std::uint32_t half_open = 0;  // children in SYN_RECEIVED, of all listeners
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;

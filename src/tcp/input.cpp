@@ -188,7 +188,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   if (t.has(Flag::syn_unacked)) {
     if (t.retries > 0) t.set(Flag::syn_repeated);
     t.clear(Flag::syn_unacked | Flag::emit_syn);
-    if (t.has(Flag::passive)) --c.listeners[t.listener].half_open;
+    if (t.has(Flag::passive)) half_open_ends(c, t);
     bits |= road_ack_of_syn;
     --acked;
     if (t.has(Flag::timestamps)) on_ack_of_syn(c, t, s);

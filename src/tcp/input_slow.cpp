@@ -301,9 +301,11 @@ void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& 
 
   if (!check_sequence(c, index, s, frame)) return;       // first
   if (!check_reset_and_syn(c, index, s, frame)) return;  // second; third is not used; fourth
-  update_ts_recent(c, t, s);
   unsigned bits = 0;
   if (!check_ack(c, index, s, frame, bits)) return;  // fifth
+  // Not before: who can guess a sequence number but no ACK must not move TS.Recent ahead, or PAWS
+  // would reject the peer's own segments.
+  update_ts_recent(c, t, s);
 
   if ((bits & road_ack_of_syn) != 0) {
     const Cell& cell = step(t.state, Event::ack_of_syn);

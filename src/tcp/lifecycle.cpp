@@ -46,6 +46,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       wheel(memory, config.connections, tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
       challenges(seed ^ 0x9e3779b97f4a7c15),
+      cookies(seed ^ 0xe7037ed1a0b428db),
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {
   set_now(start);
@@ -160,7 +161,7 @@ bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
 void release(Context& c, std::uint32_t index, Reason reason) {
   Tcb& tcb = c.tcbs[index];
   if (tcb.has(Flag::passive) && tcb.has(Flag::syn_unacked)) {
-    --c.listeners[tcb.listener].half_open;
+    half_open_ends(c, tcb);
   }
   if (!tcb.has(Flag::finished)) c.flows.erase(c.hash(tcb.key), index);
   --c.counters.states[static_cast<std::size_t>(tcb.state)];

@@ -43,6 +43,16 @@ Fate reader_done(Context& c, std::uint32_t index);
 // Does the owner know this connection? A child is his only once its handshake is complete.
 inline bool owned(const Tcb& tcb) { return !tcb.has(Flag::passive) || !tcb.has(Flag::syn_unacked); }
 
+// A child begins or ends its SYN_RECEIVED.
+inline void half_open_begins(Context& c, const Tcb& tcb) {
+  ++c.listeners[tcb.listener].half_open;
+  ++c.half_open;
+}
+inline void half_open_ends(Context& c, const Tcb& tcb) {
+  --c.listeners[tcb.listener].half_open;
+  --c.half_open;
+}
+
 // The reason that the owner is given when `event` ends a connection that was in `from`.
 constexpr Reason reason_for(State from, Event event) {
   switch (event) {

@@ -62,4 +62,10 @@ std::size_t segment_options(Context& c, Tcb& t, wire::OptionBytes& to) {
                                  .sack = {edges.data(), std::size_t{2} * blocks}});
 }
 
+std::size_t reset_options(const Context& c, const Tcb& t, wire::OptionBytes& to) {
+  if (!t.has(Flag::timestamps)) return 0;
+  return wire::emit_options(
+      to, {.timestamps = true, .tsval = our_timestamp(c, t), .tsecr = t.ts_recent});
+}
+
 }  // namespace salut::tcp

@@ -80,7 +80,8 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   if (!c.links.acquire(frame)) return;
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
   wire::OptionBytes options;
-  const std::size_t size = (flags & wire::rst) != 0 ? 0 : segment_options(c, t, options);
+  const std::size_t size =
+      (flags & wire::rst) != 0 ? reset_options(c, t, options) : segment_options(c, t, options);
   emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
 }
 
@@ -149,7 +150,7 @@ void flush_outputs(Context& c) {
 }
 
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
-           std::uint8_t flags, std::uint16_t wnd) {
+           std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options) {
   wire::EthernetHeader ethernet;
   std::memcpy(&ethernet, received.data, sizeof(ethernet));
   Frame frame;
@@ -163,7 +164,7 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
                                      .wnd = wnd,
                                      .flags = flags,
                                      .ip_id = c.ip_id++,
-                                     .options = {}});
+                                     .options = options});
   ++c.counters.segments_out;
   c.links.stage(frame);
 }

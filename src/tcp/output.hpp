@@ -40,7 +40,7 @@ void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);
 
 // Answers a received segment without a TCB, to the station that sent it.
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
-           std::uint8_t flags, std::uint16_t wnd);
+           std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options = {});
 
 // The RST of RFC 9293 §3.10.7.1: SEQ from the ACK, or SEQ 0 and ACK = SEG.SEQ + SEG.LEN.
 void reply_reset(Context& c, const wire::Segment& segment, const Frame& received);

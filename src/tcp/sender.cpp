@@ -193,7 +193,7 @@ void note_sent(Context& c, Tcb& t, Stream& stream, Seq first, std::uint32_t byte
   if (bytes > 0) {
     if (stream.timed_at == 0) {
       stream.mark = first;
-      stream.timed_at = now | 1;
+      stream.timed_at = now;
     }
   }
 }
