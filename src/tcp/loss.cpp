@@ -55,6 +55,8 @@ void finish(Context& c, Tcb& t, Stream& stream, Recovery& r) {
 // Nothing was lost: everything as it was (RFC 4015, without its caution where cwnd had not grown).
 void undo(Context& c, Tcb& t, Stream& stream, Recovery& r) {
   ++c.counters.spurious_recoveries;
+  // What was sent again came twice, so that RACK itself could not see that it was only late.
+  if (r.mode == Mode::recovery) r.reordering_seen = true;
   stream.cwnd = std::max(stream.cwnd, r.prior_cwnd);
   stream.ssthresh = r.prior_ssthresh;
   stream.backoff = 0;
