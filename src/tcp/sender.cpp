@@ -89,6 +89,7 @@ bool send_again(Context& c, Tcb& t, Recovery& r, const Piece& piece) {
   if (!r.undo_by_time) {
     r.undo_by_time = true;
     r.undo_tsval = our_timestamp(c, t);
+    r.undo_end = piece.at + size;
   }
   r.undo_bytes += size;
   r.prr_out += size;
