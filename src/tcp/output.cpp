@@ -31,6 +31,11 @@ void delay_ack(Context& c, std::uint32_t index) {
   }
 }
 
+// CE was seen and the peer has not yet said that it sends less (RFC 3168 §6.1.3).
+bool echoes_congestion(const Context& c, const Tcb& t) {
+  return t.has(Flag::ecn) && t.has(Flag::data_ready) && c.stream(t).ece;
+}
+
 constexpr bool may_send_data(State state) {
   return state == State::established || state == State::close_wait || state == State::fin_wait_1 ||
          state == State::closing || state == State::last_ack;
@@ -54,6 +59,7 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
   stack::Neighbours& neighbours = c.links.neighbours();
   frame.port = neighbours.port(t.neighbour);
   const bool known = neighbours.resolved(t.neighbour);
+  if ((flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) flags |= wire::ece;
   wire::emit_tcp(frame, wire::TcpOut{.key = t.key,
                                      .src_mac = c.links.interface(frame.port).mac,
                                      .dst_mac = known ? neighbours.mac(t.neighbour) : wire::Mac{},
