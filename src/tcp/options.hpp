@@ -27,11 +27,12 @@ void agree_options(Context& c, Tcb& tcb, const wire::Segment& syn);
 // Of a SYN or SYN,ACK of ours. `mss`: what we can receive.
 std::size_t syn_options(Context& c, const Tcb& tcb, std::uint16_t mss, wire::OptionBytes& to);
 
-// Of every other segment: timestamps, and SACK while there are gaps.
-std::size_t segment_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
+// Of a segment with data or FIN, and of an RST (RFC 7323 §3.2: it should have them): timestamps,
+// for which Tcb::mss leaves room.
+std::size_t segment_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);
 
-// Of an RST: timestamps (RFC 7323 §3.2: it should have them).
-std::size_t reset_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);
+// Of an ACK alone: SACK too, while there are gaps.
+std::size_t ack_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
 
 // TSval of a segment that leaves now.
 inline std::uint32_t our_timestamp(const Context& c, const Tcb& tcb) {

@@ -85,7 +85,7 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
   wire::OptionBytes options;
   const std::size_t size =
-      (flags & wire::rst) != 0 ? reset_options(c, t, options) : segment_options(c, t, options);
+      (flags & wire::rst) != 0 ? segment_options(c, t, options) : ack_options(c, t, options);
   emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
 }
 
@@ -135,6 +135,9 @@ void output(Context& c, std::uint32_t index) {
     output_syn(c, index);
     return;
   }
+  // A gap is told of in an ACK of its own: beside a full segment there is no room for SACK, and one
+  // with data is no duplicate ACK (RFC 5681 §2).
+  if (t.has(Flag::gaps) && t.has(Flag::ack_pending)) emit_control(c, t, t.snd_nxt, wire::ack);
   const bool sent = may_send_data(t.state) && !t.has(Flag::syn_unacked) && send_data(c, index);
   if (sent) return;
   if (t.has(Flag::ack_pending | Flag::window_update)) {
