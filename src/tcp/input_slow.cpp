@@ -87,6 +87,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     // Simultaneous open: the peer's SYN,ACK repeats its SYN and acknowledges ours.
     const bool completes =
         (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
+    update_ts_recent(c, t, s);
     if (completes) accept_ack(c, index, s, frame, true);
     raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
     return false;
