@@ -32,7 +32,7 @@ void agree_options(Context& c, Tcb& t, const wire::Segment& syn) {
   if (t.has(Flag::timestamps)) {
     t.mss = static_cast<std::uint16_t>(t.mss - timestamps_size);
     t.ts_recent = syn.tsval;
-    t.ts_recent_at = c.tick.value;
+    t.ts_recent_at = c.epoch;
     t.last_ack_sent = Seq{syn.seq} + 1;
   }
 }
