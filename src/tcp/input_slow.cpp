@@ -148,6 +148,8 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
     return false;
   }
   const Seq ack{s.ack};
+  // What it overtook is older: only SND.WL1 tells.
+  if (Seq{s.seq} > t.rcv_nxt) prepare_data(c, t);
   if (t.has(Flag::syn_unacked)) {
     if (t.snd_una < ack && ack <= t.snd_nxt) {
       bits = accept_ack(c, index, s, frame, true);

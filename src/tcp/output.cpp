@@ -54,6 +54,15 @@ std::uint16_t offer_window(const Context& c, Tcb& t) {
   return static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> t.rcv_scale(), 65'535u));
 }
 
+// Of a buffer that is larger than a window can say, the peer never sees more than it can.
+bool is_update_due(const Context& c, const Tcb& t) {
+  const std::uint32_t most = std::min(c.config.recv_buffer, 65'535u << t.rcv_scale());
+  const std::uint32_t room = std::min(c.config.recv_buffer - t.recv.bytes, most);
+  const std::uint32_t shown = std::min(t.rcv_wnd(), most);
+  const std::uint32_t gain = room - std::min(room, shown);
+  return shown < most / 2 && gain >= std::min(most / 2, 2u * t.mss);
+}
+
 void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t wnd, Frame& frame,
                   std::span<const std::byte> options, std::uint16_t payload) {
   stack::Neighbours& neighbours = c.links.neighbours();
