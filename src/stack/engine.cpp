@@ -211,11 +211,7 @@ tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<st
   c_.buffers.consume(t.recv, static_cast<std::uint32_t>(n));
   const bool over = t.state == State::closed || t.state == State::time_wait;
   // Tell the peer of the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
-  const std::uint32_t buffer = tcp::recv_buffer(c_, t);
-  const std::uint32_t room = buffer - std::min(buffer, t.recv.bytes);
-  const std::uint32_t gain = room - std::min(room, t.rcv_wnd());
-  const bool worthwhile = t.rcv_wnd() < buffer / 2 && gain >= std::min(buffer / 2, 2u * t.mss);
-  if (worthwhile && !t.has(Flag::fin_received)) t.set(Flag::window_update);
+  if (!t.has(Flag::fin_received) && tcp::is_update_due(c_, t)) t.set(Flag::window_update);
   if ((over && t.recv.bytes == 0) || t.has(Flag::window_update)) c_.queue_output(index);
   return n;
 }

@@ -86,6 +86,7 @@ struct Context {
   Instant started;
   timer::Tick tick;
   std::uint32_t now_ms = 0;  // the clock of our timestamps
+  std::uint32_t epoch = 0;   // 2^30 ns (1.07 s) of `now`: ages that ticks would wrap around in
   std::uint8_t rcv_scale;    // what we offer (RFC 7323)
 
   Counters counters;
@@ -120,6 +121,7 @@ struct Context {
     now = at;
     tick = timer::tick_of(at);
     now_ms = static_cast<std::uint32_t>(at.time_since_epoch().count() / 1'000'000);
+    epoch = static_cast<std::uint32_t>(at.time_since_epoch().count() >> 30);
   }
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);

@@ -59,6 +59,14 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   }
 }
 
+// What lies before RCV.NXT came twice (RFC 2883 §4).
+void note_old(Context& c, Tcb& t, const Segment& s) {
+  const Seq seq{s.seq};
+  if (s.payload_length == 0 || (s.flags & wire::syn) != 0 || seq >= t.rcv_nxt) return;
+  const Seq end = seq + s.payload_length;
+  note_duplicate(c, t, seq, end < t.rcv_nxt ? end : t.rcv_nxt);
+}
+
 // §3.10.7.4, first check. False: the segment was answered or dropped.
 bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
@@ -80,6 +88,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     // Simultaneous open: the peer's SYN,ACK repeats its SYN and acknowledges ours.
     const bool completes =
         (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
+    update_ts_recent(c, t, s);
     if (completes) accept_ack(c, index, s, frame, true);
     raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
     return false;
@@ -104,6 +113,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     c.count_drop(Drop::tcp_challenge_limited);
     return false;
   }
+  if (t.has(Flag::data_ready)) note_old(c, t, s);
   raise_event(c, index, fin_again ? Event::fin_again : Event::outside, s, frame);
   return false;
 }
@@ -139,6 +149,8 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
     return false;
   }
   const Seq ack{s.ack};
+  // What it overtook is older: only SND.WL1 tells.
+  if (Seq{s.seq} > t.rcv_nxt) prepare_data(c, t);
   if (t.has(Flag::syn_unacked)) {
     if (t.snd_una < ack && ack <= t.snd_nxt) {
       bits = accept_ack(c, index, s, frame, true);
@@ -166,7 +178,7 @@ struct Text {
   bool whole = true;  // its end is the segment's end: a FIN may follow
 };
 
-Text trim(const Tcb& t, const Segment& s, const Frame& frame) {
+Text trim(const Context& c, const Tcb& t, const Segment& s, const Frame& frame) {
   // A SYN,ACK may bring text: it follows the SYN (§3.10.7.3, fourth check).
   const Seq seq = Seq{s.seq} + ((s.flags & wire::syn) != 0 ? 1u : 0u);
   Text text{frame.data + s.payload_offset, s.payload_length, seq};
@@ -177,7 +189,8 @@ Text trim(const Tcb& t, const Segment& s, const Frame& frame) {
     text.at = t.rcv_nxt;
   }
   const std::uint32_t offset = text.at - t.rcv_nxt;
-  const std::uint32_t room = t.rcv_wnd() > offset ? t.rcv_wnd() - offset : 0;
+  std::uint32_t room = t.rcv_wnd() > offset ? t.rcv_wnd() - offset : 0;
+  room = std::min(room, until_kept_fin(c, t, text.at));
   if (text.size > room) {
     text.size = room;
     text.whole = false;
@@ -201,12 +214,8 @@ void note_congestion(Context& c, Tcb& t, const Segment& s) {
 
 // Seventh check, for a state that takes data. Returns what the owner is to be told.
 unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Text& text) {
-  if (text.size == 0) {
-    if (s.payload_length > 0 && text.whole) {
-      note_duplicate(c, t, Seq{s.seq}, Seq{s.seq} + s.payload_length);
-    }
-    return 0;
-  }
+  note_old(c, t, s);
+  if (text.size == 0) return 0;
   if (text.at != t.rcv_nxt) {
     const std::uint32_t kept = keep_island(c, t, text.at, text.data, text.size);
     if (kept > 0) {
@@ -217,7 +226,7 @@ unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Text& text) {
     return 0;
   }
   const std::uint32_t taken = accept_payload(c, t, text.data, text.size);
-  if (taken == text.size) drain_islands(c, t);
+  drain_islands(c, t);
   return taken > 0 ? unsigned{salut::Event::readable} : 0u;
 }
 
@@ -255,7 +264,7 @@ bool raise_event(Context& c, std::uint32_t index, Event event, const Segment& s,
 void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
   // Sixth, URG: the pointer is not followed, the bytes are ordinary data. Seventh, text.
-  const Text text = trim(t, s, frame);
+  const Text text = trim(c, t, s, frame);
   unsigned what = 0;
   const bool open = takes_data(t.state) && !t.has(Flag::fin_received);
   if (open && text.size > 0 && t.has(Flag::user_closed)) {

@@ -149,7 +149,10 @@ bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
   record.key = tcb.key;
   record.snd_nxt = tcb.snd_nxt.value;
   record.rcv_nxt = tcb.rcv_nxt.value;
-  record.rcv_wnd = static_cast<std::uint16_t>(std::min<std::uint32_t>(tcb.rcv_wnd(), 65'535));
+  record.rcv_wnd = static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_scale(), 65'535u));
+  record.flags = static_cast<std::uint8_t>(tcb.rcv_scale() |
+                                           (tcb.has(Flag::timestamps) ? record_timestamps : 0));
+  record.ts_recent = tcb.has(Flag::timestamps) ? tcb.ts_recent : 0;
   record.deadline = deadline.value;
   const std::uint32_t at = c.time_wait.append(record);
   if (at == flow::TimeWait::none) return false;

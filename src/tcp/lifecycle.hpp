@@ -9,6 +9,10 @@
 
 namespace salut::tcp {
 
+// flow::Record::flags: our window scale in the low four bits, and whether timestamps were agreed.
+inline constexpr std::uint8_t record_scale = 0x0f;
+inline constexpr std::uint8_t record_timestamps = 0x10;
+
 // What became of the connection that apply() moved.
 enum class Fate : std::uint8_t { alive, gone };
 

@@ -104,7 +104,7 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   t.mss = static_cast<std::uint16_t>(std::min(way.mss, content.mss) -
                                      (content.timestamps ? timestamps_size : 0));
   t.ts_recent = s.tsval;
-  t.ts_recent_at = c.tick.value;
+  t.ts_recent_at = c.epoch;
   take_listener_options(c, index);
   t.rcv_adv = t.rcv_nxt + std::min(recv_buffer(c, t), 65'535u);
   input_segment(c, index, s, frame);

@@ -32,7 +32,7 @@ void agree_options(Context& c, Tcb& t, const wire::Segment& syn) {
   if (t.has(Flag::timestamps)) {
     t.mss = static_cast<std::uint16_t>(t.mss - timestamps_size);
     t.ts_recent = syn.tsval;
-    t.ts_recent_at = c.tick.value;
+    t.ts_recent_at = c.epoch;
     t.last_ack_sent = Seq{syn.seq} + 1;
   }
 }
@@ -48,26 +48,21 @@ std::size_t syn_options(Context& c, const Tcb& t, std::uint16_t mss, wire::Optio
                                  .tsecr = echo ? t.ts_recent : 0});
 }
 
-std::size_t segment_options(Context& c, Tcb& t, wire::OptionBytes& to, std::uint32_t payload) {
-  if (!t.has(Flag::timestamps | Flag::gaps)) [[likely]]
-    return 0;
+std::size_t segment_options(const Context& c, const Tcb& t, wire::OptionBytes& to) {
+  if (!t.has(Flag::timestamps)) return 0;
+  return wire::emit_options(
+      to, {.timestamps = true, .tsval = our_timestamp(c, t), .tsecr = t.ts_recent});
+}
+
+std::size_t ack_options(Context& c, Tcb& t, wire::OptionBytes& to) {
+  if (!t.has(Flag::gaps) || !t.has(Flag::sack)) [[likely]]
+    return segment_options(c, t, to);
   SackEdges edges;
-  unsigned blocks = 0;
-  if (t.has(Flag::gaps) && t.has(Flag::sack)) {
-    // Four bytes and eight per block; mss leaves room for timestamps and nothing else.
-    const std::uint32_t room = t.mss > payload + 4 ? (t.mss - payload - 4) / 8 : 0;
-    blocks = sack_blocks(c, t, std::min(room, t.has(Flag::timestamps) ? 3u : 4u), edges);
-  }
+  const unsigned blocks = sack_blocks(c, t, t.has(Flag::timestamps) ? 3 : 4, edges);
   return wire::emit_options(to, {.timestamps = t.has(Flag::timestamps),
                                  .tsval = our_timestamp(c, t),
                                  .tsecr = t.ts_recent,
                                  .sack = {edges.data(), std::size_t{2} * blocks}});
-}
-
-std::size_t reset_options(const Context& c, const Tcb& t, wire::OptionBytes& to) {
-  if (!t.has(Flag::timestamps)) return 0;
-  return wire::emit_options(
-      to, {.timestamps = true, .tsval = our_timestamp(c, t), .tsecr = t.ts_recent});
 }
 
 }  // namespace salut::tcp

@@ -27,26 +27,31 @@ void agree_options(Context& c, Tcb& tcb, const wire::Segment& syn);
 // Of a SYN or SYN,ACK of ours. `mss`: what we can receive.
 std::size_t syn_options(Context& c, const Tcb& tcb, std::uint16_t mss, wire::OptionBytes& to);
 
-// Of every other segment: timestamps, and while there are gaps as many SACK blocks as the segment
-// has room for beside `payload` bytes (RFC 6691: options count against the MSS).
-std::size_t segment_options(Context& c, Tcb& tcb, wire::OptionBytes& to, std::uint32_t payload = 0);
+// Of a segment with data or FIN, and of an RST (RFC 7323 §3.2: it should have them): timestamps,
+// for which Tcb::mss leaves room.
+std::size_t segment_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);
 
-// Of an RST: timestamps (RFC 7323 §3.2: it should have them).
-std::size_t reset_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);
+// Of an ACK alone: SACK too, while there are gaps.
+std::size_t ack_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
 
 // TSval of a segment that leaves now.
 inline std::uint32_t our_timestamp(const Context& c, const Tcb& tcb) {
   return c.now_ms + tcb.ts_offset;
 }
 
+// Timestamps wrap like sequence numbers, RFC 7323 §5.2.
+constexpr bool is_older_stamp(std::uint32_t a, std::uint32_t b) { return Seq{a} < Seq{b}; }
+
 // RFC 7323 §5.3 R1: the segment is older than what was received before. After 24 days of silence
 // TS.Recent may itself be half a wrap old and says nothing (§5.5).
-inline constexpr std::uint32_t ts_outdated_ticks = 24u * 86'400 * 954;  // a tick is 1.05 ms
+inline constexpr std::uint32_t ts_outdated = (24ull * 86'400 * 1'000'000'000) >> 30;
+inline bool ts_recent_is_outdated(const Context& c, const Tcb& tcb) {
+  return c.epoch - tcb.ts_recent_at >= ts_outdated;
+}
 inline bool paws_rejects(const Context& c, const Tcb& tcb, const wire::Segment& segment) {
   if (!tcb.has(Flag::timestamps) || (segment.options & wire::option_has_timestamps) == 0)
     return false;
-  return static_cast<std::int32_t>(segment.tsval - tcb.ts_recent) < 0 &&
-         c.tick.value - tcb.ts_recent_at < ts_outdated_ticks;
+  return is_older_stamp(segment.tsval, tcb.ts_recent) && !ts_recent_is_outdated(c, tcb);
 }
 
 // RFC 7323 §4.3: TS.Recent follows what covers Last.ACK.sent, so that a delayed ACK echoes the
@@ -54,12 +59,9 @@ inline bool paws_rejects(const Context& c, const Tcb& tcb, const wire::Segment& 
 inline void update_ts_recent(const Context& c, Tcb& tcb, const wire::Segment& segment) {
   if (!tcb.has(Flag::timestamps) || (segment.options & wire::option_has_timestamps) == 0) return;
   if (Seq{segment.seq} > tcb.last_ack_sent) return;
-  if (static_cast<std::int32_t>(segment.tsval - tcb.ts_recent) < 0 &&
-      c.tick.value - tcb.ts_recent_at < ts_outdated_ticks) {
-    return;
-  }
+  if (is_older_stamp(segment.tsval, tcb.ts_recent) && !ts_recent_is_outdated(c, tcb)) return;
   tcb.ts_recent = segment.tsval;
-  tcb.ts_recent_at = c.tick.value;
+  tcb.ts_recent_at = c.epoch;
 }
 
 }  // namespace salut::tcp

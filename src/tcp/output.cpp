@@ -32,6 +32,11 @@ void delay_ack(Context& c, std::uint32_t index) {
   }
 }
 
+// CE was seen and the peer has not yet said that it sends less (RFC 3168 §6.1.3).
+bool echoes_congestion(const Context& c, const Tcb& t) {
+  return t.has(Flag::ecn) && t.has(Flag::data_ready) && c.stream(t).ece;
+}
+
 constexpr bool may_send_data(State state) {
   return state == State::established || state == State::close_wait || state == State::fin_wait_1 ||
          state == State::closing || state == State::last_ack;
@@ -58,12 +63,23 @@ std::uint16_t offer_window(const Context& c, Tcb& t) {
   return static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> t.rcv_scale(), 65'535u));
 }
 
+// Of a buffer that is larger than a window can say, the peer never sees more than it can.
+bool is_update_due(const Context& c, const Tcb& t) {
+  const std::uint32_t most = std::min(recv_buffer(c, t), 65'535u << t.rcv_scale());
+  const std::uint32_t buffer = recv_buffer(c, t);
+  const std::uint32_t room = std::min(buffer - std::min(buffer, t.recv.bytes), most);
+  const std::uint32_t shown = std::min(t.rcv_wnd(), most);
+  const std::uint32_t gain = room - std::min(room, shown);
+  return shown < most / 2 && gain >= std::min(most / 2, 2u * t.mss);
+}
+
 void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t wnd, Frame& frame,
                   std::span<const std::byte> options, std::uint16_t payload,
                   std::uint8_t traffic_class) {
   stack::Neighbours& neighbours = c.links.neighbours();
   frame.port = neighbours.port(t.neighbour);
   const bool known = neighbours.resolved(t.neighbour);
+  if ((flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) flags |= wire::ece;
   wire::emit_tcp(frame, wire::TcpOut{.key = t.key,
                                      .src_mac = c.links.interface(frame.port).mac,
                                      .dst_mac = known ? neighbours.mac(t.neighbour) : wire::Mac{},
@@ -90,7 +106,7 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
   wire::OptionBytes options;
   const std::size_t size =
-      (flags & wire::rst) != 0 ? reset_options(c, t, options) : segment_options(c, t, options);
+      (flags & wire::rst) != 0 ? segment_options(c, t, options) : ack_options(c, t, options);
   emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
 }
 
@@ -140,6 +156,9 @@ void output(Context& c, std::uint32_t index) {
     output_syn(c, index);
     return;
   }
+  // A gap is told of in an ACK of its own: beside a full segment there is no room for SACK, and one
+  // with data is no duplicate ACK (RFC 5681 §2).
+  if (t.has(Flag::gaps) && t.has(Flag::ack_pending)) emit_control(c, t, t.snd_nxt, wire::ack);
   const bool sent = may_send_data(t.state) && (!t.has(Flag::syn_unacked) || fin_may_leave(t)) &&
                     send_data(c, index);
   if (sent) return;

@@ -30,6 +30,9 @@ void output_reset(Context& c, std::uint32_t index);
 // The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.
 std::uint16_t offer_window(const Context& c, Tcb& tcb);
 
+// The reader made room for two segments or half the buffer, and the peer saw less than half.
+bool is_update_due(const Context& c, const Tcb& tcb);
+
 // One segment of the connection in `frame`, whose payload is in its place; counts and sends it.
 void emit_segment(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags, std::uint16_t wnd,
                   Frame& frame, std::span<const std::byte> options, std::uint16_t payload,

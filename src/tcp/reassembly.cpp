@@ -21,9 +21,47 @@ void settle_flag(Tcb& t, const Stream& stream) {
   }
 }
 
-void remember(Stream& stream, Seq arrived) {
-  for (std::size_t i = stream.recent.size(); --i > 0;) stream.recent[i] = stream.recent[i - 1];
-  stream.recent[0] = arrived;
+// Islands that touch are one block of SACK.
+struct Run {
+  Seq begin;
+  Seq end;
+  bool said = false;
+  bool has(Seq s) const { return begin <= s && s < end; }
+};
+struct Runs {
+  std::array<Run, islands_max> list;
+  unsigned count = 0;
+};
+
+void find_runs(const Context& c, const Stream& stream, Runs& runs) {
+  for (std::uint32_t i = stream.islands; i != none; i = c.islands[i].next) {
+    const Island& island = c.islands[i];
+    if (runs.count > 0 && runs.list[runs.count - 1].end == island.begin) {
+      runs.list[runs.count - 1].end = end_of(island);
+    } else {
+      runs.list[runs.count++] = Run{island.begin, end_of(island)};
+    }
+  }
+}
+
+// One entry per run, so that a run which grows does not push the others out of what is told.
+void remember(const Context& c, Stream& stream, Seq arrived) {
+  Runs runs;
+  find_runs(c, stream, runs);
+  const auto old = stream.recent;
+  stream.recent.fill(arrived);
+  std::size_t n = 1;
+  for (unsigned i = 0; i < runs.count; ++i) {
+    if (runs.list[i].has(arrived)) runs.list[i].said = true;
+  }
+  for (const Seq before : old) {
+    for (unsigned i = 0; i < runs.count && n < old.size(); ++i) {
+      Run& run = runs.list[i];
+      if (run.said || !run.has(before)) continue;
+      run.said = true;
+      stream.recent[n++] = before;
+    }
+  }
 }
 
 // Bytes for the gap between `previous` (or the start) and the next island; grows `previous` if they
@@ -79,11 +117,11 @@ std::uint32_t move_to_reader(Context& c, Tcb& t, Island& island) {
 std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, std::uint32_t size) {
   prepare_data(c, t);
   Stream& stream = c.stream(t);
-  if (stream.fin_kept && seq + size > stream.fin_at) return 0;  // nothing follows a FIN
   const Seq end = seq + size;
   Seq at = seq;
   std::uint32_t kept = 0;
-  bool refused = false;
+  Seq again;  // the first run of bytes that had come before
+  std::uint32_t again_size = 0;
   std::uint32_t previous = none;
   std::uint32_t next = stream.islands;
   const auto fill_until = [&](Seq stop) {
@@ -92,23 +130,26 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
     const std::uint32_t got = fill_gap(c, stream, previous, at, {data + (at - seq), want});
     kept += got;
     at = stop;
-    refused |= got < want;
     return got == want;
   };
   while (next != none && c.islands[next].begin < end) {
     const Seq begin = c.islands[next].begin;
     const Seq over = end_of(c.islands[next]);
-    if (over > at || over == at) {
+    if (over > at) {
       if (begin > at && !fill_until(begin)) break;
-      if (over > at) at = over;
+      if (again_size == 0) {
+        again = at;
+        again_size = (over < end ? over : end) - at;
+      }
+      at = over;
     }
     previous = next;
     next = c.islands[next].next;
   }
   if (at < end && (next == none || !(c.islands[next].begin < end))) fill_until(end);
-  if (kept > 0) remember(stream, seq);
-  // What found no room is no duplicate: a DSACK would tell the peer that it is here.
-  if (kept == 0 && !refused) note_duplicate(c, t, seq, end);
+  // RFC 2883 §4: the block that holds the repetition is the next one told of.
+  if (kept > 0 || again_size > 0) remember(c, stream, again_size > 0 ? again : seq);
+  if (again_size > 0) note_duplicate(c, t, again, again + again_size);
   settle_flag(t, stream);
   return kept;
 }
@@ -116,11 +157,22 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
 void keep_fin(Context& c, Tcb& t, Seq seq) {
   prepare_data(c, t);
   Stream& stream = c.stream(t);
-  if (!stream.fin_kept) {
+  std::uint32_t last = stream.islands;
+  while (last != none && c.islands[last].next != none) last = c.islands[last].next;
+  const bool absurd = last != none && end_of(c.islands[last]) > seq;
+  if (absurd || (stream.fin_kept && stream.fin_at != seq)) {
+    c.count_drop(Drop::tcp_not_kept);
+  } else {
     stream.fin_kept = true;
     stream.fin_at = seq;
   }
   settle_flag(t, stream);
+}
+
+std::uint32_t until_kept_fin(const Context& c, const Tcb& t, Seq at) {
+  if (!t.has(Flag::gaps) || !c.stream(t).fin_kept) return unlimited;
+  const Seq fin_at = c.stream(t).fin_at;
+  return at < fin_at ? fin_at - at : 0;
 }
 
 std::uint32_t drain_islands(Context& c, Tcb& t) {
@@ -130,6 +182,7 @@ std::uint32_t drain_islands(Context& c, Tcb& t) {
   while (stream.islands != none && c.islands[stream.islands].begin <= t.rcv_nxt) {
     Island& first = c.islands[stream.islands];
     const std::uint32_t old = std::min(t.rcv_nxt - first.begin, first.chain.bytes);
+    if (old > 0) note_duplicate(c, t, first.begin, first.begin + old);
     c.buffers.consume(first.chain, old);
     first.begin += old;
     const std::uint32_t n = move_to_reader(c, t, first);
@@ -176,22 +229,8 @@ unsigned sack_blocks(Context& c, Tcb& t, unsigned most, SackEdges& edges) {
     n = 1;
     stream.dsack_begin = stream.dsack_end;
   }
-  // Islands that touch are one block.
-  struct Run {
-    Seq begin;
-    Seq end;
-    bool said = false;
-  };
-  std::array<Run, islands_max> runs;
-  unsigned count = 0;
-  for (std::uint32_t i = stream.islands; i != none; i = c.islands[i].next) {
-    const Island& island = c.islands[i];
-    if (count > 0 && runs[count - 1].end == island.begin) {
-      runs[count - 1].end = end_of(island);
-    } else {
-      runs[count++] = Run{island.begin, end_of(island)};
-    }
-  }
+  Runs runs;
+  find_runs(c, stream, runs);
   const auto say = [&](Run& run) {
     if (run.said || n == most) return;
     run.said = true;
@@ -200,11 +239,11 @@ unsigned sack_blocks(Context& c, Tcb& t, unsigned most, SackEdges& edges) {
     ++n;
   };
   for (const Seq arrived : stream.recent) {
-    for (unsigned i = 0; i < count; ++i) {
-      if (runs[i].begin <= arrived && arrived < runs[i].end) say(runs[i]);
+    for (unsigned i = 0; i < runs.count; ++i) {
+      if (runs.list[i].has(arrived)) say(runs.list[i]);
     }
   }
-  for (unsigned i = 0; i < count; ++i) say(runs[i]);
+  for (unsigned i = 0; i < runs.count; ++i) say(runs.list[i]);
   settle_flag(t, stream);
   return n;
 }

@@ -22,11 +22,14 @@ namespace salut::tcp {
 
 inline constexpr unsigned islands_max = 64;
 
-// Text beyond RCV.NXT, trimmed to the window by the caller; how many bytes of it were new and kept.
+// Text beyond RCV.NXT, trimmed to window and FIN by the caller; how many bytes of it were new and kept.
 std::uint32_t keep_island(Context& c, Tcb& tcb, Seq seq, const std::byte* data, std::uint32_t size);
 
-// A FIN beyond RCV.NXT, at `seq`.
+// A FIN beyond RCV.NXT, at `seq`. The first one counts, and none before bytes that are kept.
 void keep_fin(Context& c, Tcb& tcb, Seq seq);
+
+// How many bytes may lie at `at`: nothing follows a FIN.
+std::uint32_t until_kept_fin(const Context& c, const Tcb& tcb, Seq at);
 
 // Moves what has come in order to the reader; how many bytes.
 std::uint32_t drain_islands(Context& c, Tcb& tcb);

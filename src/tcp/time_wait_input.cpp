@@ -2,8 +2,11 @@
 //
 // A connection waits as a record in the arena, or as its TCB where that is not possible yet; what a
 // segment means to it is one function for both.
+#include <algorithm>
+
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 
 namespace salut::tcp {
@@ -13,21 +16,52 @@ namespace {
 struct Rest {
   Seq snd_nxt;
   Seq rcv_nxt;
-  std::uint32_t rcv_wnd;
+  std::uint16_t wnd;   // as the header carries it
+  std::uint8_t scale;  // of `wnd`
+  bool timestamps;     // were agreed
+  std::uint32_t ts_recent;
 };
 
-Event event_of(const Rest& rest, const wire::Segment& s) {
+bool is_stamped(const wire::Segment& s) { return (s.options & wire::option_has_timestamps) != 0; }
+
+// RFC 6191 §2: a SYN whose timestamp is newer cannot be an old duplicate, wherever its sequence
+// lies; without timestamps on both sides of the comparison the sequence must be beyond what we
+// received. Where only the new connection has timestamps, PAWS will keep the old one's segments
+// out.
+bool is_newer(const Context& c, const Rest& rest, const wire::Segment& s) {
+  const bool beyond = Seq{s.seq} > rest.rcv_nxt;
+  if (!c.config.timestamps || !is_stamped(s)) return beyond;
+  if (!rest.timestamps || is_older_stamp(rest.ts_recent, s.tsval)) return true;
+  return s.tsval == rest.ts_recent && beyond;
+}
+
+// RFC 7323 §5.3 R1. TS.Recent cannot be outdated: 2MSL is at most two hours.
+bool paws_rejects(const Rest& rest, const wire::Segment& s) {
+  return rest.timestamps && is_stamped(s) && (s.flags & (wire::rst | wire::syn)) == 0 &&
+         is_older_stamp(s.tsval, rest.ts_recent);
+}
+
+Event event_of(const Context& c, const Rest& rest, const wire::Segment& s) {
   const Seq seq{s.seq};
   if ((s.flags & wire::rst) != 0) return Event::reset;
   if ((s.flags & wire::syn) != 0) {
-    const bool newer = (s.flags & wire::ack) == 0 && seq > rest.rcv_nxt;
-    return newer ? Event::syn : Event::syn_other;
+    const bool opens = (s.flags & wire::ack) == 0 && is_newer(c, rest, s);
+    return opens ? Event::syn : Event::syn_other;
   }
+  if (paws_rejects(rest, s)) return Event::outside;
   const bool fin = (s.flags & wire::fin) != 0;
   if (fin && seq + s.len() == rest.rcv_nxt) return Event::fin_again;
-  if (!acceptable(seq, s.len(), rest.rcv_nxt, rest.rcv_wnd)) return Event::outside;
+  if (!acceptable(seq, s.len(), rest.rcv_nxt, std::uint32_t{rest.wnd} << rest.scale)) {
+    return Event::outside;
+  }
   if ((s.flags & wire::ack) != 0 && Seq{s.ack} > rest.snd_nxt) return Event::ack_bad;
   return Event::other;
+}
+
+// RFC 7323 §4.3: may TS.Recent follow? All was acknowledged when TIME_WAIT began.
+bool moves_ts_recent(const Rest& rest, const wire::Segment& s, Event event) {
+  return rest.timestamps && is_stamped(s) && Seq{s.seq} <= rest.rcv_nxt &&
+         (event == Event::fin_again || (event == Event::other && (s.flags & wire::ack) != 0));
 }
 
 // The ACK that a cell asks for; whatever is not a FIN could be one of two sides that answer each
@@ -40,8 +74,14 @@ void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& f
   const bool fin = (s.flags & wire::fin) != 0;
   if (!fin && !c.challenges.allow(c.tick)) return c.count_drop(Drop::tcp_challenge_limited);
   if (challenge) ++c.counters.challenge_acks;
-  reply(c, s, frame, rest.snd_nxt, rest.rcv_nxt, wire::ack,
-        static_cast<std::uint16_t>(rest.rcv_wnd));
+  wire::OptionBytes options;
+  std::size_t size = 0;
+  if (rest.timestamps) {
+    const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key).ts_offset;
+    size =
+        wire::emit_options(options, {.timestamps = true, .tsval = clock, .tsecr = rest.ts_recent});
+  }
+  reply(c, s, frame, rest.snd_nxt, rest.rcv_nxt, wire::ack, rest.wnd, {options.data(), size});
 }
 
 // Of a listener that would take a newer SYN, or none.
@@ -49,9 +89,11 @@ std::uint16_t listener_for(const Context& c, const wire::Segment& s) {
   return c.listeners.find(s.key.local_addr, s.key.local_port);
 }
 
-void count(Context& c, Event event) {
+void count(Context& c, const Rest& rest, const wire::Segment& s, Event event) {
   if (event == Event::reset) c.count_drop(Drop::tcp_bad_reset);
-  if (event == Event::outside) c.count_drop(Drop::tcp_out_of_window);
+  if (event == Event::outside) {
+    c.count_drop(paws_rejects(rest, s) ? Drop::tcp_paws : Drop::tcp_out_of_window);
+  }
   if (event == Event::ack_bad) c.count_drop(Drop::tcp_bad_ack);
   if (event == Event::syn_other) c.count_drop(Drop::tcp_unexpected_syn);
 }
@@ -62,13 +104,19 @@ constexpr std::uint32_t old_window = 65'535;
 }  // namespace
 
 void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const Frame& frame) {
-  const flow::Record record = c.time_wait[at];
-  const Rest rest{Seq{record.snd_nxt}, Seq{record.rcv_nxt}, record.rcv_wnd};
-  Event event = event_of(rest, s);
+  flow::Record& record = c.time_wait[at];
+  Rest rest{Seq{record.snd_nxt},
+            Seq{record.rcv_nxt},
+            record.rcv_wnd,
+            static_cast<std::uint8_t>(record.flags & record_scale),
+            (record.flags & record_timestamps) != 0,
+            record.ts_recent};
+  Event event = event_of(c, rest, s);
   const std::uint16_t listener = listener_for(c, s);
   if (event == Event::syn && listener == flow::Listeners::none) event = Event::syn_other;
+  if (moves_ts_recent(rest, s, event)) rest.ts_recent = record.ts_recent = s.tsval;
   const Cell& cell = step(State::time_wait, event);
-  count(c, event);
+  count(c, rest, s, event);
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) {
     flow::Record fresh = record;
@@ -93,14 +141,20 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
 void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s,
                          const Frame& frame) {
   Tcb& t = c.tcbs[index];
-  const Rest rest{t.snd_nxt, t.rcv_nxt, t.rcv_wnd()};
-  Event event = event_of(rest, s);
+  const auto scale = static_cast<std::uint8_t>(t.rcv_scale());
+  const auto wnd = static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> scale, 65'535u));
+  Rest rest{t.snd_nxt, t.rcv_nxt, wnd, scale, t.has(Flag::timestamps), t.ts_recent};
+  Event event = event_of(c, rest, s);
   const std::uint16_t listener = listener_for(c, s);
   // Unread bytes are still somebody's: only a connection that was told of its end makes room.
   const bool reusable = t.has(Flag::told) && listener != flow::Listeners::none;
   if (event == Event::syn && !reusable) event = Event::syn_other;
+  if (moves_ts_recent(rest, s, event)) {
+    rest.ts_recent = t.ts_recent = s.tsval;
+    t.ts_recent_at = c.epoch;
+  }
   const Cell& cell = step(State::time_wait, event);
-  count(c, event);
+  count(c, rest, s, event);
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) set_timer(c, index, 2 * c.config.msl);
   if ((cell.acts & Act::new_child) != 0) {

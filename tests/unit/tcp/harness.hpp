@@ -137,10 +137,9 @@ class Harness {
     spec.payload.assign(in.payload.begin(), in.payload.end());
     spec.options = in.raw_options.empty() ? option_bytes(in, iss) : in.raw_options;
     wire::test::Bytes bytes = wire::test::tcp_packet(spec);
-    if (in.urgent != 0) {
-      wire::test::put16(bytes, 52, in.urgent);
-      wire::test::fix_checksums(bytes);
-    }
+    if (in.urgent != 0) wire::test::put16(bytes, 52, in.urgent);
+    bytes[15] = static_cast<std::uint8_t>(in.tos);
+    if (in.urgent != 0 || in.tos != 0) wire::test::fix_checksums(bytes);
     if (!in.seq && (flags & wire::rst) == 0) {
       peer_nxt += static_cast<std::uint32_t>(in.payload.size()) +
                   ((flags & (wire::syn | wire::fin)) != 0 ? 1u : 0u);
@@ -276,7 +275,7 @@ class Harness {
     ASSERT_TRUE(made);
     conn = *made;
     settle();
-    expect({.flags = "S", .seq = 0, .mss = 1460});
+    expect({.flags = config_.ecn ? "SEC" : "S", .seq = 0, .mss = 1460});
   }
   void syn_received(Open how = Open::passive) {
     if (how == Open::active) {

@@ -79,6 +79,12 @@ inline unsigned flag_bits(const char* text) {
       case 'U':
         bits |= wire::urg;
         break;
+      case 'E':
+        bits |= wire::ece;
+        break;
+      case 'C':
+        bits |= wire::cwr;
+        break;
       default:
         ADD_FAILURE() << "no such flag: " << *text;
     }
@@ -108,6 +114,7 @@ struct In {
   Edges sack = {};                     // of our data, relative to our ISS
   wire::test::Bytes raw_options = {};  // instead of all these
   unsigned urgent = 0;
+  unsigned tos = 0;  // the low two bits are ECN; 3 is CE
   std::uint16_t from_port = peer_port;
   std::uint16_t to_port = 0;  // the connection's, if 0
 };
@@ -158,7 +165,7 @@ inline wire::test::Bytes option_bytes(const In& in, std::uint32_t iss) {
 
 inline std::string words(unsigned flags) {
   std::string text;
-  for (const char* f = "FSRPAU"; *f != '\0'; ++f) {
+  for (const char* f = "FSRPAUEC"; *f != '\0'; ++f) {
     const char one[2] = {*f, '\0'};
     if ((flags & flag_bits(one)) != 0) text += *f;
   }

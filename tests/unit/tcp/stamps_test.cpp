@@ -47,7 +47,7 @@ TEST(Stamps, established_data_with_a_gap_fits_the_mtu_and_leaves_sack_out) {
   h.expect({.seq = 1, .ack = 1, .sack = Edges{11, 17}});
   h.write(std::string(1448 + 100, 'x'));
   h.expect({.seq = 1, .ack = 1, .len = 1448, .sack = Edges{}});
-  h.expect({.seq = 1449, .ack = 1, .len = 100, .sack = Edges{11, 17}});
+  h.expect({.seq = 1449, .ack = 1, .len = 100, .sack = Edges{}});
   h.abort();
   h.expect({.flags = "RA", .seq = 1549, .ack = 1});
   h.expect_closed(Reason::aborted);
