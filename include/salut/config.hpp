@@ -21,7 +21,7 @@ struct StackConfig {
   std::uint32_t time_wait = 262'144;     // time_wait: records per worker, 16..1,000,000,000
   std::uint32_t buffer_blocks = 16'384;  // buffer_blocks: 2 KiB blocks for data per worker, >= 16
   std::uint32_t send_buffer = 262'144;   // send_buffer: bytes per connection, 2,048..16,777,216
-  std::uint32_t recv_buffer = 65'535;    // recv_buffer: bytes per connection, 2,048..65,535
+  std::uint32_t recv_buffer = 262'144;   // recv_buffer: bytes per connection, 2,048..1,073,741,824
   Duration msl = std::chrono::seconds{30};             // msl_s: 0.001..3600; TIME_WAIT is twice it
   Duration rto_initial = std::chrono::seconds{1};      // rto_initial_ms: 1..60,000
   Duration rto_min = std::chrono::milliseconds{200};   // rto_min_ms: 1..60,000
@@ -29,6 +29,11 @@ struct StackConfig {
   Duration syn_timeout = std::chrono::seconds{180};    // syn_timeout_s: R2 for a SYN, 1..3600
   Duration retry_timeout = std::chrono::seconds{100};  // retry_timeout_s: R2 for the rest, 1..3600
   Duration fin_wait_2 = std::chrono::seconds{60};      // fin_wait_2_s: after close(), 1..3600
+  Duration delayed_ack = std::chrono::milliseconds{40};  // delayed_ack_ms: 0..500; 0 never waits
+  bool window_scale = true;  // window_scale: offered and accepted (RFC 7323)
+  bool timestamps = true;    // timestamps: the same, with PAWS
+  bool sack = true;          // sack: the same (RFC 2018)
+  bool ecn = false;          // ecn: the same (RFC 3168)
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
   bool coalesce = true;  // coalesce: hold an ACK until the application has seen its event (no
                          // timer: until the next poll()), so that it rides on data or FIN

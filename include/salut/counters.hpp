@@ -10,48 +10,49 @@
 namespace salut {
 
 // One list gives each drop its enum, its counter and its sentence.
-#define SALUT_DROPS(X)                                                                      \
-  X(frame_too_short, "frame shorter than an Ethernet header")                               \
-  X(frame_scattered, "frame in more than one buffer")                                       \
-  X(ether_type_unknown, "neither IPv4, IPv6 nor ARP")                                       \
-  X(ether_not_for_us, "Ethernet destination is another station")                            \
-  X(vlan_other, "not tagged with the VLAN of the port")                                     \
-  X(arp_malformed, "ARP packet truncated or not IPv4 over Ethernet")                        \
-  X(arp_not_for_us, "ARP request for an address that is not ours")                          \
-  X(ip_truncated, "IP header or total length runs past the frame")                          \
-  X(ip_bad_header, "IP version, header length or total length is wrong")                    \
-  X(ip_bad_checksum, "IPv4 header checksum is wrong")                                       \
-  X(ip_bad_source, "IP source is no address of a host: broadcast, multicast, loopback")     \
-  X(ip_not_for_us, "IP destination is not an address of ours")                              \
-  X(ip_fragment, "IP fragment; fragments are not put together")                             \
-  X(ip_bad_extension, "IPv6 extension header malformed, out of place or not to be skipped") \
-  X(ip_protocol_unknown, "IP protocol is neither TCP nor ICMP")                             \
-  X(icmp_malformed, "ICMP truncated or with a wrong checksum")                              \
-  X(icmp_unmatched, "ICMP error that quotes nothing in flight (RFC 5927)")                  \
-  X(ndp_malformed, "neighbour discovery that RFC 4861 section 7.1 refuses")                 \
-  X(ndp_not_for_us, "neighbour solicitation for an address that is not ours")               \
-  X(icmp_ignored, "ICMP of a type that the stack does not act on")                          \
-  X(tcp_truncated, "TCP header runs past the packet")                                       \
-  X(tcp_bad_offset, "TCP data offset is below 5 or runs past the packet")                   \
-  X(tcp_bad_checksum, "TCP checksum is wrong")                                              \
-  X(tcp_bad_port, "TCP port 0")                                                             \
-  X(tcp_no_connection, "no connection and no listener; answered with RST")                  \
-  X(tcp_reset_unmatched, "RST for no connection")                                           \
-  X(tcp_out_of_window, "sequence outside the receive window")                               \
-  X(tcp_out_of_order, "data or FIN beyond RCV.NXT; reassembly is not built yet")            \
-  X(tcp_bad_ack, "ACK for data never sent, or far too old")                                 \
-  X(tcp_no_ack, "segment without ACK on a synchronized connection")                         \
-  X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                          \
-  X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                      \
+#define SALUT_DROPS(X)                                                                   \
+  X(frame_too_short, "frame shorter than an Ethernet header")                            \
+  X(frame_scattered, "frame in more than one buffer")                                    \
+  X(ether_type_unknown, "neither IPv4, IPv6 nor ARP")                                    \
+  X(ether_not_for_us, "Ethernet destination is another station")                         \
+  X(vlan_other, "not tagged with the VLAN of the port")                                  \
+  X(arp_malformed, "ARP packet truncated or not IPv4 over Ethernet")                     \
+  X(arp_not_for_us, "ARP request for an address that is not ours")                       \
+  X(ip_truncated, "IP header or total length runs past the frame")                       \
+  X(ip_bad_header, "IP version, header length or total length is wrong")                 \
+  X(ip_bad_checksum, "IPv4 header checksum is wrong")                                    \
+  X(ip_bad_source, "IP source is no address of a host: broadcast, multicast, loopback")  \
+  X(ip_not_for_us, "IP destination is not an address of ours")                           \
+  X(ip_fragment, "IP fragment; fragments are not put together")                          \
+  X(ip_bad_extension, "IPv6 extension header that must not be skipped")                  \
+  X(ip_protocol_unknown, "IP protocol is neither TCP nor ICMP")                          \
+  X(icmp_malformed, "ICMP truncated or with a wrong checksum")                           \
+  X(icmp_unmatched, "ICMP error that quotes nothing in flight (RFC 5927)")               \
+  X(ndp_malformed, "neighbour discovery that RFC 4861 section 7.1 refuses")              \
+  X(ndp_not_for_us, "neighbour solicitation for an address that is not ours")            \
+  X(icmp_ignored, "ICMP of a type that the stack does not act on")                       \
+  X(tcp_truncated, "TCP header runs past the packet")                                    \
+  X(tcp_bad_offset, "TCP data offset is below 5 or runs past the packet")                \
+  X(tcp_bad_checksum, "TCP checksum is wrong")                                           \
+  X(tcp_bad_port, "TCP port 0")                                                          \
+  X(tcp_no_connection, "no connection and no listener; answered with RST")               \
+  X(tcp_reset_unmatched, "RST for no connection")                                        \
+  X(tcp_out_of_window, "sequence outside the receive window")                            \
+  X(tcp_out_of_order, "data or FIN beyond RCV.NXT; reassembly is not built yet")         \
+  X(tcp_paws, "timestamp older than one received before (RFC 7323 section 5)")           \
+  X(tcp_bad_ack, "ACK for data never sent, or far too old")                              \
+  X(tcp_no_ack, "segment without ACK on a synchronized connection")                      \
+  X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                       \
+  X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                   \
   X(tcp_challenge_limited, "challenge ACK withheld by its rate limit (RFC 5961 section 7)") \
-  X(tcp_recv_full, "payload with no room in the receive buffer")                            \
-  X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")           \
-  X(syn_backlog_full, "SYN over the listener's backlog")                                    \
-  X(syn_overload, "SYN with no free connection slot")                                       \
-  X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")             \
-  X(neighbour_queue_full, "too many frames waiting for their next hop's address")           \
-  X(no_route, "no port leads to the destination")                                           \
-  X(no_buffer, "no free packet buffer")                                                     \
+  X(tcp_recv_full, "payload with no room in the receive buffer")                         \
+  X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")        \
+  X(syn_backlog_full, "SYN over the listener's backlog")                                 \
+  X(syn_overload, "SYN with no free connection slot")                                    \
+  X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")          \
+  X(neighbour_queue_full, "too many frames waiting for their next hop's address")        \
+  X(no_route, "no port leads to the destination")                                        \
+  X(no_buffer, "no free packet buffer")                                                  \
   X(tx_full, "transmit queue full")
 
 enum class Drop : std::uint8_t {

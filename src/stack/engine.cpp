@@ -5,7 +5,7 @@
 
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/mss.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
 #include "timer/timeouts.hpp"
@@ -31,8 +31,7 @@ Engine::Engine(const StackConfig& config, std::vector<Interface> interfaces, Fra
 Engine::~Engine() { c_.links.set_unresolved_listener(nullptr); }
 
 std::span<const Event> Engine::poll(Instant now) {
-  c_.now = now;
-  c_.tick = timer::tick_of(now);
+  c_.set_now(now);
   c_.event_count = 0;
 
   tcp::flush_outputs(c_);  // what the application made ready
@@ -134,7 +133,7 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
                                                Instant now) {
   if (!remote.address.is_v4() || !local.address.is_v4()) return tl::unexpected(Errc::unsupported);
   if (remote.port == 0 || remote.address.is_any()) return tl::unexpected(Errc::invalid_argument);
-  c_.now = std::max(c_.now, now);
+  c_.set_now(std::max(c_.now, now));
   const std::uint32_t to = net32(remote.address.v4());
   const std::uint32_t from = net32(local.address.v4());
   if (from != 0 && !c_.links.is_local(from)) return tl::unexpected(Errc::no_route);
@@ -163,6 +162,7 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
   if (index == TcbPool::none) return tl::unexpected(Errc::overload);
   Tcb& t = c_.tcbs[index];
   t.user = user;
+  tcp::offer_options(c_, t);
   t.set(Flag::emit_syn);
   c_.queue_output(index);
   ++c_.counters.active_opens;

@@ -82,6 +82,8 @@ struct Context {
   std::uint8_t stack_id;
   Instant now;
   timer::Tick tick;
+  std::uint32_t now_ms = 0;  // the clock of our timestamps
+  std::uint8_t rcv_scale;    // what we offer (RFC 7323)
 
   Counters counters;
   stack::Links links;
@@ -105,6 +107,11 @@ struct Context {
   std::array<wire::Segment, burst> segments;
   std::array<std::uint32_t, burst> candidates;
 
+  void set_now(Instant at) {
+    now = at;
+    tick = timer::tick_of(at);
+    now_ms = static_cast<std::uint32_t>(at.time_since_epoch().count() / 1'000'000);
+  }
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);
   }

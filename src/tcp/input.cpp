@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tcp/lifecycle.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
@@ -118,11 +119,14 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   slow |= acked == 0 && t.has(Flag::syn_unacked);             // must acknowledge our SYN
   slow |= (payload | fin) != 0 && t.has(Flag::fin_received);  // nothing follows a FIN
   slow |= payload != 0 && t.has(Flag::user_closed);           // nobody will read it
+  slow |= t.has(Flag::gaps);                                  // this one may fill the first
+  slow |= t.has(Flag::timestamps) && paws_rejects(c, t, segment);
   if (slow) [[unlikely]] {
     ++c.counters.slow_segments;
     return input_slow(c, index, segment, frame);
   }
 
+  update_ts_recent(c, t, segment);
   unsigned bits = accept_ack(c, index, segment, frame, true);
   unsigned what = 0;
   if (payload != 0) {

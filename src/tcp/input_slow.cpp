@@ -3,7 +3,7 @@
 
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/mss.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 
 namespace salut::tcp {
@@ -47,7 +47,7 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   t.rcv_nxt = Seq{s.seq} + 1;
   t.rcv_adv = t.rcv_nxt + c.config.recv_buffer;
   t.snd_wnd = s.wnd;
-  t.mss = peer_mss(t.mss, s.mss);
+  agree_options(c, t, s);
   if (ack) {
     accept_ack(c, index, s, frame, true);
     raise_event(c, index, Event::syn_ack, s, frame);
@@ -59,6 +59,17 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
 // §3.10.7.4, first check. False: the segment was answered or dropped.
 bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
+  // RFC 7323 §5.3 R1, before all else: an old duplicate may lie in the window of a wrapped
+  // sequence. An RST is not held to it.
+  if (paws_rejects(c, t, s) && (s.flags & wire::rst) == 0) {
+    c.count_drop(Drop::tcp_paws);
+    if (s.len() == 0 && !c.challenges.allow(c.tick)) {
+      c.count_drop(Drop::tcp_challenge_limited);
+    } else {
+      raise_event(c, index, Event::outside, s, frame);
+    }
+    return false;
+  }
   const bool syn = (s.flags & wire::syn) != 0;
   // Before the window: with text behind it the old SYN would reach in and pass for another one.
   const bool repeats_syn = syn && Seq{s.seq} + 1 == t.rcv_nxt && t.state == State::syn_received;
@@ -217,6 +228,7 @@ void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& 
 
   if (!check_sequence(c, index, s, frame)) return;       // first
   if (!check_reset_and_syn(c, index, s, frame)) return;  // second; third is not used; fourth
+  update_ts_recent(c, t, s);
   unsigned bits = 0;
   if (!check_ack(c, index, s, frame, bits)) return;  // fifth
 

@@ -44,17 +44,30 @@ class SipHash {
   std::uint64_t k1_;
 };
 
+// What RFC 6528 and RFC 7323 §5.4 give each 4-tuple: the same again as long as the key lives, so
+// that both clocks go on where an earlier connection of the tuple left off.
+struct Tuple {
+  std::uint32_t isn_offset = 0;
+  std::uint32_t ts_offset = 0;
+
+  Seq isn(Instant now) const {
+    const auto clock = static_cast<std::uint64_t>(now.time_since_epoch().count()) >> 12;
+    return Seq{static_cast<std::uint32_t>(isn_offset + clock)};
+  }
+};
+
 class IsnGenerator {
  public:
   explicit constexpr IsnGenerator(std::uint64_t seed)
       : hash_(seed * 0x9e3779b97f4a7c15 + 1, std::rotl(seed, 29) ^ 0xd1b54a32d192ed03) {}
 
-  Seq operator()(const flow::Key& key, Instant now) const {
+  Tuple tuple(const flow::Key& key) const {
     std::uint64_t words[2] = {};
     std::memcpy(words, &key, sizeof(key));
-    const auto clock = static_cast<std::uint64_t>(now.time_since_epoch().count()) >> 12;
-    return Seq{static_cast<std::uint32_t>(hash_(words[0], words[1]) + clock)};
+    const std::uint64_t hash = hash_(words[0], words[1]);
+    return {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32)};
   }
+  Seq operator()(const flow::Key& key, Instant now) const { return tuple(key).isn(now); }
 
  private:
   SipHash hash_;

@@ -2,12 +2,21 @@
 
 #include <algorithm>
 
+#include "tcp/options.hpp"
+
 namespace salut::tcp {
 
 namespace {
 // The longest deadline that the TIME_WAIT arena will be given, in ticks.
 std::uint32_t ticks_of(Duration duration) {
   return static_cast<std::uint32_t>(duration.count() >> timer::tick_shift) + 2;
+}
+
+// The smallest shift with which the header carries the whole buffer.
+std::uint8_t scale_for(std::uint32_t buffer) {
+  std::uint8_t shift = 0;
+  while (shift < max_window_scale && buffer >> shift > 65'535) ++shift;
+  return shift;
 }
 }  // namespace
 
@@ -18,6 +27,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       stack_id(id),
       now(start),
       tick(timer::tick_of(start)),
+      rcv_scale(scale_for(config.recv_buffer)),
       links(std::move(interfaces), pool, memory, counters),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
@@ -32,6 +42,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       challenges(seed ^ 0x9e3779b97f4a7c15),
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {
+  set_now(start);
   for (unsigned port = 0; port < links.count(); ++port) {
     const stack::Interface& interface = links.interface(port);
     // Ranges, where there are any, are what a load generator opens from.
@@ -58,7 +69,8 @@ std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State
   tcb.key = key;
   tcb.state = state;
   tcb.retries = 0;
-  tcb.snd_una = c.isn(key, c.now);
+  const Tuple tuple = c.isn.tuple(key);
+  tcb.snd_una = tuple.isn(c.now);
   tcb.snd_nxt = tcb.snd_una + 1;
   tcb.rcv_nxt = tcb.rcv_adv = Seq{};
   tcb.snd_wnd = 0;
@@ -67,6 +79,7 @@ std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State
   tcb.mss = mss;
   tcb.listener = 0;
   tcb.set(Flag::syn_unacked);
+  if (c.config.timestamps) tcb.ts_offset = tuple.ts_offset;
   c.links.neighbours().hold(neighbour);
   ++c.counters.states[static_cast<std::size_t>(state)];
   ++c.counters.states_entered[static_cast<std::size_t>(state)];

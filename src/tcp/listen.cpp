@@ -1,7 +1,7 @@
 // Segments for which there is no connection: LISTEN and CLOSED, RFC 9293 §3.10.7.1 and §3.10.7.2.
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/mss.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 
 namespace salut::tcp {
@@ -43,8 +43,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   const std::uint16_t hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
   if (hop == stack::Neighbours::none) return refuse(Drop::syn_overload);
   const auto ours = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
-  const std::uint32_t index =
-      create(c, s.key, s.hash, State::syn_received, hop, peer_mss(ours, s.mss));
+  const std::uint32_t index = create(c, s.key, s.hash, State::syn_received, hop, ours);
   if (index == stack::TcbPool::none) return refuse(Drop::syn_overload);
   ++slot.half_open;
   ++c.counters.passive_opens;
@@ -58,6 +57,8 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   t.rcv_nxt = Seq{s.seq} + 1;
   t.rcv_adv = t.rcv_nxt + c.config.recv_buffer;
   t.snd_wnd = s.wnd;
+  offer_options(c, t);
+  agree_options(c, t, s);
   static_cast<void>(frame);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once.
   output_syn(c, index);

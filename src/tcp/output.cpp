@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tcp/lifecycle.hpp"
+#include "tcp/options.hpp"
 #include "tcp/sender.hpp"
 #include "wire/emit.hpp"
 #include "wire/options.hpp"
@@ -26,7 +27,7 @@ std::uint16_t offer_window(const Context& c, Tcb& t) {
   const Seq edge = t.rcv_nxt + room;
   const std::uint32_t step = std::min<std::uint32_t>(c.config.recv_buffer / 2, t.mss);
   if (edge > t.rcv_adv && edge - t.rcv_adv >= step) t.rcv_adv = edge;
-  return static_cast<std::uint16_t>(std::min<std::uint32_t>(t.rcv_wnd(), 65'535));
+  return static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> t.rcv_scale(), 65'535u));
 }
 
 void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t wnd, Frame& frame,
@@ -44,6 +45,7 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
                                      .ip_id = c.ip_id++,
                                      .payload_length = payload,
                                      .options = options});
+  if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
   ++c.counters.segments_out;
   c.links.send_via(t.neighbour, frame, c.now);
 }
@@ -52,7 +54,9 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   Frame frame;
   if (!c.links.acquire(frame)) return;
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
-  emit_segment(c, t, seq, flags, wnd, frame, {}, 0);
+  wire::OptionBytes options;
+  const std::size_t size = (flags & wire::rst) != 0 ? 0 : segment_options(c, t, options);
+  emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
   t.clear(Flag::ack_pending | Flag::window_update);
 }
 
@@ -64,13 +68,14 @@ void output_syn(Context& c, std::uint32_t index) {
   if (!c.links.acquire(frame)) return;  // the timer tries again
   const auto port = c.links.neighbours().port(t.neighbour);
   wire::OptionBytes options;
-  const std::size_t size = wire::emit_options(
-      options, {.mss = static_cast<std::uint16_t>(c.links.interface(port).mtu - 40)});
+  const std::size_t size =
+      syn_options(c, t, static_cast<std::uint16_t>(c.links.interface(port).mtu - 40), options);
   const bool answer = t.state != State::syn_sent;
-  const auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
-  const std::uint16_t wnd =
-      answer ? offer_window(c, t)
-             : static_cast<std::uint16_t>(std::min<std::uint32_t>(c.config.recv_buffer, 65'535));
+  auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
+  if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1
+  // A SYN's window is never scaled (RFC 7323 §2.2).
+  const std::uint32_t room = answer ? t.rcv_wnd() : c.config.recv_buffer;
+  const auto wnd = static_cast<std::uint16_t>(std::min(room, 65'535u));
   emit_segment(c, t, t.snd_una, flags, wnd, frame, {options.data(), size}, 0);
   t.clear(Flag::ack_pending);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/lifecycle.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
 #include "wire/emit.hpp"
@@ -17,14 +18,16 @@ constexpr unsigned segments_per_turn = 64;
 bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool push) {
   Frame frame;
   if (!c.links.acquire(frame)) return false;
+  wire::OptionBytes options;
+  const std::size_t size = segment_options(c, t, options);
   if (n > 0) {
     c.buffers.copy(t.send, c.stream(t).cursor, position - data_start(t),
-                   {wire::payload_at(frame, 0), std::size_t{n}});
+                   {wire::payload_at(frame, size), std::size_t{n}});
   }
   std::uint8_t flags = wire::ack;
   if (push) flags |= wire::psh;
   if (fin) flags |= wire::fin;
-  emit_segment(c, t, position, flags, offer_window(c, t), frame, {}, n);
+  emit_segment(c, t, position, flags, offer_window(c, t), frame, {options.data(), size}, n);
   t.clear(Flag::ack_pending | Flag::window_update);
   return true;
 }

@@ -39,7 +39,9 @@ enum Flag : std::uint32_t {
   sack = 1 << 19,         // agreed in the handshake (RFC 2018)
   ecn = 1 << 20,          // agreed in the handshake (RFC 3168)
   ack_delayed = 1 << 21,  // an ACK is owed and waits for company (RFC 1122 §4.2.3.2)
-  // 22, 23: free. 24..27: our window scale, 28..31: the peer's (RFC 7323), 0..14.
+  scaling = 1 << 22,      // window scale agreed, be it 0 (RFC 7323)
+  gaps = 1 << 23,         // data beyond RCV.NXT waits in Stream::islands
+  // 24..27: our window scale, 28..31: the peer's, 0..14.
 };
 inline constexpr unsigned rcv_scale_shift = 24;
 inline constexpr unsigned snd_scale_shift = 28;
@@ -83,6 +85,9 @@ struct alignas(64) Tcb {
   void set(unsigned bits) { flags |= bits; }
   void clear(unsigned bits) { flags &= ~bits; }
   std::uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
+  void set_scales(unsigned rcv, unsigned snd) {
+    flags = (flags & 0x00ff'ffff) | rcv << rcv_scale_shift | snd << snd_scale_shift;
+  }
   unsigned snd_scale() const { return flags >> snd_scale_shift; }
   unsigned rcv_scale() const { return flags >> rcv_scale_shift & 15; }
 };

@@ -207,11 +207,11 @@ void read_memory(Table table, Config& config) {
 }
 
 void read_stack(Table table, StackConfig& stack) {
-  std::vector<std::string_view> known = {"verify_checksums", "coalesce", "seed"};
+  std::vector<std::string_view> known = {"seed"};
+  for (const StackFlag& entry : stack_flags) known.push_back(entry.key);
   for (const StackNumber& entry : stack_numbers) known.push_back(entry.key);
   table.allow(known);
-  table.flag("verify_checksums", stack.verify_checksums);
-  table.flag("coalesce", stack.coalesce);
+  for (const StackFlag& entry : stack_flags) table.flag(entry.key, stack.*entry.field);
   table.unsigned_64("seed", stack.seed);
   for (const StackNumber& entry : stack_numbers) {
     if (const auto* field = std::get_if<std::uint32_t StackConfig::*>(&entry.field)) {

@@ -34,7 +34,7 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"time_wait", &StackConfig::time_wait, 16, 1'000'000'000},
     {"buffer_blocks", &StackConfig::buffer_blocks, 16, 4'294'967'295},
     {"send_buffer", &StackConfig::send_buffer, 2'048, 16'777'216},
-    {"recv_buffer", &StackConfig::recv_buffer, 2'048, 65'535},
+    {"recv_buffer", &StackConfig::recv_buffer, 2'048, 1'073'741'824},
     {"msl_s", &StackConfig::msl, 0.001, 3'600, seconds_ns},
     {"rto_initial_ms", &StackConfig::rto_initial, 1, 60'000, millis_ns},
     {"rto_min_ms", &StackConfig::rto_min, 1, 60'000, millis_ns},
@@ -42,6 +42,22 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"syn_timeout_s", &StackConfig::syn_timeout, 1, 3'600, seconds_ns},
     {"retry_timeout_s", &StackConfig::retry_timeout, 1, 3'600, seconds_ns},
     {"fin_wait_2_s", &StackConfig::fin_wait_2, 1, 3'600, seconds_ns},
+    {"delayed_ack_ms", &StackConfig::delayed_ack, 0, 500, millis_ns},
+});
+
+// A switch of [stack].
+struct StackFlag {
+  std::string_view key;
+  bool StackConfig::* field;
+};
+
+inline constexpr auto stack_flags = std::to_array<StackFlag>({
+    {"verify_checksums", &StackConfig::verify_checksums},
+    {"coalesce", &StackConfig::coalesce},
+    {"window_scale", &StackConfig::window_scale},
+    {"timestamps", &StackConfig::timestamps},
+    {"sack", &StackConfig::sack},
+    {"ecn", &StackConfig::ecn},
 });
 
 inline constexpr double workers_max = 64;

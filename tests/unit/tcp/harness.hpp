@@ -45,6 +45,15 @@ inline StackConfig small_config() {
   config.connections = 64;
   config.time_wait = 64;
   config.buffer_blocks = 512;
+  config.recv_buffer = 65'535;
+  config.delayed_ack = Duration{0};
+  return config;
+}
+
+// Without options, as the peer of the factories is.
+inline StackConfig plain_config() {
+  StackConfig config = small_config();
+  config.window_scale = config.timestamps = config.sack = false;
   return config;
 }
 
@@ -126,10 +135,7 @@ class Harness {
     spec.flags = flags;
     spec.window = in.wnd;
     spec.payload.assign(in.payload.begin(), in.payload.end());
-    if (in.mss) {
-      spec.options = {2, 4, static_cast<std::uint8_t>(*in.mss >> 8),
-                      static_cast<std::uint8_t>(*in.mss)};
-    }
+    spec.options = in.raw_options.empty() ? option_bytes(in, iss) : in.raw_options;
     wire::test::Bytes bytes = wire::test::tcp_packet(spec);
     if (in.urgent != 0) {
       wire::test::put16(bytes, 52, in.urgent);
@@ -156,6 +162,11 @@ class Harness {
     same = same && (acks ? !out.ack || s.ack - irs == *out.ack : s.ack == 0);
     same = same && (!out.wnd || s.wnd == *out.wnd) && (!out.mss || s.mss == *out.mss);
     same = same && (!out.payload || *out.payload == seen.payload);
+    same = same && (!out.ts || (s.options & wire::option_has_timestamps) != 0) &&
+           (!out.ts || ((!out.ts->val || s.tsval == *out.ts->val) && s.tsecr == out.ts->ecr));
+    same = same && (!out.sack || seen.sack_relative(irs) == *out.sack);
+    same = same && (!out.wscale ||
+                    ((s.options & wire::option_has_window_scale) != 0 && s.wscale == *out.wscale));
     if (!same) fail(where, "sent " + describe(seen, iss, irs) + ", expected " + describe(out));
   }
   void expect_nothing(Where where = Where::current()) {
@@ -415,6 +426,9 @@ class Harness {
   }
   void note(Seen& seen, const wire::test::Bytes& bytes) {
     const wire::Segment& s = seen.segment;
+    for (unsigned i = 0; i < 2u * s.sack_count; ++i) {
+      seen.sack.push_back(wire::sack_edge(reinterpret_cast<const std::byte*>(bytes.data()), s, i));
+    }
     seen.payload.assign(bytes.begin() + s.payload_offset,
                         bytes.begin() + s.payload_offset + s.payload_length);
     if ((s.flags & wire::syn) != 0) {

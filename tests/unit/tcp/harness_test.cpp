@@ -23,8 +23,8 @@ struct Pair {
   void run() { world.run_until(world.now() + 100ms); }
 
   sim::World world{1};
-  sim::Host& client = world.add_host(our_ip, small_config());
-  sim::Host& server = world.add_host(peer_ip, small_config());
+  sim::Host& client = world.add_host(our_ip, plain_config());
+  sim::Host& server = world.add_host(peer_ip, plain_config());
   Connection connected;
   Connection accepted;
 };

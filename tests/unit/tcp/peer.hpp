@@ -12,6 +12,7 @@
 
 #include "stack/device.hpp"
 #include "timer/tick.hpp"
+#include "wire/options.hpp"
 #include "wire/packets.hpp"
 #include "wire/segment.hpp"
 
@@ -85,6 +86,14 @@ inline unsigned flag_bits(const char* text) {
   return bits;
 }
 
+// Edges in pairs, relative like all numbers here.
+using Edges = std::vector<std::uint32_t>;
+
+struct Stamps {
+  std::optional<std::uint32_t> val = {};
+  std::uint32_t ecr = 0;
+};
+
 // The peer's segment; what is not set is what the peer would correctly send next.
 struct In {
   const char* flags = "A";
@@ -93,6 +102,11 @@ struct In {
   std::uint16_t wnd = 0xffff;
   std::string payload = {};
   std::optional<unsigned> mss = {};
+  std::optional<unsigned> wscale = {};
+  bool sack_permitted = false;
+  std::optional<Stamps> ts = {};
+  Edges sack = {};                     // of our data, relative to our ISS
+  wire::test::Bytes raw_options = {};  // instead of all these
   unsigned urgent = 0;
   std::uint16_t from_port = peer_port;
   std::uint16_t to_port = 0;  // the connection's, if 0
@@ -107,12 +121,40 @@ struct Out {
   std::optional<std::uint16_t> wnd = {};
   std::optional<unsigned> mss = {};
   std::optional<std::string> payload = {};
+  std::optional<Stamps> ts = {};
+  std::optional<Edges> sack = {};  // of the peer's data, relative to its ISS
+  std::optional<unsigned> wscale = {};
 };
 
 struct Seen {
   wire::Segment segment;
   std::string payload;
+  Edges sack;
+
+  Edges sack_relative(std::uint32_t irs) const {
+    Edges edges = sack;
+    for (std::uint32_t& edge : edges) edge -= irs;
+    return edges;
+  }
 };
+
+// The options of a segment of the peer, padded.
+inline wire::test::Bytes option_bytes(const In& in, std::uint32_t iss) {
+  wire::OptionBytes bytes;
+  Edges edges = in.sack;
+  for (std::uint32_t& edge : edges) edge += iss;
+  const std::size_t size =
+      wire::emit_options(bytes, {.mss = static_cast<std::uint16_t>(in.mss.value_or(0)),
+                                 .sack_permitted = in.sack_permitted,
+                                 .window_scale = in.wscale.has_value(),
+                                 .wscale = static_cast<std::uint8_t>(in.wscale.value_or(0)),
+                                 .timestamps = in.ts.has_value(),
+                                 .tsval = in.ts ? in.ts->val.value_or(0) : 0,
+                                 .tsecr = in.ts ? in.ts->ecr : 0,
+                                 .sack = edges});
+  const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  return {first, first + size};
+}
 
 inline std::string words(unsigned flags) {
   std::string text;
@@ -122,18 +164,36 @@ inline std::string words(unsigned flags) {
   }
   return text;
 }
+inline std::string describe_edges(const Edges& edges) {
+  std::string text;
+  for (std::size_t i = 0; i + 1 < edges.size(); i += 2) {
+    text += " sack " + std::to_string(edges[i]) + ":" + std::to_string(edges[i + 1]);
+  }
+  return text;
+}
 inline std::string describe(const Seen& seen, std::uint32_t iss, std::uint32_t irs) {
   const wire::Segment& s = seen.segment;
   return words(s.flags) + " seq " + std::to_string(s.seq - iss) + " ack " +
          std::to_string((s.flags & wire::ack) != 0 ? s.ack - irs : s.ack) + " len " +
          std::to_string(s.payload_length) + " wnd " + std::to_string(s.wnd) + " mss " +
-         std::to_string(s.mss);
+         std::to_string(s.mss) +
+         ((s.options & wire::option_has_timestamps) != 0
+              ? " ts " + std::to_string(s.tsval) + "/" + std::to_string(s.tsecr)
+              : "") +
+         describe_edges(seen.sack_relative(irs)) +
+         ((s.options & wire::option_has_window_scale) != 0 ? " wscale " + std::to_string(s.wscale)
+                                                           : "");
 }
 inline std::string describe(const Out& out) {
   return std::string(out.flags) + " seq " + std::to_string(out.seq) + " ack " +
          (out.ack ? std::to_string(*out.ack) : "?") + " len " + std::to_string(out.len) +
          (out.wnd ? " wnd " + std::to_string(*out.wnd) : "") +
-         (out.mss ? " mss " + std::to_string(*out.mss) : "");
+         (out.mss ? " mss " + std::to_string(*out.mss) : "") +
+         (out.ts ? " ts " + (out.ts->val ? std::to_string(*out.ts->val) : "?") + "/" +
+                       std::to_string(out.ts->ecr)
+                 : "") +
+         (out.sack ? describe_edges(*out.sack) : "") +
+         (out.wscale ? " wscale " + std::to_string(*out.wscale) : "");
 }
 
 }  // namespace salut::test
