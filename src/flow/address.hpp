@@ -28,7 +28,7 @@
 namespace salut::flow {
 
 // Packed: a header in a frame has it at any address.
-struct [[gnu::packed]] Address {
+struct [[gnu::packed, gnu::may_alias]] Address {
   std::uint64_t high = 0;  // the first eight bytes as they lie in memory
   std::uint64_t low = 0;
 
@@ -66,7 +66,7 @@ struct [[gnu::packed]] Address {
 static_assert(sizeof(Address) == 16 && std::endian::native == std::endian::little);
 
 // Both ends of an IPv6 connection, in the order of a received header: source, destination.
-struct AddressPair {
+struct [[gnu::packed, gnu::may_alias]] AddressPair {
   Address remote;
   Address local;
 

@@ -1,6 +1,8 @@
 // Segments for which there is no connection: LISTEN and CLOSED, RFC 9293 §3.10.7.1 and §3.10.7.2.
+#include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
+#include "tcp/mss.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 
@@ -17,8 +19,9 @@ Event event_of(const wire::Segment& s) {
 }  // namespace
 
 void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
-  if (!c.links.is_local(s.key.local_addr)) return c.count_drop(Drop::ip_not_for_us);
-  const std::uint16_t listener = c.listeners.find(s.key.local_addr, s.key.local_port);
+  const flow::Address local = local_address(s.key, whole_addresses(s, frame));
+  if (!c.links.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
+  const std::uint16_t listener = c.listeners.find(local, s.key.local_port);
   const bool listening = listener != flow::Listeners::none;
   const Event event = event_of(s);
   const Cell& cell = step(listening ? State::listen : State::closed, event);
@@ -38,12 +41,13 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   };
   flow::ListenerSlot& slot = c.listeners[listener];
   if (slot.half_open >= slot.backlog) return refuse(Drop::syn_backlog_full);
-  const auto route = c.links.route(s.key.remote_addr);
+  const flow::AddressPair* whole = whole_addresses(s, frame);
+  const auto route = c.links.route_back(remote_address(s.key, whole), s.port);
   if (!route) return refuse(Drop::no_route);
   const std::uint16_t hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
   if (hop == stack::Neighbours::none) return refuse(Drop::syn_overload);
-  const auto ours = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
-  const std::uint32_t index = create(c, s.key, s.hash, State::syn_received, hop, ours);
+  const std::uint16_t ours = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  const std::uint32_t index = create(c, s.key, whole, s.hash, State::syn_received, hop, ours);
   if (index == stack::TcbPool::none) return refuse(Drop::syn_overload);
   ++slot.half_open;
   ++c.counters.passive_opens;
@@ -59,7 +63,6 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   t.snd_wnd = s.wnd;
   offer_options(c, t);
   agree_options(c, t, s);
-  static_cast<void>(frame);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once.
   output_syn(c, index);
   return true;

@@ -22,7 +22,7 @@ bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool
   const std::size_t size = segment_options(c, t, options);
   if (n > 0) {
     c.buffers.copy(t.send, c.stream(t).cursor, position - data_start(t),
-                   {wire::payload_at(frame, size), std::size_t{n}});
+                   {wire::payload_at(frame, size, t.has(Flag::ip6)), std::size_t{n}});
   }
   std::uint8_t flags = wire::ack;
   if (push) flags |= wire::psh;

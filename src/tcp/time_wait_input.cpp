@@ -2,6 +2,7 @@
 //
 // A connection waits as a record in the arena, or as its TCB where that is not possible yet; what a
 // segment means to it is one function for both.
+#include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
@@ -45,8 +46,8 @@ void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& f
 }
 
 // Of a listener that would take a newer SYN, or none.
-std::uint16_t listener_for(const Context& c, const wire::Segment& s) {
-  return c.listeners.find(s.key.local_addr, s.key.local_port);
+std::uint16_t listener_for(const Context& c, const wire::Segment& s, const Frame& frame) {
+  return c.listeners.find(local_address(s.key, whole_addresses(s, frame)), s.key.local_port);
 }
 
 void count(Context& c, Event event) {
@@ -65,7 +66,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
   const flow::Record record = c.time_wait[at];
   const Rest rest{Seq{record.snd_nxt}, Seq{record.rcv_nxt}, record.rcv_wnd};
   Event event = event_of(rest, s);
-  const std::uint16_t listener = listener_for(c, s);
+  const std::uint16_t listener = listener_for(c, s, frame);
   if (event == Event::syn && listener == flow::Listeners::none) event = Event::syn_other;
   const Cell& cell = step(State::time_wait, event);
   count(c, event);
@@ -76,6 +77,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
     const std::uint32_t to = c.time_wait.append(fresh);
     // A full arena keeps the old record: its time is not cut short, only not started again.
     if (to == flow::TimeWait::none) return;
+    if (s.ip6) c.time_wait6[to] = c.time_wait6[at];
     c.flows.replace(s.hash, at | time_wait_bit, to | time_wait_bit);
     c.time_wait.kill(at);
   }
@@ -95,7 +97,7 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   Tcb& t = c.tcbs[index];
   const Rest rest{t.snd_nxt, t.rcv_nxt, t.rcv_wnd()};
   Event event = event_of(rest, s);
-  const std::uint16_t listener = listener_for(c, s);
+  const std::uint16_t listener = listener_for(c, s, frame);
   // Unread bytes are still somebody's: only a connection that was told of its end makes room.
   const bool reusable = t.has(Flag::told) && listener != flow::Listeners::none;
   if (event == Event::syn && !reusable) event = Event::syn_other;
