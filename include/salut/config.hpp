@@ -33,6 +33,7 @@ struct StackConfig {
   bool window_scale = true;  // window_scale: offered and accepted (RFC 7323)
   bool timestamps = true;    // timestamps: the same, with PAWS
   bool sack = true;          // sack: the same (RFC 2018)
+  bool syn_cookies = true;   // syn_cookies: answer SYNs over the backlog without keeping them
   bool ecn = false;          // ecn: the same (RFC 3168)
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
   bool coalesce = true;  // coalesce: hold an ACK until the application has seen its event (no

@@ -38,7 +38,7 @@ namespace salut {
   X(tcp_no_connection, "no connection and no listener; answered with RST")               \
   X(tcp_reset_unmatched, "RST for no connection")                                        \
   X(tcp_out_of_window, "sequence outside the receive window")                            \
-  X(tcp_out_of_order, "data or FIN beyond RCV.NXT; reassembly is not built yet")         \
+  X(tcp_not_kept, "data beyond RCV.NXT, a repetition or without room to keep it")        \
   X(tcp_paws, "timestamp older than one received before (RFC 7323 section 5)")           \
   X(tcp_bad_ack, "ACK for data never sent, or far too old")                              \
   X(tcp_no_ack, "segment without ACK on a synchronized connection")                      \
@@ -78,11 +78,14 @@ struct Counters {
   std::uint64_t segments_in = 0;
   std::uint64_t segments_out = 0;
   std::uint64_t slow_segments = 0;  // left the straight road for input_slow
+  std::uint64_t reordered = 0;      // segments that came before what precedes them, and were kept
   std::uint64_t retransmits = 0;
   std::uint64_t resets_sent = 0;
   std::uint64_t resets_received = 0;
   std::uint64_t active_opens = 0;
   std::uint64_t passive_opens = 0;  // children made by a SYN on a listener
+  std::uint64_t cookies_sent = 0;   // SYN,ACKs that keep nothing (RFC 4987)
+  std::uint64_t cookies_good = 0;   // ACKs that brought one back
   std::uint64_t accepted = 0;
   std::uint64_t connected = 0;
   std::uint64_t challenge_acks = 0;

@@ -23,6 +23,7 @@
 #include "tcp/challenge.hpp"
 #include "tcp/isn.hpp"
 #include "tcp/stream.hpp"
+#include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
 #include "timer/tick.hpp"
 #include "timer/wheel.hpp"
@@ -91,6 +92,7 @@ struct Context {
   stack::Links links;
   stack::TcbPool tcbs;
   stack::Pool<Stream> streams;
+  stack::Pool<Island> islands;
   stack::Buffers buffers;
   flow::Hasher hash;
   flow::Table flows;
@@ -114,6 +116,8 @@ struct Context {
   timer::Wheel wheel;
   IsnGenerator isn;
   ChallengeLimit challenges;
+  SynCookies cookies;
+  std::uint32_t half_open = 0;  // children in SYN_RECEIVED, of all listeners
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;

@@ -27,6 +27,11 @@ constexpr std::uint32_t on_road = takes_data | set_of(State::syn_received) |
                                   set_of(State::close_wait) | set_of(State::closing) |
                                   set_of(State::last_ack);
 
+// CE on the packet, or ECE or CWR from the peer (RFC 3168).
+bool ecn_speaks(const Segment& s) {
+  return (s.traffic_class & 3) == 3 || (s.flags & (wire::ece | wire::cwr)) != 0;
+}
+
 // Stage 1: frames to segments; what is not TCP is answered or dropped here.
 unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
   unsigned n = 0;
@@ -112,7 +117,8 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   slow |= acked == 0 && t.has(Flag::syn_unacked);             // must acknowledge our SYN
   slow |= (payload | fin) != 0 && t.has(Flag::fin_received);  // nothing follows a FIN
   slow |= payload != 0 && t.has(Flag::user_closed);           // nobody will read it
-  slow |= t.has(Flag::gaps);                                  // this one may fill the first
+  slow |= t.has(Flag::ecn) && ecn_speaks(segment);
+  slow |= t.has(Flag::gaps);  // this one may fill the first
   slow |= t.has(Flag::timestamps) && paws_rejects(c, t, segment);
   if (slow) [[unlikely]] {
     ++c.counters.slow_segments;
@@ -120,12 +126,12 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   }
 
   update_ts_recent(c, t, segment);
-  unsigned bits = accept_ack(c, index, segment, frame, true);
+  unsigned bits = accept_ack(c, index, segment, frame, is_newest(t, segment));
   unsigned what = 0;
   if (payload != 0) {
     const std::uint32_t taken = accept_payload(c, t, frame.data + segment.payload_offset, payload);
     if (taken > 0) what |= salut::Event::readable;
-    t.set(Flag::ack_pending);
+    t.set(taken == payload ? Flag::ack_delayed : Flag::ack_pending);
     bits |= fin != 0 && taken == payload ? unsigned{road_fin} : 0u;
   } else {
     bits |= fin * road_fin;
@@ -153,7 +159,13 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   unsigned bits = 0;
   std::uint32_t acked = ack - t.snd_una;
   const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;
-  if (update_wnd) t.snd_wnd = wnd;
+  if (update_wnd) {
+    t.snd_wnd = wnd;
+    if (t.has(Flag::data_ready)) {
+      t.snd_wl1 = Seq{s.seq};
+      t.snd_wl2 = ack;
+    }
+  }
   if (acked == 0) {
     if (t.snd_wnd == 0) t.retries = answered_retries(c.config, rto_base(c, t), t.retries);
     if (opened && t.has(Flag::data_ready) && t.snd_una != t.snd_nxt) resend(c, index);
@@ -163,7 +175,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   if (t.has(Flag::syn_unacked)) {
     if (t.retries > 0) t.set(Flag::syn_repeated);
     t.clear(Flag::syn_unacked | Flag::emit_syn);
-    if (t.has(Flag::passive)) --c.listeners[t.listener].half_open;
+    if (t.has(Flag::passive)) half_open_ends(c, t);
     bits |= road_ack_of_syn;
     --acked;
   }
@@ -184,6 +196,8 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
 
 std::uint32_t accept_payload(Context& c, Tcb& t, const std::byte* payload, std::uint32_t size) {
   prepare_data(c, t);
+  Stream& stream = c.stream(t);
+  stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(size));
   const auto taken =
       static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, c.config.recv_buffer));
   if (taken < size) c.count_drop(Drop::tcp_recv_full);

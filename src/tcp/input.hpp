@@ -40,10 +40,22 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
 bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& segment,
                   const Frame& frame, const Seq* beyond);
 
+// RFC 9293 §3.10.7.4, fifth check: a segment that is not older than the last one that set SND.WND.
+// Before data all segments have the same sequence, but for a FIN's.
+inline bool is_newest(const Tcb& t, const wire::Segment& s) {
+  const Seq seq{s.seq};
+  if (!t.has(Flag::data_ready)) return seq >= t.rcv_nxt || seq + s.len() == t.rcv_nxt;
+  return t.snd_wl1 < seq || (t.snd_wl1 == seq && t.snd_wl2 <= Seq{s.ack});
+}
+
 // What an ACK in [SND.UNA, SND.NXT] does to the sender's side; returns the road bits it raises.
-// `update_wnd`: the segment is not older than the last one that set SND.WND (SND.WL1, SND.WL2).
+// `update_wnd`: is_newest() of the segment.
 unsigned accept_ack(Context& c, std::uint32_t index, const wire::Segment& segment,
                     const Frame& frame, bool update_wnd);
+
+// The sixth to eighth check of §3.10.7.4: text and FIN of an acceptable segment, in order or kept.
+void accept_text_and_fin(Context& c, std::uint32_t index, const wire::Segment& segment,
+                         const Frame& frame);
 
 // Takes payload that begins at RCV.NXT; how many bytes of it went into the receive buffer.
 std::uint32_t accept_payload(Context& c, Tcb& tcb, const std::byte* payload, std::uint32_t size);

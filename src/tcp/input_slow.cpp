@@ -5,14 +5,15 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/reassembly.hpp"
 
 namespace salut::tcp {
 namespace {
 
 using wire::Segment;
 
-// Without window scale no peer can ever have offered more (RFC 5961 §5, MAX.SND.WND).
-constexpr std::uint32_t max_snd_wnd = 65'535;
+// The peer can never have offered more (RFC 5961 §5, MAX.SND.WND).
+std::uint32_t max_snd_wnd(const Tcb& t) { return 65'535u << t.snd_scale(); }
 
 void answer_with_ack(Context& c, std::uint32_t index) {
   c.tcbs[index].set(Flag::ack_pending);
@@ -50,7 +51,8 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   agree_options(c, t, s);
   if (ack) {
     accept_ack(c, index, s, frame, true);
-    raise_event(c, index, Event::syn_ack, s, frame);
+    if (!raise_event(c, index, Event::syn_ack, s, frame)) return;
+    if (s.len() > 1) accept_text_and_fin(c, index, s, frame);
   } else {
     raise_event(c, index, Event::syn, s, frame);
   }
@@ -146,39 +148,37 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
     return false;
   }
   // RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT
-  if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd) {
+  if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd(t)) {
     c.count_drop(Drop::tcp_bad_ack);
     raise_event(c, index, Event::ack_bad, s, frame);
     return false;
   }
-  if (ack >= t.snd_una) {
-    // A segment older than the last in-order one must not take the window back (SND.WL1).
-    const bool newest = Seq{s.seq} >= t.rcv_nxt || Seq{s.seq} + s.len() == t.rcv_nxt;
-    bits = accept_ack(c, index, s, frame, newest);
-  }
+  if (ack >= t.snd_una) bits = accept_ack(c, index, s, frame, is_newest(t, s));
   return true;
 }
 
-// The part of the payload that begins at RCV.NXT and fits the window.
+// The part of the payload that lies in the window.
 struct Text {
   const std::byte* data = nullptr;
   std::uint32_t size = 0;
-  bool whole = true;    // its end is the segment's end: a FIN may follow
-  bool beyond = false;  // there is a gap before it
+  Seq at;             // of its first byte: RCV.NXT, or beyond it
+  bool whole = true;  // its end is the segment's end: a FIN may follow
 };
 
 Text trim(const Tcb& t, const Segment& s, const Frame& frame) {
-  Text text{frame.data + s.payload_offset, s.payload_length};
-  const Seq seq{s.seq};
-  if (seq > t.rcv_nxt) {
-    text.beyond = true;
-    return text;
+  // A SYN,ACK may bring text: it follows the SYN (§3.10.7.3, fourth check).
+  const Seq seq = Seq{s.seq} + ((s.flags & wire::syn) != 0 ? 1u : 0u);
+  Text text{frame.data + s.payload_offset, s.payload_length, seq};
+  if (seq < t.rcv_nxt) {
+    const std::uint32_t old = std::min<std::uint32_t>(t.rcv_nxt - seq, text.size);
+    text.data += old;
+    text.size -= old;
+    text.at = t.rcv_nxt;
   }
-  const std::uint32_t old = std::min<std::uint32_t>(t.rcv_nxt - seq, text.size);
-  text.data += old;
-  text.size -= old;
-  if (text.size > t.rcv_wnd()) {
-    text.size = t.rcv_wnd();
+  const std::uint32_t offset = text.at - t.rcv_nxt;
+  const std::uint32_t room = t.rcv_wnd() > offset ? t.rcv_wnd() - offset : 0;
+  if (text.size > room) {
+    text.size = room;
     text.whole = false;
   }
   return text;
@@ -187,6 +187,37 @@ Text trim(const Tcb& t, const Segment& s, const Frame& frame) {
 constexpr bool takes_data(State state) {
   return state == State::syn_received || state == State::established ||
          state == State::fin_wait_1 || state == State::fin_wait_2;
+}
+
+// RFC 3168 §6.1.3: CE is echoed until the peer says that it has reduced its window.
+void note_congestion(Context& c, Tcb& t, const Segment& s) {
+  if (!t.has(Flag::ecn)) return;
+  const bool marked = (s.traffic_class & 3) == 3;
+  if (!marked && ((s.flags & wire::cwr) == 0 || !t.has(Flag::data_ready))) return;
+  prepare_data(c, t);
+  c.stream(t).ece = marked;
+}
+
+// Seventh check, for a state that takes data. Returns what the owner is to be told.
+unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Text& text) {
+  if (text.size == 0) {
+    if (s.payload_length > 0 && text.whole) {
+      note_duplicate(c, t, Seq{s.seq}, Seq{s.seq} + s.payload_length);
+    }
+    return 0;
+  }
+  if (text.at != t.rcv_nxt) {
+    const std::uint32_t kept = keep_island(c, t, text.at, text.data, text.size);
+    if (kept > 0) {
+      ++c.counters.reordered;
+    } else {
+      c.count_drop(Drop::tcp_not_kept);
+    }
+    return 0;
+  }
+  const std::uint32_t taken = accept_payload(c, t, text.data, text.size);
+  if (taken == text.size) drain_islands(c, t);
+  return taken > 0 ? unsigned{salut::Event::readable} : 0u;
 }
 
 }  // namespace
@@ -220,6 +251,48 @@ bool raise_event(Context& c, std::uint32_t index, Event event, const Segment& s,
   return apply(c, index, cell.to, cell.acts, what, reason) == Fate::alive;
 }
 
+void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  // Sixth, URG: the pointer is not followed, the bytes are ordinary data. Seventh, text.
+  const Text text = trim(t, s, frame);
+  unsigned what = 0;
+  const bool open = takes_data(t.state) && !t.has(Flag::fin_received);
+  if (open && text.size > 0 && t.has(Flag::user_closed)) {
+    // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
+    c.count_drop(Drop::tcp_after_close);
+    output_reset(c, index);
+    set_state(c, t, step(t.state, Event::abort).to);
+    return release(c, index, Reason::aborted);
+  }
+  // What is not plainly the next text is answered at once: it tells of a gap, closes one, or came
+  // twice (RFC 5681 §4.2).
+  const bool gaps = t.has(Flag::gaps);
+  const bool plain = open && text.size == s.len() && text.at == t.rcv_nxt && text.size > 0;
+  if (open) what |= accept_text(c, t, s, text);
+  const bool all_taken = plain && t.rcv_nxt - text.at == text.size;
+  if (s.len() > 0) t.set(all_taken && !gaps ? Flag::ack_delayed : Flag::ack_pending);
+  // Eighth, FIN: once all before it has come.
+  const Seq fin_at = Seq{s.seq} + (s.len() - 1);
+  bool fin = false;
+  if (open && (s.flags & wire::fin) != 0 && text.whole) {
+    if (fin_at == t.rcv_nxt) {
+      fin = t.rcv_wnd() > 0;
+    } else if (fin_at > t.rcv_nxt && fin_at - t.rcv_nxt < t.rcv_wnd()) {
+      keep_fin(c, t, fin_at);
+    }
+  }
+  fin = (open && take_fin(c, t)) || fin;
+  if (fin) {
+    t.rcv_nxt += 1;
+    t.set(Flag::fin_received);
+    if (t.has(Flag::gaps)) drop_islands(c, t);
+    if (!raise_event(c, index, Event::fin, s, frame, what)) return;
+  } else if (what != 0 && !t.has(Flag::told)) {
+    c.raise(index, what);
+  }
+  if (has_output(t)) c.queue_output(index);
+}
+
 void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
   if (t.state == State::closed) return;  // aborted by its owner, gone with the next turn
@@ -228,51 +301,20 @@ void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& 
 
   if (!check_sequence(c, index, s, frame)) return;       // first
   if (!check_reset_and_syn(c, index, s, frame)) return;  // second; third is not used; fourth
-  update_ts_recent(c, t, s);
   unsigned bits = 0;
   if (!check_ack(c, index, s, frame, bits)) return;  // fifth
+  // Not before: who can guess a sequence number but no ACK must not move TS.Recent ahead, or PAWS
+  // would reject the peer's own segments.
+  update_ts_recent(c, t, s);
 
-  unsigned what = 0;
   if ((bits & road_ack_of_syn) != 0) {
     const Cell& cell = step(t.state, Event::ack_of_syn);
     if (apply(c, index, cell.to, cell.acts, 0, Reason::closed) == Fate::gone) return;
   }
   if ((bits & road_ack_of_fin) != 0 && !raise_event(c, index, Event::ack_of_fin, s, frame)) return;
   if (t.state == State::time_wait) return;
-
-  // Sixth, URG: the pointer is not followed, the bytes are ordinary data. Seventh, text.
-  const Text text = trim(t, s, frame);
-  bool fin = (s.flags & wire::fin) != 0;
-  if (text.beyond && s.len() > 0) {
-    c.count_drop(Drop::tcp_out_of_order);
-    answer_with_ack(c, index);
-    return;
-  }
-  if (text.size > 0 && takes_data(t.state) && !t.has(Flag::fin_received)) {
-    if (t.has(Flag::user_closed)) {
-      // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
-      c.count_drop(Drop::tcp_after_close);
-      output_reset(c, index);
-      set_state(c, t, step(t.state, Event::abort).to);
-      return release(c, index, Reason::aborted);
-    }
-    const std::uint32_t taken = accept_payload(c, t, text.data, text.size);
-    if (taken > 0) what |= salut::Event::readable;
-    fin = fin && text.whole && taken == text.size;
-  } else if (text.size > 0 || !text.whole) {
-    fin = false;  // no text after a FIN, nor into a shut window
-  }
-  if (s.len() > 0) answer_with_ack(c, index);
-  // Eighth, FIN: in order only, and only the first time.
-  const bool in_order = fin && Seq{s.seq} + (s.len() - 1) == t.rcv_nxt;
-  if (in_order && !t.has(Flag::fin_received) && t.rcv_wnd() > 0) {
-    t.rcv_nxt += 1;
-    t.set(Flag::fin_received);
-    if (!raise_event(c, index, Event::fin, s, frame, what)) return;
-  } else if (what != 0 && !t.has(Flag::told)) {
-    c.raise(index, what);
-  }
-  if (has_output(t)) c.queue_output(index);
+  note_congestion(c, t, s);
+  accept_text_and_fin(c, index, s, frame);
 }
 
 }  // namespace salut::tcp

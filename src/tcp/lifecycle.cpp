@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/options.hpp"
+#include "tcp/reassembly.hpp"
 
 namespace salut::tcp {
 
@@ -58,6 +59,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       links(std::move(interfaces), pool, memory, counters),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
+      islands(memory, config.buffer_blocks, Use::buffers),
       buffers(memory, config.buffer_blocks),
       hash(seed),
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
@@ -68,6 +70,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       wheel(memory, config.connections, tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
       challenges(seed ^ 0x9e3779b97f4a7c15),
+      cookies(seed ^ 0xe7037ed1a0b428db),
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {
   set_now(start);
@@ -129,6 +132,7 @@ void give_back(Context& c, std::uint32_t index) {
   c.links.neighbours().release(tcb.neighbour);
   if (tcb.has(Flag::data_ready)) {
     c.buffers.clear(tcb.send);
+    if (tcb.has(Flag::gaps)) drop_islands(c, tcb);
     c.buffers.clear(tcb.recv);
     c.streams.release(tcb.stream);
   }
@@ -169,7 +173,7 @@ bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
 void release(Context& c, std::uint32_t index, Reason reason) {
   Tcb& tcb = c.tcbs[index];
   if (tcb.has(Flag::passive) && tcb.has(Flag::syn_unacked)) {
-    --c.listeners[tcb.listener].half_open;
+    half_open_ends(c, tcb);
   }
   if (!tcb.has(Flag::finished)) c.flows.erase(c.hash(tcb.key), index);
   --c.counters.states[static_cast<std::size_t>(tcb.state)];

@@ -44,6 +44,16 @@ Fate reader_done(Context& c, std::uint32_t index);
 // Does the owner know this connection? A child is his only once its handshake is complete.
 inline bool owned(const Tcb& tcb) { return !tcb.has(Flag::passive) || !tcb.has(Flag::syn_unacked); }
 
+// A child begins or ends its SYN_RECEIVED.
+inline void half_open_begins(Context& c, const Tcb& tcb) {
+  ++c.listeners[tcb.listener].half_open;
+  ++c.half_open;
+}
+inline void half_open_ends(Context& c, const Tcb& tcb) {
+  --c.listeners[tcb.listener].half_open;
+  --c.half_open;
+}
+
 // The reason that the owner is given when `event` ends a connection that was in `from`.
 constexpr Reason reason_for(State from, Event event) {
   switch (event) {
@@ -64,12 +74,19 @@ constexpr Reason reason_for(State from, Event event) {
 // Sets up the second line before the first byte either way.
 void prepare_data(Context& c, Tcb& tcb);
 
-// The timer of a TCB: one deadline, whose meaning follows from the state when it fires.
+// The timer of a TCB: one deadline, whose meaning follows from the state when it fires. What only a
+// connection with data waits for has deadlines of its own in the Stream, ticks as well, 0 for none;
+// the wheel's one entry fires at the earliest of all, or before.
 inline void set_timer(Context& c, std::uint32_t index, Duration after) {
   Tcb& tcb = c.tcbs[index];
   const timer::Tick at = timer::deadline(c.now, after);
   tcb.timer_at = at.value == 0 ? 1 : at.value;  // 0 means none
   c.wheel.arm(index, tcb.wheel_at, timer::Tick{tcb.timer_at});
+}
+inline void set_deadline(Context& c, std::uint32_t index, std::uint32_t& deadline, Duration after) {
+  const timer::Tick at = timer::deadline(c.now, after);
+  deadline = at.value == 0 ? 1 : at.value;
+  c.wheel.arm(index, c.tcbs[index].wheel_at, timer::Tick{deadline});
 }
 inline void clear_timer(Tcb& tcb) { tcb.timer_at = 0; }
 

@@ -1,4 +1,7 @@
 // Segments for which there is no connection: LISTEN and CLOSED, RFC 9293 §3.10.7.1 and §3.10.7.2.
+#include <algorithm>
+#include <optional>
+
 #include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
@@ -16,6 +19,96 @@ Event event_of(const wire::Segment& s) {
   return Event::other;
 }
 
+// What ACK of a SYN has: ACK, and neither SYN nor RST. Data and FIN may come along.
+std::optional<CookieContent> returned_cookie(const Context& c, const wire::Segment& s) {
+  if ((s.flags & (wire::syn | wire::rst | wire::ack)) != wire::ack) return std::nullopt;
+  return c.cookies.check(s, c.now);
+}
+
+// Is there no room for another child in SYN_RECEIVED? A quarter of all slots is for those: the rest
+// is kept for connections whose peer is known to exist.
+bool half_open_full(const Context& c, const flow::ListenerSlot& slot) {
+  return slot.half_open >= slot.backlog || c.half_open >= c.tcbs.size() / 4 ||
+         c.tcbs.in_use() == c.tcbs.size();
+}
+
+std::optional<stack::Route> route_back(const Context& c, const wire::Segment& s,
+                                       const Frame& frame) {
+  return c.links.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
+}
+
+// The next hop and our own MSS towards the peer of a segment; false if there is no way.
+struct Way {
+  std::uint16_t hop = stack::Neighbours::none;
+  std::uint16_t mss = 0;
+};
+Drop find_way(Context& c, const wire::Segment& s, const Frame& frame, Way& way) {
+  const auto route = route_back(c, s, frame);
+  if (!route) return Drop::no_route;
+  way.hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
+  if (way.hop == stack::Neighbours::none) return Drop::syn_overload;
+  way.mss = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  return Drop::none;
+}
+
+// A SYN,ACK that keeps nothing.
+void send_cookie(Context& c, const wire::Segment& s, const Frame& frame) {
+  const auto route = route_back(c, s, frame);
+  if (!route) return c.count_drop(Drop::no_route);
+  const std::uint16_t ours = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  CookieContent content;
+  content.timestamps = c.config.timestamps && (s.options & wire::option_has_timestamps) != 0;
+  if (content.timestamps) {
+    content.scaling = c.config.window_scale && (s.options & wire::option_has_window_scale) != 0;
+    content.wscale = std::min(s.wscale, max_window_scale);
+    content.sack = c.config.sack && (s.options & wire::option_has_sack_permitted) != 0;
+    content.ecn = c.config.ecn && (s.flags & (wire::ece | wire::cwr)) == (wire::ece | wire::cwr);
+  }
+  const Seq iss = c.cookies.make(s.key, Seq{s.seq}, peer_mss(ours, s.mss, s.ip6), c.now);
+  const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
+  wire::OptionBytes options;
+  const std::size_t size = wire::emit_options(options, {.mss = ours,
+                                                        .sack_permitted = content.sack,
+                                                        .window_scale = content.scaling,
+                                                        .wscale = c.rcv_scale,
+                                                        .timestamps = content.timestamps,
+                                                        .tsval = SynCookies::stamp(clock, content),
+                                                        .tsecr = s.tsval});
+  const auto flags =
+      static_cast<std::uint8_t>(wire::syn | wire::ack | (content.ecn ? wire::ece : 0));
+  const auto wnd = static_cast<std::uint16_t>(std::min(c.config.recv_buffer, 65'535u));
+  ++c.counters.cookies_sent;
+  reply(c, s, frame, iss, Seq{s.seq} + 1, flags, wnd, {options.data(), size});
+}
+
+// The connection that the ACK of a cookie completes: as if its SYN had just been answered.
+void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s,
+                      const Frame& frame, const CookieContent& content) {
+  Way way;
+  if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return c.count_drop(why);
+  const std::uint32_t index = create(c, s.key, whole_addresses(s, frame), s.hash,
+                                     State::syn_received, way.hop, way.mss);
+  if (index == stack::TcbPool::none) return c.count_drop(Drop::syn_overload);
+  ++c.counters.cookies_good;
+  ++c.counters.passive_opens;
+  Tcb& t = c.tcbs[index];
+  t.set(Flag::passive | (content.timestamps ? unsigned{Flag::timestamps} : 0u) |
+        (content.scaling ? unsigned{Flag::scaling} : 0u) |
+        (content.sack ? unsigned{Flag::sack} : 0u) | (content.ecn ? unsigned{Flag::ecn} : 0u));
+  if (content.scaling) t.set_scales(c.rcv_scale, content.wscale);
+  t.listener = listener & 0x3ffu;
+  half_open_begins(c, t);
+  t.snd_una = Seq{s.ack} + 0xffff'ffffu;  // the cookie
+  t.snd_nxt = Seq{s.ack};
+  t.rcv_nxt = t.last_ack_sent = Seq{s.seq};
+  t.rcv_adv = t.rcv_nxt + std::min(c.config.recv_buffer, 65'535u);
+  t.mss = static_cast<std::uint16_t>(std::min(way.mss, content.mss) -
+                                     (content.timestamps ? timestamps_size : 0));
+  t.ts_recent = s.tsval;
+  t.ts_recent_at = c.tick.value;
+  input_segment(c, index, s, frame);
+}
+
 }  // namespace
 
 void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
@@ -23,10 +116,15 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
   if (!c.links.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
   const std::uint16_t listener = c.listeners.find(local, s.key.local_port);
   const bool listening = listener != flow::Listeners::none;
-  const Event event = event_of(s);
+  const std::optional<CookieContent> cookie = listening ? returned_cookie(c, s) : std::nullopt;
+  const Event event = cookie ? Event::ack_of_syn : event_of(s);
   const Cell& cell = step(listening ? State::listen : State::closed, event);
   if ((cell.acts & Act::new_child) != 0) {
-    open_passive(c, listener, s, frame, nullptr);
+    if (cookie) {
+      open_from_cookie(c, listener, s, frame, *cookie);
+    } else {
+      open_passive(c, listener, s, frame, nullptr);
+    }
     return;
   }
   c.count_drop(event == Event::reset ? Drop::tcp_reset_unmatched : Drop::tcp_no_connection);
@@ -39,21 +137,22 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
     c.count_drop(why);
     return false;
   };
-  flow::ListenerSlot& slot = c.listeners[listener];
-  if (slot.half_open >= slot.backlog) return refuse(Drop::syn_backlog_full);
-  const flow::AddressPair* whole = whole_addresses(s, frame);
-  const auto route = c.links.route_back(remote_address(s.key, whole), s.port);
-  if (!route) return refuse(Drop::no_route);
-  const std::uint16_t hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
-  if (hop == stack::Neighbours::none) return refuse(Drop::syn_overload);
-  const std::uint16_t ours = port_mss(c.links.interface(route->port).mtu, s.ip6);
-  const std::uint32_t index = create(c, s.key, whole, s.hash, State::syn_received, hop, ours);
+  if (half_open_full(c, c.listeners[listener])) {
+    // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.
+    if (!c.config.syn_cookies || beyond != nullptr) return refuse(Drop::syn_backlog_full);
+    send_cookie(c, s, frame);
+    return false;
+  }
+  Way way;
+  if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return refuse(why);
+  const std::uint32_t index = create(c, s.key, whole_addresses(s, frame), s.hash,
+                                     State::syn_received, way.hop, way.mss);
   if (index == stack::TcbPool::none) return refuse(Drop::syn_overload);
-  ++slot.half_open;
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
   t.set(Flag::passive);
   t.listener = listener & 0x3ffu;
+  half_open_begins(c, t);
   if (beyond != nullptr && t.snd_una <= *beyond) {
     t.snd_una = *beyond + 1;
     t.snd_nxt = t.snd_una + 1;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tcp/mss.hpp"
+#include "tcp/reassembly.hpp"
 
 namespace salut::tcp {
 
@@ -50,9 +51,21 @@ std::size_t syn_options(Context& c, const Tcb& t, std::uint16_t mss, wire::Optio
 std::size_t segment_options(Context& c, Tcb& t, wire::OptionBytes& to) {
   if (!t.has(Flag::timestamps | Flag::gaps)) [[likely]]
     return 0;
+  SackEdges edges;
+  unsigned blocks = 0;
+  if (t.has(Flag::gaps) && t.has(Flag::sack)) {
+    blocks = sack_blocks(c, t, t.has(Flag::timestamps) ? 3 : 4, edges);
+  }
+  return wire::emit_options(to, {.timestamps = t.has(Flag::timestamps),
+                                 .tsval = our_timestamp(c, t),
+                                 .tsecr = t.ts_recent,
+                                 .sack = {edges.data(), std::size_t{2} * blocks}});
+}
+
+std::size_t reset_options(const Context& c, const Tcb& t, wire::OptionBytes& to) {
+  if (!t.has(Flag::timestamps)) return 0;
   return wire::emit_options(
-      to,
-      {.timestamps = t.has(Flag::timestamps), .tsval = our_timestamp(c, t), .tsecr = t.ts_recent});
+      to, {.timestamps = true, .tsval = our_timestamp(c, t), .tsecr = t.ts_recent});
 }
 
 }  // namespace salut::tcp

@@ -30,6 +30,9 @@ std::size_t syn_options(Context& c, const Tcb& tcb, std::uint16_t mss, wire::Opt
 // Of every other segment: timestamps, and SACK while there are gaps.
 std::size_t segment_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
 
+// Of an RST: timestamps (RFC 7323 §3.2: it should have them).
+std::size_t reset_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);
+
 // TSval of a segment that leaves now.
 inline std::uint32_t our_timestamp(const Context& c, const Tcb& tcb) {
   return c.now_ms + tcb.ts_offset;

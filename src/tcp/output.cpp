@@ -14,6 +14,25 @@
 namespace salut::tcp {
 namespace {
 
+// An ACK of data in order may wait for company, but not for more than two segments' worth, nor
+// while the peer's slow start lives of our ACKs (RFC 9293 §3.8.6.3, RFC 5681 §4.2).
+bool may_delay_ack(const Context& c, const Tcb& t) {
+  const Stream& stream = c.stream(t);
+  return c.config.delayed_ack.count() != 0 && stream.quick_acks == 0 &&
+         t.rcv_nxt - t.last_ack_sent < 2u * stream.rcv_mss;
+}
+
+void delay_ack(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  if (!may_delay_ack(c, t)) {
+    if (stream.quick_acks > 0) --stream.quick_acks;
+    emit_control(c, t, t.snd_nxt, wire::ack);
+  } else if (stream.ack_at == 0) {
+    set_deadline(c, index, stream.ack_at, c.config.delayed_ack);
+  }
+}
+
 constexpr bool may_send_data(State state) {
   return state == State::established || state == State::close_wait || state == State::fin_wait_1 ||
          state == State::closing || state == State::last_ack;
@@ -50,7 +69,11 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
                                      .ip_id = c.ip_id++,
                                      .payload_length = payload,
                                      .options = options});
-  if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
+  if ((flags & wire::ack) != 0) {
+    t.clear(Flag::ack_pending | Flag::ack_delayed | Flag::window_update);
+    if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
+    if (t.has(Flag::data_ready)) c.stream(t).ack_at = 0;
+  }
   ++c.counters.segments_out;
   c.links.send_via(t.neighbour, frame, c.now);
 }
@@ -60,9 +83,9 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   if (!c.links.acquire(frame)) return;
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
   wire::OptionBytes options;
-  const std::size_t size = (flags & wire::rst) != 0 ? 0 : segment_options(c, t, options);
+  const std::size_t size =
+      (flags & wire::rst) != 0 ? reset_options(c, t, options) : segment_options(c, t, options);
   emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
-  t.clear(Flag::ack_pending | Flag::window_update);
 }
 
 void output_syn(Context& c, std::uint32_t index) {
@@ -82,7 +105,6 @@ void output_syn(Context& c, std::uint32_t index) {
   const std::uint32_t room = answer ? t.rcv_wnd() : c.config.recv_buffer;
   const auto wnd = static_cast<std::uint16_t>(std::min(room, 65'535u));
   emit_segment(c, t, t.snd_una, flags, wnd, frame, {options.data(), size}, 0);
-  t.clear(Flag::ack_pending);
 }
 
 void output_ack(Context& c, std::uint32_t index) {
@@ -113,8 +135,11 @@ void output(Context& c, std::uint32_t index) {
     return;
   }
   const bool sent = may_send_data(t.state) && !t.has(Flag::syn_unacked) && send_data(c, index);
-  if (!sent && t.has(Flag::ack_pending | Flag::window_update)) {
+  if (sent) return;
+  if (t.has(Flag::ack_pending | Flag::window_update)) {
     emit_control(c, t, t.snd_nxt, wire::ack);
+  } else if (t.has(Flag::ack_delayed)) {
+    delay_ack(c, index);
   }
 }
 
@@ -128,7 +153,7 @@ void flush_outputs(Context& c) {
 }
 
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
-           std::uint8_t flags, std::uint16_t wnd) {
+           std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options) {
   wire::EthernetHeader ethernet;
   std::memcpy(&ethernet, received.data, sizeof(ethernet));
   Frame frame;
@@ -144,7 +169,7 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
                                      .wnd = wnd,
                                      .flags = flags,
                                      .ip_id = c.ip_id++,
-                                     .options = {}});
+                                     .options = options});
   ++c.counters.segments_out;
   c.links.stage(frame);
 }

@@ -39,7 +39,7 @@ void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);
 
 // Answers a received segment without a TCB, to the station that sent it.
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
-           std::uint8_t flags, std::uint16_t wnd);
+           std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options = {});
 
 // The RST of RFC 9293 §3.10.7.1: SEQ from the ACK, or SEQ 0 and ACK = SEG.SEQ + SEG.LEN.
 void reply_reset(Context& c, const wire::Segment& segment, const Frame& received);
@@ -57,7 +57,7 @@ inline Seq data_end(const Tcb& tcb) {
 
 // Might output() have something to send?
 inline bool has_output(const Tcb& tcb) {
-  return tcb.has(Flag::ack_pending | Flag::rewound) ||
+  return tcb.has(Flag::ack_pending | Flag::ack_delayed | Flag::rewound) ||
          (tcb.has(Flag::data_ready) && tcb.send.bytes > 0) ||
          (tcb.has(Flag::fin_wanted) && !tcb.has(Flag::fin_sent));
 }

@@ -28,8 +28,12 @@ bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool
   if (push) flags |= wire::psh;
   if (fin) flags |= wire::fin;
   emit_segment(c, t, position, flags, offer_window(c, t), frame, {options.data(), size}, n);
-  t.clear(Flag::ack_pending | Flag::window_update);
   return true;
+}
+
+// Stream::timed_at, of which 0 means "none": that one microsecond passes for the next.
+std::uint32_t microseconds(Instant now) {
+  return std::max(static_cast<std::uint32_t>(now.time_since_epoch().count() / 1000), 1u);
 }
 
 // Accounts for `n` bytes (and a FIN) that have just left from `position`.
@@ -46,7 +50,7 @@ void advance_position(Context& c, Tcb& t, Seq position, std::uint32_t n, bool fi
       }
     } else if (n > 0 && stream.timed_at == 0) {
       stream.mark = position;
-      stream.timed_at = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000) | 1;
+      stream.timed_at = microseconds(c.now);
     }
   }
   if (next > t.snd_nxt) t.snd_nxt = next;
@@ -103,8 +107,7 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
     stream.cursor = stack::Cursor{};
     if (ack == t.snd_nxt) t.clear(Flag::rewound);
   } else if (stream.timed_at != 0 && !t.has(Flag::rewound) && ack > stream.mark) {
-    const auto now = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000);
-    rtt_sample(stream, now - stream.timed_at);
+    rtt_sample(stream, microseconds(c.now) - stream.timed_at);
     stream.timed_at = 0;
   }
   if (acked > 0) {

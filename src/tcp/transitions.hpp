@@ -177,7 +177,7 @@ inline constexpr auto rows = [] {
 
     // ACK
     {in(closed),                     ack_of_syn,   same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen),                     ack_of_syn,   same,         A::send_rst,                   "RFC 9293 3.10.7.2"},
+    {in(listen),                     ack_of_syn,   syn_received, A::new_child,                  "a SYN cookie comes back: the child that the SYN did not make"},
     {in(syn_sent),                   ack_of_syn,   same,         A::none,                       "an ACK without SYN opens nothing"},
     {in(syn_received),               ack_of_syn,   established,  A::established,                "RFC 9293 3.10.7.4 step 5"},
     {in(fin_wait_1, closing),        ack_of_syn,   same,         A::established,                "closed in SYN_RECEIVED: only now open on both sides"},

@@ -48,15 +48,41 @@ void persist_timeout(Context& c, std::uint32_t index) {
   c.queue_output(index);
 }
 
+// True once, when the deadline has come; until then the wheel is armed for it again.
+bool due(Context& c, std::uint32_t index, std::uint32_t& deadline) {
+  if (deadline == 0) return false;
+  if (Tick{deadline} > c.tick) {
+    c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
+    return false;
+  }
+  deadline = 0;
+  return true;
+}
+
+// The deadlines in the Stream. False: the connection is gone.
+bool fire_deadlines(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  tcp::Stream& stream = c.stream(t);
+  if (due(c, index, stream.ack_at) && t.has(Flag::ack_delayed)) {
+    t.set(Flag::ack_pending);
+    c.queue_output(index);
+  }
+  return true;
+}
+
 void fire(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
+  if (t.ending != 0 || t.has(Flag::finished)) {
+    t.timer_at = 0;
+    return;
+  }
+  if (t.has(Flag::data_ready) && !fire_deadlines(c, index)) return;
   if (t.timer_at == 0) return;
   if (Tick{t.timer_at} > c.tick) {
     c.wheel.arm(index, t.wheel_at, Tick{t.timer_at});
     return;
   }
   t.timer_at = 0;
-  if (t.ending != 0 || t.has(Flag::finished)) return;
   if (t.state == State::time_wait) return raise(c, index, Event::timeout_2msl);
   if (t.state == State::fin_wait_2) return raise(c, index, Event::idle_limit);
   if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);

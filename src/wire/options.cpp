@@ -63,10 +63,8 @@ std::size_t emit_options(OptionBytes& to, const OptionsOut& options) {
   };
   constexpr std::uint32_t nop = option_nop;
   if (options.mss != 0) word(std::uint32_t{option_mss} << 24 | 4u << 16 | options.mss);
-  if (options.window_scale) {
-    word(nop << 24 | std::uint32_t{option_window_scale} << 16 | 3u << 8 | options.wscale);
-  }
-  // SACK-permitted takes the place of the two NOPs that would align the timestamps.
+  // In the order that Linux uses: middleboxes have seen it. SACK-permitted takes the place of the
+  // two NOPs that would align the timestamps.
   const std::uint32_t pair =
       options.sack_permitted ? std::uint32_t{option_sack_permitted} << 8 | 2 : nop << 8 | nop;
   if (options.timestamps) {
@@ -75,6 +73,9 @@ std::size_t emit_options(OptionBytes& to, const OptionsOut& options) {
     word(options.tsecr);
   } else if (options.sack_permitted) {
     word((nop << 8 | nop) << 16 | pair);
+  }
+  if (options.window_scale) {
+    word(nop << 24 | std::uint32_t{option_window_scale} << 16 | 3u << 8 | options.wscale);
   }
   const std::size_t room = tcp_options_max - at;
   if (options.sack.size() >= 2 && room >= 12) {

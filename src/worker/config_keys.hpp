@@ -58,6 +58,7 @@ inline constexpr auto stack_flags = std::to_array<StackFlag>({
     {"timestamps", &StackConfig::timestamps},
     {"sack", &StackConfig::sack},
     {"ecn", &StackConfig::ecn},
+    {"syn_cookies", &StackConfig::syn_cookies},
 });
 
 inline constexpr double workers_max = 64;

@@ -52,6 +52,18 @@ TEST(Rto, established_rto_starts_at_3_s_after_a_lost_syn) {
   }
 }
 
+// A round trip of no time at all, as a virtual clock has it, is not one of 2^32 microseconds.
+TEST(Rto, established_ack_in_the_same_microsecond_is_a_short_sample) {
+  for (const Duration later : {0us, 1us}) {
+    Harness h;
+    h.established();
+    h.advance(later);
+    sample(h, 0us);
+    h.expect_nothing();
+    EXPECT_LE(h.engine().info(h.conn)->srtt_us, 1u);
+  }
+}
+
 TEST(Rto, close_wait_rto_retransmits) {
   Harness h;
   h.close_wait();

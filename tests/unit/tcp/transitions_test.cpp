@@ -98,7 +98,7 @@ TEST(Transitions, opening_as_promised) {
            Promise{listen, close, closed, A::none},
            Promise{listen, syn, syn_received, A::send_syn_ack},
            Promise{listen, ack_bad, listen, A::send_rst},
-           Promise{listen, ack_of_syn, listen, A::send_rst},
+           Promise{listen, ack_of_syn, syn_received, A::none},
            Promise{listen, reset, listen, A::none},
            Promise{listen, other, listen, A::none},
            Promise{syn_sent, syn_ack, established, A::send_ack},

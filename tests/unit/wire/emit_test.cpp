@@ -65,6 +65,30 @@ TEST(Emit, options_may_already_lie_in_the_frame) {
   EXPECT_EQ(buffer.bytes(), syn_packet());
 }
 
+Bytes options_of(const OptionsOut& out) {
+  OptionBytes options;
+  const std::size_t size = emit_options(options, out);
+  Bytes bytes(size);
+  std::memcpy(bytes.data(), options.data(), size);
+  return bytes;
+}
+
+// The bytes that Linux sends: what inspects SYNs on the way has seen this order.
+TEST(Emit, options_of_a_syn_stand_in_the_usual_order) {
+  EXPECT_EQ(options_of({.mss = 1460, .sack_permitted = true, .window_scale = true, .wscale = 8}),
+            (Bytes{2, 4, 5, 180, 1, 1, 4, 2, 1, 3, 3, 8}));
+  EXPECT_EQ(options_of({.mss = 1460,
+                        .sack_permitted = true,
+                        .window_scale = true,
+                        .wscale = 7,
+                        .timestamps = true,
+                        .tsval = 0x01020304,
+                        .tsecr = 0x05060708}),
+            (Bytes{2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7}));
+  EXPECT_EQ(options_of({.mss = 1460, .window_scale = true, .wscale = 0}),
+            (Bytes{2, 4, 5, 180, 1, 3, 3, 0}));
+}
+
 TEST(Emit, leaves_the_frame_behind_it_alone) {
   for (std::size_t options : {0, 4, 8}) {
     Buffer buffer(std::size_t{100});

@@ -1,0 +1,143 @@
+#include "io/packetdrill/machine.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace salut::packetdrill {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Local are all of the /16 around `local`, because packetdrill takes one at random, without the
+// network's own address, the usual router, the gateway and the broadcast address.
+stack::Interface interface_for(const Flags& flags, Device& device) {
+  stack::Interface interface;
+  interface.device = &device;
+  interface.mac = engine_mac;
+  interface.mtu = flags.mtu;
+  interface.gateway = flags.gateway;
+  interface.addresses = {Prefix{flags.local, 16}};
+  const std::uint32_t network = flags.local.v4() & 0xffff'0000;
+  std::uint32_t next = network + 2;
+  for (const std::uint32_t except :
+       std::set{flags.local.v4(), flags.gateway.v4(), network + 0xffff}) {
+    if (except < next || except > network + 0xffff) continue;
+    if (except > next) interface.ranges.push_back({IpAddress::v4(next), except - next});
+    next = except + 1;
+  }
+  return interface;
+}
+
+}  // namespace
+
+Machine::Machine(const Flags& flags)
+    : flags_(flags), driver_(std::this_thread::get_id()), now_(Instant{1s}), wire_(pool_) {
+  engine_ =
+      std::make_unique<stack::Engine>(flags_.stack, std::vector{interface_for(flags_, wire_)},
+                                      pool_, memory_, flags_.stack.seed, std::uint8_t{0}, now_);
+}
+
+Machine::Lock Machine::enter(bool* returning) {
+  Lock lock(mutex_);
+  const bool was_waiting = returning_.erase(std::this_thread::get_id()) > 0;
+  if (returning != nullptr) *returning = was_waiting;
+  if (was_waiting) {
+    changed_.notify_all();
+  } else {
+    settle(lock);
+  }
+  return lock;
+}
+
+void Machine::settle(Lock& lock) {
+  if (!changed_.wait_for(lock, 200ms, [this] { return returning_.empty(); })) returning_.clear();
+}
+
+void Machine::run() {
+  wire_.set_time(now_);
+  for (unsigned turns = 0; turns < 100'000; ++turns) {
+    const std::size_t before = wire_.sent.size();
+    for (const Event& event : engine_->poll(now_)) on_event(event);
+    for (std::size_t i = before; i < wire_.sent.size(); ++i) trace("<", wire_.sent[i].bytes);
+    if (!engine_->last_poll_busy() && wire_.idle()) return wake();
+  }
+  std::fprintf(stderr, "libsalut_packetdrill: the engine is never quiet\n");
+  std::abort();
+}
+
+void Machine::wake() {
+  for (Waiter& waiter : waiters_) {
+    if (waiter.woken || (now_ < waiter.deadline && !(*waiter.ready)())) continue;
+    waiter.woken = true;
+    returning_.insert(waiter.thread);
+  }
+  if (!returning_.empty()) changed_.notify_all();
+}
+
+void Machine::step(Lock& lock, Instant until) {
+  Instant next = until;
+  if (const auto timer = engine_->next_timer()) next = std::min(next, *timer);
+  for (const Waiter& waiter : waiters_) next = std::min(next, waiter.deadline);
+  now_ = std::max(next, now_ + 1us);  // whatever the engine says: time passes
+  run();
+  settle(lock);
+}
+
+void Machine::advance(Lock& lock, Instant to) {
+  while (now_ < to) step(lock, to);
+}
+
+bool Machine::wait(Lock& lock, const std::function<bool()>& ready, Instant deadline) {
+  if (ready()) return true;
+  if (now_ >= deadline) return false;
+  if (std::this_thread::get_id() == driver_) {
+    const Instant limit = std::min(deadline, now_ + std::chrono::hours{24});
+    while (!ready() && now_ < limit) step(lock, limit);
+    return ready();
+  }
+  const auto self =
+      waiters_.insert(waiters_.end(), {&ready, deadline, std::this_thread::get_id(), false});
+  changed_.wait(lock, [&] { return self->woken; });
+  waiters_.erase(self);
+  return ready();
+}
+
+void Machine::inject(std::span<const std::byte> packet) {
+  trace(">", packet);
+  wire_.inject(packet);
+  run();
+}
+
+std::optional<Wire::Packet> Machine::receive(Lock& lock) {
+  const Instant limit = now_ + flags_.receive_limit;
+  while (wire_.sent.empty() && now_ < limit) step(lock, limit);
+  if (wire_.sent.empty()) return std::nullopt;
+  Wire::Packet packet = std::move(wire_.sent.front());
+  wire_.sent.pop_front();
+  return packet;
+}
+
+void Machine::trace(const char* direction, std::span<const std::byte> packet) const {
+  if (!flags_.trace || packet.size() < 40) return;
+  const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(packet[i]); };
+  const std::size_t tcp = at(0) >> 4 == 6 ? 40 : 4 * (at(0) & 15);
+  if (packet.size() < tcp + 20) return;
+  const auto at32 = [&](std::size_t i) {
+    return at(i) << 24 | at(i + 1) << 16 | at(i + 2) << 8 | at(i + 3);
+  };
+  std::string flags;
+  const unsigned bits = at(tcp + 13);
+  for (unsigned i = 0; i < 8; ++i) {
+    if ((bits >> i & 1) != 0) flags += "FSRP.UEW"[i];
+  }
+  std::fprintf(stderr, "%12.6f %s %s %u:%u(%zu) ack %u win %u options %zu\n",
+               static_cast<double>(now_.time_since_epoch().count()) / 1e9, direction, flags.c_str(),
+               at32(tcp + 4),
+               at32(tcp + 4) + unsigned(packet.size() - tcp - 4 * (at(tcp + 12) >> 4)),
+               packet.size() - tcp - 4 * (at(tcp + 12) >> 4), at32(tcp + 8),
+               at(tcp + 14) << 8 | at(tcp + 15), 4 * std::size_t{at(tcp + 12) >> 4} - 20);
+}
+
+}  // namespace salut::packetdrill

@@ -1,0 +1,55 @@
+// Socket options: the one place where Linux's names meet the engine's.
+//
+// A socket keeps what was set, because options are set before there is a connection and are
+// inherited from the listener; apply() hands to the engine what the engine has. Options that only
+// concern the kernel's own bookkeeping (SO_REUSEADDR, IP_TOS, …) are kept and given back.
+//
+// SO_SNDBUF and SO_RCVBUF as in Linux: the value set is doubled and read back so. The kernel counts
+// its own overhead in that; of ours, two thirds hold payload.
+#pragma once
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "io/packetdrill/file.hpp"
+#include "salut/connection.hpp"
+#include "stack/engine.hpp"
+
+namespace salut::packetdrill {
+
+struct Options {
+  std::map<std::pair<int, int>, int> ints;  // (level, name) as set
+  struct linger linger = {0, 0};
+  Duration receive_timeout{0};  // 0: none
+  Duration send_timeout{0};
+  std::string congestion = "cubic";
+
+  int get(int level, int name, int otherwise = 0) const {
+    const auto found = ints.find({level, name});
+    return found == ints.end() ? otherwise : found->second;
+  }
+  bool on(int level, int name) const { return get(level, name) != 0; }
+};
+
+// Keeps the value; -errno for what Linux refuses.
+Result set_option(Options& options, int level, int name, Bytes value);
+// `length` in: the room, out: what was written.
+Result get_option(const Options& options, const StackConfig& config,
+                  const std::optional<ConnectionInfo>& info, int level, int name, void* value,
+                  socklen_t* length);
+
+// What a connection takes over at once, new or changed.
+void apply(const Options& options, stack::Engine& engine, Connection connection);
+// How much payload write() takes before it blocks.
+std::size_t send_room(const Options& options, const StackConfig& config);
+
+tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info);
+
+}  // namespace salut::packetdrill

@@ -1,0 +1,254 @@
+#include "io/packetdrill/socket.hpp"
+
+#include <algorithm>
+
+#include "io/packetdrill/machine.hpp"
+
+namespace salut::packetdrill {
+
+namespace {
+
+int errno_of(Errc code) {
+  switch (code) {
+    case Errc::in_use:
+      return EADDRINUSE;
+    case Errc::no_port:
+      return EADDRNOTAVAIL;
+    case Errc::no_route:
+      return ENETUNREACH;
+    case Errc::overload:
+    case Errc::no_memory:
+      return ENOBUFS;
+    case Errc::not_writable:
+      return EPIPE;
+    case Errc::not_connected:
+      return ENOTCONN;
+    default:
+      return EINVAL;
+  }
+}
+
+int errno_of(Reason reason, bool peer_closed) {
+  switch (reason) {
+    case Reason::reset:
+      return peer_closed ? EPIPE : ECONNRESET;
+    case Reason::refused:
+      return ECONNREFUSED;
+    case Reason::timed_out:
+      return ETIMEDOUT;
+    case Reason::unreachable:
+      return EHOSTUNREACH;
+    case Reason::aborted:
+      return ECONNABORTED;
+    case Reason::overload:
+      return ENOBUFS;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+std::optional<ConnectionInfo> Socket::info() const {
+  if (phase_ != Phase::connecting && phase_ != Phase::connected) return std::nullopt;
+  const auto info = machine_.engine().info(connection_);
+  return info ? std::optional(*info) : std::nullopt;
+}
+
+void Socket::attach(Connection connection, const Options& options) {
+  connection_ = connection;
+  options_ = options;
+  phase_ = Phase::connected;
+  connect_told_ = true;
+  if (const auto known = info()) local_ = known->local, remote_ = known->remote;
+  apply(options_, machine_.engine(), connection_);
+}
+
+void Socket::on_event(const Event& event) {
+  ++activity;
+  if (event.has(Event::connected)) phase_ = Phase::connected;
+  if (event.has(Event::closed)) {
+    error_ = errno_of(event.reason, peer_closed_);
+    phase_ = Phase::ended;
+  }
+  if (event.has(Event::peer_closed)) peer_closed_ = true;
+}
+
+unsigned Socket::ready() const {
+  if (phase_ == Phase::listening) return ready_children_.empty() ? 0 : POLLIN | POLLRDNORM;
+  unsigned bits = error_ != 0 ? POLLERR : 0;
+  if (phase_ == Phase::fresh) return bits | POLLOUT | POLLWRNORM | POLLHUP;
+  const bool nothing_more = read_shut_ || peer_closed_ || phase_ == Phase::ended;
+  if (phase_ == Phase::ended || (nothing_more && write_shut_)) bits |= POLLHUP;
+  if (nothing_more) bits |= POLLIN | POLLRDNORM | POLLRDHUP;
+  if (phase_ == Phase::connecting) return bits;
+  if (unread() > 0) bits |= POLLIN | POLLRDNORM;
+  if (sending_closed()) return bits | POLLOUT | POLLWRNORM;
+  const auto known = info();
+  const std::size_t queued = known ? known->send_queued : 0;
+  // Linux wakes a writer when a third is free, not for every byte.
+  if (3 * queued <= 2 * send_room(options_, machine_.flags().stack)) bits |= POLLOUT | POLLWRNORM;
+  return bits;
+}
+
+Result Socket::take_error() {
+  const int error = error_;
+  error_ = 0;
+  return -error;
+}
+
+Result Socket::read(Room to, bool peek) {
+  if (phase_ == Phase::fresh || phase_ == Phase::listening) return -ENOTCONN;
+  if (phase_ == Phase::connecting) return -EAGAIN;
+  if (peeked_.empty()) {
+    peeked_.resize(to.size());
+    const auto n = machine_.engine().read(connection_, peeked_);
+    peeked_.resize(n.value_or(0));
+    if (peeked_.empty()) {
+      if (n.has_value()) return read_shut_ ? 0 : -EAGAIN;
+      return error_ != 0 ? take_error() : 0;
+    }
+  }
+  const std::size_t n = std::min(to.size(), peeked_.size());
+  const auto end = peeked_.begin() + static_cast<std::ptrdiff_t>(n);
+  std::copy(peeked_.begin(), end, to.begin());
+  if (!peek) peeked_.erase(peeked_.begin(), end);
+  return static_cast<Result>(n);
+}
+
+Result Socket::write(Bytes from, bool /*more*/) {
+  if (error_ != 0) return take_error();
+  if (phase_ == Phase::connecting) return -EAGAIN;
+  if (phase_ != Phase::connected || write_shut_) return -EPIPE;
+  const auto known = info();
+  const std::size_t queued = known ? known->send_queued : 0;
+  const std::size_t room = send_room(options_, machine_.flags().stack);
+  const std::size_t most = std::min(from.size(), room - std::min(room, queued));
+  if (most == 0 && !from.empty()) return -EAGAIN;
+  const auto n = machine_.engine().write(connection_, from.first(most));
+  if (!n) return -errno_of(n.error());
+  return *n == 0 && !from.empty() ? -EAGAIN : static_cast<Result>(*n);
+}
+
+Result Socket::bind(Endpoint local) {
+  if (phase_ != Phase::fresh || local_.port != 0) return -EINVAL;
+  local_ = local;
+  return 0;
+}
+
+Result Socket::listen(int backlog) {
+  if (phase_ == Phase::listening) return 0;
+  if (phase_ != Phase::fresh) return -EINVAL;
+  if (local_.port == 0) return -EOPNOTSUPP;  // Linux would choose a port; no script asks for that
+  const auto most = static_cast<std::uint32_t>(std::clamp(backlog, 0, 4096)) + 1;
+  const auto listener = machine_.engine().listen(local_, most);
+  if (!listener) {
+    return listener.error() == Errc::no_route ? -EADDRNOTAVAIL : -errno_of(listener.error());
+  }
+  listener_ = *listener;
+  phase_ = Phase::listening;
+  return 0;
+}
+
+Result Socket::connect(Endpoint remote) {
+  if (phase_ == Phase::listening) return -EISCONN;
+  if (phase_ != Phase::fresh) {
+    if (phase_ == Phase::connecting) return -EALREADY;
+    return connect_told_ ? -EISCONN : connect_result();
+  }
+  Endpoint local = local_;
+  if (local.address.is_any()) local.address = machine_.flags().local;
+  const auto made = machine_.engine().connect(remote, local, 0, machine_.now());
+  if (!made) {
+    if (made.error() == Errc::no_port && local.port != 0) return -EADDRINUSE;
+    return -errno_of(made.error());
+  }
+  connection_ = *made;
+  remote_ = remote;
+  phase_ = Phase::connecting;
+  apply(options_, machine_.engine(), connection_);
+  return -EINPROGRESS;
+}
+
+Result Socket::connect_result() {
+  if (phase_ == Phase::connecting) return -EINPROGRESS;
+  if (error_ != 0) return take_error();
+  if (phase_ == Phase::ended) return -ECONNABORTED;
+  connect_told_ = true;
+  return 0;
+}
+
+std::shared_ptr<Socket> Socket::accept() {
+  if (ready_children_.empty()) return nullptr;
+  auto child = std::move(ready_children_.front());
+  ready_children_.pop_front();
+  return child;
+}
+
+Result Socket::shutdown(int how) {
+  if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
+  if (phase_ == Phase::listening && how != SHUT_WR) {
+    close();
+    phase_ = Phase::fresh;
+    return 0;
+  }
+  if (phase_ != Phase::connected) return -ENOTCONN;
+  ++activity;
+  if (how != SHUT_WR) read_shut_ = true;
+  if (how != SHUT_RD && !write_shut_) {
+    write_shut_ = true;
+    machine_.engine().shutdown(connection_);
+  }
+  return 0;
+}
+
+void Socket::close() {
+  if (phase_ == Phase::listening) {
+    machine_.engine().unlisten(listener_);
+    for (const auto& child : ready_children_) machine_.engine().abort(child->connection());
+    ready_children_.clear();
+    return;
+  }
+  if (phase_ != Phase::connecting && phase_ != Phase::connected) return;
+  const bool reset = options_.linger.l_onoff != 0 && options_.linger.l_linger == 0;
+  if (reset || !peeked_.empty()) {
+    machine_.engine().abort(connection_);
+  } else {
+    machine_.engine().close(connection_);
+  }
+}
+
+Result Socket::set_option(int level, int name, Bytes value) {
+  const Result result = packetdrill::set_option(options_, level, name, value);
+  if (result == 0 && (phase_ == Phase::connecting || phase_ == Phase::connected)) {
+    apply(options_, machine_.engine(), connection_);
+  }
+  return result;
+}
+
+Result Socket::get_option(int level, int name, void* value, socklen_t* length) {
+  if (level == SOL_SOCKET && name == SO_ERROR) {
+    options_.ints[{level, name}] = static_cast<int>(-take_error());
+  }
+  if (level == SOL_SOCKET && name == SO_ACCEPTCONN) {
+    options_.ints[{level, name}] = phase_ == Phase::listening ? 1 : 0;
+  }
+  std::optional<ConnectionInfo> known = info();
+  if (!known && phase_ == Phase::listening) known = ConnectionInfo{.state = State::listen};
+  return packetdrill::get_option(options_, machine_.flags().stack, known, level, name, value,
+                                 length);
+}
+
+Result Socket::unread() const {
+  if (phase_ == Phase::listening) return -EINVAL;
+  const auto known = machine_.engine().info(connection_);
+  return static_cast<Result>(peeked_.size() + (known ? known->recv_queued : 0));
+}
+
+Result Socket::unsent() const {
+  if (phase_ == Phase::listening) return -EINVAL;
+  const auto known = info();
+  return known ? known->send_queued : 0;
+}
+
+}  // namespace salut::packetdrill

@@ -1,0 +1,91 @@
+// A TCP socket as Linux behaves, on a connection of the engine.
+//
+// The engine says what happened once, as an event; a socket has to say it whenever it is asked, so
+// it remembers: the error that has not been told, who has shut down what, the connections that
+// wait for accept(). Which errno belongs to what is here, and nowhere else:
+//
+//   how it ended            read                  write         poll
+//   both sides closed       0                     EPIPE         IN HUP RDHUP
+//   RST                     ECONNRESET, then 0    the same, then EPIPE   ERR HUP …
+//   RST after their FIN     EPIPE once, then 0    EPIPE
+//   RST to our SYN          ECONNREFUSED          (connect, or SO_ERROR)
+//   no answer               ETIMEDOUT
+//
+// Threads: under the machine's lock.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "io/packetdrill/file.hpp"
+#include "io/packetdrill/options.hpp"
+#include "salut/event.hpp"
+#include "stack/engine.hpp"
+
+namespace salut::packetdrill {
+
+class Machine;
+
+class Socket final : public File {
+ public:
+  // LISTEN and CLOSED are ours; what happens between is the engine's to know.
+  enum class Phase : std::uint8_t { fresh, listening, connecting, connected, ended };
+
+  explicit Socket(Machine& machine, int domain) : machine_(machine), domain_(domain) {}
+
+  unsigned ready() const override;
+  Result read(Room to, bool peek) override;
+  Result write(Bytes from, bool more) override;
+  void close() override;
+
+  Result bind(Endpoint local);
+  Result listen(int backlog);
+  Result connect(Endpoint remote);   // -EINPROGRESS: connect_result() will know
+  Result connect_result();           // -EINPROGRESS until it is decided
+  std::shared_ptr<Socket> accept();  // null: none is waiting
+  Result shutdown(int how);
+  Result set_option(int level, int name, Bytes value);
+  Result get_option(int level, int name, void* value, socklen_t* length);
+  Result unread() const;  // SIOCINQ
+  Result unsent() const;  // SIOCOUTQ
+
+  // A connection that arrived on this listener.
+  void enqueue(std::shared_ptr<Socket> child) {
+    ready_children_.push_back(std::move(child));
+    ++activity;
+  }
+  void attach(Connection connection, const Options& options);
+  void on_event(const Event& event);
+
+  Phase phase() const { return phase_; }
+  Connection connection() const { return connection_; }
+  std::uint16_t listener() const { return listener_; }
+  int domain() const { return domain_; }
+  Endpoint remote() const { return remote_; }
+  const Options& options() const { return options_; }
+  std::optional<ConnectionInfo> info() const;
+  bool lingering() const { return phase_ != Phase::ended; }
+
+ private:
+  bool sending_closed() const { return write_shut_ || phase_ == Phase::ended; }
+  Result take_error();
+
+  Machine& machine_;
+  int domain_;
+  Phase phase_ = Phase::fresh;
+  Options options_;
+  Endpoint local_;
+  Endpoint remote_;
+  Connection connection_;
+  std::uint16_t listener_ = 0;
+  std::deque<std::shared_ptr<Socket>> ready_children_;
+  std::vector<std::byte> peeked_;  // taken from the engine by MSG_PEEK
+  int error_ = 0;                  // SO_ERROR
+  bool connect_told_ = false;      // connect() has returned 0 once
+  bool read_shut_ = false;
+  bool write_shut_ = false;
+  bool peer_closed_ = false;
+};
+
+}  // namespace salut::packetdrill

@@ -1,0 +1,47 @@
+// Data beyond RCV.NXT, kept until what is missing arrives (RFC 9293 §3.10.7.4, seventh check), and
+// what SACK tells the peer of it (RFC 2018, RFC 2883).
+//
+// Islands are runs of bytes in order of sequence, out of one pool per stack; they never overlap:
+// of what comes twice the first copy stays. A segment that continues an island grows it in place,
+// so that the flight behind one lost segment is one island, however long.
+//
+// Bounds, since a peer chooses what it sends: never beyond the window that we offered, at most
+// islands_max per connection, and only while more than a quarter of the stack's buffer blocks are
+// free, so that data in order always finds room. What is refused comes again: it was not
+// acknowledged.
+//
+// Threads: the stack's lcore. Cost: a walk over the connection's islands per segment out of order.
+#pragma once
+
+#include <array>
+
+#include "tcp/context.hpp"
+#include "wire/segment.hpp"
+
+namespace salut::tcp {
+
+inline constexpr unsigned islands_max = 64;
+
+// Text beyond RCV.NXT, trimmed to the window by the caller; how many bytes of it were new and kept.
+std::uint32_t keep_island(Context& c, Tcb& tcb, Seq seq, const std::byte* data, std::uint32_t size);
+
+// A FIN beyond RCV.NXT, at `seq`.
+void keep_fin(Context& c, Tcb& tcb, Seq seq);
+
+// Moves what has come in order to the reader; how many bytes.
+std::uint32_t drain_islands(Context& c, Tcb& tcb);
+
+// Has the kept FIN come in order? It is forgotten then.
+bool take_fin(Context& c, Tcb& tcb);
+
+// Gives all of it back.
+void drop_islands(Context& c, Tcb& tcb);
+
+// A segment brought [begin, end) again: the next ACK says so, once (RFC 2883).
+void note_duplicate(Context& c, Tcb& tcb, Seq begin, Seq end);
+
+// The blocks of a SACK option, the newest first: edges in pairs. At most `most` blocks.
+using SackEdges = std::array<std::uint32_t, 8>;
+unsigned sack_blocks(Context& c, Tcb& tcb, unsigned most, SackEdges& edges);
+
+}  // namespace salut::tcp

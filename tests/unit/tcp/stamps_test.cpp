@@ -1,0 +1,54 @@
+// Timestamps on segments that are refused or that refuse (RFC 7323 §3.2, §4.3).
+#include <gtest/gtest.h>
+
+#include "tcp/harness.hpp"
+
+namespace salut::test {
+namespace {
+
+StackConfig with_timestamps() {
+  StackConfig config = small_config();
+  config.timestamps = true;
+  return config;
+}
+
+// A passive open by a peer whose last timestamp was 200.
+void establish(Harness& h) {
+  h.listen();
+  h.send({.flags = "S", .mss = 1460, .ts = Stamps{.val = 100, .ecr = 0}});
+  h.expect({.flags = "SA", .seq = 0, .ack = 1, .ts = Stamps{.ecr = 100}});
+  h.send({.ts = Stamps{.val = 200, .ecr = 0}});
+  h.expect_event(Event::accepted);
+}
+
+TEST(Stamps, established_bad_ack_does_not_move_ts_recent) {
+  Harness h(with_timestamps());
+  establish(h);
+  h.send({.ack = 9999, .ts = Stamps{.val = 200'000, .ecr = 0}});
+  h.expect({.seq = 1, .ack = 1, .ts = Stamps{.ecr = 200}});
+  // Far below the refused one: PAWS must not hold it against the peer.
+  h.send({.payload = "a", .ts = Stamps{.val = 201, .ecr = 0}});
+  h.expect_event(Event::readable);
+  h.advance(h.config().delayed_ack + 2 * tick);
+  h.expect({.seq = 1, .ack = 2, .ts = Stamps{.ecr = 201}});
+}
+
+TEST(Stamps, established_abort_rst_carries_them) {
+  Harness h(with_timestamps());
+  establish(h);
+  h.abort();
+  h.expect({.flags = "RA", .seq = 1, .ack = 1, .ts = Stamps{.ecr = 200}});
+  h.expect_closed(Reason::aborted);
+}
+
+TEST(Stamps, established_abort_without_them_rst_is_bare) {
+  Harness h;
+  h.established();
+  h.abort();
+  EXPECT_EQ(h.sent.empty() ? 1u : h.sent.front().segment.options, 0u);
+  h.expect({.flags = "RA", .seq = 1, .ack = 1});
+  h.expect_closed(Reason::aborted);
+}
+
+}  // namespace
+}  // namespace salut::test
