@@ -103,6 +103,10 @@ std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* 
   tcb.mss = mss;
   tcb.listener = 0;
   tcb.set(Flag::syn_unacked);
+  if (whole != nullptr) {
+    tcb.set(Flag::ip6);
+    c.addresses6[index] = *whole;
+  }
   if (c.config.timestamps) tcb.ts_offset = tuple.ts_offset;
   c.links.neighbours().hold(neighbour);
   ++c.counters.states[static_cast<std::size_t>(state)];
