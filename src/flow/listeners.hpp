@@ -5,6 +5,7 @@
 // Threads: the stack's lcore.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "flow/address.hpp"
@@ -28,7 +29,7 @@ class Listeners {
 
   explicit Listeners(Memory& memory)
       : slots_(memory, capacity, Use::tcb), by_port_(memory, 65'536, Use::tcb) {
-    for (std::size_t i = 0; i < by_port_.size(); ++i) by_port_[i] = none;
+    std::fill_n(by_port_.data(), by_port_.size(), none);
   }
 
   std::uint16_t find(const Address& address, std::uint16_t port) const {

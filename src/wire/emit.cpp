@@ -55,12 +55,11 @@ void emit_tcp_6(Frame& frame, const TcpOut& out, std::size_t header_length) {
   view<EthernetHeader>(data) = EthernetHeader{out.dst_mac, out.src_mac, net16(ether_type_ipv6)};
   const flow::Address& source = out.ip6->local;
   const flow::Address& destination = out.ip6->remote;
-  view<Ipv6Header>(data + ethernet_size) = Ipv6Header{net32(6u << 28 | (out.flow_label & 0xfffff)),
-                                                      net16(static_cast<std::uint16_t>(length)),
-                                                      protocol_tcp,
-                                                      out.ttl,
-                                                      source,
-                                                      destination};
+  const std::uint32_t first =
+      6u << 28 | std::uint32_t{out.traffic_class} << 20 | (out.flow_label & 0xfffff);
+  view<Ipv6Header>(data + ethernet_size) = Ipv6Header{
+      net32(first), net16(static_cast<std::uint16_t>(length)), protocol_tcp, out.ttl, source,
+      destination};
   const std::uint64_t pseudo = halves(source.high) + halves(source.low) + halves(destination.high) +
                                halves(destination.low) + net32(static_cast<std::uint32_t>(length)) +
                                net32(std::uint32_t{protocol_tcp});
@@ -85,12 +84,13 @@ void emit_tcp(Frame& frame, const TcpOut& out) {
   const std::uint16_t total_be = net16(static_cast<std::uint16_t>(total));
   const std::uint16_t id_be = net16(out.ip_id);
   const auto ttl_protocol = static_cast<std::uint16_t>(out.ttl | protocol_tcp << 8);
+  const std::uint32_t first = ipv4_plain | std::uint32_t{out.traffic_class} << 8;
   const std::uint64_t addresses = std::uint64_t{source} + destination;
-  const std::uint16_t ip_checksum = complement(addresses + ipv4_plain + total_be + id_be +
-                                               net16(ipv4_dont_fragment) + ttl_protocol);
-  view<Ipv4Header>(data + ethernet_size) = Ipv4Header{
-      ipv4_plain,   0,           total_be, id_be,      net16(ipv4_dont_fragment), out.ttl,
-      protocol_tcp, ip_checksum, source,   destination};
+  const std::uint16_t ip_checksum =
+      complement(addresses + first + total_be + id_be + net16(ipv4_dont_fragment) + ttl_protocol);
+  view<Ipv4Header>(data + ethernet_size) =
+      Ipv4Header{ipv4_plain, out.traffic_class, total_be,    id_be,  net16(ipv4_dont_fragment),
+                 out.ttl,    protocol_tcp,      ip_checksum, source, destination};
 
   put_tcp(data + tcp_at, out, header_length, pseudo_header_sum(source, destination, tcp_length));
   frame.length = static_cast<std::uint16_t>(ethernet_size + total);

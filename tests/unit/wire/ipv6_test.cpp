@@ -166,7 +166,8 @@ TEST(Ipv6, emitted_is_byte_for_byte_what_the_tests_builder_makes) {
     const TcpSpec spec{
         .flags = flag_syn | flag_ack, .options = mss_1460, .payload = Bytes(size, 7)};
     Bytes want = tcp_packet_6(spec);
-    want[15] = 0x01, want[16] = 0x23, want[17] = 0x45;  // the flow label
+    want[14] = 0x60 | 0xb8 >> 4;  // traffic class
+    want[15] = 0x80 | 0x01, want[16] = 0x23, want[17] = 0x45;  // the flow label
     Buffer buffer(want.size());
     // The peer is the sender.
     const flow::AddressPair whole = pair_of(our_ip6, peer_ip6);
@@ -177,6 +178,7 @@ TEST(Ipv6, emitted_is_byte_for_byte_what_the_tests_builder_makes) {
     out.key = fold.key(whole, net16(80), net16(40000));
     out.ip6 = &whole;
     out.flow_label = 0x12345;
+    out.traffic_class = 0xb8;
     out.src_mac = peer_mac;
     out.dst_mac = our_mac;
     out.seq = spec.seq;

@@ -354,25 +354,25 @@ INSTANTIATE_TEST_SUITE_P(
               "is that of IPv6"},
         Wrong{tap_port(address6 + "gateway6 = \"fd01::fe\"\n"),
               "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an address in "
-              "\"fd00::1/64\""},
+              "fd00::1/64"},
         Wrong{tap_port(address + "gateway6 = \"fd01::fe\"\n"),
               "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an IPv6 address for "
               "the port first"},
         Wrong{tap_port(address + "vlan = 4095\n"),
               "port[0].vlan = 4095: out of range; want 0..4094"},
         Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.0/16\"\nport = \"nowhere\"\n",
-              "route[0].port = \"nowhere\": no port has this name; want \"a\""},
-        Wrong{tap_port(address) + "[[route]]\nport = \"a\"\n",
+              "route[0].port = \"nowhere\": no port has this name; want \"wire\""},
+        Wrong{tap_port(address) + "[[route]]\nport = \"wire\"\n",
               "route[0].to: missing; want a prefix, \"10.2.0.0/16\""},
-        Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.1/16\"\nport = \"a\"\n",
+        Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.1/16\"\nport = \"wire\"\n",
               "route[0].to = \"10.2.0.1/16\": does not begin where its prefix does; want "
               "\"10.2.0.0/16\""},
         Wrong{tap_port(address) +
-                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.9.0.1\"\nport = \"a\"\n",
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.9.0.1\"\nport = \"wire\"\n",
               "route[0].via = \"10.9.0.1\": on no link of the port; want an address in "
-              "\"10.0.0.1/24\""},
+              "10.0.0.1/24"},
         Wrong{tap_port(address) +
-                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"fd00::9\"\nport = \"a\"\n",
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"fd00::9\"\nport = \"wire\"\n",
               "route[0].via = \"fd00::9\": of another family than `to`; want an address of the "
               "family of `to` on a link of the port"},
         Wrong{tap_port("addresses = [\"10.0.0.1/24\", \"224.0.0.1/24\"]\n"),
