@@ -1,7 +1,9 @@
-// IP addresses, endpoints and ranges as users write them: "10.0.0.1", "10.0.0.1:80", "10.1.0.0/16".
+// IP addresses, endpoints, prefixes and ranges as users write them: "10.0.0.1", "fd00::1",
+// "10.0.0.1:80", "[fd00::1]:80", "10.1.0.0/16", "fd00::/64".
 //
 // An address is 16 bytes in network order with IPv4 mapped (::ffff:a.b.c.d), so that an API that
-// takes an address takes either family. The stack speaks IPv4 today and says so when given IPv6.
+// takes an address takes either family. Text of IPv6 is read in every form of RFC 4291 §2.2 and
+// written as RFC 5952 wants it. "::ffff:10.0.0.1" is 10.0.0.1.
 #pragma once
 
 #include <array>
@@ -16,7 +18,9 @@ namespace salut {
 
 class IpAddress {
  public:
-  constexpr IpAddress() = default;  // 0.0.0.0, "any"
+  using Bytes = std::array<std::uint8_t, 16>;
+
+  constexpr IpAddress() = default;  // 0.0.0.0, "any" of IPv4
 
   // `value` in host order: 0x0a000001 is 10.0.0.1.
   static constexpr IpAddress v4(std::uint32_t value) {
@@ -27,27 +31,58 @@ class IpAddress {
     address.bytes_[15] = static_cast<std::uint8_t>(value);
     return address;
   }
+  // In network order; IPv4 if they are a mapped address.
+  static constexpr IpAddress from_bytes(const Bytes& bytes) {
+    IpAddress address;
+    address.bytes_ = bytes;
+    return address;
+  }
+  // The two halves of an IPv6 address in host order: (0xfd00'0000'0000'0000, 1) is fd00::1.
+  static constexpr IpAddress v6(std::uint64_t high, std::uint64_t low) {
+    IpAddress address;
+    for (unsigned i = 0; i < 8; ++i) {
+      address.bytes_[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
+      address.bytes_[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
+    }
+    return address;
+  }
+  // "::"; a listener there takes connections of both families.
+  static constexpr IpAddress any_v6() { return v6(0, 0); }
+
   static Result<IpAddress> parse(std::string_view text);
 
-  constexpr bool is_v4() const {
-    for (int i = 0; i < 10; ++i) {
-      if (bytes_[static_cast<std::size_t>(i)] != 0) return false;
-    }
-    return bytes_[10] == 0xff && bytes_[11] == 0xff;
-  }
+  constexpr bool is_v4() const { return high() == 0 && low() >> 32 == 0xffff; }
+  constexpr bool is_v6() const { return !is_v4(); }
   // Host order; meaningful only if is_v4().
-  constexpr std::uint32_t v4() const {
-    return std::uint32_t{bytes_[12]} << 24 | std::uint32_t{bytes_[13]} << 16 |
-           std::uint32_t{bytes_[14]} << 8 | bytes_[15];
-  }
-  constexpr bool is_any() const { return is_v4() && v4() == 0; }
-  constexpr const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
+  constexpr std::uint32_t v4() const { return static_cast<std::uint32_t>(low()); }
+  // The halves in host order, of either family.
+  constexpr std::uint64_t high() const { return half(0); }
+  constexpr std::uint64_t low() const { return half(8); }
+  // 0.0.0.0 or ::.
+  constexpr bool is_any() const { return high() == 0 && (low() == 0 || low() == 0xffff'0000'0000); }
+  // 224.0.0.0/4, ff00::/8.
+  constexpr bool is_multicast() const { return is_v4() ? v4() >> 28 == 14 : bytes_[0] == 0xff; }
+  // fe80::/10
+  constexpr bool is_link_local() const { return bytes_[0] == 0xfe && bytes_[1] >> 6 == 2; }
+  constexpr const Bytes& bytes() const { return bytes_; }
   std::string to_string() const;
+
+  // The address `n` further on, in the same family as long as the caller stays in a range.
+  constexpr IpAddress plus(std::uint64_t n) const {
+    const std::uint64_t sum = low() + n;
+    return v6(high() + (sum < n ? 1 : 0), sum);
+  }
 
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
  private:
-  std::array<std::uint8_t, 16> bytes_ = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
+  constexpr std::uint64_t half(unsigned at) const {
+    std::uint64_t value = 0;
+    for (unsigned i = 0; i < 8; ++i) value = value << 8 | bytes_[at + i];
+    return value;
+  }
+
+  Bytes bytes_ = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
 };
 
 struct Endpoint {
@@ -59,31 +94,49 @@ struct Endpoint {
   friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
-// "10.0.0.1/24": an address and the prefix that is on its link.
+// "10.0.0.1/24", "fd00::1/64": an address and the prefix that is on its link.
 struct Prefix {
   IpAddress address;
-  std::uint8_t length = 32;  // 0..32
+  std::uint8_t length = 32;  // 0..32, IPv6 0..128
 
-  static Result<Prefix> parse(std::string_view text);  // a bare address is a /32
-  constexpr std::uint32_t mask_v4() const {
-    return length == 0 ? 0 : ~std::uint32_t{0} << (32 - length);
+  static Result<Prefix> parse(std::string_view text);  // a bare address is a /32 or /128
+  // In 128 bits, where IPv4 is mapped.
+  constexpr unsigned length_128() const { return address.is_v4() ? length + 96u : length; }
+  constexpr std::uint64_t mask_high() const { return mask(length_128()); }
+  constexpr std::uint64_t mask_low() const {
+    return length_128() <= 64 ? 0 : mask(length_128() - 64);
+  }
+  constexpr std::uint32_t mask_v4() const { return static_cast<std::uint32_t>(mask_low()); }
+  // The first and the last address of the prefix.
+  constexpr IpAddress first() const {
+    return IpAddress::v6(address.high() & mask_high(), address.low() & mask_low());
+  }
+  constexpr IpAddress last() const {
+    return IpAddress::v6(address.high() | ~mask_high(), address.low() | ~mask_low());
   }
   constexpr bool contains(IpAddress other) const {
-    return ((address.v4() ^ other.v4()) & mask_v4()) == 0;
+    return address.is_v4() == other.is_v4() &&
+           ((address.high() ^ other.high()) & mask_high()) == 0 &&
+           ((address.low() ^ other.low()) & mask_low()) == 0;
   }
   std::string to_string() const;
   friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
+
+ private:
+  static constexpr std::uint64_t mask(unsigned bits) {
+    return bits == 0 ? 0 : bits >= 64 ? ~std::uint64_t{0} : ~std::uint64_t{0} << (64 - bits);
+  }
 };
 
-// Consecutive addresses: "10.1.0.0/16" (every address of the prefix), "10.0.0.1-10.0.0.9", or one.
+// Consecutive addresses: "10.1.0.0/16" (every address of the prefix), "fd00:1::/112",
+// "10.0.0.1-10.0.0.9", "fd00::1-fd00::ffff", or one.
 struct AddressRange {
   IpAddress first;
   std::uint32_t count = 1;  // at least 1
 
   static Result<AddressRange> parse(std::string_view text);
-  constexpr bool contains(IpAddress other) const {
-    return other.is_v4() && other.v4() - first.v4() < count;
-  }
+  constexpr IpAddress last() const { return first.plus(count - 1); }
+  constexpr bool contains(IpAddress other) const { return first <= other && other <= last(); }
   std::string to_string() const;
   friend constexpr auto operator<=>(const AddressRange&, const AddressRange&) = default;
 };

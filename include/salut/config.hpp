@@ -63,12 +63,24 @@ struct PortConfig {
   std::string interface;             // interface (tap): the kernel's name for it, at most 15 bytes
   std::string vdev;                  // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
   std::string pci;                   // pci: "0000:03:00.0"
-  std::vector<Prefix> addresses;     // addresses: ["10.0.0.1/24"], at least one
-  std::vector<AddressRange> ranges;  // ranges: ["10.1.0.0/16"], further local addresses
-  IpAddress gateway;                 // gateway: next hop for what is on no link; none if 0.0.0.0
+  // addresses: ["10.0.0.1/24", "fd00::1/64"], at least one
+  std::vector<Prefix> addresses;
+  // ranges: ["10.1.0.0/16", "fd00:1::/112"], further local addresses; where there are some of a
+  // family, active opens come from them
+  std::vector<AddressRange> ranges;
+  IpAddress gateway;                          // gateway: next hop for what is on no link and on no
+  IpAddress gateway6 = IpAddress::any_v6();   // route; gateway6: that of IPv6; none if any
+  std::uint16_t vlan = 0;                     // vlan: 802.1Q tag of all frames, 1..4094; 0 none
   std::string mac;                   // mac: "02:00:00:00:00:01"; the device's own if empty
   std::uint16_t mtu = 1500;          // mtu: 576..9000
   std::uint32_t worker = 0;          // worker: which worker polls it
+};
+
+// [[route]]: destinations that another station than the gateway leads to. The longest prefix wins.
+struct RouteConfig {
+  Prefix to;         // to: "10.2.0.0/16", "fd02::/48"
+  IpAddress via;     // via: the next hop, on a link of the port; the link itself if left out
+  std::string port;  // port: the name of one
 };
 
 struct Config {
@@ -88,6 +100,7 @@ struct Config {
 
   StackConfig stack;
   std::vector<PortConfig> ports;
+  std::vector<RouteConfig> routes;
 };
 
 // Reads and validates. Errors name file and key.

@@ -13,18 +13,23 @@ namespace salut {
 #define SALUT_DROPS(X)                                                                   \
   X(frame_too_short, "frame shorter than an Ethernet header")                            \
   X(frame_scattered, "frame in more than one buffer")                                    \
-  X(ether_type_unknown, "neither IPv4 nor ARP")                                          \
+  X(ether_type_unknown, "neither IPv4, IPv6 nor ARP")                                    \
   X(ether_not_for_us, "Ethernet destination is another station")                         \
+  X(vlan_other, "not tagged with the VLAN of the port")                                  \
   X(arp_malformed, "ARP packet truncated or not IPv4 over Ethernet")                     \
   X(arp_not_for_us, "ARP request for an address that is not ours")                       \
-  X(ip_truncated, "IPv4 header or total length runs past the frame")                     \
-  X(ip_bad_header, "IPv4 version, header length or total length is wrong")               \
+  X(ip_truncated, "IP header or total length runs past the frame")                       \
+  X(ip_bad_header, "IP version, header length or total length is wrong")                 \
   X(ip_bad_checksum, "IPv4 header checksum is wrong")                                    \
-  X(ip_bad_source, "IPv4 source is a broadcast, multicast or loopback address")          \
-  X(ip_not_for_us, "IPv4 destination is not an address of ours")                         \
-  X(ip_fragment, "IPv4 fragment; reassembly is not built yet")                           \
-  X(ip_protocol_unknown, "IPv4 protocol is neither TCP nor ICMP")                        \
+  X(ip_bad_source, "IP source is no address of a host: broadcast, multicast, loopback")  \
+  X(ip_not_for_us, "IP destination is not an address of ours")                           \
+  X(ip_fragment, "IP fragment; fragments are not put together")                          \
+  X(ip_bad_extension, "IPv6 extension header that must not be skipped")                  \
+  X(ip_protocol_unknown, "IP protocol is neither TCP nor ICMP")                          \
   X(icmp_malformed, "ICMP truncated or with a wrong checksum")                           \
+  X(icmp_unmatched, "ICMP error that quotes nothing in flight (RFC 5927)")               \
+  X(ndp_malformed, "neighbour discovery that RFC 4861 section 7.1 refuses")              \
+  X(ndp_not_for_us, "neighbour solicitation for an address that is not ours")            \
   X(icmp_ignored, "ICMP of a type that the stack does not act on")                       \
   X(tcp_truncated, "TCP header runs past the packet")                                    \
   X(tcp_bad_offset, "TCP data offset is below 5 or runs past the packet")                \
@@ -44,8 +49,8 @@ namespace salut {
   X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")        \
   X(syn_backlog_full, "SYN over the listener's backlog")                                 \
   X(syn_overload, "SYN with no free connection slot")                                    \
-  X(neighbour_unresolved, "next hop did not answer ARP")                                 \
-  X(neighbour_queue_full, "too many frames waiting for ARP")                             \
+  X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")          \
+  X(neighbour_queue_full, "too many frames waiting for their next hop's address")        \
   X(no_route, "no port leads to the destination")                                        \
   X(no_buffer, "no free packet buffer")                                                  \
   X(tx_full, "transmit queue full")
@@ -89,6 +94,8 @@ struct Counters {
   std::uint64_t accepted = 0;
   std::uint64_t connected = 0;
   std::uint64_t challenge_acks = 0;
+  std::uint64_t icmp_errors = 0;       // received, about a connection of ours
+  std::uint64_t path_mtu_lowered = 0;  // connections that a path made send smaller segments
   std::uint64_t time_wait_expired = 0;
   std::uint64_t time_wait_reused = 0;
   std::array<std::uint64_t, 8> ended = {};  // by Reason
@@ -107,9 +114,7 @@ struct MemoryUse {
   std::uint64_t timers = 0;
   std::uint64_t buffers = 0;
   std::uint64_t mbufs = 0;
-  std::uint64_t total() const {
-    return tcb + time_wait + flow_table + timers + buffers + mbufs;
-  }
+  std::uint64_t total() const { return tcb + time_wait + flow_table + timers + buffers + mbufs; }
 };
 
 }  // namespace salut

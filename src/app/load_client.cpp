@@ -106,7 +106,7 @@ bool LoadClient::open(Stack& stack, std::uint64_t now) {
   ConnectOptions how;
   how.user = user_tag;
   if (options_.local) {
-    how.local.address = IpAddress::v4(options_.local->first.v4() + next_local_);
+    how.local.address = options_.local->first.plus(next_local_);
     if (++next_local_ == options_.local->count) next_local_ = 0;
   }
   ++totals_.attempted;

@@ -41,7 +41,7 @@ struct Raw {
   std::string app, port, body, drain;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json;
-  bool max = false;
+  bool max = false, ip6 = false;
   std::string format;
 };
 
@@ -54,7 +54,8 @@ void add_runtime_options(CLI::App& command, Raw& raw) {
   add("--cores", raw.cores, "cores for the workers, one each", "A,B");
   add("--msl", raw.msl, "maximum segment lifetime; TIME_WAIT lasts twice as long (30)", "S");
   add("--interface", raw.interface, "without --config: name of the TAP (salut0)", "NAME");
-  add("--address", raw.address, "without --config: our address on it (10.0.0.2/24)", "ADDR/LEN");
+  add("--address", raw.address, "without --config: our address on it (10.0.0.2/24 and fd00::2/64)",
+      "ADDR/LEN");
   add("--name", raw.name, "of the instance; two at once need two names", "NAME");
 }
 
@@ -94,6 +95,8 @@ void add_bench(CLI::App& program, Raw& raw) {
   what("--response", raw.response, "bytes back (0)", "BYTES");
   what("--close", raw.close, "who closes first, and so holds TIME_WAIT (client)", "client|server");
   what("--local", raw.local, "source addresses: 10.1.0.0/16, 10.0.0.3-10.0.0.9, or one", "RANGE");
+  bench.add_flag("--ipv6", raw.ip6, "both ends in this process: over IPv6")
+      ->group("What each connection does");
   const auto much = to("How much");
   much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
   much("--connections", raw.connections, "so many in all, however long it takes", "N");
@@ -148,7 +151,8 @@ auto parsed_as(const char* flag, const char* want) {
 void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
   options.config = raw.config;
   options.name = raw.name;
-  options.address = Prefix{IpAddress::v4(0x0a000002), 24};
+  options.addresses = {Prefix{IpAddress::v4(0x0a000002), 24},
+                       Prefix{IpAddress::v6(0xfd00'0000'0000'0000, 2), 64}};
   check.take(raw.cores, options.cores,
              [](const std::string& text) { return parse_cores("--cores", text); });
   check.take(raw.msl, options.msl, seconds("--msl", 0.001, 3'600));
@@ -159,7 +163,10 @@ void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
   if (!raw.interface.empty()) options.interface = raw.interface;
   check.refuse(options.interface.size() > 15,
                "--interface = " + options.interface + ": too long; want at most 15 letters");
-  check.take(raw.address, options.address, parsed_as<Prefix>("--address", "10.0.0.2/24"));
+  check.take(raw.address, options.addresses, [](const std::string& text) {
+    const auto one = parsed_as<Prefix>("--address", "10.0.0.2/24 or fd00::2/64")(text);
+    return one.map([](const Prefix& prefix) { return std::vector{prefix}; });
+  });
 }
 
 Result<Command> serve_command(const Raw& raw) {
@@ -209,7 +216,7 @@ Result<Command> bench_command(const Raw& raw) {
   take_runtime(raw, options.runtime, check);
   take_mode(raw, options, check);
   check.take(raw.connect, options.connect,
-             parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80"));
+             parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80 or [fd00::1]:80"));
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
   std::size_t closer = 0;
@@ -226,6 +233,9 @@ Result<Command> bench_command(const Raw& raw) {
                "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
   check.refuse(embedded && !raw.address.empty(),
                "--address = " + raw.address + ": there is no TAP without --connect; want both");
+  options.ip6 = raw.ip6;
+  check.refuse(raw.ip6 && !embedded,
+               "--ipv6: not with --connect or --config, whose addresses say it; want neither");
   options.json = raw.json;
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
   return Command{std::move(options)};

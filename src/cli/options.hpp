@@ -22,7 +22,7 @@ struct RuntimeOptions {
   std::vector<std::uint32_t> cores;
   std::optional<Duration> msl;
   std::string interface = "salut0";  // of the TAP, without a file
-  Prefix address;                    // of the TAP, without a file
+  std::vector<Prefix> addresses;     // of the TAP, without a file
 };
 
 enum class ServeApp : std::uint8_t { http, echo, discard };
@@ -47,6 +47,7 @@ struct BenchOptions {
   std::uint32_t response = 0;
   bool server_closes = false;
   std::optional<AddressRange> local;
+  bool ip6 = false;  // both ends in this process: over IPv6
   Duration duration = std::chrono::seconds{10};
   std::string json;     // a file, "-" for standard output, empty for none
   std::string command;  // as typed

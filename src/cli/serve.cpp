@@ -24,7 +24,8 @@ namespace {
 
 std::vector<std::unique_ptr<app::Application>> make_applications(const ServeOptions& options,
                                                                  const Runtime& runtime) {
-  const app::ServerOptions server{Endpoint{IpAddress{}, options.port},
+  // :: takes both families.
+  const app::ServerOptions server{Endpoint{IpAddress::any_v6(), options.port},
                                   runtime.config().stack.connections};
   std::shared_ptr<const app::HttpContent> content;
   if (options.app == ServeApp::http) content = std::make_shared<app::HttpContent>(options.body);

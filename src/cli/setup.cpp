@@ -13,17 +13,28 @@ namespace salut::cli {
 
 namespace {
 
-constexpr IpAddress client_address = IpAddress::v4(0x0a000001);  // 10.0.0.1
-constexpr IpAddress server_address = IpAddress::v4(0x0a000002);  // 10.0.0.2
-constexpr AddressRange client_range{IpAddress::v4(0x0a010000), 65'536};
+// Of the two ends in one process.
+struct Ends {
+  Prefix client;
+  Prefix server;
+  AddressRange sources;
+};
+constexpr Ends ends_v4 = {{IpAddress::v4(0x0a000001), 24},  // 10.0.0.1
+                          {IpAddress::v4(0x0a000002), 24},
+                          {IpAddress::v4(0x0a010000), 65'536}};
+constexpr Ends ends_v6 = {{IpAddress::v6(0xfd00'0000'0000'0000, 1), 64},  // fd00::1
+                          {IpAddress::v6(0xfd00'0000'0000'0000, 2), 64},
+                          {IpAddress::v6(0xfd00'0001'0000'0000, 0), 65'536}};
 constexpr std::uint16_t server_port = 80;
 
 // Optimistic: a TIME_WAIT arena that is too small would refuse connections, which looks like a
 // slow stack; one that is too large costs address space.
 constexpr double cps_hoped_for = 3e6;
 constexpr double slack_s = 3;
-constexpr std::uint64_t time_wait_bytes = 64;  // a record and its share of the flow table
-constexpr std::uint64_t connection_bytes = 256;
+// A record, its whole addresses if it may be of IPv6, and its share of the flow table.
+constexpr std::uint64_t time_wait_bytes = 64;
+constexpr std::uint64_t time_wait_bytes_v6 = 96;
+constexpr std::uint64_t connection_bytes = 288;
 constexpr double memory_share = 0.4;
 constexpr std::uint32_t block_bytes = 2048;
 
@@ -32,16 +43,19 @@ PortConfig tap_port(const RuntimeOptions& options) {
   port.name = "tap";
   port.type = PortType::tap;
   port.interface = options.interface;
-  port.addresses = {options.address};
-  port.gateway = kernel_address(options.address);
+  port.addresses = options.addresses;
+  for (const Prefix& ours : options.addresses) {
+    (ours.address.is_v4() ? port.gateway : port.gateway6) = kernel_address(ours);
+  }
   return port;
 }
 
-PortConfig loop_port(std::string name, std::string peer, IpAddress address, std::uint32_t worker) {
+PortConfig loop_port(std::string name, std::string peer, const Prefix& address,
+                     std::uint32_t worker) {
   PortConfig port;
   port.name = std::move(name);
   port.peer = std::move(peer);
-  port.addresses = {Prefix{address, 24}};
+  port.addresses = {address};
   port.worker = worker;
   return port;
 }
@@ -84,7 +98,8 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
       static_cast<std::uint32_t>(std::min<std::uint64_t>(connections_wanted(options), 67'108'863));
   const double left = budget - static_cast<double>(stack.connections * connection_bytes);
   const double wanted = std::max(time_wait_wanted(options, config), 65'536.0);
-  const double fits = std::max(left / time_wait_bytes, 65'536.0);
+  const double record = options.ip6 ? time_wait_bytes_v6 : time_wait_bytes;
+  const double fits = std::max(left / record, 65'536.0);
   stack.time_wait = static_cast<std::uint32_t>(std::min({wanted, fits, 1e9}));
   if (fits < wanted) {
     notes.push_back(fmt::format(
@@ -111,9 +126,19 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
     return tl::unexpected<Error>(complaint("--cores", fmt::format("{} cores", cores), "too many",
                                            "two, the client's and the server's"));
   }
+  const Ends& ends = options.ip6 ? ends_v6 : ends_v4;
+  const IpAddress& server_address = ends.server.address;
+  const auto lead_to = [&](PortConfig& port, const IpAddress& gateway) {
+    (options.ip6 ? port.gateway6 : port.gateway) = gateway;
+  };
   setup.target = {server_address, server_port};
   config.prefault = true;  // page faults are the kernel's time, not the stack's
-  const AddressRange range = options.local.value_or(client_range);
+  const AddressRange range = options.local.value_or(ends.sources);
+  if (range.first.is_v4() != server_address.is_v4()) {
+    return tl::unexpected<Error>(
+        complaint("--local", range.to_string(), "of the other family than the server's address",
+                  options.ip6 ? "addresses of IPv6" : "addresses of IPv4, or --ipv6 with it"));
+  }
   if (range.contains(server_address)) {
     return tl::unexpected<Error>(complaint(
         "--local", range.to_string(), "holds the server's address " + server_address.to_string(),
@@ -121,8 +146,8 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   }
   if (cores == 1 || (cores == 0 && usable_cores == 1)) {
     config.workers = 1;
-    PortConfig both = loop_port("loop", "loop", server_address, 0);
-    both.gateway = server_address;
+    PortConfig both = loop_port("loop", "loop", ends.server, 0);
+    lead_to(both, server_address);
     both.ranges = {range};
     config.ports = {both};
     setup.clients = setup.servers = {0};
@@ -130,10 +155,10 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
     return setup;
   }
   config.workers = 2;
-  PortConfig client = loop_port("client", "server", client_address, 0);
+  PortConfig client = loop_port("client", "server", ends.client, 0);
   client.ranges = {range};
-  PortConfig server = loop_port("server", "client", server_address, 1);
-  server.gateway = client_address;
+  PortConfig server = loop_port("server", "client", ends.server, 1);
+  lead_to(server, ends.client.address);
   config.ports = {client, server};
   setup.clients = {0};
   setup.servers = {1};

@@ -3,21 +3,27 @@
 #include <fmt/format.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 namespace salut::cli {
 
 IpAddress kernel_address(const Prefix& ours) {
-  if (ours.length > 30) return IpAddress{};
-  const std::uint32_t first = (ours.address.v4() & ours.mask_v4()) + 1;
-  return IpAddress::v4(first == ours.address.v4() ? first + 1 : first);
+  const bool v4 = ours.address.is_v4();
+  if (ours.length > (v4 ? 30 : 126)) return v4 ? IpAddress{} : IpAddress::any_v6();
+  const IpAddress first = ours.first().plus(1);
+  return first == ours.address ? first.plus(1) : first;
 }
 
 std::string tap_commands(const PortConfig& port) {
-  const Prefix& ours = port.addresses.front();
-  return fmt::format("  ip address add {}/{} dev {}\n  ip link set {} up\n",
-                     kernel_address(ours).to_string(), ours.length, port.interface, port.interface);
+  std::string text;
+  for (const Prefix& ours : port.addresses) {
+    // Nobody else is on this wire, and whoever connects at once does not want to wait a second.
+    text += fmt::format("  ip address add {}/{} dev {}{}\n", kernel_address(ours).to_string(),
+                        ours.length, port.interface, ours.address.is_v4() ? "" : " nodad");
+  }
+  return text + fmt::format("  ip link set {} up\n", port.interface);
 }
 
 bool tap_is_joined(const std::string& interface) {
@@ -27,8 +33,11 @@ bool tap_is_joined(const std::string& interface) {
   if (getifaddrs(&all) != 0) return true;
   bool joined = false;
   for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
-    joined = joined || (one->ifa_addr != nullptr && one->ifa_addr->sa_family == AF_INET &&
-                        interface == one->ifa_name);
+    if (one->ifa_addr == nullptr || interface != one->ifa_name) continue;
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
+    // A link-local address the kernel makes itself.
+    joined = joined || one->ifa_addr->sa_family == AF_INET ||
+             (one->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr));
   }
   freeifaddrs(all);
   return joined;

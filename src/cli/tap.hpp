@@ -8,7 +8,7 @@
 
 namespace salut::cli {
 
-// Where the kernel is to be: the first address of the network that is not ours; none (0.0.0.0) in
+// Where the kernel is to be: the first address of the network that is not ours; any in
 // a network without room for two.
 IpAddress kernel_address(const Prefix& ours);
 

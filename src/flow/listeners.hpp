@@ -1,18 +1,20 @@
 // Who listens where: one index by local port, so that a SYN finds its listener in one load.
 //
-// Listeners on the same port with different addresses are chained, the most exact address first.
+// Listeners on the same port with different addresses are chained, the most exact address first:
+// one address, then all of IPv4 (0.0.0.0), then all of both families (::).
 // Threads: the stack's lcore.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
+#include "flow/address.hpp"
 #include "stack/memory.hpp"
 
 namespace salut::flow {
 
 struct ListenerSlot {
-  std::uint32_t address = 0;    // network order; 0 any
+  Address address;              // 0.0.0.0: any of IPv4; :: any of both families
   std::uint16_t port = 0;       // network order
   std::uint16_t next = 0xffff;  // the next listener on this port
   std::uint32_t half_open = 0;  // children in SYN_RECEIVED
@@ -30,27 +32,26 @@ class Listeners {
     std::fill_n(by_port_.data(), by_port_.size(), none);
   }
 
-  std::uint16_t find(std::uint32_t address, std::uint16_t port) const {
+  std::uint16_t find(const Address& address, std::uint16_t port) const {
     std::uint16_t index = by_port_[port];
-    while (index != none && slots_[index].address != address && slots_[index].address != 0) {
-      index = slots_[index].next;
-    }
+    while (index != none && !takes(slots_[index].address, address)) index = slots_[index].next;
     return index;
   }
-  std::uint16_t find_exact(std::uint32_t address, std::uint16_t port) const {
+  std::uint16_t find_exact(const Address& address, std::uint16_t port) const {
     std::uint16_t index = by_port_[port];
     while (index != none && slots_[index].address != address) index = slots_[index].next;
     return index;
   }
 
   // none: the table is full. The pair must be free.
-  std::uint16_t add(std::uint32_t address, std::uint16_t port, std::uint32_t backlog) {
+  std::uint16_t add(const Address& address, std::uint16_t port, std::uint32_t backlog) {
     for (std::uint16_t i = 0; i < capacity; ++i) {
       if (slots_[i].open || slots_[i].half_open != 0) continue;
       slots_[i] = ListenerSlot{address, port, none, 0, backlog, true};
-      // Any address goes last: exact ones win.
       std::uint16_t* link = &by_port_[port];
-      while (address == 0 && *link != none) link = &slots_[*link].next;
+      while (*link != none && width(slots_[*link].address) < width(address)) {
+        link = &slots_[*link].next;
+      }
       slots_[i].next = *link;
       *link = i;
       ++count_;
@@ -72,6 +73,14 @@ class Listeners {
   std::uint32_t count() const { return count_; }
 
  private:
+  static bool takes(const Address& listener, const Address& address) {
+    return listener == address || (listener.is_any() && (!listener.is_v4() || address.is_v4()));
+  }
+  // Exact ones win.
+  static unsigned width(const Address& address) {
+    return !address.is_any() ? 0 : address.is_v4() ? 1 : 2;
+  }
+
   FixedArray<ListenerSlot> slots_;
   FixedArray<std::uint16_t> by_port_;
   std::uint32_t count_ = 0;

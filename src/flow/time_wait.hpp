@@ -48,6 +48,10 @@ struct Record {
 };
 static_assert(sizeof(Record) == 32);
 
+// Record::flags: the connection was IPv6, the key's addresses are folded, and the whole ones stand
+// in an array of the owner's, at the same index (another 32 bytes).
+inline constexpr std::uint8_t record_ip6 = 0x80;
+
 struct Expired {
   std::uint32_t index;
   const Record* record;
@@ -101,6 +105,8 @@ class TimeWait {
   // Live records.
   std::uint32_t size() const { return live_; }
   std::uint32_t capacity() const { return capacity_; }
+  // Every index is below it.
+  std::uint32_t index_end() const { return static_cast<std::uint32_t>(records_.size()); }
   // A lower bound for the next expiry.
   std::optional<timer::Tick> next() const {
     return live_ != 0 ? std::optional(quiet_until_) : std::nullopt;

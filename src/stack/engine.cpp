@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
+#include "tcp/mss.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/owner.hpp"
@@ -99,12 +101,11 @@ std::optional<Instant> Engine::next_timer() const {
 
 tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog,
                                                  const ConnectionOptions& options) {
-  if (!local.address.is_v4()) return tl::unexpected(Errc::unsupported);
   if (local.port == 0 || backlog == 0 || !tcp::valid_options(options))
     return tl::unexpected(Errc::invalid_argument);
-  const std::uint32_t address = net32(local.address.v4());
+  const flow::Address address = flow::Address::of(local.address);
   const std::uint16_t port = net16(local.port);
-  if (address != 0 && !c_.links.is_local(address)) return tl::unexpected(Errc::no_route);
+  if (!address.is_any() && !c_.links.is_local(address)) return tl::unexpected(Errc::no_route);
   if (c_.listeners.find_exact(address, port) != flow::Listeners::none) {
     return tl::unexpected(Errc::in_use);
   }
@@ -136,42 +137,81 @@ Errc Engine::unlisten(std::uint16_t listener) {
 tl::expected<Endpoint, Errc> Engine::take_listener(std::uint16_t listener) {
   if (!c_.listeners.valid(listener)) return tl::unexpected(Errc::invalid_argument);
   const flow::ListenerSlot& slot = c_.listeners[listener];
-  const Endpoint local{IpAddress::v4(net32(slot.address)), net16(slot.port)};
+  const Endpoint local{slot.address.ip(), net16(slot.port)};
   unlisten(listener);
   return local;
 }
 
+namespace {
+
+// The two ends of an active open: what is known of them before a port is chosen, and the key then.
+struct Opening {
+  flow::Address to;
+  flow::Address from;  // any: whatever is free
+  std::uint16_t remote_port = 0;
+  flow::LocalWish wish;
+  flow::Key key;
+  flow::AddressPair whole;  // of IPv6
+  bool ip6 = false;
+
+  const flow::AddressPair* addresses() const { return ip6 ? &whole : nullptr; }
+};
+
+// SourcePorts gave an IPv6 source as a number: the key of the connection and its whole addresses.
+flow::Key complete(const tcp::Context& c, Opening& o, const flow::Key& chosen) {
+  if (!o.ip6) return chosen;
+  o.whole.remote = o.to;
+  o.whole.local = o.from.is_any() ? c.address6(net32(chosen.local_addr)) : o.from;
+  return c.fold.key(o.whole, chosen.remote_port, chosen.local_port);
+}
+
+bool choose_port(tcp::Context& c, Opening& o) {
+  const std::uint32_t to = o.ip6 ? c.fold(o.to) : o.to.v4();
+  const auto in_use = [&](const flow::Key& tried) {
+    const flow::Key key = complete(c, o, tried);
+    return tcp::find_connection(c, c.hash(key), key, o.addresses()) != flow::Table::none;
+  };
+  flow::Key chosen;
+  if (!c.ports.choose(to, o.remote_port, o.wish, in_use, chosen)) return false;
+  o.key = complete(c, o, chosen);
+  // A bucket nobody has touched for a minute is a cache miss; who opens one connection opens more.
+  Opening next = o;
+  const flow::Key ahead = c.ports.peek(to, o.remote_port, o.wish, connects_ahead);
+  c.flows.prefetch(c.hash(complete(c, next, ahead)));
+  return true;
+}
+
+}  // namespace
+
 tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, std::uint64_t user,
                                                Instant now, const ConnectionOptions& options) {
   if (!tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
-  if (!remote.address.is_v4() || !local.address.is_v4()) return tl::unexpected(Errc::unsupported);
-  if (remote.port == 0 || remote.address.is_any()) return tl::unexpected(Errc::invalid_argument);
+  Opening o;
+  o.to = flow::Address::of(remote.address);
+  o.from = flow::Address::of(local.address);
+  o.remote_port = net16(remote.port);
+  o.ip6 = remote.address.is_v6();
+  if (remote.port == 0 || o.to.is_any()) return tl::unexpected(Errc::invalid_argument);
+  if (!o.from.is_any() && o.from.is_v4() == o.ip6) return tl::unexpected(Errc::invalid_argument);
   c_.set_now(std::max(c_.now, now));
-  const std::uint32_t to = net32(remote.address.v4());
-  const std::uint32_t from = net32(local.address.v4());
-  if (from != 0 && !c_.links.is_local(from)) return tl::unexpected(Errc::no_route);
-  const auto route = c_.links.route(to);
+  if (!o.from.is_any() && !c_.links.is_local(o.from)) return tl::unexpected(Errc::no_route);
+  const auto route = c_.links.route(o.to);
   if (!route) return tl::unexpected(Errc::no_route);
   const std::uint16_t hop = c_.links.neighbours().find_or_add(route->port, route->next_hop);
   if (hop == Neighbours::none) return tl::unexpected(Errc::overload);
 
-  flow::Key key;
-  const flow::LocalWish wish{route->port, from, net16(local.port)};
-  const auto in_use = [this](const flow::Key& tried) {
-    return c_.flows.find(c_.hash(tried), [&](std::uint32_t index) {
-      return (index & tcp::time_wait_bit) != 0
-                 ? c_.time_wait[index & ~tcp::time_wait_bit].key == tried
-                 : c_.tcbs[index].key == tried;
-    }) != flow::Table::none;
-  };
-  if (!c_.ports.choose(to, net16(remote.port), wish, in_use, key)) {
-    return tl::unexpected(Errc::no_port);
+  // Whom only the link can reach must hear from an address that only the link can reach.
+  if (o.ip6 && o.from.is_any() && o.to.is_link_local()) {
+    o.from = c_.links.source_for(route->port, o.to);
   }
-  // A bucket nobody has touched for a minute is a cache miss; who opens one connection opens more.
-  c_.flows.prefetch(c_.hash(c_.ports.peek(to, net16(remote.port), wish, connects_ahead)));
-  const std::uint64_t hash = c_.hash(key);
-  const auto mss = static_cast<std::uint16_t>(c_.links.interface(route->port).mtu - 40);
-  const std::uint32_t index = tcp::create(c_, key, hash, State::syn_sent, hop, mss);
+  const std::uint32_t from = o.from.is_any() ? 0
+                             : o.ip6         ? c_.fold(o.from) | 1
+                                             : o.from.v4();  // not 0, which is any
+  o.wish = {route->port + (o.ip6 ? tcp::Context::sources6_at : 0), from, net16(local.port)};
+  if (!choose_port(c_, o)) return tl::unexpected(Errc::no_port);
+  const std::uint16_t mss = tcp::port_mss(c_.links.interface(route->port).mtu, o.ip6);
+  const std::uint32_t index =
+      tcp::create(c_, o.key, o.addresses(), c_.hash(o.key), State::syn_sent, hop, mss);
   if (index == TcbPool::none) return tl::unexpected(Errc::overload);
   Tcb& t = c_.tcbs[index];
   t.user = user;
@@ -301,8 +341,9 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   const bool data = t.has(Flag::data_ready);
   ConnectionInfo info;
   info.state = t.state;
-  info.local = {IpAddress::v4(net32(t.key.local_addr)), net16(t.key.local_port)};
-  info.remote = {IpAddress::v4(net32(t.key.remote_addr)), net16(t.key.remote_port)};
+  const flow::AddressPair* whole = tcp::whole_addresses(c_, t);
+  info.local = {tcp::local_address(t.key, whole).ip(), net16(t.key.local_port)};
+  info.remote = {tcp::remote_address(t.key, whole).ip(), net16(t.key.remote_port)};
   info.mss = t.mss;
   info.send_queued = data ? t.send.bytes : 0;
   info.recv_queued = data ? t.recv.bytes : 0;
@@ -333,15 +374,25 @@ Errc Engine::set_user(Connection connection, std::uint64_t user) {
 // The next hop of a frame never answered: an opening connection ends, others go on to their R2.
 void Engine::on_unresolved(const Frame& frame) {
   // Our own segment: turned round, it has the key of its connection.
-  if (frame.length < wire::tcp_frame_min) return;
-  flow::Key sent;
-  std::memcpy(&sent.remote_addr, frame.data + 26, 8);  // IPv4 source, destination
-  std::memcpy(&sent.remote_port, frame.data + 34, 4);  // TCP source, destination
-  const flow::Key key{sent.local_addr, sent.remote_addr, sent.local_port, sent.remote_port};
-  const std::uint32_t index = c_.flows.find(c_.hash(key), [&](std::uint32_t i) {
-    return (i & tcp::time_wait_bit) == 0 && c_.tcbs[i].key == key;
-  });
-  if (index == flow::Table::none) return;
+  const std::byte* data = frame.data;
+  const bool ip6 = wire::view<wire::EthernetHeader>(data).type == net16(wire::ether_type_ipv6);
+  if (frame.length < (ip6 ? wire::tcp_frame_min_6 : wire::tcp_frame_min)) return;
+  const std::byte* ports = data + (ip6 ? wire::tcp_at_6 : wire::tcp_at);
+  flow::Key key;
+  key.local_port = wire::load<std::uint16_t>(ports);
+  key.remote_port = wire::load<std::uint16_t>(ports + 2);
+  flow::AddressPair whole;
+  if (ip6) {
+    const auto& ip = wire::view<wire::Ipv6Header>(data + wire::ethernet_size);
+    whole = {ip.destination, ip.source};
+    key = c_.fold.key(whole, key.remote_port, key.local_port);
+  } else {
+    const auto& ip = wire::view<wire::Ipv4Header>(data + wire::ethernet_size);
+    key.local_addr = ip.source;
+    key.remote_addr = ip.destination;
+  }
+  const std::uint32_t index = tcp::find_connection(c_, c_.hash(key), key, ip6 ? &whole : nullptr);
+  if (index == flow::Table::none || (index & tcp::time_wait_bit) != 0) return;
   Tcb& t = c_.tcbs[index];
   if (t.state != State::syn_sent || t.ending != 0) return;
   tcp::set_state(c_, t, tcp::step(t.state, tcp::Event::retries_out).to);

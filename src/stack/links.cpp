@@ -13,15 +13,15 @@ Links::Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory,
       counters_(counters),
       staged_frames_(memory, interfaces_.size() * staged_max, Use::buffers),
       neighbours_(memory) {
-  for (unsigned port = 0; port < interfaces_.size(); ++port) {
+  for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     staged_[port].frames = &staged_frames_[port * staged_max];
-    const auto add = [this](std::uint32_t first, std::uint32_t count) {
-      if (local_count_ < local_.size()) local_[local_count_++] = Local{first, count};
-    };
-    for (const Prefix& prefix : interfaces_[port].addresses) add(prefix.address.v4(), 1);
-    for (const AddressRange& range : interfaces_[port].ranges) add(range.first.v4(), range.count);
+    staged_[port].vlan = interfaces_[port].vlan;
+    add_link_local(interfaces_[port]);
+    add_addresses(port);
   }
-  add_networks();
+  local_.build();
+  local6_.build();
+  add_routes();
 }
 
 Links::~Links() {
@@ -31,24 +31,50 @@ Links::~Links() {
   release_spare();
 }
 
-void Links::add_networks() {
-  const auto add = [this](std::uint16_t port, std::uint32_t address, std::uint32_t mask,
-                          std::uint32_t gateway) {
-    if (network_count_ == networks_.size()) return;
-    networks_[network_count_++] =
-        Network{net32(address & mask), net32(mask), net32(gateway), port};
+// RFC 2464 §5: the MAC with ff:fe in its middle and the universal bit turned.
+void Links::add_link_local(Interface& interface) {
+  bool ip6 = false;
+  for (const AddressRange& range : interface.ranges) ip6 = ip6 || range.first.is_v6();
+  for (const Prefix& prefix : interface.addresses) {
+    ip6 = ip6 || prefix.address.is_v6();
+    if (prefix.address.is_link_local()) return;
+  }
+  if (!ip6) return;
+  const auto& mac = interface.mac.bytes;
+  const IpAddress address =
+      IpAddress::from_bytes({0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(mac[0] ^ 2),
+                             mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]});
+  interface.addresses.push_back(Prefix{address, 64});
+}
+
+void Links::add_addresses(std::uint16_t port) {
+  const auto add = [&](const IpAddress& first, const IpAddress& last) {
+    if (first.is_v4()) return local_.add(first.v4(), last.v4(), 0, port);
+    local6_.add(number_of(first), number_of(last), 0, port);
+    has_ip6_ = true;
   };
-  for (unsigned length = 33; length-- > 0;) {
-    for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
-      for (const Prefix& prefix : interfaces_[port].addresses) {
-        if (prefix.length == length) add(port, prefix.address.v4(), prefix.mask_v4(), 0);
-      }
+  for (const Prefix& prefix : interfaces_[port].addresses) add(prefix.address, prefix.address);
+  for (const AddressRange& range : interfaces_[port].ranges) add(range.first, range.last());
+}
+
+// Of equal prefixes the first counts: links before routes before gateways.
+void Links::add_routes() {
+  const IpAddress on_link;
+  for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
+    for (const Prefix& prefix : interfaces_[port].addresses) routes_.add(prefix, port, on_link);
+  }
+  for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
+    for (const StaticRoute& route : interfaces_[port].routes) {
+      routes_.add(route.to, port, route.via);
     }
   }
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
-    const IpAddress gateway = interfaces_[port].gateway;
-    if (!gateway.is_any()) add(port, 0, 0, gateway.v4());
+    const IpAddress& gateway = interfaces_[port].gateway;
+    const IpAddress& gateway6 = interfaces_[port].gateway6;
+    if (!gateway.is_any()) routes_.add(Prefix{IpAddress{}, 0}, port, gateway);
+    if (!gateway6.is_any()) routes_.add(Prefix{IpAddress::any_v6(), 0}, port, gateway6);
   }
+  routes_.build();
 }
 
 bool Links::acquire_slow(Frame& frame) {
@@ -74,7 +100,42 @@ unsigned Links::receive(unsigned port, Frame* frames, unsigned count) {
     counters_.rx_bytes += frames[i].length;
   }
   counters_.rx_frames += received;
+  if (staged_[port].vlan != 0) [[unlikely]]
+    return untag(staged_[port].vlan, frames, received);
   return received;
+}
+
+// Takes the tags out by moving the MACs over them; frames with another or none are dropped.
+unsigned Links::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
+  constexpr std::size_t macs = 2 * sizeof(wire::Mac);
+  constexpr unsigned id_mask = 0x0fff;  // the rest is priority, which is nobody's business here
+  unsigned kept = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    Frame frame = frames[i];
+    const bool whole = frame.length >= wire::ethernet_size + wire::vlan_size;
+    if (!whole || wire::load<std::uint16_t>(frame.data + macs) != net16(wire::ether_type_vlan) ||
+        (net16(wire::load<std::uint16_t>(frame.data + macs + 2)) & id_mask) != vlan) {
+      drop(frame, Drop::vlan_other);
+      continue;
+    }
+    std::memmove(frame.data + wire::vlan_size, frame.data, macs);
+    frame.data += wire::vlan_size;
+    frame.length = static_cast<std::uint16_t>(frame.length - wire::vlan_size);
+    frame.room = static_cast<std::uint16_t>(frame.room - wire::vlan_size);
+    frames[kept++] = frame;
+  }
+  return kept;
+}
+
+// False: the buffer has no room for four more bytes.
+bool Links::tag(Frame& frame, std::uint16_t vlan) {
+  constexpr std::size_t macs = 2 * sizeof(wire::Mac);
+  if (frame.room < frame.length + wire::vlan_size) return false;
+  std::memmove(frame.data + macs + wire::vlan_size, frame.data + macs, frame.length - macs);
+  wire::store(frame.data + macs, net16(wire::ether_type_vlan));
+  wire::store(frame.data + macs + 2, net16(vlan));
+  frame.length = static_cast<std::uint16_t>(frame.length + wire::vlan_size);
+  return true;
 }
 
 void Links::flush() {
@@ -100,23 +161,30 @@ void Links::release_spare() {
   spare_count_ = 0;
 }
 
-std::uint32_t Links::source_for(std::uint16_t port, std::uint32_t target) const {
-  const Interface& interface = interfaces_[port];
-  for (const Prefix& prefix : interface.addresses) {
-    if (prefix.contains(IpAddress::v4(net32(target)))) return net32(prefix.address.v4());
+flow::Address Links::source_for(std::uint16_t port, const flow::Address& target) const {
+  const IpAddress to = target.ip();
+  const Prefix* best = nullptr;
+  for (const Prefix& prefix : interfaces_[port].addresses) {
+    const IpAddress& address = prefix.address;
+    if (address.is_v4() != to.is_v4()) continue;
+    if (prefix.contains(to)) return flow::Address::of(address);
+    // A link-local source is for the link; the first of the others will do.
+    if (best == nullptr || (best->address.is_link_local() && !address.is_link_local())) {
+      best = &prefix;
+    }
   }
-  return interface.addresses.empty() ? 0 : net32(interface.addresses.front().address.v4());
+  return best != nullptr ? flow::Address::of(best->address) : flow::Address::v4(0);
 }
 
-void Links::send_arp_request(std::uint16_t port, std::uint32_t target_ip,
-                             const wire::Mac* unicast) {
+void Links::solicit(std::uint16_t port, const flow::Address& target, const wire::Mac* unicast) {
+  if (!target.is_v4()) return solicit_neighbour(port, target, unicast);
   Frame frame;
   if (!acquire(frame)) return;
   wire::Arp arp;
   arp.op = wire::arp_request;
   arp.sender_mac = interfaces_[port].mac;
-  arp.sender_ip = source_for(port, target_ip);
-  arp.target_ip = target_ip;
+  arp.sender_ip = source_for(port, target).v4();
+  arp.target_ip = target.v4();
   wire::emit_arp(frame, arp, unicast != nullptr ? *unicast : wire::broadcast_mac);
   frame.port = port;
   stage(frame);
@@ -125,9 +193,9 @@ void Links::send_arp_request(std::uint16_t port, std::uint32_t target_ip,
 void Links::on_arp(const Frame& frame, Instant now) {
   wire::Arp arp;
   if (!wire::parse_arp(frame, arp)) return drop(frame, Drop::arp_malformed);
-  const bool for_us = is_local(arp.target_ip);
+  const bool for_us = is_local(flow::Address::v4(arp.target_ip));
   // RFC 826: a packet for us teaches the sender's address; another one only refreshes.
-  neighbours_.learn(frame.port, arp.sender_ip, arp.sender_mac, now, *this,
+  neighbours_.learn(frame.port, flow::Address::v4(arp.sender_ip), arp.sender_mac, now, *this,
                     for_us && arp.op == wire::arp_request);
   if (arp.op != wire::arp_request) return recycle(frame);
   if (!for_us) return drop(frame, Drop::arp_not_for_us);

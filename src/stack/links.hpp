@@ -7,6 +7,10 @@
 // Transmission is staged per interface and handed to the device once per turn; what a full device
 // queue refuses stays first in line for the next turn.
 //
+// An interface of a VLAN takes and sends tagged frames only; the tag is gone before anybody else
+// looks and put in after everybody else is done. One with an IPv6 address has a link-local address
+// too (RFC 4291 §2.1), made of its MAC if none is configured.
+//
 // Threads: the stack's lcore. Cost: a few loads per frame; virtual calls only per turn.
 #pragma once
 
@@ -21,18 +25,29 @@
 #include "stack/device.hpp"
 #include "stack/memory.hpp"
 #include "stack/neighbours.hpp"
+#include "stack/routes.hpp"
 #include "wire/headers.hpp"
+#include "wire/ndp.hpp"
 
 namespace salut::stack {
+
+// Destinations beyond a gateway.
+struct StaticRoute {
+  Prefix to;
+  IpAddress via;  // any: they are on the link
+};
 
 // One port of this worker as the engine sees it.
 struct Interface {
   Device* device = nullptr;
   wire::Mac mac;
   std::uint16_t mtu = 1500;
+  std::uint16_t vlan = 0;  // 802.1Q tag of all its frames; 0: they have none
   std::vector<Prefix> addresses;
   std::vector<AddressRange> ranges;
-  IpAddress gateway;
+  IpAddress gateway;  // of each family; any: none
+  IpAddress gateway6 = IpAddress::any_v6();
+  std::vector<StaticRoute> routes;
 };
 
 // The owner of frames that waited for a next hop which never answered.
@@ -54,28 +69,28 @@ class Links final : private Neighbours::Sink {
   unsigned count() const { return static_cast<unsigned>(interfaces_.size()); }
   const Interface& interface(unsigned port) const { return interfaces_[port]; }
 
-  // Is this address (network order) one of ours, on any interface?
-  bool is_local(std::uint32_t address) const {
-    const std::uint32_t host = net32(address);
-    for (unsigned i = 0; i < local_count_; ++i) {
-      if (host - local_[i].first < local_[i].count) return true;
-    }
-    return false;
+  // Has any interface an IPv6 address?
+  bool has_ip6() const { return has_ip6_; }
+
+  // Is this address one of ours, on any interface?
+  bool is_local(const flow::Address& address) const {
+    constexpr auto none = Intervals<std::uint32_t>::none;
+    return address.is_v4() ? local_.find(net32(address.v4())) != none
+                           : local6_.find(number_of(address)) != none;
   }
 
-  struct Route {
-    std::uint16_t port = 0;
-    std::uint32_t next_hop = 0;  // network order
-  };
   // Longest prefix first, then the gateway of the first interface that has one.
-  std::optional<Route> route(std::uint32_t destination) const {
-    for (unsigned i = 0; i < network_count_; ++i) {
-      const Network& network = networks_[i];
-      if ((destination & network.mask) != network.address) continue;
-      return Route{network.port, network.gateway != 0 ? network.gateway : destination};
-    }
-    return std::nullopt;
+  std::optional<Route> route(const flow::Address& destination) const {
+    return routes_.find(destination);
   }
+  // To the sender of a packet that came in on `port`, whose link a link-local address is of.
+  std::optional<Route> route_back(const flow::Address& source, std::uint16_t port) const {
+    if (source.is_link_local()) return Route{port, source};
+    return routes_.find(source);
+  }
+  // Our address on the link of `port` in the family and scope of `target`, the one whose prefix
+  // has it if any; any of IPv4 if there is none.
+  flow::Address source_for(std::uint16_t port, const flow::Address& target) const;
 
   Neighbours& neighbours() { return neighbours_; }
 
@@ -103,11 +118,12 @@ class Links final : private Neighbours::Sink {
   // Takes a complete frame on its way to frame.port; the device gets it at the end of the turn.
   void stage(const Frame& frame) {
     Staged& staged = staged_[frame.port];
-    if (staged.count < staged_max) [[likely]] {
-      staged.frames[staged.count++] = frame;
-    } else {
-      drop(frame, Drop::tx_full);
-    }
+    if (staged.count == staged_max) [[unlikely]]
+      return drop(frame, Drop::tx_full);
+    staged.frames[staged.count] = frame;
+    if (staged.vlan != 0 && !tag(staged.frames[staged.count], staged.vlan)) [[unlikely]]
+      return drop(frame, Drop::no_buffer);
+    ++staged.count;
   }
   // Sends a complete frame, but for its destination MAC if that is not known yet.
   void send_via(std::uint16_t neighbour, Frame& frame, Instant now) {
@@ -124,42 +140,38 @@ class Links final : private Neighbours::Sink {
   bool sent_something() const { return sent_; }
 
   void on_arp(const Frame& frame, Instant now);
+  // `icmp`: as parse() left it. REQUIRES: wire::is_ndp().
+  void on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now);
   void advance(Instant now) { neighbours_.advance(now, *this); }
   void set_unresolved_listener(UnresolvedListener* listener) { unresolved_ = listener; }
 
  private:
-  struct Local {
-    std::uint32_t first;  // host order
-    std::uint32_t count;
-  };
-  // All in network order; longest masks first, a default route last.
-  struct Network {
-    std::uint32_t address;
-    std::uint32_t mask;
-    std::uint32_t gateway;  // 0: on the link
-    std::uint16_t port;
-  };
   struct Staged {
     Frame* frames = nullptr;
     unsigned count = 0;
+    std::uint16_t vlan = 0;
   };
 
-  void add_networks();
+  void add_link_local(Interface& interface);
+  void add_addresses(std::uint16_t port);
+  void add_routes();
+  unsigned untag(std::uint16_t vlan, Frame* frames, unsigned count);
+  bool tag(Frame& frame, std::uint16_t vlan);
   bool acquire_slow(Frame& frame);
-  void send_arp_request(std::uint16_t port, std::uint32_t target_ip,
-                        const wire::Mac* unicast) override;
+  void solicit(std::uint16_t port, const flow::Address& target, const wire::Mac* unicast) override;
+  void solicit_neighbour(std::uint16_t port, const flow::Address& target, const wire::Mac* unicast);
+  void on_advertisement(std::uint16_t port, const wire::Ndp& ndp, Instant now);
   void transmit(Frame& frame) override { stage(frame); }
   void unresolved(Frame& frame) override;
-  std::uint32_t source_for(std::uint16_t port, std::uint32_t target) const;
 
   std::vector<Interface> interfaces_;
   FramePool& pool_;
   Counters& counters_;
   UnresolvedListener* unresolved_ = nullptr;
-  std::array<Local, 256> local_ = {};
-  unsigned local_count_ = 0;
-  std::array<Network, 256> networks_ = {};
-  unsigned network_count_ = 0;
+  Intervals<std::uint32_t> local_;  // to ports
+  Intervals<flow::Wide> local6_;
+  Routes routes_;
+  bool has_ip6_ = false;
   std::array<Frame, spare_max> spare_ = {};
   unsigned spare_count_ = 0;
   FixedArray<Frame> staged_frames_;

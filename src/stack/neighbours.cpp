@@ -48,16 +48,15 @@ void Neighbours::remove(List& list, std::uint16_t index) {
   }
 }
 
-// Multiply, fold, multiply: the seed keeps a neighbour from choosing addresses that collide.
-std::uint32_t Neighbours::home(std::uint16_t port, std::uint32_t ip) const {
-  std::uint64_t x = (std::uint64_t{port} << 32 | ip) ^ options_.seed;
-  x *= 0x9e3779b97f4a7c15;
-  x ^= x >> 32;
-  x *= 0xd6e8feb86659fd93;
-  return static_cast<std::uint32_t>(x >> 40) & slot_mask_;
+// The seed keeps a neighbour from choosing addresses that collide.
+std::uint32_t Neighbours::home(std::uint16_t port, const flow::Address& ip) const {
+  const std::uint64_t x =
+      flow::fold(ip.high ^ options_.seed ^ 0x9e3779b97f4a7c15, ip.low ^ port ^ 0xd6e8feb86659fd93);
+  const std::uint64_t y = flow::fold(x ^ ip.high, x ^ ip.low ^ options_.seed);
+  return static_cast<std::uint32_t>(y >> 40) & slot_mask_;
 }
 
-std::uint16_t Neighbours::find(std::uint16_t port, std::uint32_t ip) const {
+std::uint16_t Neighbours::find(std::uint16_t port, const flow::Address& ip) const {
   for (std::uint32_t slot = home(port, ip);; slot = (slot + 1) & slot_mask_) {
     const std::uint16_t index = slots_[slot];
     if (index == none) return none;
@@ -86,7 +85,7 @@ void Neighbours::index_erase(std::uint16_t index) {
   slots_[gap] = none;
 }
 
-std::uint16_t Neighbours::find_or_add(std::uint16_t port, std::uint32_t ip) {
+std::uint16_t Neighbours::find_or_add(std::uint16_t port, const flow::Address& ip) {
   const std::uint16_t index = find(port, ip);
   if (index == none) {
     if (free_.head == none && evictable_.head != none) vacate(evictable_.head);
@@ -101,7 +100,7 @@ std::uint16_t Neighbours::find_or_add(std::uint16_t port, std::uint32_t ip) {
 }
 
 // Into free room only.
-std::uint16_t Neighbours::add(std::uint16_t port, std::uint32_t ip) {
+std::uint16_t Neighbours::add(std::uint16_t port, const flow::Address& ip) {
   const std::uint16_t index = free_.head;
   if (index == none) return none;
   remove<&Entry::order>(free_, index);
@@ -178,7 +177,7 @@ void Neighbours::ask(std::uint16_t index, State state, std::uint8_t tries, Insta
   entry.tries = tries;
   set_state(index, state, now);
   const wire::Mac mac = entry.mac;
-  sink.send_arp_request(entry.port, entry.ip, state == State::probing ? &mac : nullptr);
+  sink.solicit(entry.port, entry.ip, state == State::probing ? &mac : nullptr);
 }
 
 bool Neighbours::enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& sink) {
@@ -220,9 +219,9 @@ Neighbours::Taken Neighbours::take_waiting(std::uint16_t index) {
   return taken;
 }
 
-void Neighbours::learn(std::uint16_t port, std::uint32_t ip, const wire::Mac& mac, Instant now,
-                       Sink& sink, bool may_add) {
-  if (mac.is_group() || mac.is_zero() || ip == 0) return;
+void Neighbours::learn(std::uint16_t port, const flow::Address& ip, const wire::Mac& mac,
+                       Instant now, Sink& sink, bool may_add) {
+  if (mac.is_group() || mac.is_zero() || ip.is_any()) return;
   std::uint16_t index = find(port, ip);
   if (index == none && may_add) index = add(port, ip);
   if (index == none) return;

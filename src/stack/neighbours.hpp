@@ -1,4 +1,5 @@
-// Who is behind a next hop: the ARP cache (RFC 826, RFC 1122 §2.3.2).
+// Who is behind a next hop: the cache of ARP (RFC 826, RFC 1122 §2.3.2) and of neighbour discovery
+// (RFC 4861), one for both families.
 //
 // Pure: requests and frames go out through a Sink, time comes in. The place of an entry is stable
 // and its 16-bit index is what a connection keeps, so that sending costs no lookup: resolved() and
@@ -24,6 +25,7 @@
 #include <cassert>
 #include <cstdint>
 
+#include "flow/address.hpp"
 #include "salut/time.hpp"
 #include "stack/device.hpp"
 #include "stack/memory.hpp"
@@ -58,9 +60,9 @@ class Neighbours {
   class Sink {
    public:
     virtual ~Sink() = default;
-    // Broadcast, or to `unicast` if it is not null.
-    virtual void send_arp_request(std::uint16_t port, std::uint32_t target_ip,
-                                  const wire::Mac* unicast) = 0;
+    // An ARP request or a neighbour solicitation: to all, or to `unicast` if it is not null.
+    virtual void solicit(std::uint16_t port, const flow::Address& target,
+                         const wire::Mac* unicast) = 0;
     // The frame is the sink's again, its destination MAC filled in.
     virtual void transmit(Frame& frame) = 0;
     // The frame is the sink's again: nobody answered (Drop::neighbour_unresolved).
@@ -69,10 +71,10 @@ class Neighbours {
 
   explicit Neighbours(Memory& memory, const NeighbourOptions& options = {});
 
-  // The entry of a next hop, `ip` in network order. `none` if the table is full of entries that
+  // The entry of a next hop. `none` if the table is full of entries that
   // are held. Without hold() the index is good until the next find_or_add() or advance().
-  std::uint16_t find_or_add(std::uint16_t port, std::uint32_t ip);
-  std::uint16_t find(std::uint16_t port, std::uint32_t ip) const;
+  std::uint16_t find_or_add(std::uint16_t port, const flow::Address& ip);
+  std::uint16_t find(std::uint16_t port, const flow::Address& ip) const;
 
   void hold(std::uint16_t index);
   void release(std::uint16_t index);
@@ -88,10 +90,11 @@ class Neighbours {
   [[nodiscard]] bool enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& sink);
 
   // A sender's address in an ARP packet that came in on `port`: a reply, a request to us, or a
-  // gratuitous one. Updates an entry that exists. `may_add`: for a request to one of our addresses,
-  // whose sender will talk to us next (RFC 826); takes free room only.
-  void learn(std::uint16_t port, std::uint32_t ip, const wire::Mac& mac, Instant now, Sink& sink,
-             bool may_add = false);
+  // gratuitous one; of IPv6, that of a solicitation or an advertisement. Updates an entry that
+  // exists. `may_add`: for a request to one of our addresses, whose sender will talk to us next
+  // (RFC 826); takes free room only.
+  void learn(std::uint16_t port, const flow::Address& ip, const wire::Mac& mac, Instant now,
+             Sink& sink, bool may_add = false);
 
   // Runs the timers that are due, at most advance_max. Every 100 ms or so.
   void advance(Instant now, Sink& sink);
@@ -121,7 +124,7 @@ class Neighbours {
     bool evictable;        // in evictable_
     std::uint16_t port;
     std::uint16_t first_waiting;
-    std::uint32_t ip;
+    flow::Address ip;
     std::uint32_t holds;
     Link order;  // in free_ or evictable_
     Link timer;  // in retries_ (incomplete, probing) or lifetimes_ (reachable)
@@ -143,11 +146,11 @@ class Neighbours {
   template <Link Entry::* link>
   void remove(List& list, std::uint16_t index);
 
-  std::uint32_t home(std::uint16_t port, std::uint32_t ip) const;
+  std::uint32_t home(std::uint16_t port, const flow::Address& ip) const;
   void index_insert(std::uint16_t index);
   void index_erase(std::uint16_t index);
 
-  std::uint16_t add(std::uint16_t port, std::uint32_t ip);
+  std::uint16_t add(std::uint16_t port, const flow::Address& ip);
   void vacate(std::uint16_t index);
   void settle(std::uint16_t index);
   void set_state(std::uint16_t index, State state, Instant now);

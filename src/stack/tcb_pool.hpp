@@ -20,6 +20,9 @@ class TcbPool {
 
   tcp::Tcb& operator[](std::uint32_t index) { return slots_[index]; }
   const tcp::Tcb& operator[](std::uint32_t index) const { return slots_[index]; }
+  std::uint32_t index_of(const tcp::Tcb& tcb) const {
+    return static_cast<std::uint32_t>(&tcb - slots_.data());
+  }
   std::uint32_t size() const { return static_cast<std::uint32_t>(slots_.size()); }
   std::uint32_t in_use() const { return in_use_; }
 

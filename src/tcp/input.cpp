@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 
+#include "tcp/addresses.hpp"
+#include "tcp/icmp_input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
-#include "wire/icmp.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::tcp {
@@ -32,25 +33,13 @@ bool ecn_speaks(const Segment& s) {
   return (s.traffic_class & 3) == 3 || (s.flags & (wire::ece | wire::cwr)) != 0;
 }
 
-std::uint32_t match(const Context& c, const Segment& segment) {
-  return c.flows.find(segment.hash, [&](std::uint32_t index) {
-    return (index & time_wait_bit) != 0 ? c.time_wait[index & ~time_wait_bit].key == segment.key
-                                        : c.tcbs[index].key == segment.key;
-  });
-}
-
-void input_icmp(Context& c, const Segment& segment, Frame& frame) {
-  if (!c.links.is_local(segment.key.local_addr)) return c.links.drop(frame, Drop::ip_not_for_us);
-  if (!wire::make_echo_reply(frame)) return c.links.drop(frame, Drop::icmp_ignored);
-  c.links.stage(frame);
-}
-
 // Stage 1: frames to segments; what is not TCP is answered or dropped here.
 unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
   unsigned n = 0;
+  const wire::ParseOptions options{c.config.verify_checksums, c.links.interface(frames[0].port).mac,
+                                   &c.fold};
   for (unsigned i = 0; i < count; ++i) {
     Frame& frame = frames[i];
-    const wire::ParseOptions options{c.config.verify_checksums, c.links.interface(frame.port).mac};
     const wire::Parsed parsed = wire::parse(frame, options, segments[n]);
     if (parsed.kind == wire::Kind::tcp) [[likely]] {
       Segment& segment = segments[n++];
@@ -74,8 +63,11 @@ void find_candidates(Context& c, const Segment* segments, unsigned n, std::uint3
     const std::uint32_t index = candidates[i] = c.flows.candidate(segments[i].hash);
     if ((index & time_wait_bit) == 0) {
       __builtin_prefetch(&c.tcbs[index], 1);
+      if (segments[i].ip6 && c.links.has_ip6()) __builtin_prefetch(&c.addresses6[index]);
     } else if (index != flow::Table::none) {
       c.time_wait.prefetch(index & ~time_wait_bit);
+      if (segments[i].ip6 && c.links.has_ip6())
+        __builtin_prefetch(&c.time_wait6[index & ~time_wait_bit]);
     }
   }
 }
@@ -84,9 +76,10 @@ void find_candidates(Context& c, const Segment* segments, unsigned n, std::uint3
 void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
   std::uint32_t index = candidate;
   // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).
-  const bool sure = (index & time_wait_bit) == 0 && c.tcbs[index].key == segment.key &&
+  const flow::AddressPair* whole = whole_addresses(segment, frame);
+  const bool sure = (index & time_wait_bit) == 0 && same_connection(c, index, segment.key, whole) &&
                     c.tcbs[index].state != State::closed;
-  if (!sure) index = match(c, segment);
+  if (!sure) index = find_connection(c, segment.hash, segment.key, whole);
   if (index == flow::Table::none) {
     input_unmatched(c, segment, frame);
   } else if ((index & time_wait_bit) != 0) {

@@ -13,7 +13,8 @@
 
 namespace salut::tcp {
 
-// Takes the frames: each is recycled, reused or handed on when the call returns.
+// Takes the frames, one at least and all of the same port: each is recycled, reused or handed on
+// when the call returns.
 void input(Context& c, Frame* frames, unsigned count);
 
 // One parsed segment on a connection of its own; `index` may be gone afterwards.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "flow/address.hpp"
 #include "flow/key.hpp"
 #include "salut/time.hpp"
 #include "tcp/sequence.hpp"
@@ -61,10 +62,16 @@ class IsnGenerator {
   explicit constexpr IsnGenerator(std::uint64_t seed)
       : hash_(seed * 0x9e3779b97f4a7c15 + 1, std::rotl(seed, 29) ^ 0xd1b54a32d192ed03) {}
 
-  Tuple tuple(const flow::Key& key) const {
+  // `whole`: the addresses of an IPv6 connection; null for IPv4, whose key has them.
+  Tuple tuple(const flow::Key& key, const flow::AddressPair* whole = nullptr) const {
     std::uint64_t words[2] = {};
     std::memcpy(words, &key, sizeof(key));
-    const std::uint64_t hash = hash_(words[0], words[1]);
+    std::uint64_t hash = hash_(words[0], words[1]);
+    // Chained: SipHash is a pseudo-random function of each block and what came before.
+    if (whole != nullptr) {
+      hash = hash_(whole->remote.high ^ hash, whole->remote.low);
+      hash = hash_(whole->local.high ^ hash, whole->local.low);
+    }
     return {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32)};
   }
   Seq operator()(const flow::Key& key, Instant now) const { return tuple(key).isn(now); }

@@ -22,6 +22,33 @@ std::uint8_t scale_for(std::uint32_t buffer) {
   while (shift < max_window_scale && buffer >> shift > 65'535) ++shift;
   return shift;
 }
+// What active opens out of `port` come from: the ranges of a family where there are any, which are
+// what a load generator has, or else its addresses. Nobody opens from a link-local address unless
+// he says so.
+void add_sources(Context& c, std::uint32_t port) {
+  const stack::Interface& interface = c.links.interface(port);
+  const auto add = [&](const IpAddress& first, std::uint32_t count) {
+    if (first.is_v4()) return c.ports.add_range(port, first.v4(), count);
+    // From 1: 0 means any.
+    const std::uint32_t number =
+        c.sources6.empty() ? 1 : c.sources6.back().number + c.sources6.back().count;
+    count = std::min(count, 0xffff'ffff - number);
+    c.sources6.push_back(Context::Source6{first, number, count});
+    c.ports.add_range(Context::sources6_at + port, number, count);
+  };
+  for (const bool v4 : {true, false}) {
+    const auto is_family = [v4](const auto& range) { return range.first.is_v4() == v4; };
+    const auto& ranges = interface.ranges;
+    const bool has_ranges = std::any_of(ranges.begin(), ranges.end(), is_family);
+    for (const AddressRange& range : ranges) {
+      if (is_family(range)) add(range.first, range.count);
+    }
+    for (const Prefix& prefix : interface.addresses) {
+      const bool usable = prefix.address.is_v4() == v4 && !prefix.address.is_link_local();
+      if (usable && !has_ranges) add(prefix.address, 1);
+    }
+  }
+}
 }  // namespace
 
 Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> interfaces,
@@ -46,6 +73,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       listeners(memory),
       listener_options(memory, flow::Listeners::capacity, Use::tcb),
       ports(seed ^ 0x5bd1e9955bd1e995),
+      fold(seed ^ 0x6c62272e07bb0142),
       wheel(memory, config.connections, tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
       challenges(seed ^ 0x9e3779b97f4a7c15),
@@ -53,22 +81,15 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {
   set_now(start);
-  for (unsigned port = 0; port < links.count(); ++port) {
-    const stack::Interface& interface = links.interface(port);
-    // Ranges, where there are any, are what a load generator opens from.
-    if (interface.ranges.empty()) {
-      for (const Prefix& prefix : interface.addresses) {
-        ports.add_range(port, prefix.address.v4(), 1);
-      }
-    }
-    for (const AddressRange& range : interface.ranges) {
-      ports.add_range(port, range.first.v4(), range.count);
-    }
+  if (links.has_ip6()) {
+    addresses6 = FixedArray<flow::AddressPair>(memory, config.connections, Use::tcb);
+    time_wait6 = FixedArray<flow::AddressPair>(memory, time_wait.index_end(), Use::time_wait);
   }
+  for (unsigned port = 0; port < links.count(); ++port) add_sources(*this, port);
 }
 
-std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State state,
-                     std::uint16_t neighbour, std::uint16_t mss) {
+std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* whole,
+                     std::uint64_t hash, State state, std::uint16_t neighbour, std::uint16_t mss) {
   const std::uint32_t index = c.tcbs.acquire();
   if (index == stack::TcbPool::none) return index;
   if (!c.flows.insert(hash, index)) {
@@ -79,7 +100,7 @@ std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State
   tcb.key = key;
   tcb.state = state;
   tcb.retries = 0;
-  const Tuple tuple = c.isn.tuple(key);
+  const Tuple tuple = c.isn.tuple(key, whole);
   tcb.snd_una = tuple.isn(c.now);
   tcb.snd_nxt = tcb.snd_una + 1;
   tcb.rcv_nxt = tcb.rcv_adv = Seq{};
@@ -89,6 +110,10 @@ std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State
   tcb.mss = mss;
   tcb.listener = 0;
   tcb.set(Flag::syn_unacked);
+  if (whole != nullptr) {
+    tcb.set(Flag::ip6);
+    c.addresses6[index] = *whole;
+  }
   if (c.config.timestamps) tcb.ts_offset = tuple.ts_offset;
   c.links.neighbours().hold(neighbour);
   ++c.counters.states[static_cast<std::size_t>(state)];
@@ -154,8 +179,10 @@ bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
                                            (tcb.has(Flag::timestamps) ? record_timestamps : 0));
   record.ts_recent = tcb.has(Flag::timestamps) ? tcb.ts_recent : 0;
   record.deadline = deadline.value;
+  if (tcb.has(Flag::ip6)) record.flags |= flow::record_ip6;
   const std::uint32_t at = c.time_wait.append(record);
   if (at == flow::TimeWait::none) return false;
+  if (tcb.has(Flag::ip6)) c.time_wait6[at] = c.addresses6[index];
   c.flows.replace(c.hash(tcb.key), index, at | time_wait_bit);
   tell(c, index, Reason::closed);
   give_back(c, index);

@@ -25,8 +25,9 @@ inline void set_state(Context& c, Tcb& tcb, State to) {
 }
 
 // A slot with its key in the flow table, in `state`, with its ISS chosen; none if a pool is empty.
-std::uint32_t create(Context& c, const flow::Key& key, std::uint64_t hash, State state,
-                     std::uint16_t neighbour, std::uint16_t mss);
+// `whole`: the addresses of an IPv6 connection, whose key is folded; null for IPv4.
+std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* whole,
+                     std::uint64_t hash, State state, std::uint16_t neighbour, std::uint16_t mss);
 
 // Carries out a transition's state, reports and release; `what` is reported in the same event.
 // With Fate::gone the slot has been given back and must not be touched.

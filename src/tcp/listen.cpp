@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
@@ -32,25 +33,30 @@ bool half_open_full(const Context& c, const flow::ListenerSlot& slot) {
          c.tcbs.in_use() == c.tcbs.size();
 }
 
+std::optional<stack::Route> route_back(const Context& c, const wire::Segment& s,
+                                       const Frame& frame) {
+  return c.links.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
+}
+
 // The next hop and our own MSS towards the peer of a segment; false if there is no way.
 struct Way {
   std::uint16_t hop = stack::Neighbours::none;
   std::uint16_t mss = 0;
 };
-Drop find_way(Context& c, const wire::Segment& s, Way& way) {
-  const auto route = c.links.route(s.key.remote_addr);
+Drop find_way(Context& c, const wire::Segment& s, const Frame& frame, Way& way) {
+  const auto route = route_back(c, s, frame);
   if (!route) return Drop::no_route;
   way.hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
   if (way.hop == stack::Neighbours::none) return Drop::syn_overload;
-  way.mss = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
+  way.mss = port_mss(c.links.interface(route->port).mtu, s.ip6);
   return Drop::none;
 }
 
 // A SYN,ACK that keeps nothing.
 void send_cookie(Context& c, const wire::Segment& s, const Frame& frame) {
-  const auto route = c.links.route(s.key.remote_addr);
+  const auto route = route_back(c, s, frame);
   if (!route) return c.count_drop(Drop::no_route);
-  const auto ours = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
+  const std::uint16_t ours = port_mss(c.links.interface(route->port).mtu, s.ip6);
   CookieContent content;
   content.timestamps = c.config.timestamps && (s.options & wire::option_has_timestamps) != 0;
   if (content.timestamps) {
@@ -59,8 +65,8 @@ void send_cookie(Context& c, const wire::Segment& s, const Frame& frame) {
     content.sack = c.config.sack && (s.options & wire::option_has_sack_permitted) != 0;
     content.ecn = c.config.ecn && (s.flags & (wire::ece | wire::cwr)) == (wire::ece | wire::cwr);
   }
-  const Seq iss = c.cookies.make(s.key, Seq{s.seq}, peer_mss(ours, s.mss), c.now);
-  const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key).ts_offset;
+  const Seq iss = c.cookies.make(s.key, Seq{s.seq}, peer_mss(ours, s.mss, s.ip6), c.now);
+  const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
   wire::OptionBytes options;
   const std::size_t size = wire::emit_options(options, {.mss = ours,
                                                         .sack_permitted = content.sack,
@@ -86,8 +92,9 @@ void take_listener_options(Context& c, std::uint32_t index) {
 void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s,
                       const Frame& frame, const CookieContent& content) {
   Way way;
-  if (const Drop why = find_way(c, s, way); why != Drop::none) return c.count_drop(why);
-  const std::uint32_t index = create(c, s.key, s.hash, State::syn_received, way.hop, way.mss);
+  if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return c.count_drop(why);
+  const std::uint32_t index =
+      create(c, s.key, whole_addresses(s, frame), s.hash, State::syn_received, way.hop, way.mss);
   if (index == stack::TcbPool::none) return c.count_drop(Drop::syn_overload);
   ++c.counters.cookies_good;
   ++c.counters.passive_opens;
@@ -113,8 +120,9 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
 }  // namespace
 
 void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
-  if (!c.links.is_local(s.key.local_addr)) return c.count_drop(Drop::ip_not_for_us);
-  const std::uint16_t listener = c.listeners.find(s.key.local_addr, s.key.local_port);
+  const flow::Address local = local_address(s.key, whole_addresses(s, frame));
+  if (!c.links.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
+  const std::uint16_t listener = c.listeners.find(local, s.key.local_port);
   const bool listening = listener != flow::Listeners::none;
   const std::optional<CookieContent> cookie = listening ? returned_cookie(c, s) : std::nullopt;
   const Event event = cookie ? Event::ack_of_syn : event_of(s);
@@ -144,8 +152,9 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
     return false;
   }
   Way way;
-  if (const Drop why = find_way(c, s, way); why != Drop::none) return refuse(why);
-  const std::uint32_t index = create(c, s.key, s.hash, State::syn_received, way.hop, way.mss);
+  if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return refuse(why);
+  const std::uint32_t index =
+      create(c, s.key, whole_addresses(s, frame), s.hash, State::syn_received, way.hop, way.mss);
   if (index == stack::TcbPool::none) return refuse(Drop::syn_overload);
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
@@ -162,7 +171,6 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   agree_options(c, t, s);
   take_listener_options(c, index);
   t.rcv_adv = t.rcv_nxt + recv_buffer(c, t);
-  static_cast<void>(frame);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once.
   output_syn(c, index);
   return true;

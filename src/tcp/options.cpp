@@ -28,7 +28,7 @@ void agree_options(Context& c, Tcb& t, const wire::Segment& syn) {
   if (t.has(Flag::scaling)) {
     t.set_scales(c.rcv_scale, std::min(syn.wscale, max_window_scale));
   }
-  t.mss = peer_mss(t.mss, syn.mss);
+  t.mss = peer_mss(t.mss, syn.mss, t.has(Flag::ip6));
   if (t.has(Flag::timestamps)) {
     t.mss = static_cast<std::uint16_t>(t.mss - timestamps_size);
     t.ts_recent = syn.tsval;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "tcp/addresses.hpp"
 #include "tcp/lifecycle.hpp"
+#include "tcp/mss.hpp"
 #include "tcp/options.hpp"
 #include "tcp/owner.hpp"
 #include "tcp/sender.hpp"
@@ -80,7 +82,10 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
   frame.port = neighbours.port(t.neighbour);
   const bool known = neighbours.resolved(t.neighbour);
   if ((flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) flags |= wire::ece;
+  const flow::AddressPair* whole = whole_addresses(c, t);
   wire::emit_tcp(frame, wire::TcpOut{.key = t.key,
+                                     .ip6 = whole,
+                                     .flow_label = whole != nullptr ? c.fold.label(t.key) : 0,
                                      .src_mac = c.links.interface(frame.port).mac,
                                      .dst_mac = known ? neighbours.mac(t.neighbour) : wire::Mac{},
                                      .seq = seq.value,
@@ -119,7 +124,7 @@ void output_syn(Context& c, std::uint32_t index) {
   const auto port = c.links.neighbours().port(t.neighbour);
   wire::OptionBytes options;
   const std::size_t size =
-      syn_options(c, t, static_cast<std::uint16_t>(c.links.interface(port).mtu - 40), options);
+      syn_options(c, t, port_mss(c.links.interface(port).mtu, t.has(Flag::ip6)), options);
   const bool answer = t.state != State::syn_sent;
   auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1
@@ -186,6 +191,8 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
   if (!c.links.acquire(frame)) return;
   frame.port = received.port;
   wire::emit_tcp(frame, wire::TcpOut{.key = segment.key,
+                                     .ip6 = whole_addresses(segment, received),
+                                     .flow_label = segment.ip6 ? c.fold.label(segment.key) : 0,
                                      .src_mac = c.links.interface(received.port).mac,
                                      .dst_mac = ethernet.source,
                                      .seq = seq.value,

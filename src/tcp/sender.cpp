@@ -36,7 +36,7 @@ bool emit_piece(Context& c, Tcb& t, const Piece& piece, stack::Cursor* cursor) {
   std::uint8_t traffic_class = 0;
   if (piece.size > 0) {
     c.buffers.copy(t.send, *cursor, piece.at - data_start(t),
-                   {wire::payload_at(frame, size), std::size_t{piece.size}});
+                   {wire::payload_at(frame, size, t.has(Flag::ip6)), std::size_t{piece.size}});
     // Only what is new may be marked by the path (RFC 3168 §6.1.5).
     if (t.has(Flag::ecn) && !piece.again) {
       traffic_class = ect_0;

@@ -4,6 +4,7 @@
 // segment means to it is one function for both.
 #include <algorithm>
 
+#include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
@@ -77,7 +78,7 @@ void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& f
   wire::OptionBytes options;
   std::size_t size = 0;
   if (rest.timestamps) {
-    const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key).ts_offset;
+    const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
     size =
         wire::emit_options(options, {.timestamps = true, .tsval = clock, .tsecr = rest.ts_recent});
   }
@@ -85,8 +86,8 @@ void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& f
 }
 
 // Of a listener that would take a newer SYN, or none.
-std::uint16_t listener_for(const Context& c, const wire::Segment& s) {
-  return c.listeners.find(s.key.local_addr, s.key.local_port);
+std::uint16_t listener_for(const Context& c, const wire::Segment& s, const Frame& frame) {
+  return c.listeners.find(local_address(s.key, whole_addresses(s, frame)), s.key.local_port);
 }
 
 void count(Context& c, const Rest& rest, const wire::Segment& s, Event event) {
@@ -112,7 +113,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
             (record.flags & record_timestamps) != 0,
             record.ts_recent};
   Event event = event_of(c, rest, s);
-  const std::uint16_t listener = listener_for(c, s);
+  const std::uint16_t listener = listener_for(c, s, frame);
   if (event == Event::syn && listener == flow::Listeners::none) event = Event::syn_other;
   if (moves_ts_recent(rest, s, event)) rest.ts_recent = record.ts_recent = s.tsval;
   const Cell& cell = step(State::time_wait, event);
@@ -124,6 +125,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
     const std::uint32_t to = c.time_wait.append(fresh);
     // A full arena keeps the old record: its time is not cut short, only not started again.
     if (to == flow::TimeWait::none) return;
+    if (s.ip6) c.time_wait6[to] = c.time_wait6[at];
     c.flows.replace(s.hash, at | time_wait_bit, to | time_wait_bit);
     c.time_wait.kill(at);
   }
@@ -145,7 +147,7 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   const auto wnd = static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> scale, 65'535u));
   Rest rest{t.snd_nxt, t.rcv_nxt, wnd, scale, t.has(Flag::timestamps), t.ts_recent};
   Event event = event_of(c, rest, s);
-  const std::uint16_t listener = listener_for(c, s);
+  const std::uint16_t listener = listener_for(c, s, frame);
   // Unread bytes are still somebody's: only a connection that was told of its end makes room.
   const bool reusable = t.has(Flag::told) && listener != flow::Listeners::none;
   if (event == Event::syn && !reusable) event = Event::syn_other;

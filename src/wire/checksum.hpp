@@ -129,6 +129,22 @@ inline std::uint16_t tcp_checksum(std::uint32_t source_be, std::uint32_t destina
   return complement(sum(tcp, length) + pseudo_header_sum(source_be, destination_be, length));
 }
 
+// RFC 8200 §8.1: `addresses` is source and destination, 32 bytes as in the header; the length of
+// what follows the IPv6 and extension headers.
+inline std::uint64_t pseudo_header_sum_6(const std::byte* addresses, std::uint8_t protocol,
+                                         std::size_t length) {
+  std::uint64_t total =
+      std::uint64_t{net32(static_cast<std::uint32_t>(length))} + net32(std::uint32_t{protocol});
+  for (std::size_t at = 0; at < 32; at += 8) total += halves(load<std::uint64_t>(addresses + at));
+  return total;
+}
+
+// As internet_checksum(), of TCP or ICMPv6 over IPv6.
+inline std::uint16_t checksum_6(const std::byte* addresses, std::uint8_t protocol,
+                                const std::byte* bytes, std::size_t length) {
+  return complement(sum(bytes, length) + pseudo_header_sum_6(addresses, protocol, length));
+}
+
 // RFC 1624 equation 3: the checksum after one 16-bit word changed, all three as stored.
 constexpr std::uint16_t update_checksum(std::uint16_t checksum, std::uint16_t before,
                                         std::uint16_t after) {

@@ -1,11 +1,11 @@
-// A segment to send becomes a frame: Ethernet, IPv4 with DF, TCP, both checksums.
+// A segment to send becomes a frame: Ethernet, IPv4 with DF or IPv6, TCP, the checksums.
 //
 // The payload lies in its place before emit_tcp() is called: the caller copied it to payload_at(),
 // or the frame came with it. The sums are made from the fields while they are in registers, not
 // from the bytes just written: reading eight bytes that were stored as two and four stalls the CPU
 // until the stores have left.
 //
-//   std::memcpy(payload_at(frame, options.size()), bytes, size);
+//   std::memcpy(payload_at(frame, options.size(), ip6), bytes, size);
 //   emit_tcp(frame, {.key = tcb.key, ..., .options = options, .payload_length = size});
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 
+#include "flow/address.hpp"
 #include "flow/key.hpp"
 #include "stack/device.hpp"
 #include "wire/arp.hpp"
@@ -23,7 +24,9 @@ namespace salut::wire {
 
 // Numbers in host order, but for the key.
 struct TcpOut {
-  flow::Key key;  // as the connection has it: local is the sender
+  flow::Key key;                           // as the connection has it: local is the sender
+  const flow::AddressPair* ip6 = nullptr;  // IPv6: the whole addresses; the key's are not used
+  std::uint32_t flow_label = 0;            // of IPv6, 20 bits
   Mac src_mac;
   Mac dst_mac;
   std::uint32_t seq = 0;
@@ -38,12 +41,12 @@ struct TcpOut {
 };
 
 // Where the payload of a frame to be emitted belongs.
-inline std::byte* payload_at(Frame& frame, std::size_t options_length) {
-  return frame.data + tcp_frame_min + options_length;
+inline std::byte* payload_at(Frame& frame, std::size_t options_length, bool ip6) {
+  return frame.data + (ip6 ? tcp_frame_min_6 : tcp_frame_min) + options_length;
 }
 
 // Sets frame.length; a frame below 60 bytes is padded by the device.
-// REQUIRES: frame.room >= 54 + options + payload; options as above.
+// REQUIRES: frame.room >= 54 (IPv6: 74) + options + payload; options as above.
 void emit_tcp(Frame& frame, const TcpOut& out);
 
 }  // namespace salut::wire

@@ -1,4 +1,4 @@
-// The headers of Ethernet, ARP, IPv4, TCP and ICMP as they lie in a frame.
+// The headers of Ethernet, ARP, IPv4, IPv6, TCP and ICMP as they lie in a frame.
 //
 // A struct here is a view of received bytes: packed (any address will do), allowed to alias, every
 // field in network order unless it is a byte. Reading one is REQUIRED to follow a check of the
@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "flow/address.hpp"
 #include "flow/key.hpp"
 #include "salut/error.hpp"
 
@@ -33,6 +34,11 @@ struct [[gnu::packed]] Mac {
   friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
 };
 static_assert(sizeof(Mac) == 6);
+
+// Where IPv6 multicast goes (RFC 2464 §7): 33:33 and the last four bytes of the address.
+constexpr Mac multicast_mac(const flow::Address& group) {
+  return {{0x33, 0x33, group.byte(12), group.byte(13), group.byte(14), group.byte(15)}};
+}
 
 inline constexpr Mac broadcast_mac = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
@@ -70,6 +76,16 @@ struct [[gnu::packed, gnu::may_alias]] Ipv4Header {
 };
 static_assert(sizeof(Ipv4Header) == 20);
 
+struct [[gnu::packed, gnu::may_alias]] Ipv6Header {
+  std::uint32_t version_class_label;  // 4, 8 and 20 bits
+  std::uint16_t payload_length;       // with extension headers
+  std::uint8_t next_header;
+  std::uint8_t hop_limit;
+  flow::Address source;
+  flow::Address destination;
+};
+static_assert(sizeof(Ipv6Header) == 40);
+
 struct [[gnu::packed, gnu::may_alias]] TcpHeader {
   std::uint16_t source_port;
   std::uint16_t destination_port;
@@ -92,9 +108,20 @@ struct [[gnu::packed, gnu::may_alias]] IcmpHeader {
 };
 static_assert(sizeof(IcmpHeader) == 8);
 
+// A neighbour solicitation or advertisement (RFC 4861 §4.3, §4.4), before its options.
+struct [[gnu::packed, gnu::may_alias]] NdpHeader {
+  std::uint8_t type;
+  std::uint8_t code;
+  std::uint16_t checksum;
+  std::uint32_t flags;  // of an advertisement, in the upper three bits
+  flow::Address target;
+};
+static_assert(sizeof(NdpHeader) == 24);
+
 inline constexpr std::size_t ethernet_size = sizeof(EthernetHeader);
 inline constexpr std::size_t arp_size = sizeof(ArpHeader);
 inline constexpr std::size_t ipv4_size = sizeof(Ipv4Header);  // without options
+inline constexpr std::size_t ipv6_size = sizeof(Ipv6Header);  // without extension headers
 inline constexpr std::size_t tcp_size = sizeof(TcpHeader);    // without options
 inline constexpr std::size_t icmp_size = sizeof(IcmpHeader);
 inline constexpr std::size_t tcp_options_max = 40;
@@ -103,10 +130,16 @@ inline constexpr std::size_t tcp_options_max = 40;
 inline constexpr std::size_t tcp_at = ethernet_size + ipv4_size;
 inline constexpr std::size_t tcp_frame_min = tcp_at + tcp_size;
 static_assert(tcp_frame_min == 54);
+inline constexpr std::size_t tcp_at_6 = ethernet_size + ipv6_size;
+inline constexpr std::size_t tcp_frame_min_6 = tcp_at_6 + tcp_size;
+static_assert(tcp_frame_min_6 == 74);
+inline constexpr std::size_t vlan_size = 4;  // of a tag, between the MACs and the type
 
 // Host order, as the registries print them.
 inline constexpr std::uint16_t ether_type_ipv4 = 0x0800;
 inline constexpr std::uint16_t ether_type_arp = 0x0806;
+inline constexpr std::uint16_t ether_type_vlan = 0x8100;
+inline constexpr std::uint16_t ether_type_ipv6 = 0x86dd;
 inline constexpr std::uint16_t arp_hardware_ethernet = 1;
 inline constexpr std::uint16_t arp_request = 1;
 inline constexpr std::uint16_t arp_reply = 2;
@@ -115,9 +148,20 @@ inline constexpr std::uint16_t ipv4_fragment_mask = 0x3fff;  // MF and the offse
 inline constexpr std::uint8_t ipv4_plain = 0x45;             // version 4, no options
 inline constexpr std::uint8_t protocol_icmp = 1;
 inline constexpr std::uint8_t protocol_tcp = 6;
+inline constexpr std::uint8_t protocol_icmp6 = 58;
 inline constexpr std::uint8_t icmp_echo_reply = 0;
 inline constexpr std::uint8_t icmp_unreachable = 3;
 inline constexpr std::uint8_t icmp_echo_request = 8;
+inline constexpr std::uint8_t icmp_time_exceeded = 11;
+inline constexpr std::uint8_t icmp_parameter_problem = 12;
+inline constexpr std::uint8_t icmp6_unreachable = 1;
+inline constexpr std::uint8_t icmp6_too_big = 2;
+inline constexpr std::uint8_t icmp6_time_exceeded = 3;
+inline constexpr std::uint8_t icmp6_parameter_problem = 4;
+inline constexpr std::uint8_t icmp6_echo_request = 128;
+inline constexpr std::uint8_t icmp6_echo_reply = 129;
+inline constexpr std::uint8_t icmp6_solicitation = 135;   // of a neighbour
+inline constexpr std::uint8_t icmp6_advertisement = 136;  // of a neighbour
 inline constexpr std::uint8_t option_end = 0;
 inline constexpr std::uint8_t option_nop = 1;
 inline constexpr std::uint8_t option_mss = 2;

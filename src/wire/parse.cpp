@@ -1,12 +1,13 @@
 #include "wire/parse.hpp"
 
 #include "wire/checksum.hpp"
-#include "wire/options.hpp"
+#include "wire/parse_parts.hpp"
 
 namespace salut::wire {
 namespace {
 
-constexpr Parsed dropped(Drop reason) { return {Kind::drop, reason}; }
+using detail::dropped;
+using detail::Inside;
 
 bool is_mac(const Mac& left, const Mac& right) {
   std::uint32_t head[2];
@@ -18,64 +19,12 @@ bool is_mac(const Mac& left, const Mac& right) {
   return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
 }
 
-// No options, or a SYN's MSS alone: both without a branch that depends on the packet, so that a
-// burst of SYNs among ACKs does not mispredict. `header` is what stands in if there are none.
-inline void fill_options(const std::byte* frame, const std::byte* header, Segment& out) {
-  const bool any = out.options_length != 0;
-  const auto word = load<std::uint32_t>(any ? frame + out.options_offset : header);
-  const bool mss_alone = ((out.flags & syn) != 0) & (out.options_length == 4) &
-                         ((word & 0xffff) == (option_mss | 4 << 8));
-  out.mss = mss_alone ? net16(static_cast<std::uint16_t>(word >> 16)) : std::uint16_t{0};
-  out.options = 0;
-  out.sack_count = 0;
-  if (any & !mss_alone) [[unlikely]] {
-    const std::byte* options = frame + out.options_offset;
-    if (out.options_length != 12 || word != timestamps_word) return parse_options(frame, out);
-    out.options = option_has_timestamps;
-    out.tsval = net32(load<std::uint32_t>(options + 4));
-    out.tsecr = net32(load<std::uint32_t>(options + 8));
-  }
-}
-
-// REQUIRES: a TCP header of header_length bytes within tcp_length bytes at `at`.
-inline void fill_tcp(const Frame& frame, std::size_t ip_at, std::size_t at, std::size_t tcp_length,
-                     std::size_t header_length, Segment& out) {
-  const std::byte* data = frame.data;
-  const auto& tcp = view<TcpHeader>(data + at);
-  // Source and destination lie as remote and local do in a key. Copied as the words that a hash
-  // will load: a load of eight bytes stored as four and four stalls.
-  static_assert(offsetof(flow::Key, local_addr) == 4 && offsetof(flow::Key, remote_port) == 8);
-  auto* key = reinterpret_cast<std::byte*>(&out.key);
-  store(key, load<std::uint64_t>(data + ip_at + offsetof(Ipv4Header, source)));
-  store(key + 8, load<std::uint32_t>(data + at));
-  out.seq = net32(tcp.seq);
-  out.ack = net32(tcp.ack);
-  out.wnd = net16(tcp.window);
-  out.flags = tcp.flags;
-  out.port = static_cast<std::uint8_t>(frame.port);
-  out.payload_offset = static_cast<std::uint16_t>(at + header_length);
-  out.payload_length = static_cast<std::uint16_t>(tcp_length - header_length);
-  out.options_offset = static_cast<std::uint16_t>(at + tcp_size);
-  out.options_length = static_cast<std::uint8_t>(header_length - tcp_size);
-  out.ip_offset = static_cast<std::uint8_t>(ip_at);
-  out.traffic_class = view<Ipv4Header>(data + ip_at).tos;
-  out.ip6 = false;
-  fill_options(data, data + at, out);
-}
-
 // 0/8 and 127/8 never leave a host, 224/4 and the broadcast address never send.
 bool is_bad_source(std::uint32_t source_be) {
   const std::uint32_t source = net32(source_be);
   const std::uint32_t first = source >> 24;
   return first == 0 || first == 127 || first >> 4 == 14 || source == 0xffffffff;
 }
-
-// The checked bounds of the packet inside an IPv4 header.
-struct Inside {
-  std::size_t ip_at = ethernet_size;
-  std::size_t at = 0;      // of TCP or ICMP, in the frame
-  std::size_t length = 0;  // of TCP or ICMP with its payload
-};
 
 Parsed parse_tcp(const Frame& frame, const ParseOptions& options, const Inside& inside,
                  Segment& out) {
@@ -94,7 +43,7 @@ Parsed parse_tcp(const Frame& frame, const ParseOptions& options, const Inside& 
     }
   }
   if (tcp.source_port == 0 || tcp.destination_port == 0) return dropped(Drop::tcp_bad_port);
-  fill_tcp(frame, inside.ip_at, inside.at, inside.length, header_length, out);
+  detail::fill_tcp_4(frame, inside, header_length, out);
   return {Kind::tcp, Drop::none};
 }
 
@@ -106,10 +55,9 @@ Parsed parse_icmp(const Frame& frame, const ParseOptions& options, const Inside&
       internet_checksum(frame.data + inside.at, inside.length) != 0) {
     return dropped(Drop::icmp_malformed);
   }
-  const std::byte* data = frame.data;
-  const auto& ip = view<Ipv4Header>(data + inside.ip_at);
-  out.key = flow::Key{ip.source, ip.destination, 0, 0};
   out.port = static_cast<std::uint8_t>(frame.port);
+  out.ip_offset = static_cast<std::uint8_t>(inside.ip_at);
+  out.ip6 = false;
   out.payload_offset = static_cast<std::uint16_t>(inside.at);
   out.payload_length = static_cast<std::uint16_t>(inside.length);
   return {Kind::icmp, Drop::none};
@@ -140,6 +88,37 @@ Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out)
   return dropped(Drop::ip_protocol_unknown);
 }
 
+// The straight road of IPv6. REQUIRES: frame.length >= tcp_frame_min.
+Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& out) {
+  const std::byte* data = frame.data;
+  if (frame.length < tcp_frame_min_6) [[unlikely]]
+    return parse_step_by_step(frame, options, out);
+  const auto& ip = view<Ipv6Header>(data + ethernet_size);
+  const auto& tcp = view<TcpHeader>(data + tcp_at_6);
+  const std::size_t length = net16(ip.payload_length);
+  const std::size_t header_length = static_cast<std::size_t>(tcp.offset >> 4) * 4;
+  const flow::Address source = ip.source;
+  bool off = !is_mac(view<EthernetHeader>(data).destination, options.mac);
+  off |= (ip.version_class_label & 0xf0) != 0x60;
+  off |= ip.next_header != protocol_tcp;
+  off |= length < tcp_size;
+  off |= length > frame.length - tcp_at_6;
+  off |= source.is_multicast();
+  off |= source.high == 0;  // unspecified, loopback, mapped, and others that nobody has
+  off |= header_length < tcp_size;
+  off |= header_length > length;
+  off |= (tcp.source_port == 0) | (tcp.destination_port == 0);
+  if (off) [[unlikely]]
+    return parse_step_by_step(frame, options, out);
+  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 &&
+      checksum_6(data + ethernet_size + offsetof(Ipv6Header, source), protocol_tcp, data + tcp_at_6,
+                 length) != 0) [[unlikely]] {
+    return parse_step_by_step(frame, options, out);
+  }
+  detail::fill_tcp_6(frame, *options.fold, {ethernet_size, tcp_at_6, length}, header_length, out);
+  return {Kind::tcp, Drop::none};
+}
+
 }  // namespace
 
 [[gnu::noinline]] Parsed parse_step_by_step(const Frame& frame, const ParseOptions& options,
@@ -155,6 +134,14 @@ Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out)
     if (!parse_arp(frame, arp)) return dropped(Drop::arp_malformed);
     return {Kind::arp, Drop::none};
   }
+  if (ethernet.type == net16(ether_type_ipv6)) {
+    // RFC 2464 §7: a multicast address has a MAC of its own; IPv6 is never broadcast.
+    const Mac& to = ethernet.destination;
+    if (!ours && (to.bytes[0] != 0x33 || to.bytes[1] != 0x33)) {
+      return dropped(Drop::ether_not_for_us);
+    }
+    return detail::parse_ipv6(frame, options, ours, out);
+  }
   if (ethernet.type != net16(ether_type_ipv4)) return dropped(Drop::ether_type_unknown);
   // RFC 1122 §4.2.3.10: TCP is between two stations; a broadcast frame cannot carry it.
   if (!ours) return dropped(Drop::ether_not_for_us);
@@ -168,6 +155,7 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
     return parse_step_by_step(frame, options, out);
   }
   const auto& ethernet = view<EthernetHeader>(data);
+  if (ethernet.type == net16(ether_type_ipv6)) return parse_road_6(frame, options, out);
   const auto& ip = view<Ipv4Header>(data + ethernet_size);
   const auto& tcp = view<TcpHeader>(data + tcp_at);
   const std::size_t total = net16(ip.total_length);
@@ -197,7 +185,7 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
   }
   if (wrong != 0) [[unlikely]]
     return parse_step_by_step(frame, options, out);
-  fill_tcp(frame, ethernet_size, tcp_at, tcp_length, header_length, out);
+  detail::fill_tcp_4(frame, {ethernet_size, tcp_at, tcp_length}, header_length, out);
   return {Kind::tcp, Drop::none};
 }
 

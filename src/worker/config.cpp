@@ -38,10 +38,6 @@ std::string as_written(const toml::node& node) {
   return other.str();
 }
 
-std::string_view not_understood(const Error& error) {
-  return error.code == Errc::unsupported ? "IPv6 is not built yet" : "not understood";
-}
-
 // One table of the file. The first complaint wins; after it, reading does nothing.
 class Table {
  public:
@@ -116,18 +112,19 @@ class Table {
          [&](const std::string& at, const toml::node& e) {
            if (!e.is_string()) return bad(at, &e, "wrong type", example);
            const auto value = T::parse(e.as_string()->get());
-           if (!value) return bad(at, &e, not_understood(value.error()), example);
+           if (!value) return bad(at, &e, "not understood", example);
            out.push_back(*value);
          });
   }
 
-  void address(std::string_view key, IpAddress& out) {
+  // A string through T::parse.
+  template <typename T>
+  void parsed(std::string_view key, std::string_view example, T& out) {
     const toml::node* node = find(key);
     if (node == nullptr) return;
-    const std::string_view example = "an IPv4 address, \"10.0.0.1\"";
     if (!node->is_string()) return bad(key, node, "wrong type", example);
-    const auto value = IpAddress::parse(node->as_string()->get());
-    if (!value) return bad(key, node, not_understood(value.error()), example);
+    const auto value = T::parse(node->as_string()->get());
+    if (!value) return bad(key, node, "not understood", example);
     out = *value;
   }
 
@@ -236,9 +233,9 @@ void read_type(Table& table, PortType& type) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 12> known = {
-      "name",      "type",   "peer",    "interface", "vdev", "pci",
-      "addresses", "ranges", "gateway", "mac",       "mtu",  "worker"};
+  static constexpr std::array<std::string_view, 14> known = {
+      "name",   "type",    "peer",     "interface", "vdev", "pci", "addresses",
+      "ranges", "gateway", "gateway6", "vlan",      "mac",  "mtu", "worker"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -248,10 +245,22 @@ void read_port(Table& table, PortConfig& port) {
   table.string("pci", port.pci);
   table.parsed_list("addresses", "\"10.0.0.1/24\"", port.addresses);
   table.parsed_list("ranges", "\"10.1.0.0/16\"", port.ranges);
-  table.address("gateway", port.gateway);
+  table.parsed("gateway", "an IPv4 address, \"10.0.0.1\"", port.gateway);
+  table.parsed("gateway6", "an IPv6 address, \"fd00::1\"", port.gateway6);
+  table.integer("vlan", 0, vlan_max, port.vlan);
   table.string("mac", port.mac);
   table.integer("mtu", mtu_min, mtu_max, port.mtu);
   table.integer("worker", 0, workers_max - 1, port.worker);
+}
+
+void read_route(Table& table, RouteConfig& route) {
+  static constexpr std::array<std::string_view, 3> known = {"to", "via", "port"};
+  table.allow(known);
+  if (table.find("to") == nullptr) table.bad("to", nullptr, "missing", "a prefix, \"10.2.0.0/16\"");
+  table.parsed("to", "a prefix, \"10.2.0.0/16\" or \"fd02::/48\"", route.to);
+  if (route.to.address.is_v6()) route.via = IpAddress::any_v6();
+  table.parsed("via", "an address, \"10.0.0.254\" or \"fd00::fe\"", route.via);
+  table.string("port", route.port);
 }
 
 }  // namespace
@@ -268,14 +277,15 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   config.file = file;
   std::optional<Error> error;
   Table root(file, parsed.table(), "", error);
-  static constexpr std::array<std::string_view, 5> known = {"name", "workers", "memory", "stack",
-                                                            "port"};
+  static constexpr std::array<std::string_view, 6> known = {"name",  "workers", "memory",
+                                                            "stack", "port",    "route"};
   root.allow(known);
   root.string("name", config.name);
   read_workers(root.table("workers"), config);
   read_memory(root.table("memory"), config);
   read_stack(root.table("stack"), config.stack);
   root.tables("port", [&](Table& table) { read_port(table, config.ports.emplace_back()); });
+  root.tables("route", [&](Table& table) { read_route(table, config.routes.emplace_back()); });
   if (error) return tl::unexpected<Error>(*error);
 
   if (auto valid = validate(config); !valid) return tl::unexpected<Error>(valid.error());

@@ -26,6 +26,11 @@ class Check {
     if (config_.ports.empty()) bad("port", "", "missing", "at least one [[port]]");
     for (std::size_t i = 0; i < config_.ports.size(); ++i) port(i);
     for (std::size_t i = 0; i < config_.ports.size(); ++i) between(i);
+    if (config_.routes.size() > routes_max) {
+      bad("route", std::to_string(config_.routes.size()), "too many",
+          fmt::format("at most {}", routes_max));
+    }
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
     for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
     if (error_) return tl::unexpected<Error>(*error_);
     return {};
@@ -131,9 +136,15 @@ class Check {
       bad_port(i, "pci", quoted(p.pci), "not a PCI address", "one such as \"0000:03:00.0\"");
     }
     addresses(i);
-    gateway(i);
+    gateway(i, "gateway", p.gateway, true);
+    gateway(i, "gateway6", p.gateway6, false);
     mac(i);
     range(fmt::format("port[{}].mtu", i), p.mtu, mtu_min, mtu_max);
+    if (has_v6(p) && p.mtu < mtu_min_v6) {
+      bad_port(i, "mtu", std::to_string(p.mtu), "too small for IPv6",
+               range_text(mtu_min_v6, mtu_max));
+    }
+    range(fmt::format("port[{}].vlan", i), p.vlan, 0, vlan_max);
     if (p.worker >= config_.workers) {
       bad_port(i, "worker", std::to_string(p.worker),
                fmt::format("no such worker; workers.count is {}", config_.workers),
@@ -193,46 +204,103 @@ class Check {
   }
 
   // An address that a host may have as its own.
-  static bool is_unicast(IpAddress address) {
-    const std::uint32_t top = address.v4() >> 24;
-    return address.is_v4() && top != 0 && top != 127 && top < 224;
+  static bool is_unicast(const IpAddress& address) {
+    if (address.is_v4()) {
+      const std::uint32_t top = address.v4() >> 24;
+      return top != 0 && top != 127 && top < 224;
+    }
+    // ::, ::1 and other remains of ::/96 are nobody's.
+    return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
+  }
+
+  static bool has_v6(const PortConfig& p) {
+    const auto v6_address = [](const Prefix& prefix) { return prefix.address.is_v6(); };
+    const auto v6_range = [](const AddressRange& range) { return range.first.is_v6(); };
+    return std::any_of(p.addresses.begin(), p.addresses.end(), v6_address) ||
+           std::any_of(p.ranges.begin(), p.ranges.end(), v6_range);
   }
 
   void addresses(std::size_t i) {
     const PortConfig& p = config_.ports[i];
     if (p.addresses.empty()) {
-      bad_port(i, "addresses", "", "missing", "at least one, [\"10.0.0.1/24\"]");
+      bad_port(i, "addresses", "", "missing",
+               "at least one, [\"10.0.0.1/24\"] or [\"fd00::1/64\"]");
     }
     for (std::size_t k = 0; k < p.addresses.size(); ++k) {
-      if (!is_unicast(p.addresses[k].address) || p.addresses[k].length > 32) {
-        bad_port(i, fmt::format("addresses[{}]", k), quoted(p.addresses[k].to_string()),
-                 "not an address of a host", "an IPv4 unicast address, \"10.0.0.1/24\"");
+      const Prefix& prefix = p.addresses[k];
+      if (!is_unicast(prefix.address) || prefix.length > (prefix.address.is_v4() ? 32 : 128)) {
+        bad_port(i, fmt::format("addresses[{}]", k), quoted(prefix.to_string()),
+                 "not an address of a host",
+                 "a unicast address, \"10.0.0.1/24\" or \"fd00::1/64\"");
       }
     }
     for (std::size_t k = 0; k < p.ranges.size(); ++k) {
       const AddressRange& range = p.ranges[k];
-      const std::uint64_t last = std::uint64_t{range.first.v4()} + range.count - 1;
-      if (range.count == 0 || last > 0xffffffffu || !is_unicast(range.first) ||
-          !is_unicast(IpAddress::v4(static_cast<std::uint32_t>(last)))) {
+      const bool wraps = range.count == 0 || range.last() < range.first ||
+                         range.last().is_v4() != range.first.is_v4();
+      if (wraps || !is_unicast(range.first) || !is_unicast(range.last())) {
         bad_port(i, fmt::format("ranges[{}]", k), quoted(range.to_string()),
-                 "not addresses of hosts", "IPv4 unicast addresses, \"10.1.0.0/16\"");
+                 "not addresses of hosts",
+                 "unicast addresses, \"10.1.0.0/16\" or \"fd00:1::/112\"");
       }
     }
   }
 
-  // Its own address is a gateway too, where what it sends comes back: a wire to itself.
-  void gateway(std::size_t i) {
-    const PortConfig& p = config_.ports[i];
-    if (p.gateway.is_any()) return;
-    std::vector<std::string> links;
-    bool on_link = false;
+  // Is the address on a link of the port? The links of its family, for a message.
+  bool on_link(const PortConfig& p, const IpAddress& address, std::vector<std::string>& links) {
+    bool on_link = address.is_link_local();  // those are on every link
     for (const Prefix& prefix : p.addresses) {
-      links.push_back(prefix.to_string());
-      on_link = on_link || prefix.contains(p.gateway);
+      if (prefix.address.is_v4() == address.is_v4()) links.push_back(prefix.to_string());
+      on_link = on_link || prefix.contains(address);
     }
-    if (!on_link || !p.gateway.is_v4()) {
-      bad_port(i, "gateway", quoted(p.gateway.to_string()), "on no link of this port",
-               fmt::format("an address in {}", list_text(links)));
+    return on_link;
+  }
+
+  // Its own address is a gateway too, where what it sends comes back: a wire to itself.
+  void gateway(std::size_t i, std::string_view key, const IpAddress& gateway, bool v4) {
+    if (gateway.is_any()) return;
+    const PortConfig& p = config_.ports[i];
+    if (gateway.is_v4() != v4) {
+      return bad_port(i, key, quoted(gateway.to_string()), "of the other family",
+                      v4 ? "an IPv4 address; gateway6 is that of IPv6"
+                         : "an IPv6 address; gateway is that of IPv4");
+    }
+    std::vector<std::string> links;
+    if (on_link(p, gateway, links)) return;
+    bad_port(i, key, quoted(gateway.to_string()), "on no link of this port",
+             links.empty() ? fmt::format("an IPv{} address for the port first", v4 ? 4 : 6)
+                           : fmt::format("an address in {}", list_text(links)));
+  }
+
+  void route(std::size_t i) {
+    const RouteConfig& r = config_.routes[i];
+    const auto bad_route = [&](std::string_view key, std::string_view value,
+                               std::string_view problem, std::string_view want) {
+      bad(fmt::format("route[{}].{}", i, key), value, problem, want);
+    };
+    const auto port = std::find_if(config_.ports.begin(), config_.ports.end(),
+                                   [&](const PortConfig& p) { return p.name == r.port; });
+    if (port == config_.ports.end()) {
+      std::vector<std::string> names;
+      for (const PortConfig& p : config_.ports) names.push_back(quoted(p.name));
+      return bad_route("port", quoted(r.port), "no port has this name", list_text(names));
+    }
+    if (r.to.length > (r.to.address.is_v4() ? 32 : 128) || r.to.first() != r.to.address) {
+      const Prefix whole{r.to.first(), r.to.length};
+      return bad_route("to", quoted(r.to.to_string()), "does not begin where its prefix does",
+                       quoted(whole.to_string()));
+    }
+    if (r.to.address.is_multicast()) {
+      return bad_route("to", quoted(r.to.to_string()), "a group", "addresses of hosts");
+    }
+    std::vector<std::string> links;
+    const bool same_family = r.via.is_v4() == r.to.address.is_v4();
+    const bool reached = r.via.is_any() || on_link(*port, r.via, links);
+    if (!same_family || !reached) {
+      bad_route("via", quoted(r.via.to_string()),
+                same_family ? "on no link of the port" : "of another family than `to`",
+                links.empty() ? "an address of the family of `to` on a link of the port"
+                              : fmt::format("an address in {}", list_text(links)));
     }
   }
 
@@ -277,21 +345,20 @@ class Check {
   struct Span {
     std::string key;
     std::string text;
-    std::uint64_t first;
-    std::uint64_t last;
+    IpAddress first;
+    IpAddress last;
   };
 
   std::vector<Span> spans(std::size_t i) const {
     std::vector<Span> all;
     const PortConfig& p = config_.ports[i];
     for (std::size_t k = 0; k < p.addresses.size(); ++k) {
-      const std::uint32_t at = p.addresses[k].address.v4();
+      const IpAddress& at = p.addresses[k].address;
       all.push_back({fmt::format("addresses[{}]", k), p.addresses[k].to_string(), at, at});
     }
     for (std::size_t k = 0; k < p.ranges.size(); ++k) {
-      const std::uint64_t at = p.ranges[k].first.v4();
-      all.push_back(
-          {fmt::format("ranges[{}]", k), p.ranges[k].to_string(), at, at + p.ranges[k].count - 1});
+      const AddressRange& range = p.ranges[k];
+      all.push_back({fmt::format("ranges[{}]", k), range.to_string(), range.first, range.last()});
     }
     return all;
   }
@@ -301,7 +368,8 @@ class Check {
     const std::vector<Span> others = spans(j);
     for (const Span& a : spans(i)) {
       for (const Span& b : others) {
-        if (a.first > b.last || b.first > a.last) continue;
+        if (a.first > b.last || b.first > a.last) continue;  // mapped IPv4 lies apart from IPv6
+        if (a.first.is_link_local()) continue;               // each is of its own link
         bad_port(
             i, a.key, quoted(a.text),
             fmt::format("overlaps port[{}].{} = {} on the same worker", j, b.key, quoted(b.text)),

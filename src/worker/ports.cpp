@@ -79,12 +79,19 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const PortConfig& port = config.ports[i];
     if (port.worker != worker) continue;
+    std::vector<stack::StaticRoute> routes;
+    for (const RouteConfig& route : config.routes) {
+      if (route.port == port.name) routes.push_back({route.to, route.via});
+    }
     interfaces.push_back({.device = ports_[i].device(),
                           .mac = ports_[i].mac,
                           .mtu = port.mtu,
+                          .vlan = port.vlan,
                           .addresses = port.addresses,
                           .ranges = port.ranges,
-                          .gateway = port.gateway});
+                          .gateway = port.gateway,
+                          .gateway6 = port.gateway6,
+                          .routes = std::move(routes)});
   }
   return interfaces;
 }
@@ -97,9 +104,13 @@ std::string Ports::describe(const Config& config) const {
         ports_[i].eth != nullptr
             ? ports_[i].eth->describe()
             : fmt::format("embedded wire to {}, {}, MTU {}", port.peer, port.mac, port.mtu);
-    text += fmt::format("{} {}: {}, worker {} on core {}\n", port.name,
-                        port.addresses.front().to_string(), device, port.worker,
-                        config.cores[port.worker]);
+    std::string addresses;
+    for (const Prefix& prefix : port.addresses) {
+      addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();
+    }
+    if (port.vlan != 0) addresses += fmt::format(", VLAN {}", port.vlan);
+    text += fmt::format("{} {}: {}, worker {} on core {}\n", port.name, addresses, device,
+                        port.worker, config.cores[port.worker]);
   }
   return text;
 }

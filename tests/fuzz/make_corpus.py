@@ -54,7 +54,76 @@ def arp(op, sender=PEER, sender_ip=PEER_IP, hardware_length=6, to=b"\xff" * 6):
     return ethernet(body + sender + sender_ip + bytes(6) + OUR_IP, 0x0806, to)
 
 
+OUR_IP6, PEER_IP6 = bytes.fromhex("fd" + "00" * 14 + "01"), bytes.fromhex("fd" + "00" * 14 + "02")
+PAD8 = bytes([0, 1, 4, 0, 0, 0, 0])  # behind a next header: eight bytes of one PadN
+
+
+def ip6(payload, protocol, source=PEER_IP6, to=OUR_IP6, headers=b"", first=None, length=None,
+        hops=64, mac=US):
+    """`headers` are extension headers of which `first` is the type of the first."""
+    header = struct.pack(">IHBB", 6 << 28, len(headers + payload) if length is None else length,
+                         protocol if first is None else first, hops)
+    return ethernet(header + source + to + headers + payload, 0x86DD, mac)
+
+
+def checksum6(data, protocol, source=PEER_IP6, to=OUR_IP6):
+    return checksum(source + to + struct.pack(">II", len(data), protocol) + data)
+
+
+def tcp6(flags, options=b"", payload=b"", **rest):
+    segment = struct.pack(">HHIIBBHHH", 40000, 80, 0xFFFFFFF0, 0x01020304,
+                          (5 + len(options) // 4) << 4, flags, 0xFEDC, 0, 0) + options + payload
+    value = checksum6(segment, 6, rest.get("source", PEER_IP6))
+    return ip6(segment[:16] + struct.pack(">H", value) + segment[18:], 6, **rest)
+
+
+def icmp6(kind, rest, code=0, to=OUR_IP6, **more):
+    message = struct.pack(">BBH", kind, code, 0) + rest
+    value = checksum6(message, 58, to=to)
+    return ip6(message[:2] + struct.pack(">H", value) + message[4:], 58, to=to, **more)
+
+
+SOLICITED = bytes.fromhex("ff02" + "00" * 9 + "01ff000001")
+
+
+def solicitation(option=bytes([1, 1]) + PEER, **more):
+    return icmp6(135, bytes(4) + OUR_IP6 + option, to=SOLICITED, hops=255,
+                 mac=bytes.fromhex("3333ff000001"), **more)
+
+
+# What we sent and a router could not pass on.
+QUOTED = ip(tcp(ACK)[34:42], source=OUR_IP)[14:]
+QUOTED6 = ip6(tcp6(ACK)[54:62], 6, source=OUR_IP6, to=PEER_IP6)[14:]
+
 PACKETS = {
+    "v6_syn": tcp6(SYN, MSS),
+    "v6_ack": tcp6(ACK),
+    "v6_data": tcp6(PSH | ACK, TIMESTAMPS, bytes(100)),
+    "v6_hop_by_hop": tcp6(SYN, headers=b"\6" + PAD8, first=0),
+    "v6_chain": tcp6(SYN, headers=bytes([60]) + PAD8 + bytes([43]) + PAD8 +
+                     bytes([44, 0, 4, 0, 0, 0, 0, 0]) + bytes([6, 0, 0, 0, 0, 0, 0, 1]), first=0),
+    "v6_chain_endless": tcp6(SYN, headers=(bytes([60]) + PAD8) * 12, first=60),
+    "v6_hop_by_hop_late": tcp6(SYN, headers=bytes([0]) + PAD8 + b"\6" + PAD8, first=60),
+    "v6_extension_too_long": tcp6(SYN, headers=bytes([6, 255]) + PAD8[1:], first=60),
+    "v6_option_runs_past": tcp6(SYN, headers=bytes([6, 0, 1, 9, 0, 0, 0, 0]), first=60),
+    "v6_option_refused": tcp6(SYN, headers=bytes([6, 0, 0x81, 4, 0, 0, 0, 0]), first=60),
+    "v6_jumbo": tcp6(SYN, headers=bytes([6, 0, 0xC2, 4, 0, 1, 0, 0]), first=0, length=0),
+    "v6_routing_0": tcp6(SYN, headers=bytes([6, 0, 0, 0, 0, 0, 0, 0]), first=43),
+    "v6_fragment_first": tcp6(SYN, headers=bytes([6, 0, 0, 1, 0, 0, 0, 1]), first=44),
+    "v6_fragment_last": tcp6(SYN, headers=bytes([6, 0, 0xFF, 0xF8, 0, 0, 0, 1]), first=44),
+    "v6_length_0": tcp6(SYN, length=0),
+    "v6_length_65535": tcp6(SYN, length=65535),
+    "v6_source_multicast": tcp6(SYN, source=SOLICITED),
+    "v6_source_mapped": tcp6(SYN, source=bytes(10) + b"\xff\xff" + PEER_IP),
+    "v6_echo": icmp6(128, bytes([0xAB, 0xCD, 0, 7]) + bytes(20)),
+    "v6_solicitation": solicitation(),
+    "v6_solicitation_option_0": solicitation(bytes([1, 0]) + PEER),
+    "v6_solicitation_short": icmp6(135, bytes(12), hops=255),
+    "v6_advertisement": icmp6(136, b"\x60" + bytes(3) + PEER_IP6 + bytes([2, 1]) + PEER, hops=255),
+    "v6_too_big": icmp6(2, struct.pack(">I", 1300) + QUOTED6),
+    "v6_unreachable_short": icmp6(1, bytes(4) + QUOTED6[:44], code=4),
+    "icmp_too_big": icmp(3, QUOTED, code=4),
+    "icmp_quote_ihl_15": icmp(3, b"\x4f" + QUOTED[1:], code=3),
     "empty": b"",
     "ethernet_only": ethernet(b""),
     "ethernet_cut": ethernet(b"")[:13],

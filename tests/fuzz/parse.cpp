@@ -14,6 +14,7 @@
 
 #include "stack/device.hpp"
 #include "wire/emit.hpp"
+#include "wire/ndp.hpp"
 
 namespace {
 
@@ -42,7 +43,7 @@ struct Copy {
 bool same(const Segment& a, const Segment& b) {
   return a.key == b.key && a.seq == b.seq && a.ack == b.ack && a.wnd == b.wnd &&
          a.flags == b.flags && a.mss == b.mss && a.options_length == b.options_length &&
-         a.payload_length == b.payload_length;
+         a.payload_length == b.payload_length && a.ip6 == b.ip6;
 }
 
 void check_round_trip(const Frame& frame, const Segment& segment) {
@@ -51,10 +52,16 @@ void check_round_trip(const Frame& frame, const Segment& segment) {
   again.memory.reset(new std::byte[65'600]);
   again.frame.data = again.memory.get();
   again.frame.room = 65'535;
-  if (tcp_frame_min + segment.options_length + segment.payload_length > 65'535) return;
-  std::memcpy(payload_at(again.frame, segment.options_length), frame.data + segment.payload_offset,
-              segment.payload_length);
+  if (tcp_frame_min_6 + segment.options_length + segment.payload_length > 65'535) return;
+  std::memcpy(payload_at(again.frame, segment.options_length, segment.ip6),
+              frame.data + segment.payload_offset, segment.payload_length);
   TcpOut out;
+  flow::AddressPair whole;
+  if (segment.ip6) {
+    const auto received = flow::AddressPair::read(address_at(frame, segment));
+    whole = {received.local, received.remote};
+    out.ip6 = &whole;
+  }
   out.key = flow::Key{segment.key.local_addr, segment.key.remote_addr, segment.key.local_port,
                       segment.key.remote_port};
   out.dst_mac = our_mac;
@@ -85,6 +92,10 @@ void check_parse(const Frame& frame, bool verify) {
   }
   if (parsed.kind == Kind::icmp) {
     require(segment.payload_offset + segment.payload_length <= frame.length, "ICMP message");
+    Ndp ndp;
+    parse_ndp(frame, segment, ndp);
+    IcmpError error;
+    parse_icmp_error(frame, segment, flow::unkeyed_fold, error);
   }
 }
 

@@ -133,18 +133,22 @@ configuration() {
 }
 stack_lines=()
 
-# `salut serve` with a TAP in $space: the stack is 10.0.0.2, the kernel 10.0.0.1. $1 names the
-# instance, the rest goes to serve. Its id comes back in $served.
+# `salut serve` with a TAP in $space: the stack is 10.0.0.2, the kernel 10.0.0.1, and with
+# both_families=1 also fd00::2 and fd00::1. $1 names the instance, the rest goes to serve. Its id
+# comes back in $served.
 serve_on_tap() {
-  local name=$1
+  local name=$1 addresses='"10.0.0.2/24"'
   shift
-  configuration "$name" 'type = "tap"' "interface = \"t$name\"" 'addresses = ["10.0.0.2/24"]' \
+  [[ $both_families -eq 0 ]] || addresses+=', "fd00::2/64"'
+  configuration "$name" 'type = "tap"' "interface = \"t$name\"" "addresses = [$addresses]" \
     >"$dir/$name.toml"
   spawn "$name" in_space_exec "$salut" serve --config "$dir/$name.toml" "$@"
   served=$spawned
   wait_for_line "$name" "$served" '^listening on'
   kernel_side "t$name" 10.0.0.1/24
+  [[ $both_families -eq 0 ]] || kernel_side_6 "t$name" fd00::1/64
 }
+both_families=0
 
 # exec, so that the id is that of the program itself and a signal reaches it.
 in_space_exec() { exec nsenter "--net=/proc/$space/ns/net" "$@"; }
@@ -155,6 +159,13 @@ kernel_side() {
   in_space ip addr add "$2" dev "$1"
   in_space ip link set "$1" up
   in_space ethtool -K "$1" tx off rx off gro off gso off tso off >/dev/null 2>&1 || true
+}
+
+# The kernel's IPv6 address, there at once. Skips the test where the kernel has no IPv6.
+kernel_side_6() {
+  in_space sysctl -qw "net.ipv6.conf.$1.router_solicitations=0" \
+    "net.ipv6.conf.$1.disable_ipv6=0" 2>/dev/null || skip "needs IPv6 in the kernel"
+  in_space ip -6 addr add "$2" dev "$1" nodad || skip "needs IPv6 in the kernel"
 }
 
 # SIGTERM, and then: exit 0, soon.

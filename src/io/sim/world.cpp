@@ -51,7 +51,7 @@ unsigned LinkEnd::transmit(const Frame* frames, unsigned count) {
 World::World(std::uint64_t seed)
     : seed_(seed), random_(seed), now_(Instant{std::chrono::seconds{1}}) {}
 
-Host& World::add_host(std::uint32_t address, const StackConfig& config) {
+Host& World::add_host(const IpAddress& address, const StackConfig& config) {
   auto host = std::make_unique<Host>();
   const auto id = static_cast<std::uint8_t>(hosts_.size());
   host->name = std::string(1, static_cast<char>('a' + id));
@@ -64,7 +64,7 @@ Host& World::add_host(std::uint32_t address, const StackConfig& config) {
   stack::Interface interface;
   interface.device = host->end.get();
   interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
-  interface.addresses = {Prefix{IpAddress::v4(address), 8}};
+  interface.addresses = {Prefix{address, static_cast<std::uint8_t>(address.is_v4() ? 8 : 64)}};
   host->engine = std::make_unique<stack::Engine>(config, std::vector{interface}, *host->pool,
                                                  *host->memory, seed_ * 64 + id + 1, id, now_);
   hosts_.push_back(std::move(host));

@@ -89,7 +89,11 @@ class World {
  public:
   explicit World(std::uint64_t seed);
 
-  Host& add_host(std::uint32_t address, const StackConfig& config);
+  // 10.0.0.1 is 0x0a000001; of IPv4 the link is a /8, of IPv6 a /64.
+  Host& add_host(std::uint32_t address, const StackConfig& config) {
+    return add_host(IpAddress::v4(address), config);
+  }
+  Host& add_host(const IpAddress& address, const StackConfig& config);
   // Joins two hosts, or one to itself; a host has one link.
   void join(Host& a, Host& b, const Conditions& conditions);
 

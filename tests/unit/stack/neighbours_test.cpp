@@ -1,5 +1,5 @@
-// The ARP cache against a sink that writes down what it is asked, in virtual time; and against
-// std::map with random operations from a seed.
+// The cache of both families against a sink that writes down what it is asked, in virtual time; and
+// against std::map with random operations from a seed.
 #include "stack/neighbours.hpp"
 
 #include <gtest/gtest.h>
@@ -23,10 +23,20 @@ constexpr Mac mac_b = {{2, 0, 0, 0, 0, 0xb}};
 constexpr std::uint32_t ip_a = net32(0x0a000002);
 constexpr std::uint32_t ip_b = net32(0x0a000003);
 
+enum class Family { v4, v6, mixed };
+Family family = Family::v4;  // of what at() makes
+
+// An address of the family in hand; all of its bits count.
+flow::Address at(std::uint32_t ip) {
+  const bool v6 = family == Family::v6 || (family == Family::mixed && (ip >> 24) % 2 == 1);
+  if (!v6 || ip == 0) return flow::Address::v4(ip);
+  return flow::Address{(ip >> 25) % 2 == 0 ? 0xfdu : 0x80feu, std::uint64_t{ip} << 32};
+}
+
 struct FakeSink : Neighbours::Sink {
-  void send_arp_request(std::uint16_t port, std::uint32_t ip, const Mac* unicast) override {
+  void solicit(std::uint16_t port, const flow::Address& ip, const Mac* unicast) override {
     const std::string to = unicast == nullptr ? "all" : unicast->to_string();
-    log.push_back("ask " + std::to_string(port) + ' ' + std::to_string(net32(ip) & 255) + ' ' + to);
+    log.push_back("ask " + std::to_string(port) + ' ' + std::to_string(ip.byte(15)) + ' ' + to);
   }
   void transmit(Frame& frame) override {
     Mac mac;
@@ -49,10 +59,12 @@ using Log = std::vector<std::string>;
 const std::string ask_a = "ask 0 2 all";
 const std::string probe_a = "ask 0 2 02:00:00:00:00:0a";
 
-class NeighboursTest : public ::testing::Test {
+class NeighboursTest : public ::testing::TestWithParam<Family> {
  protected:
   explicit NeighboursTest(const NeighbourOptions& options = {.capacity = 4, .waiting = 6})
-      : neighbours(memory, options) {}
+      : neighbours(memory, options) {
+    family = GetParam();
+  }
 
   // Frames are told apart by their flags, which the cache does not look at.
   Frame frame(std::uint16_t number) {
@@ -63,7 +75,7 @@ class NeighboursTest : public ::testing::Test {
     Frame one = frame(number);
     return neighbours.enqueue(index, one, now, sink);
   }
-  void learn(std::uint32_t ip, const Mac& mac) { neighbours.learn(0, ip, mac, now, sink); }
+  void learn(std::uint32_t ip, const Mac& mac) { neighbours.learn(0, at(ip), mac, now, sink); }
   // In steps of 100 ms, as the engine does it.
   void run(Duration time) {
     for (const Instant end = now + time; now < end;) {
@@ -72,7 +84,7 @@ class NeighboursTest : public ::testing::Test {
     }
   }
   std::uint16_t reachable_a() {
-    const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+    const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
     EXPECT_TRUE(enqueue(index, 1));
     learn(ip_a, mac_a);
     sink.take();
@@ -86,16 +98,16 @@ class NeighboursTest : public ::testing::Test {
   std::vector<std::unique_ptr<std::array<std::byte, 14>>> bytes;
 };
 
-TEST_F(NeighboursTest, new_entry_asks_nobody_until_a_frame_waits) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, new_entry_asks_nobody_until_a_frame_waits) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   EXPECT_EQ(neighbours.state(index), State::idle);
   EXPECT_FALSE(neighbours.resolved(index));
   run(10s);
   EXPECT_EQ(sink.take(), Log{});
 }
 
-TEST_F(NeighboursTest, reply_sends_what_waited_in_order) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, reply_sends_what_waited_in_order) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   EXPECT_TRUE(enqueue(index, 1));
   EXPECT_TRUE(enqueue(index, 2));
   EXPECT_EQ(sink.take(), Log{ask_a});
@@ -107,14 +119,14 @@ TEST_F(NeighboursTest, reply_sends_what_waited_in_order) {
   EXPECT_EQ(neighbours.waiting(), 0u);
 }
 
-TEST_F(NeighboursTest, frame_for_a_known_neighbour_goes_at_once) {
+TEST_P(NeighboursTest, frame_for_a_known_neighbour_goes_at_once) {
   const std::uint16_t index = reachable_a();
   EXPECT_TRUE(enqueue(index, 5));
   EXPECT_EQ(sink.take(), Log{"send 5 02:00:00:00:00:0a"});
 }
 
-TEST_F(NeighboursTest, unanswered_asks_three_times_a_second_apart_then_gives_frames_back) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, unanswered_asks_three_times_a_second_apart_then_gives_frames_back) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   neighbours.hold(index);
   EXPECT_TRUE(enqueue(index, 1));
   EXPECT_TRUE(enqueue(index, 2));
@@ -132,8 +144,8 @@ TEST_F(NeighboursTest, unanswered_asks_three_times_a_second_apart_then_gives_fra
   EXPECT_EQ(sink.take(), Log{});
 }
 
-TEST_F(NeighboursTest, failed_is_tried_again_at_the_next_use) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, failed_is_tried_again_at_the_next_use) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   neighbours.hold(index);
   EXPECT_TRUE(enqueue(index, 1));
   run(3s);
@@ -144,15 +156,15 @@ TEST_F(NeighboursTest, failed_is_tried_again_at_the_next_use) {
   EXPECT_EQ(sink.take(), Log{"send 2 02:00:00:00:00:0a"});
 }
 
-TEST_F(NeighboursTest, failed_that_nobody_holds_is_forgotten) {
-  EXPECT_TRUE(enqueue(neighbours.find_or_add(0, ip_a), 1));
+TEST_P(NeighboursTest, failed_that_nobody_holds_is_forgotten) {
+  EXPECT_TRUE(enqueue(neighbours.find_or_add(0, at(ip_a)), 1));
   run(3s);
   EXPECT_EQ(neighbours.size(), 0u);
-  EXPECT_EQ(neighbours.find(0, ip_a), Neighbours::none);
+  EXPECT_EQ(neighbours.find(0, at(ip_a)), Neighbours::none);
 }
 
-TEST_F(NeighboursTest, fifth_frame_for_one_neighbour_stays_the_callers) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, fifth_frame_for_one_neighbour_stays_the_callers) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   for (std::uint16_t i = 1; i <= 4; ++i) EXPECT_TRUE(enqueue(index, i));
   EXPECT_FALSE(enqueue(index, 5));
   EXPECT_EQ(neighbours.waiting(), 4u);
@@ -160,9 +172,9 @@ TEST_F(NeighboursTest, fifth_frame_for_one_neighbour_stays_the_callers) {
   EXPECT_EQ(sink.returned, 4u);
 }
 
-TEST_F(NeighboursTest, frames_over_the_total_stay_the_callers) {
-  const std::uint16_t a = neighbours.find_or_add(0, ip_a);
-  const std::uint16_t b = neighbours.find_or_add(0, ip_b);
+TEST_P(NeighboursTest, frames_over_the_total_stay_the_callers) {
+  const std::uint16_t a = neighbours.find_or_add(0, at(ip_a));
+  const std::uint16_t b = neighbours.find_or_add(0, at(ip_b));
   for (std::uint16_t i = 1; i <= 4; ++i) EXPECT_TRUE(enqueue(a, i));
   EXPECT_TRUE(enqueue(b, 5));
   EXPECT_TRUE(enqueue(b, 6));
@@ -175,7 +187,7 @@ TEST_F(NeighboursTest, frames_over_the_total_stay_the_callers) {
                               "send 8 02:00:00:00:00:0b"}));
 }
 
-TEST_F(NeighboursTest, held_entry_is_probed_at_its_old_mac_and_stays_usable) {
+TEST_P(NeighboursTest, held_entry_is_probed_at_its_old_mac_and_stays_usable) {
   const std::uint16_t index = reachable_a();
   neighbours.hold(index);
   run(59'900ms);
@@ -190,7 +202,7 @@ TEST_F(NeighboursTest, held_entry_is_probed_at_its_old_mac_and_stays_usable) {
   EXPECT_EQ(sink.take(), Log{});
 }
 
-TEST_F(NeighboursTest, unanswered_probes_become_broadcasts_then_failure) {
+TEST_P(NeighboursTest, unanswered_probes_become_broadcasts_then_failure) {
   const std::uint16_t index = reachable_a();
   neighbours.hold(index);
   run(62s);
@@ -207,17 +219,17 @@ TEST_F(NeighboursTest, unanswered_probes_become_broadcasts_then_failure) {
   EXPECT_EQ(neighbours.state(index), State::idle);
 }
 
-TEST_F(NeighboursTest, unused_entry_goes_when_it_is_old_without_a_probe) {
+TEST_P(NeighboursTest, unused_entry_goes_when_it_is_old_without_a_probe) {
   reachable_a();
   run(60s);
   EXPECT_EQ(sink.take(), Log{});
   EXPECT_EQ(neighbours.size(), 0u);
 }
 
-TEST_F(NeighboursTest, entry_that_was_looked_up_is_probed_once_more_than_it_is_used) {
+TEST_P(NeighboursTest, entry_that_was_looked_up_is_probed_once_more_than_it_is_used) {
   reachable_a();
   run(30s);
-  neighbours.find_or_add(0, ip_a);
+  neighbours.find_or_add(0, at(ip_a));
   run(30s);
   EXPECT_EQ(sink.take(), Log{probe_a});
   learn(ip_a, mac_a);
@@ -226,9 +238,9 @@ TEST_F(NeighboursTest, entry_that_was_looked_up_is_probed_once_more_than_it_is_u
   EXPECT_EQ(neighbours.size(), 0u);
 }
 
-TEST_F(NeighboursTest, entry_that_was_not_used_while_probed_goes_without_a_broadcast) {
+TEST_P(NeighboursTest, entry_that_was_not_used_while_probed_goes_without_a_broadcast) {
   reachable_a();
-  neighbours.find_or_add(0, ip_a);
+  neighbours.find_or_add(0, at(ip_a));
   run(62s);
   EXPECT_EQ(sink.take(), (Log{probe_a, probe_a, probe_a}));
   run(1s);
@@ -236,7 +248,7 @@ TEST_F(NeighboursTest, entry_that_was_not_used_while_probed_goes_without_a_broad
   EXPECT_EQ(neighbours.size(), 0u);
 }
 
-TEST_F(NeighboursTest, changed_mac_is_taken_by_an_entry_that_exists) {
+TEST_P(NeighboursTest, changed_mac_is_taken_by_an_entry_that_exists) {
   const std::uint16_t index = reachable_a();
   learn(ip_a, mac_b);
   EXPECT_EQ(neighbours.mac(index), mac_b);
@@ -244,33 +256,33 @@ TEST_F(NeighboursTest, changed_mac_is_taken_by_an_entry_that_exists) {
   EXPECT_EQ(sink.take(), Log{"send 3 02:00:00:00:00:0b"});
 }
 
-TEST_F(NeighboursTest, stranger_makes_no_entry) {
+TEST_P(NeighboursTest, stranger_makes_no_entry) {
   learn(ip_a, mac_a);
   EXPECT_EQ(neighbours.size(), 0u);
 }
 
-TEST_F(NeighboursTest, request_to_us_may_make_one_in_free_room_only) {
+TEST_P(NeighboursTest, request_to_us_may_make_one_in_free_room_only) {
   for (std::uint32_t i = 0; i < 6; ++i)
-    neighbours.learn(0, ip_a + (i << 24), mac_a, now, sink, true);
+    neighbours.learn(0, at(ip_a + (i << 24)), mac_a, now, sink, true);
   EXPECT_EQ(neighbours.size(), 4u);
-  const std::uint16_t index = neighbours.find(0, ip_a);
+  const std::uint16_t index = neighbours.find(0, at(ip_a));
   ASSERT_NE(index, Neighbours::none);
   EXPECT_TRUE(neighbours.resolved(index));
-  EXPECT_EQ(neighbours.find(0, ip_a + (5u << 24)), Neighbours::none);
+  EXPECT_EQ(neighbours.find(0, at(ip_a + (5u << 24))), Neighbours::none);
 }
 
-TEST_F(NeighboursTest, mac_that_is_no_station_and_address_zero_are_not_learnt) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, mac_that_is_no_station_and_address_zero_are_not_learnt) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   learn(ip_a, wire::broadcast_mac);
   learn(ip_a, Mac{});
   EXPECT_FALSE(neighbours.resolved(index));
-  neighbours.learn(0, 0, mac_a, now, sink, true);
+  neighbours.learn(0, at(0), mac_a, now, sink, true);
   EXPECT_EQ(neighbours.size(), 1u);
 }
 
-TEST_F(NeighboursTest, same_address_on_two_ports_is_two_neighbours) {
-  const std::uint16_t one = neighbours.find_or_add(0, ip_a);
-  const std::uint16_t two = neighbours.find_or_add(1, ip_a);
+TEST_P(NeighboursTest, same_address_on_two_ports_is_two_neighbours) {
+  const std::uint16_t one = neighbours.find_or_add(0, at(ip_a));
+  const std::uint16_t two = neighbours.find_or_add(1, at(ip_a));
   EXPECT_NE(one, two);
   EXPECT_TRUE(enqueue(two, 1));
   EXPECT_EQ(sink.take(), Log{"ask 1 2 all"});
@@ -279,51 +291,51 @@ TEST_F(NeighboursTest, same_address_on_two_ports_is_two_neighbours) {
   EXPECT_FALSE(neighbours.resolved(two));
 }
 
-TEST_F(NeighboursTest, full_table_evicts_what_was_not_used_for_longest) {
-  for (std::uint32_t i = 0; i < 4; ++i) neighbours.find_or_add(0, ip_a + (i << 24));
-  neighbours.find_or_add(0, ip_a);  // used again: the second is the oldest now
-  EXPECT_NE(neighbours.find_or_add(0, ip_a + (9u << 24)), Neighbours::none);
-  EXPECT_NE(neighbours.find(0, ip_a), Neighbours::none);
-  EXPECT_EQ(neighbours.find(0, ip_a + (1u << 24)), Neighbours::none);
+TEST_P(NeighboursTest, full_table_evicts_what_was_not_used_for_longest) {
+  for (std::uint32_t i = 0; i < 4; ++i) neighbours.find_or_add(0, at(ip_a + (i << 24)));
+  neighbours.find_or_add(0, at(ip_a));  // used again: the second is the oldest now
+  EXPECT_NE(neighbours.find_or_add(0, at(ip_a + (9u << 24))), Neighbours::none);
+  EXPECT_NE(neighbours.find(0, at(ip_a)), Neighbours::none);
+  EXPECT_EQ(neighbours.find(0, at(ip_a + (1u << 24))), Neighbours::none);
   EXPECT_EQ(neighbours.size(), 4u);
 }
 
-TEST_F(NeighboursTest, full_table_keeps_held_entries_and_those_with_frames) {
+TEST_P(NeighboursTest, full_table_keeps_held_entries_and_those_with_frames) {
   for (std::uint32_t i = 0; i < 3; ++i)
-    neighbours.hold(neighbours.find_or_add(0, ip_a + (i << 24)));
-  const std::uint16_t last = neighbours.find_or_add(0, ip_a + (3u << 24));
+    neighbours.hold(neighbours.find_or_add(0, at(ip_a + (i << 24))));
+  const std::uint16_t last = neighbours.find_or_add(0, at(ip_a + (3u << 24)));
   EXPECT_TRUE(enqueue(last, 1));
-  EXPECT_EQ(neighbours.find_or_add(0, ip_a + (9u << 24)), Neighbours::none);
-  neighbours.release(neighbours.find(0, ip_a + (1u << 24)));
-  EXPECT_NE(neighbours.find_or_add(0, ip_a + (9u << 24)), Neighbours::none);
-  EXPECT_EQ(neighbours.find(0, ip_a + (1u << 24)), Neighbours::none);
-  EXPECT_NE(neighbours.find(0, ip_a), Neighbours::none);
+  EXPECT_EQ(neighbours.find_or_add(0, at(ip_a + (9u << 24))), Neighbours::none);
+  neighbours.release(neighbours.find(0, at(ip_a + (1u << 24))));
+  EXPECT_NE(neighbours.find_or_add(0, at(ip_a + (9u << 24))), Neighbours::none);
+  EXPECT_EQ(neighbours.find(0, at(ip_a + (1u << 24))), Neighbours::none);
+  EXPECT_NE(neighbours.find(0, at(ip_a)), Neighbours::none);
   EXPECT_EQ(neighbours.state(last), State::incomplete);
 }
 
-TEST_F(NeighboursTest, holds_are_counted) {
-  const std::uint16_t index = neighbours.find_or_add(0, ip_a);
+TEST_P(NeighboursTest, holds_are_counted) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
   neighbours.hold(index);
   neighbours.hold(index);
   neighbours.release(index);
   EXPECT_EQ(neighbours.holds(index), 1u);
-  for (std::uint32_t i = 1; i < 9; ++i) neighbours.find_or_add(0, ip_a + (i << 24));
-  EXPECT_EQ(neighbours.find(0, ip_a), index);
+  for (std::uint32_t i = 1; i < 9; ++i) neighbours.find_or_add(0, at(ip_a + (i << 24)));
+  EXPECT_EQ(neighbours.find(0, at(ip_a)), index);
 }
 
 // The engine ends the connection of a frame that comes back: release() from inside the sink.
-TEST_F(NeighboursTest, sink_may_call_back) {
+TEST_P(NeighboursTest, sink_may_call_back) {
   struct Calling : FakeSink {
     Neighbours* neighbours = nullptr;
     std::uint16_t index = 0;
     void unresolved(Frame& frame) override {
       FakeSink::unresolved(frame);
       neighbours->release(index);
-      neighbours->find_or_add(0, ip_b);
+      neighbours->find_or_add(0, at(ip_b));
     }
   } calling;
   calling.neighbours = &neighbours;
-  calling.index = neighbours.find_or_add(0, ip_a);
+  calling.index = neighbours.find_or_add(0, at(ip_a));
   neighbours.hold(calling.index);
   Frame one = frame(1);
   ASSERT_TRUE(neighbours.enqueue(calling.index, one, now, calling));
@@ -342,7 +354,7 @@ TEST(Neighbours, work_of_one_advance_is_bounded) {
   for (std::uint32_t i = 0; i < 1000; ++i) {
     Frame frame{bytes.data(), nullptr, 14, 14, 0, 0};
     ASSERT_TRUE(
-        neighbours.enqueue(neighbours.find_or_add(0, net32(0x0a000000 + i)), frame, now, sink));
+        neighbours.enqueue(neighbours.find_or_add(0, at(net32(0x0a000000 + i))), frame, now, sink));
   }
   sink.take();
   now += 1s;
@@ -354,6 +366,7 @@ TEST(Neighbours, work_of_one_advance_is_bounded) {
 
 // Random operations; a map knows what each address should be, and every frame comes back once.
 TEST(Neighbours, random_operations_against_a_map) {
+  family = Family::mixed;
   HeapMemory memory;
   Neighbours neighbours(memory, {.capacity = 64, .waiting = 32, .seed = 99});
   FakeSink sink;
@@ -364,7 +377,7 @@ TEST(Neighbours, random_operations_against_a_map) {
   std::size_t taken = 0;
   for (int step = 0; step < 200'000; ++step) {
     const std::uint32_t ip = net32(0x0a000000 + static_cast<std::uint32_t>(rng() % 150));
-    const std::uint16_t index = neighbours.find_or_add(0, ip);
+    const std::uint16_t index = neighbours.find_or_add(0, at(ip));
     switch (rng() % 6) {
       case 0:
         if (index == Neighbours::none || held.size() > 50) break;
@@ -386,14 +399,14 @@ TEST(Neighbours, random_operations_against_a_map) {
         }
         break;
       case 4:
-        if (rng() % 4 == 0) neighbours.learn(0, ip, rng() % 2 == 0 ? mac_a : mac_b, now, sink);
+        if (rng() % 4 == 0) neighbours.learn(0, at(ip), rng() % 2 == 0 ? mac_a : mac_b, now, sink);
         break;
       default:
         now += std::chrono::milliseconds(rng() % 1000);
         neighbours.advance(now, sink);
     }
     for (const auto& [address, entry] : held) {
-      ASSERT_EQ(neighbours.find(0, address), entry.first);
+      ASSERT_EQ(neighbours.find(0, at(address)), entry.first);
       ASSERT_EQ(neighbours.holds(entry.first), static_cast<std::uint32_t>(entry.second));
     }
     ASSERT_LE(neighbours.size(), 64u);
@@ -411,5 +424,7 @@ TEST(Neighbours, random_operations_against_a_map) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Families, NeighboursTest, ::testing::Values(Family::v4, Family::v6),
+                         [](const auto& given) { return given.param == Family::v4 ? "v4" : "v6"; });
 }  // namespace
 }  // namespace salut::stack

@@ -177,8 +177,8 @@ TEST(Api, accepted_names_its_listener_and_has_no_user) {
   h.established(Open::active);  // leaves a user behind in a slot
   h.send({.flags = "R"});
   h.expect_closed(Reason::reset);
-  ASSERT_TRUE(h.engine().listen({IpAddress::v4(our_ip), 90}, 1));
-  const std::uint16_t second = h.engine().listen({IpAddress::v4(our_ip), 91}, 1).value();
+  ASSERT_TRUE(h.engine().listen({our_address(), 90}, 1));
+  const std::uint16_t second = h.engine().listen({our_address(), 91}, 1).value();
   h.send({.flags = "S", .seq = 0, .to_port = 91});
   h.expect({.flags = "SA", .seq = 0, .ack = 1});
   h.send({.seq = 1, .ack = 1, .to_port = 91});
@@ -270,8 +270,8 @@ TEST(Api, info_tells) {
   const auto info = h.engine().info(h.conn);
   ASSERT_TRUE(info);
   EXPECT_EQ(info->state, State::established);
-  EXPECT_EQ(info->local, (Endpoint{IpAddress::v4(our_ip), our_port}));
-  EXPECT_EQ(info->remote, (Endpoint{IpAddress::v4(peer_ip), peer_port}));
+  EXPECT_EQ(info->local, (Endpoint{our_address(), our_port}));
+  EXPECT_EQ(info->remote, (Endpoint{peer_address(), peer_port}));
   EXPECT_EQ(info->mss, 1460u);
   EXPECT_EQ(info->send_queued, 30u);
   EXPECT_EQ(info->recv_queued, 3u);

@@ -117,8 +117,8 @@ TEST(Listen, listen_syn_with_text_text_comes_again) {
 TEST(Listen, listen_active_open_from_its_port) {
   Harness h;
   h.listen();
-  const auto made = h.engine().connect({IpAddress::v4(peer_ip), peer_port},
-                                       {IpAddress::v4(our_ip), our_port}, 0, h.now());
+  const auto made = h.engine().connect({peer_address(), peer_port},
+                                       {our_address(), our_port}, 0, h.now());
   ASSERT_TRUE(made);
   h.conn = *made;
   h.settle();
@@ -162,12 +162,12 @@ TEST(Listen, listen_close_leaves_accepted_connections) {
 TEST(Listen, listen_twice_in_use) {
   Harness h;
   h.listen();
-  const auto again = h.engine().listen({IpAddress{}, our_port}, 1);
+  const auto again = h.engine().listen({any_address(), our_port}, 1);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error(), Errc::in_use);
-  EXPECT_TRUE(h.engine().listen({IpAddress::v4(our_ip), our_port}, 1)) << "more exact: another";
-  EXPECT_EQ(h.engine().listen({IpAddress{}, 0}, 1).error(), Errc::invalid_argument);
-  EXPECT_EQ(h.engine().listen({IpAddress::v4(0x01020304), 5}, 1).error(), Errc::no_route);
+  EXPECT_TRUE(h.engine().listen({our_address(), our_port}, 1)) << "more exact: another";
+  EXPECT_EQ(h.engine().listen({any_address(), 0}, 1).error(), Errc::invalid_argument);
+  EXPECT_EQ(h.engine().listen({far_address(), 5}, 1).error(), Errc::no_route);
 }
 
 }  // namespace

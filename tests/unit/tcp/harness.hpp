@@ -67,7 +67,8 @@ class Harness {
     stack::Interface interface;
     interface.device = &device_;
     interface.mac = our_mac;
-    interface.addresses = {Prefix{IpAddress::v4(our_ip), 24}};
+    interface.mtu = test_mtu();
+    interface.addresses = {Prefix{our_address(), static_cast<std::uint8_t>(over_ip6() ? 64 : 24)}};
     engine_ = std::make_unique<stack::Engine>(config, std::vector{interface}, pool_, memory_, seed,
                                               std::uint8_t{3}, now_);
   }
@@ -136,10 +137,10 @@ class Harness {
     spec.window = in.wnd;
     spec.payload.assign(in.payload.begin(), in.payload.end());
     spec.options = in.raw_options.empty() ? option_bytes(in, iss) : in.raw_options;
-    wire::test::Bytes bytes = wire::test::tcp_packet(spec);
-    if (in.urgent != 0) wire::test::put16(bytes, 52, in.urgent);
-    bytes[15] = static_cast<std::uint8_t>(in.tos);
-    if (in.urgent != 0 || in.tos != 0) wire::test::fix_checksums(bytes);
+    wire::test::Bytes bytes = test_packet(spec);
+    if (in.urgent != 0) wire::test::put16(bytes, tcp_offset() + 18, in.urgent);
+    if (in.tos != 0) set_traffic_class(bytes, in.tos);
+    if (in.urgent != 0 || in.tos != 0) fix_test_checksums(bytes);
     if (!in.seq && (flags & wire::rst) == 0) {
       peer_nxt += static_cast<std::uint32_t>(in.payload.size()) +
                   ((flags & (wire::syn | wire::fin)) != 0 ? 1u : 0u);
@@ -259,8 +260,8 @@ class Harness {
 
   std::uint16_t listen(std::uint32_t backlog = 16) {
     resolve_peer();
-    align_iss(flow::make_key(peer_ip, peer_port, our_ip, our_port));
-    const auto listener = engine_->listen({IpAddress::v4(0), our_port}, backlog);
+    align_iss(our_port);
+    const auto listener = engine_->listen({any_address(), our_port}, backlog);
     EXPECT_TRUE(listener);
     settle();
     return listener.value_or(0xffff);
@@ -269,9 +270,9 @@ class Harness {
     resolve_peer();
     open = Open::active;
     local_port_ = 50000;
-    align_iss(flow::make_key(peer_ip, peer_port, our_ip, local_port_));
-    const auto made = engine_->connect({IpAddress::v4(peer_ip), peer_port},
-                                       {IpAddress::v4(our_ip), local_port_}, 7, now_);
+    align_iss(local_port_);
+    const auto made =
+        engine_->connect({peer_address(), peer_port}, {our_address(), local_port_}, 7, now_);
     ASSERT_TRUE(made);
     conn = *made;
     settle();
@@ -376,15 +377,26 @@ class Harness {
   void resolve_peer() {
     if (resolved_) return;
     resolved_ = true;
-    queue_raw(wire::test::arp_packet(wire::arp_request));
+    queue_raw(over_ip6() ? wire::test::ndp_packet(wire::icmp6_solicitation)
+                         : wire::test::arp_packet(wire::arp_request));
     settle();
   }
-  // Moves the clock to where a connection with this key begins just below 2^32.
-  void align_iss(const flow::Key& key) {
-    const std::uint32_t ahead = near_wrap - engine_->context().isn(key, now_).value;
+  // The ISS of a connection to the peer from this port of ours that begins now.
+  std::uint32_t iss_now(std::uint16_t local_port) const {
+    const tcp::Context& c = engine_->context();
+    if (!over_ip6())
+      return c.isn(flow::make_key(peer_ip, peer_port, our_ip, local_port), now_).value;
+    const flow::AddressPair whole{flow::Address::of(peer_address()),
+                                  flow::Address::of(our_address())};
+    const flow::Key key = c.fold.key(whole, net16(peer_port), net16(local_port));
+    return c.isn.tuple(key, &whole).isn(now_).value;
+  }
+  // Moves the clock to where it is just below 2^32.
+  void align_iss(std::uint16_t local_port) {
+    const std::uint32_t ahead = near_wrap - iss_now(local_port);
     now_ += Duration{std::int64_t{ahead} << 12};
     settle();
-    EXPECT_EQ(engine_->context().isn(key, now_).value, near_wrap);
+    EXPECT_EQ(iss_now(local_port), near_wrap);
   }
 
   Connection conn;
@@ -438,7 +450,18 @@ class Harness {
     if ((s.flags & wire::rst) == 0 && static_cast<std::int32_t>(end - our_nxt) > 0) our_nxt = end;
     sent.push_back(seen);
   }
+  // A solicitation is answered, an advertisement seen and forgotten.
+  bool answered_ndp(const wire::test::Bytes& bytes) {
+    const bool ndp = bytes[12] == 0x86 && bytes.size() >= 78 && bytes[20] == 58 &&
+                     (bytes[54] == 135 || bytes[54] == 136);
+    if (!answer_arp || !ndp) return false;
+    if (bytes[54] == 135) {
+      device_.inbox.push_back(wire::test::ndp_packet(wire::icmp6_advertisement));
+    }
+    return true;
+  }
   bool answered_arp(const wire::test::Bytes& bytes) {
+    if (over_ip6()) return answered_ndp(bytes);
     if (!answer_arp || bytes[12] != 0x08 || bytes[13] != 0x06) return false;
     if (bytes[21] == wire::arp_request) {
       wire::test::Bytes reply = wire::test::arp_packet(wire::arp_reply, our_mac);

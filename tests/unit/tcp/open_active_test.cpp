@@ -15,7 +15,7 @@ TEST(SynSent, syn_sent_syn_ack_established) {
   ASSERT_TRUE(info);
   EXPECT_EQ(info->mss, 1000u);
   EXPECT_EQ(info->snd_wnd, 1234u);
-  EXPECT_EQ(info->remote, (Endpoint{IpAddress::v4(peer_ip), peer_port}));
+  EXPECT_EQ(info->remote, (Endpoint{peer_address(), peer_port}));
   EXPECT_EQ(h.counters().connected, 1u);
 }
 
@@ -132,7 +132,7 @@ TEST(SynSent, syn_sent_abort_closed_without_rst) {
 TEST(SynSent, syn_sent_close_before_the_syn_left) {
   Harness h;
   h.resolve_peer();
-  const auto made = h.engine().connect({IpAddress::v4(peer_ip), 80}, {}, 0, h.now());
+  const auto made = h.engine().connect({peer_address(), 80}, {}, 0, h.now());
   ASSERT_TRUE(made);
   h.conn = *made;
   h.close();
@@ -212,14 +212,14 @@ TEST(SynSent, established_third_ack_lost_syn_ack_comes_again) {
 TEST(Ports, connect_exhaustion_is_an_error_at_once) {
   Harness h;
   h.syn_sent();  // the only local endpoint that this wish leaves
-  const auto again = h.engine().connect({IpAddress::v4(peer_ip), peer_port},
-                                        {IpAddress::v4(our_ip), 50000}, 0, h.now());
+  const auto again = h.engine().connect({peer_address(), peer_port},
+                                        {our_address(), 50000}, 0, h.now());
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error(), Errc::no_port);
   h.settle();
   h.expect_nothing();
-  EXPECT_TRUE(h.engine().connect({IpAddress::v4(peer_ip), peer_port + 1},
-                                 {IpAddress::v4(our_ip), 50000}, 0, h.now()))
+  EXPECT_TRUE(h.engine().connect({peer_address(), peer_port + 1},
+                                 {our_address(), 50000}, 0, h.now()))
       << "the 4-tuple counts, not the port";
   h.settle();
   h.expect({.flags = "S", .seq = 0});
@@ -227,15 +227,15 @@ TEST(Ports, connect_exhaustion_is_an_error_at_once) {
 
 TEST(Ports, connect_refuses_what_can_never_be) {
   Harness h;
-  const Endpoint peer{IpAddress::v4(peer_ip), 80};
+  const Endpoint peer{peer_address(), 80};
   const auto error = [&](Endpoint remote, Endpoint local) {
     const auto made = h.engine().connect(remote, local, 0, h.now());
     return made ? Errc::ok : made.error();
   };
-  EXPECT_EQ(error({IpAddress::v4(peer_ip), 0}, {}), Errc::invalid_argument);
-  EXPECT_EQ(error({IpAddress{}, 80}, {}), Errc::invalid_argument);
-  EXPECT_EQ(error({IpAddress::v4(0x0b000001), 80}, {}), Errc::no_route);
-  EXPECT_EQ(error(peer, {IpAddress::v4(0x0a000063), 0}), Errc::no_route);
+  EXPECT_EQ(error({peer_address(), 0}, {}), Errc::invalid_argument);
+  EXPECT_EQ(error({any_address(), 80}, {}), Errc::invalid_argument);
+  EXPECT_EQ(error({far_address(), 80}, {}), Errc::no_route);
+  EXPECT_EQ(error(peer, {free_address(), 0}), Errc::no_route);
   h.settle();
   h.expect_nothing();
 }
@@ -245,7 +245,7 @@ TEST(Ports, connect_ports_are_distinct_and_not_sequential) {
   h.resolve_peer();
   std::vector<std::uint16_t> ports;
   for (int i = 0; i < 60; ++i) {
-    const auto made = h.engine().connect({IpAddress::v4(peer_ip), 80}, {}, 0, h.now());
+    const auto made = h.engine().connect({peer_address(), 80}, {}, 0, h.now());
     ASSERT_TRUE(made);
     ports.push_back(h.engine().info(*made)->local.port);
   }

@@ -264,9 +264,9 @@ TEST(Backlog, listen_syn_over_a_quarter_of_the_slots_dropped_and_counted) {
   h.sent.clear();
   EXPECT_EQ(h.drops(Drop::syn_backlog_full), 13u);
   for (int i = 0; i < 12; ++i) {
-    EXPECT_TRUE(h.engine().connect({IpAddress::v4(peer_ip), 80}, {}, 0, h.now()));
+    EXPECT_TRUE(h.engine().connect({peer_address(), 80}, {}, 0, h.now()));
   }
-  const auto made = h.engine().connect({IpAddress::v4(peer_ip), 80}, {}, 0, h.now());
+  const auto made = h.engine().connect({peer_address(), 80}, {}, 0, h.now());
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error(), Errc::overload);
 }
@@ -293,9 +293,9 @@ std::uint32_t mss_after(std::optional<unsigned> offered, Open how) {
   return mss;
 }
 
-TEST(Mss, syn_without_mss_536) {
-  EXPECT_EQ(mss_after({}, Open::passive), 536u);
-  EXPECT_EQ(mss_after({}, Open::active), 536u);
+TEST(Mss, syn_without_mss_is_the_least_every_host_takes) {
+  EXPECT_EQ(mss_after({}, Open::passive), unsaid_mss());
+  EXPECT_EQ(mss_after({}, Open::active), unsaid_mss());
 }
 
 TEST(Mss, syn_with_mss_followed_up_to_ours) {

@@ -187,7 +187,7 @@ TEST(Options, send_buffer_bounds_what_write_takes) {
 TEST(Options, recv_buffer_of_a_listener_is_the_window_of_its_syn_ack) {
   Harness h;
   h.resolve_peer();
-  ASSERT_TRUE(h.engine().listen({IpAddress{}, our_port}, 4, {.recv_buffer = 4'000}));
+  ASSERT_TRUE(h.engine().listen({any_address(), our_port}, 4, {.recv_buffer = 4'000}));
   h.send({.flags = "S", .seq = 0, .mss = 1460});
   const Seen answer = h.take();
   EXPECT_EQ(answer.segment.wnd, 4'000);
@@ -200,7 +200,7 @@ TEST(Listen, connect_on_a_listener_syn_sent_from_its_endpoint) {
   ASSERT_TRUE(local);
   EXPECT_EQ(local->port, our_port);
   EXPECT_EQ(h.counters().states[static_cast<std::size_t>(State::listen)], 0u);
-  const auto made = h.engine().connect({IpAddress::v4(peer_ip), peer_port}, *local, 0, h.now());
+  const auto made = h.engine().connect({peer_address(), peer_port}, *local, 0, h.now());
   ASSERT_TRUE(made);
   h.settle();
   const Seen syn = h.take();
@@ -217,7 +217,7 @@ TEST(QuietTime, syn_sent_within_one_msl_of_the_start_held) {
   Harness h(config);
   h.resolve_peer();
   const Instant start = h.engine().context().started;
-  ASSERT_TRUE(h.engine().connect({IpAddress::v4(peer_ip), peer_port}, {}, 0, h.now()));
+  ASSERT_TRUE(h.engine().connect({peer_address(), peer_port}, {}, 0, h.now()));
   const Duration held = start + 30s - h.now();
   h.settle();
   h.expect_after(held, {.flags = "S", .seq = 0});

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -23,6 +24,47 @@ inline constexpr std::uint16_t our_port = 80;
 inline constexpr std::uint16_t peer_port = 40000;
 // The grain of timers: a deadline is rounded up to the next tick, never down.
 inline constexpr Duration tick{std::int64_t{1} << timer::tick_shift};
+
+// The whole suite runs twice: over IPv4, and with SALUT_TEST_FAMILY=6 in the environment over IPv6.
+inline bool over_ip6() {
+  static const char* family = std::getenv("SALUT_TEST_FAMILY");
+  static const bool ip6 = family != nullptr && std::string(family) == "6";
+  return ip6;
+}
+inline IpAddress our_address() {
+  return over_ip6() ? wire::test::our_ip6 : IpAddress::v4(wire::test::our_ip);
+}
+inline IpAddress peer_address() {
+  return over_ip6() ? wire::test::peer_ip6 : IpAddress::v4(wire::test::peer_ip);
+}
+inline IpAddress any_address() { return over_ip6() ? IpAddress::any_v6() : IpAddress{}; }
+// On no link of ours, and on ours but nobody's.
+inline IpAddress far_address() {
+  return over_ip6() ? IpAddress::v6(0xfd01'0000'0000'0000, 1) : IpAddress::v4(0x0b000001);
+}
+inline IpAddress free_address() {
+  return over_ip6() ? IpAddress::v6(0xfd00'0000'0000'0000, 99) : IpAddress::v4(0x0a000063);
+}
+// With it a segment carries 1,460 bytes in either family.
+inline std::uint16_t test_mtu() { return over_ip6() ? 1520 : 1500; }
+inline std::uint16_t unsaid_mss() { return over_ip6() ? 1220 : 536; }
+
+inline wire::test::Bytes test_packet(const wire::test::TcpSpec& spec) {
+  return over_ip6() ? wire::test::tcp_packet_6(spec) : wire::test::tcp_packet(spec);
+}
+inline void fix_test_checksums(wire::test::Bytes& bytes) {
+  over_ip6() ? wire::test::fix_checksums_6(bytes) : wire::test::fix_checksums(bytes);
+}
+// TOS of IPv4, which has a byte of its own; the traffic class of IPv6, which has not.
+inline void set_traffic_class(wire::test::Bytes& bytes, unsigned value) {
+  if (over_ip6()) {
+    bytes[14] = static_cast<std::uint8_t>(0x60 | value >> 4);
+    bytes[15] = static_cast<std::uint8_t>((bytes[15] & 0x0f) | (value << 4 & 0xf0));
+  } else {
+    bytes[15] = static_cast<std::uint8_t>(value);
+  }
+}
+inline std::size_t tcp_offset() { return over_ip6() ? wire::tcp_at_6 : wire::tcp_at; }
 
 // What comes in is queued by the test, what goes out is kept for it.
 class CaptureDevice final : public Device {

@@ -53,7 +53,7 @@ TEST(TimeWait, two_msl_across_the_wrap_of_the_tick_counter) {
     h.jump(wrap - 5min);
     h.settle();
     h.resolve_peer();
-    ASSERT_TRUE(h.engine().listen({IpAddress{}, our_port}, 4));
+    ASSERT_TRUE(h.engine().listen({any_address(), our_port}, 4));
     h.jump(wrap - before);
     h.settle();
     h.send({.flags = "S"});
@@ -214,8 +214,8 @@ TEST(TimeWait, newer_syn_that_finds_no_room_does_not_shorten_it) {
 TEST(TimeWait, active_open_of_the_tuple_no_port) {
   Harness h;
   h.time_wait(Open::active);
-  const Endpoint remote{IpAddress::v4(peer_ip), peer_port};
-  const Endpoint local{IpAddress::v4(our_ip), 50000};
+  const Endpoint remote{peer_address(), peer_port};
+  const Endpoint local{our_address(), 50000};
   const auto made = h.engine().connect(remote, local, 0, h.now());
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error(), Errc::no_port);

@@ -40,7 +40,7 @@ Bytes emitted(const TcpSpec& spec) {
   const auto options = as_bytes(spec.options);
   Buffer buffer(54 + options.size() + spec.payload.size());
   const auto payload = as_bytes(spec.payload);
-  std::copy(payload.begin(), payload.end(), payload_at(buffer.frame, options.size()));
+  std::copy(payload.begin(), payload.end(), payload_at(buffer.frame, options.size(), false));
   emit_tcp(buffer.frame, like(spec, options));
   return buffer.bytes();
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "salut/address.hpp"
 #include "stack/device.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"
@@ -24,6 +25,8 @@ inline constexpr Mac peer_mac = {{0x02, 0, 0, 0, 0, 0x02}};
 inline constexpr Mac other_mac = {{0x02, 0, 0, 0, 0, 0x03}};
 inline constexpr std::uint32_t our_ip = 0x0a000001;  // host order
 inline constexpr std::uint32_t peer_ip = 0x0a000002;
+inline constexpr IpAddress our_ip6 = IpAddress::v6(0xfd00'0000'0000'0000, 1);
+inline constexpr IpAddress peer_ip6 = IpAddress::v6(0xfd00'0000'0000'0000, 2);
 
 class Buffer {
  public:
@@ -97,6 +100,20 @@ inline void fix_checksums(Bytes& frame) {
   put16(frame, field, naive_checksum(sum));
 }
 
+// Of an IPv6 frame without extension headers.
+inline void fix_checksums_6(Bytes& frame) {
+  if (frame.size() < 54) return;
+  const std::size_t length = get16(frame, 18);
+  if (54 + length > frame.size()) return;
+  const unsigned next = frame[20];
+  const std::size_t field = 54 + (next == 6 ? 16 : 2);
+  if (field + 2 > 54 + length) return;
+  put16(frame, field, 0);
+  const std::uint32_t sum = naive_sum(&frame[54], length) + naive_sum(&frame[22], 32) + next +
+                            static_cast<std::uint32_t>(length);
+  put16(frame, field, naive_checksum(sum));
+}
+
 // Not insert(): g++ 12 sees an overflow in it where there is none.
 inline void append(Bytes& bytes, const Bytes& more) {
   for (std::uint8_t byte : more) bytes.push_back(byte);
@@ -127,6 +144,29 @@ inline Bytes ipv4(unsigned protocol, const Bytes& payload, const Bytes& options 
   return frame;
 }
 
+// `headers`: extension headers that end in `next`, with the type of the first as `first`.
+inline Bytes ipv6(unsigned next, const Bytes& payload, const Bytes& headers = {},
+                  unsigned first = 0) {
+  Bytes frame = ethernet(our_mac, peer_mac, 0x86dd);
+  frame.resize(54);
+  frame[14] = 0x60;
+  put16(frame, 18, static_cast<unsigned>(payload.size()));
+  frame[20] = static_cast<std::uint8_t>(next);
+  frame[21] = 61;
+  std::copy(peer_ip6.bytes().begin(), peer_ip6.bytes().end(), frame.begin() + 22);
+  std::copy(our_ip6.bytes().begin(), our_ip6.bytes().end(), frame.begin() + 38);
+  append(frame, payload);
+  fix_checksums_6(frame);
+  if (headers.empty()) return frame;
+  // The checksum knows nothing of extension headers.
+  Bytes whole(frame.begin(), frame.begin() + 54);
+  put16(whole, 18, static_cast<unsigned>(headers.size() + payload.size()));
+  whole[20] = static_cast<std::uint8_t>(first);
+  append(whole, headers);
+  append(whole, Bytes(frame.begin() + 54, frame.end()));
+  return whole;
+}
+
 struct TcpSpec {
   unsigned source_port = 40000;
   unsigned destination_port = 80;
@@ -139,8 +179,7 @@ struct TcpSpec {
   Bytes ip_options = {};
 };
 
-// From peer_ip to our_ip, checksums right.
-inline Bytes tcp_packet(const TcpSpec& spec) {
+inline Bytes tcp_bytes(const TcpSpec& spec) {
   Bytes tcp(20);
   put16(tcp, 0, spec.source_port);
   put16(tcp, 2, spec.destination_port);
@@ -151,7 +190,44 @@ inline Bytes tcp_packet(const TcpSpec& spec) {
   put16(tcp, 14, spec.window);
   append(tcp, spec.options);
   append(tcp, spec.payload);
-  return ipv4(6, tcp, spec.ip_options);
+  return tcp;
+}
+
+// From peer_ip to our_ip, checksums right.
+inline Bytes tcp_packet(const TcpSpec& spec) { return ipv4(6, tcp_bytes(spec), spec.ip_options); }
+// From peer_ip6 to our_ip6.
+inline Bytes tcp_packet_6(const TcpSpec& spec, const Bytes& headers = {}, unsigned first = 0) {
+  return ipv6(6, tcp_bytes(spec), headers, first);
+}
+
+// A neighbour solicitation (135) or advertisement (136) of peer_ip6: for our address to all that
+// may have it, or to us.
+inline Bytes ndp_packet(unsigned type, bool option = true) {
+  const bool asks = type == 135;
+  Bytes icmp(24);
+  icmp[0] = static_cast<std::uint8_t>(type);
+  icmp[4] = asks ? 0 : 0x60;  // solicited, override
+  const IpAddress& target = asks ? our_ip6 : peer_ip6;
+  std::copy(target.bytes().begin(), target.bytes().end(), icmp.begin() + 8);
+  if (option) {
+    append(icmp, {static_cast<std::uint8_t>(asks ? 1 : 2), 1});
+    append(icmp, Bytes(peer_mac.bytes.begin(), peer_mac.bytes.end()));
+  }
+  Bytes frame = ipv6(58, icmp);
+  frame[21] = 255;
+  if (asks) {
+    const Bytes to = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1};
+    std::copy(to.begin(), to.end(), frame.begin() + 38);
+    const Bytes mac = {0x33, 0x33, 0xff, 0, 0, 1};
+    std::copy(mac.begin(), mac.end(), frame.begin());
+    fix_checksums_6(frame);
+  }
+  return frame;
+}
+inline Bytes echo_packet_6(std::size_t size) {
+  Bytes icmp = {128, 0, 0, 0, 0xab, 0xcd, 0x00, 0x07};
+  for (std::size_t i = 0; i < size; ++i) icmp.push_back(static_cast<std::uint8_t>(i));
+  return ipv6(58, icmp);
 }
 
 inline const Bytes mss_1460 = {2, 4, 0x05, 0xb4};
@@ -189,7 +265,8 @@ inline bool same_segment(const Segment& a, const Segment& b) {
   return a.key == b.key && a.seq == b.seq && a.ack == b.ack && a.wnd == b.wnd &&
          a.flags == b.flags && a.port == b.port && a.payload_offset == b.payload_offset &&
          a.payload_length == b.payload_length && a.mss == b.mss &&
-         a.options_offset == b.options_offset && a.options_length == b.options_length;
+         a.options_offset == b.options_offset && a.options_length == b.options_length &&
+         a.ip_offset == b.ip_offset && a.traffic_class == b.traffic_class && a.ip6 == b.ip6;
 }
 
 }  // namespace salut::wire::test

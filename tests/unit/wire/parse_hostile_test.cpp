@@ -6,6 +6,7 @@
 #include <random>
 
 #include "packets.hpp"
+#include "wire/ndp.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::wire::test {
@@ -45,7 +46,10 @@ TEST(Hostile, every_truncation_of_a_valid_frame_is_dropped) {
   for (const Bytes& whole :
        {tcp_packet({}), syn_packet(), data_packet(100), syn_packet(options), echo_packet(30),
         tcp_packet({.options = options, .payload = {1, 2, 3}, .ip_options = options}),
-        arp_packet(1), arp_packet(2, our_mac)}) {
+        arp_packet(1), arp_packet(2, our_mac), tcp_packet_6({}),
+        tcp_packet_6({.options = options, .payload = {1, 2, 3}}),
+        tcp_packet_6({.payload = {1}}, {60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0}, 0),
+        echo_packet_6(30), ndp_packet(135), ndp_packet(136)}) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
       const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
       EXPECT_EQ(parse_checked(cut, true).parsed.kind, Kind::drop) << size;
@@ -148,6 +152,48 @@ TEST(Hostile, every_bit_flipped_behind_the_ethernet_header_is_caught) {
   }
 }
 
+// IPv6 has no checksum of its own: traffic class, flow label and hop limit are nobody's to check.
+TEST(Hostile, every_bit_flipped_behind_the_ethernet_header_is_caught_but_what_ipv6_leaves_open) {
+  for (const Bytes& good : {tcp_packet_6({}), tcp_packet_6({.payload = Bytes(101, 7)}),
+                            echo_packet_6(9), ndp_packet(135)}) {
+    for (std::size_t bit = 14 * 8; bit < good.size() * 8; ++bit) {
+      const std::size_t at = bit / 8;
+      const bool open = (at == 14 && bit % 8 < 4) || (at > 14 && at < 18) || at == 21;
+      Bytes bytes = good;
+      bytes[at] ^= static_cast<std::uint8_t>(1 << bit % 8);
+      EXPECT_EQ(parse_checked(bytes, true).parsed.kind == Kind::drop, !open) << "bit " << bit;
+    }
+  }
+}
+
+TEST(Hostile, every_value_of_the_payload_length) {
+  const Bytes good = tcp_packet_6({.options = Bytes(12, 1), .payload = Bytes(50, 3)});
+  for (unsigned length = 0; length < 65536; ++length) {
+    Bytes bytes = good;
+    put16(bytes, 18, length);
+    const Answer trusting = parse_checked(bytes, false);
+    const Drop want = length > good.size() - 54 ? Drop::ip_truncated
+                      : length < 20             ? Drop::tcp_truncated
+                      : length < 32             ? Drop::tcp_bad_offset
+                                                : Drop::none;
+    ASSERT_EQ(trusting.parsed.drop, want) << length;
+    const bool right = length == good.size() - 54;
+    ASSERT_EQ(parse_checked(bytes, true).parsed.kind == Kind::tcp, right) << length;
+  }
+}
+
+TEST(Hostile, every_next_header_and_every_length_of_an_extension_header) {
+  for (unsigned next = 0; next < 256; ++next) {
+    for (unsigned length = 0; length < 256; ++length) {
+      Bytes header = {
+          static_cast<std::uint8_t>(next), static_cast<std::uint8_t>(length), 1, 4, 0, 0, 0, 0};
+      const Bytes bytes = tcp_packet_6({.payload = Bytes(30, 1)}, header, 60);
+      const Kind kind = parse_checked(bytes, true).parsed.kind;
+      ASSERT_EQ(kind == Kind::tcp, next == 6 && length == 0) << next << ' ' << length;
+    }
+  }
+}
+
 TEST(Hostile, every_bit_flipped_in_the_ethernet_header) {
   const Bytes good = tcp_packet({});
   for (std::size_t bit = 0; bit < 14 * 8; ++bit) {
@@ -164,10 +210,13 @@ Bytes random_frame(std::mt19937_64& rng) {
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng());
   const Bytes shape = rng() % 4 == 0   ? arp_packet(1)
                       : rng() % 4 == 0 ? echo_packet(40)
+                      : rng() % 4 == 0 ? ndp_packet(135 + static_cast<unsigned>(rng() % 2))
+                      : rng() % 2 == 0 ? tcp_packet_6({}, {0, 0, 1, 4, 0, 0, 0, 0}, 0)
                                        : syn_packet();
-  const std::size_t right = std::min({bytes.size(), shape.size(), std::size_t{rng() % 64}});
+  const std::size_t right = std::min({bytes.size(), shape.size(), std::size_t{rng() % 90}});
   std::copy_n(shape.begin(), right, bytes.begin());
-  if (rng() % 2 == 0 && bytes.size() >= 26) fix_checksums(bytes);
+  const bool ip6 = bytes.size() > 13 && bytes[12] == 0x86;
+  if (rng() % 2 == 0 && bytes.size() >= 26) ip6 ? fix_checksums_6(bytes) : fix_checksums(bytes);
   return bytes;
 }
 
@@ -179,6 +228,13 @@ TEST(Hostile, a_hundred_thousand_random_frames) {
     const auto flags = static_cast<std::uint16_t>(rng() % 3 == 0 ? rng() % 16 : 0);
     const Answer answer = parse_checked(bytes, rng() % 2 == 0, flags);
     ++kinds[static_cast<std::size_t>(answer.parsed.kind)];
+    if (answer.parsed.kind == Kind::icmp) {
+      const Buffer buffer(bytes);
+      Ndp ndp;
+      IcmpError error;
+      parse_ndp(buffer.frame, answer.segment, ndp);
+      parse_icmp_error(buffer.frame, answer.segment, flow::unkeyed_fold, error);
+    }
     Buffer reply(bytes);
     const bool turned = make_echo_reply(reply.frame);
     EXPECT_LE(reply.frame.length, bytes.size());

@@ -180,7 +180,9 @@ TEST(Parse, icmp_gives_its_addresses_and_its_place) {
   const Buffer buffer(bytes);
   Segment segment;
   EXPECT_EQ(parse_both(buffer.frame, verifying, segment), (Parsed{Kind::icmp, Drop::none}));
-  EXPECT_EQ(segment.key, flow::make_key(peer_ip, 0, our_ip, 0));
+  EXPECT_EQ(load<std::uint32_t>(address_at(buffer.frame, segment)), net32(peer_ip));
+  EXPECT_EQ(load<std::uint32_t>(address_at(buffer.frame, segment) + 4), net32(our_ip));
+  EXPECT_FALSE(segment.ip6);
   EXPECT_EQ(segment.payload_offset, 34);
   EXPECT_EQ(segment.payload_length, 13);
 }
@@ -255,7 +257,8 @@ std::vector<Fault> faults() {
       {"frame_too_short", good, cut(0)},
       {"frame_scattered", good, set(0, 2), false, scattered},
       {"ether_type_unknown", good, set(12, 0x86)},
-      {"ether_type_unknown", ethernet(broadcast_mac, peer_mac, 0x86dd)},
+      {"ether_type_unknown", ethernet(broadcast_mac, peer_mac, 0x88cc)},
+      {"ether_not_for_us", ethernet(broadcast_mac, peer_mac, 0x86dd)},
       {"ether_not_for_us", good, set(5, 9)},
       {"ether_not_for_us", good, set(0, 3)},  // TCP to a multicast MAC
       {"arp_malformed", arp_packet(1), cut(41)},

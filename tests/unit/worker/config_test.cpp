@@ -21,6 +21,7 @@ addresses = ["10.0.0.1/24"]
 std::string tap_port(const std::string& more) {
   return "[[port]]\nname = \"wire\"\ntype = \"tap\"\ninterface = \"salut0\"\n" + more;
 }
+const std::string address6 = "addresses = [\"fd00::1/64\"]\n";
 const std::string address = "addresses = [\"10.0.0.1/24\"]\n";
 
 std::string complaint_about(const std::string& toml) {
@@ -326,24 +327,60 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Addresses, WrongValue,
     testing::Values(
-        Wrong{tap_port(""), "port[0].addresses: missing; want at least one, [\"10.0.0.1/24\"]"},
-        Wrong{tap_port("addresses = []\n"),
-              "port[0].addresses: missing; want at least one, [\"10.0.0.1/24\"]"},
+        Wrong{
+            tap_port(""),
+            "port[0].addresses: missing; want at least one, [\"10.0.0.1/24\"] or [\"fd00::1/64\"]"},
+        Wrong{
+            tap_port("addresses = []\n"),
+            "port[0].addresses: missing; want at least one, [\"10.0.0.1/24\"] or [\"fd00::1/64\"]"},
         Wrong{tap_port("addresses = \"10.0.0.1\"\n"),
               "port[0].addresses = \"10.0.0.1\": wrong type; want a list, [\"10.0.0.1/24\"]"},
         Wrong{tap_port("addresses = [1]\n"),
               "port[0].addresses[0] = 1: wrong type; want \"10.0.0.1/24\""},
         Wrong{tap_port("addresses = [\"10.0.0.300/24\"]\n"),
               "port[0].addresses[0] = \"10.0.0.300/24\": not understood; want \"10.0.0.1/24\""},
-        Wrong{tap_port("addresses = [\"fd00::1/64\"]\n"),
-              "port[0].addresses[0] = \"fd00::1/64\": IPv6 is not built yet; want "
-              "\"10.0.0.1/24\""},
+        Wrong{tap_port("addresses = [\"fd00::1/129\"]\n"),
+              "port[0].addresses[0] = \"fd00::1/129\": not understood; want \"10.0.0.1/24\""},
+        Wrong{tap_port("addresses = [\"ff02::1/64\"]\n"),
+              "port[0].addresses[0] = \"ff02::1/64\": not an address of a host; want a unicast "
+              "address, \"10.0.0.1/24\" or \"fd00::1/64\""},
+        Wrong{tap_port("addresses = [\"::1/128\"]\n"),
+              "port[0].addresses[0] = \"::1/128\": not an address of a host; want a unicast "
+              "address, \"10.0.0.1/24\" or \"fd00::1/64\""},
+        Wrong{tap_port(address6 + "mtu = 1279\n"),
+              "port[0].mtu = 1279: too small for IPv6; want 1280..9000"},
+        Wrong{tap_port(address6 + "gateway = \"fd00::fe\"\n"),
+              "port[0].gateway = \"fd00::fe\": of the other family; want an IPv4 address; gateway6 "
+              "is that of IPv6"},
+        Wrong{tap_port(address6 + "gateway6 = \"fd01::fe\"\n"),
+              "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an address in "
+              "fd00::1/64"},
+        Wrong{tap_port(address + "gateway6 = \"fd01::fe\"\n"),
+              "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an IPv6 address for "
+              "the port first"},
+        Wrong{tap_port(address + "vlan = 4095\n"),
+              "port[0].vlan = 4095: out of range; want 0..4094"},
+        Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.0/16\"\nport = \"nowhere\"\n",
+              "route[0].port = \"nowhere\": no port has this name; want \"wire\""},
+        Wrong{tap_port(address) + "[[route]]\nport = \"wire\"\n",
+              "route[0].to: missing; want a prefix, \"10.2.0.0/16\""},
+        Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.1/16\"\nport = \"wire\"\n",
+              "route[0].to = \"10.2.0.1/16\": does not begin where its prefix does; want "
+              "\"10.2.0.0/16\""},
+        Wrong{tap_port(address) +
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.9.0.1\"\nport = \"wire\"\n",
+              "route[0].via = \"10.9.0.1\": on no link of the port; want an address in "
+              "10.0.0.1/24"},
+        Wrong{tap_port(address) +
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"fd00::9\"\nport = \"wire\"\n",
+              "route[0].via = \"fd00::9\": of another family than `to`; want an address of the "
+              "family of `to` on a link of the port"},
         Wrong{tap_port("addresses = [\"10.0.0.1/24\", \"224.0.0.1/24\"]\n"),
-              "port[0].addresses[1] = \"224.0.0.1/24\": not an address of a host; want an IPv4 "
-              "unicast address, \"10.0.0.1/24\""},
+              "port[0].addresses[1] = \"224.0.0.1/24\": not an address of a host; want a "
+              "unicast address, \"10.0.0.1/24\" or \"fd00::1/64\""},
         Wrong{tap_port(address + "ranges = [\"127.0.0.0/8\"]\n"),
-              "port[0].ranges[0] = \"127.0.0.0/8\": not addresses of hosts; want IPv4 "
-              "unicast addresses, \"10.1.0.0/16\""},
+              "port[0].ranges[0] = \"127.0.0.0/8\": not addresses of hosts; want "
+              "unicast addresses, \"10.1.0.0/16\" or \"fd00:1::/112\""},
         Wrong{tap_port(address + "ranges = [\"10.1\"]\n"),
               "port[0].ranges[0] = \"10.1\": not understood; want \"10.1.0.0/16\""},
         Wrong{tap_port(address + "gateway = \"10.0.9.1\"\n"),

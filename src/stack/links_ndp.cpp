@@ -1,0 +1,63 @@
+// Neighbour discovery as Links does it: RFC 4861 §7.2 for a host with configured addresses.
+#include "stack/links.hpp"
+#include "wire/ndp.hpp"
+
+namespace salut::stack {
+
+void Links::solicit_neighbour(std::uint16_t port, const flow::Address& target,
+                              const wire::Mac* unicast) {
+  const flow::Address source = source_for(port, target);
+  if (source.is_v4()) return;  // no address of this family on the port
+  Frame frame;
+  if (!acquire(frame)) return;
+  wire::Ndp ndp;
+  ndp.mac = interfaces_[port].mac;
+  ndp.source = source;
+  ndp.target = target;
+  ndp.destination = unicast != nullptr ? target : wire::solicited_node(target);
+  wire::emit_ndp(frame, ndp, unicast != nullptr ? *unicast : wire::multicast_mac(ndp.destination));
+  frame.port = port;
+  stage(frame);
+}
+
+void Links::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now) {
+  wire::Ndp ndp;
+  if (!wire::parse_ndp(frame, icmp, ndp)) return drop(frame, Drop::ndp_malformed);
+  if (ndp.advertisement) {
+    on_advertisement(frame.port, ndp, now);
+    return recycle(frame);
+  }
+  const bool for_us = is_local(ndp.target);
+  // Who asks for us will talk to us next; other solicitations only refresh, as with ARP.
+  if (ndp.has_mac) neighbours_.learn(frame.port, ndp.source, ndp.mac, now, *this, for_us);
+  if (!for_us) return drop(frame, Drop::ndp_not_for_us);
+  wire::Mac asker = ndp.mac;
+  if (!ndp.has_mac) asker = wire::view<wire::EthernetHeader>(frame.data).source;
+  wire::Ndp answer;
+  answer.advertisement = true;
+  answer.override = true;
+  answer.mac = interfaces_[frame.port].mac;
+  answer.source = ndp.target;
+  answer.target = ndp.target;
+  // Without a source somebody tests whether the address is free: all must hear that it is not.
+  answer.solicited = !ndp.source.is_any();
+  answer.destination = answer.solicited ? ndp.source : wire::all_nodes();
+  if (!answer.solicited) asker = wire::multicast_mac(answer.destination);
+  Frame out = frame;
+  wire::emit_ndp(out, answer, asker);
+  stage(out);
+}
+
+// RFC 4861 §7.2.5: only what we asked for makes an entry.
+void Links::on_advertisement(std::uint16_t port, const wire::Ndp& ndp, Instant now) {
+  const std::uint16_t index = neighbours_.find(port, ndp.target);
+  if (index == Neighbours::none) return;
+  const bool known = neighbours_.resolved(index);
+  if (!known && !ndp.has_mac) return;
+  const wire::Mac mac = ndp.has_mac ? ndp.mac : neighbours_.mac(index);
+  // Without the override flag nobody takes the place of a station that is known.
+  if (known && !ndp.override && mac != neighbours_.mac(index)) return;
+  neighbours_.learn(port, ndp.target, mac, now, *this);
+}
+
+}  // namespace salut::stack

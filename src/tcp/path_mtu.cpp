@@ -1,0 +1,37 @@
+#include "tcp/path_mtu.hpp"
+
+#include <algorithm>
+
+#include "tcp/mss.hpp"
+#include "tcp/options.hpp"
+#include "tcp/sender.hpp"
+
+namespace salut::tcp {
+
+std::uint32_t path_mtu_of(std::uint32_t said, std::uint16_t packet_length) {
+  if (said != 0) return said;
+  // RFC 1191 §7.1
+  for (const std::uint32_t plateau : {32'000u, 17'914u, 8'166u, 4'352u, 2'002u, 1'492u, 1'006u}) {
+    if (plateau < packet_length) return plateau;
+  }
+  return 508;
+}
+
+void narrow_path(Context& c, std::uint32_t index, std::uint32_t mtu) {
+  Tcb& t = c.tcbs[index];
+  const bool ip6 = t.has(Flag::ip6);
+  const std::uint32_t floor = ip6 ? 1280 : 576;
+  const auto bounded = static_cast<std::uint16_t>(std::clamp(mtu, floor, 65'535u));
+  const unsigned options = t.has(Flag::timestamps) ? timestamps_size : 0u;
+  const auto mss = static_cast<std::uint16_t>(port_mss(bounded, ip6) - options);
+  // A handshake's segments are smaller than any path.
+  if (mss >= t.mss || t.has(Flag::syn_unacked)) return;
+  t.mss = mss;
+  ++c.counters.path_mtu_lowered;
+  if (!t.has(Flag::data_ready) || t.snd_una == t.snd_nxt) return;
+  // Not congestion: the window stays (RFC 1191 §6.4).
+  resend(c, index);
+  c.queue_output(index);
+}
+
+}  // namespace salut::tcp

@@ -1,0 +1,136 @@
+// IPv6 step by step: RFC 8200's header and the chain behind it, to TCP or ICMPv6.
+#include "wire/parse_parts.hpp"
+
+namespace salut::wire::detail {
+namespace {
+
+// Next header values.
+constexpr std::uint8_t hop_by_hop = 0;
+constexpr std::uint8_t routing = 43;
+constexpr std::uint8_t fragment = 44;
+constexpr std::uint8_t destination_options = 60;
+
+// A packet that means to be read needs two or three; nobody gets to make us walk for long.
+constexpr unsigned headers_max = 8;
+constexpr unsigned options_max = 32;  // of one header, padding included
+constexpr std::size_t unit = 8;       // extension headers are multiples of it, and one at least
+
+std::uint8_t byte_at(const std::byte* bytes, std::size_t at) {
+  return std::to_integer<std::uint8_t>(bytes[at]);
+}
+
+// RFC 8200 §4.2: an option that we do not know is skipped only if its two upper bits are 0. So a
+// jumbogram, whose length is in such an option, is refused. REQUIRES: `size` bytes.
+bool may_skip_options(const std::byte* header, std::size_t size) {
+  constexpr std::uint8_t pad_1 = 0;
+  std::size_t at = 2;
+  for (unsigned n = 0; at < size; ++n) {
+    if (n == options_max) return false;
+    const std::uint8_t type = byte_at(header, at);
+    if (type == pad_1) {
+      ++at;
+      continue;
+    }
+    if (type >> 6 != 0 || size - at < 2) return false;
+    const std::size_t length = std::size_t{2} + byte_at(header, at + 1);
+    if (length > size - at) return false;
+    at += length;
+  }
+  return true;
+}
+
+// A source route is over, and is not of the type that RFC 5095 abolished.
+bool may_skip_routing(const std::byte* header) {
+  return byte_at(header, 2) != 0 && byte_at(header, 3) == 0;
+}
+
+// Offset or more-fragments is set.
+bool is_part(const std::byte* header) {
+  return (load<std::uint16_t>(header + 2) & net16(0xfff9)) != 0;
+}
+
+// One extension header of type `next` at `at`: steps over it. Drop::none: go on.
+Drop skip(const std::byte* data, std::size_t end, std::size_t& at, std::uint8_t& next) {
+  if (end - at < unit) return Drop::ip_bad_extension;
+  const std::byte* header = data + at;
+  // The length of a fragment header is fixed, and its second byte reserved.
+  const std::size_t size = next == fragment ? unit : (std::size_t{1} + byte_at(header, 1)) * unit;
+  if (size > end - at) return Drop::ip_bad_extension;
+  if (next == fragment && is_part(header)) return Drop::ip_fragment;
+  if (next == routing && !may_skip_routing(header)) return Drop::ip_bad_extension;
+  const bool has_options = next == hop_by_hop || next == destination_options;
+  if (has_options && !may_skip_options(header, size)) return Drop::ip_bad_extension;
+  next = byte_at(header, 0);
+  at += size;
+  return Drop::none;
+}
+
+Parsed parse_tcp_6(const Frame& frame, const ParseOptions& options, const Inside& inside,
+                   Segment& out) {
+  if (inside.length < tcp_size) return dropped(Drop::tcp_truncated);
+  const std::byte* data = frame.data;
+  const auto& tcp = view<TcpHeader>(data + inside.at);
+  const std::size_t header_length = static_cast<std::size_t>(tcp.offset >> 4) * 4;
+  if (header_length < tcp_size || header_length > inside.length) {
+    return dropped(Drop::tcp_bad_offset);
+  }
+  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::tcp_bad_checksum);
+  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 &&
+      checksum_6(data + inside.ip_at + offsetof(Ipv6Header, source), protocol_tcp, data + inside.at,
+                 inside.length) != 0) {
+    return dropped(Drop::tcp_bad_checksum);
+  }
+  if (tcp.source_port == 0 || tcp.destination_port == 0) return dropped(Drop::tcp_bad_port);
+  fill_tcp_6(frame, *options.fold, inside, header_length, out);
+  return {Kind::tcp, Drop::none};
+}
+
+Parsed parse_icmp_6(const Frame& frame, const ParseOptions& options, const Inside& inside,
+                    Segment& out) {
+  // Every message has four bytes behind the checksum.
+  if (inside.length < icmp_size) return dropped(Drop::icmp_malformed);
+  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::icmp_malformed);
+  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 &&
+      checksum_6(frame.data + inside.ip_at + offsetof(Ipv6Header, source), protocol_icmp6,
+                 frame.data + inside.at, inside.length) != 0) {
+    return dropped(Drop::icmp_malformed);
+  }
+  out.port = static_cast<std::uint8_t>(frame.port);
+  out.ip_offset = static_cast<std::uint8_t>(inside.ip_at);
+  out.ip6 = true;
+  out.payload_offset = static_cast<std::uint16_t>(inside.at);
+  out.payload_length = static_cast<std::uint16_t>(inside.length);
+  return {Kind::icmp, Drop::none};
+}
+
+}  // namespace
+
+Parsed parse_ipv6(const Frame& frame, const ParseOptions& options, bool unicast, Segment& out) {
+  const std::size_t room = frame.length - ethernet_size;
+  if (room < ipv6_size) return dropped(Drop::ip_truncated);
+  const auto& ip = view<Ipv6Header>(frame.data + ethernet_size);
+  if (net32(ip.version_class_label) >> 28 != 6) return dropped(Drop::ip_bad_header);
+  const std::size_t payload = net16(ip.payload_length);
+  if (payload > room - ipv6_size) return dropped(Drop::ip_truncated);
+  const flow::Address source = ip.source;
+  if (is_bad_source_6(source)) return dropped(Drop::ip_bad_source);
+
+  std::size_t at = tcp_at_6;
+  const std::size_t end = at + payload;
+  std::uint8_t next = ip.next_header;
+  for (unsigned n = 0; next != protocol_tcp && next != protocol_icmp6; ++n) {
+    const bool known =
+        next == hop_by_hop || next == routing || next == fragment || next == destination_options;
+    if (!known) return dropped(Drop::ip_protocol_unknown);
+    // Hop-by-hop options stand first or nowhere.
+    if (n == headers_max || (next == hop_by_hop && n != 0)) return dropped(Drop::ip_bad_extension);
+    if (const Drop why = skip(frame.data, end, at, next); why != Drop::none) return dropped(why);
+  }
+  const Inside inside{ethernet_size, at, end - at};
+  if (next == protocol_icmp6) return parse_icmp_6(frame, options, inside, out);
+  if (!unicast) return dropped(Drop::ether_not_for_us);
+  if (source.is_any()) return dropped(Drop::ip_bad_source);
+  return parse_tcp_6(frame, options, inside, out);
+}
+
+}  // namespace salut::wire::detail

@@ -1,0 +1,94 @@
+// What parse.cpp and parse_ipv6.cpp share; nobody else includes it.
+#pragma once
+
+#include "wire/checksum.hpp"
+#include "wire/options.hpp"
+#include "wire/parse.hpp"
+
+namespace salut::wire::detail {
+
+constexpr Parsed dropped(Drop reason) { return {Kind::drop, reason}; }
+
+// The checked bounds of the packet inside an IP header.
+struct Inside {
+  std::size_t ip_at = ethernet_size;
+  std::size_t at = 0;      // of TCP or ICMP, in the frame
+  std::size_t length = 0;  // of TCP or ICMP with its payload
+};
+
+// No options, or a SYN's MSS alone: both without a branch that depends on the packet, so that a
+// burst of SYNs among ACKs does not mispredict. `header` is what stands in if there are none.
+inline void fill_options(const std::byte* frame, const std::byte* header, Segment& out) {
+  const bool any = out.options_length != 0;
+  const auto word = load<std::uint32_t>(any ? frame + out.options_offset : header);
+  const bool mss_alone = ((out.flags & syn) != 0) & (out.options_length == 4) &
+                         ((word & 0xffff) == (option_mss | 4 << 8));
+  out.mss = mss_alone ? net16(static_cast<std::uint16_t>(word >> 16)) : std::uint16_t{0};
+  out.options = 0;
+  out.sack_count = 0;
+  if (any & !mss_alone) [[unlikely]] {
+    const std::byte* options = frame + out.options_offset;
+    if (out.options_length != 12 || word != timestamps_word) return parse_options(frame, out);
+    out.options = option_has_timestamps;
+    out.tsval = net32(load<std::uint32_t>(options + 4));
+    out.tsecr = net32(load<std::uint32_t>(options + 8));
+  }
+}
+
+// All but the key and what depends on the IP version.
+inline void fill_tcp(const Frame& frame, const Inside& inside, std::size_t header_length,
+                     Segment& out) {
+  const std::byte* data = frame.data;
+  const auto& tcp = view<TcpHeader>(data + inside.at);
+  out.seq = net32(tcp.seq);
+  out.ack = net32(tcp.ack);
+  out.wnd = net16(tcp.window);
+  out.flags = tcp.flags;
+  out.port = static_cast<std::uint8_t>(frame.port);
+  out.payload_offset = static_cast<std::uint16_t>(inside.at + header_length);
+  out.payload_length = static_cast<std::uint16_t>(inside.length - header_length);
+  out.options_offset = static_cast<std::uint16_t>(inside.at + tcp_size);
+  out.options_length = static_cast<std::uint8_t>(header_length - tcp_size);
+  out.ip_offset = static_cast<std::uint8_t>(inside.ip_at);
+  fill_options(data, data + inside.at, out);
+}
+
+// REQUIRES, as does the next: a TCP header of header_length bytes within `inside`.
+inline void fill_tcp_4(const Frame& frame, const Inside& inside, std::size_t header_length,
+                       Segment& out) {
+  // Source and destination lie as remote and local do in a key. Copied as the words that a hash
+  // will load: a load of eight bytes stored as four and four stalls.
+  static_assert(offsetof(flow::Key, local_addr) == 4 && offsetof(flow::Key, remote_port) == 8);
+  auto* key = reinterpret_cast<std::byte*>(&out.key);
+  const std::byte* ip = frame.data + inside.ip_at;
+  store(key, load<std::uint64_t>(ip + offsetof(Ipv4Header, source)));
+  store(key + 8, load<std::uint32_t>(frame.data + inside.at));
+  out.traffic_class = view<Ipv4Header>(ip).tos;
+  out.ip6 = false;
+  fill_tcp(frame, inside, header_length, out);
+}
+
+inline void fill_tcp_6(const Frame& frame, const flow::AddressFold& fold, const Inside& inside,
+                       std::size_t header_length, Segment& out) {
+  auto* key = reinterpret_cast<std::byte*>(&out.key);
+  const auto& ip = view<Ipv6Header>(frame.data + inside.ip_at);
+  const flow::Address source = ip.source;
+  const flow::Address destination = ip.destination;
+  store(key, std::uint64_t{fold(destination)} << 32 | fold(source));
+  store(key + 8, load<std::uint32_t>(frame.data + inside.at));
+  out.traffic_class = static_cast<std::uint8_t>(net32(ip.version_class_label) >> 20);
+  out.ip6 = true;
+  fill_tcp(frame, inside, header_length, out);
+}
+
+// No host sends from these: multicast, loopback, IPv4 in disguise; and none opens a connection
+// from the unspecified address, which only duplicate address detection uses.
+inline bool is_bad_source_6(const flow::Address& source) {
+  constexpr std::uint64_t loopback_low = std::uint64_t{1} << 56;  // ::1 as it lies
+  return source.is_multicast() || source.is_v4() ||
+         (source.high == 0 && source.low == loopback_low);
+}
+
+Parsed parse_ipv6(const Frame& frame, const ParseOptions& options, bool unicast, Segment& out);
+
+}  // namespace salut::wire::detail

@@ -1,0 +1,580 @@
+// What lies below TCP, seen from an engine: neighbour discovery, routes, VLAN, ICMP errors of both
+// families, listeners of both, path MTU.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "harness.hpp"
+#include "stack/routes.hpp"
+#include "tcp/addresses.hpp"
+#include "tcp/lifecycle.hpp"
+#include "tcp/path_mtu.hpp"
+
+namespace salut::test {
+namespace {
+
+using wire::test::Bytes;
+using wire::test::other_mac;
+using wire::test::our_ip6;
+using wire::test::peer_ip6;
+
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+Prefix prefix(const char* text) { return *Prefix::parse(text); }
+
+// --- routes, against going through all of them
+// ----------------------------------------------------
+
+struct Configured {
+  Prefix to;
+  std::uint16_t port;
+  IpAddress via;
+};
+
+// The longest that has it, the first of equals.
+const Configured* longest(const std::vector<Configured>& all, const IpAddress& address) {
+  const Configured* best = nullptr;
+  for (const Configured& one : all) {
+    const bool longer = best == nullptr || one.to.length > best->to.length;
+    if (one.to.contains(address) && longer) best = &one;
+  }
+  return best;
+}
+
+IpAddress random_address(std::mt19937_64& rng, bool v4) {
+  // Few values per byte, so that prefixes nest and collide.
+  const auto byte = [&] {
+    constexpr std::uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
+    return std::uint64_t{values[rng() % 5]};
+  };
+  std::uint64_t high = 0, low = 0;
+  for (int i = 0; i < 8; ++i) high = high << 8 | byte(), low = low << 8 | byte();
+  return v4 ? IpAddress::v4(static_cast<std::uint32_t>(low)) : IpAddress::v6(high | 1, low);
+}
+
+TEST(Routes, random_prefixes_of_both_families_against_an_oracle) {
+  std::mt19937_64 rng(11);
+  for (int round = 0; round < 60; ++round) {
+    stack::Routes routes;
+    std::vector<Configured> all;
+    const std::size_t count = rng() % 60;
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool v4 = rng() % 2 == 0;
+      Prefix to{random_address(rng, v4), static_cast<std::uint8_t>(rng() % (v4 ? 33 : 129))};
+      to.address = to.first();
+      const IpAddress via = rng() % 2 == 0 ? (v4 ? IpAddress{} : IpAddress::any_v6())
+                            : v4           ? IpAddress::v4(static_cast<std::uint32_t>(i) + 1)
+                                           : IpAddress::v6(0xfd00'0000'0000'0000, i + 1);
+      all.push_back({to, static_cast<std::uint16_t>(i), via});
+      routes.add(to, static_cast<std::uint16_t>(i), via);
+    }
+    routes.build();
+    for (int i = 0; i < 2000; ++i) {
+      IpAddress address = random_address(rng, rng() % 2 == 0);
+      // At the ends of a prefix and beside them.
+      if (!all.empty() && rng() % 2 == 0) {
+        const Prefix& near = all[rng() % all.size()].to;
+        address = rng() % 2 == 0 ? near.first() : near.last();
+        if (rng() % 3 == 0) address = address.plus(address.is_v4() ? 0 : 1);
+      }
+      const Configured* want = longest(all, address);
+      const auto got = routes.find(flow::Address::of(address));
+      ASSERT_EQ(got.has_value(), want != nullptr) << address.to_string();
+      if (want == nullptr) continue;
+      ASSERT_EQ(got->port, want->port) << address.to_string();
+      ASSERT_EQ(got->next_hop.ip(), want->via.is_any() ? address : want->via);
+    }
+  }
+}
+
+// --- an engine with interfaces of its own
+// ---------------------------------------------------------
+
+class Below {
+ public:
+  explicit Below(const stack::Interface& like) : pool_(256), device_(pool_) {
+    stack::Interface interface = like;
+    interface.device = &device_;
+    interface.mac = our_mac;
+    engine_ = std::make_unique<stack::Engine>(small_config(), std::vector{interface}, pool_,
+                                              memory_, 7, std::uint8_t{0}, now_);
+  }
+  ~Below() {
+    // What waits for a next hop is the pool's problem, as are its buffers.
+    const unsigned waiting = engine_->context().links.neighbours().waiting();
+    engine_.reset();
+    EXPECT_EQ(pool_.outstanding(), waiting);
+  }
+
+  void settle() {
+    for (int i = 0; i < 100; ++i) {
+      for (const Event& event : engine_->poll(now_)) events.push_back(event);
+      for (Bytes& bytes : device_.outbox) sent.push_back(std::move(bytes));
+      device_.outbox.clear();
+      if (!engine_->last_poll_busy() && device_.inbox.empty()) return;
+    }
+    ADD_FAILURE() << "never quiet";
+  }
+  void send(Bytes bytes) {
+    device_.inbox.push_back(std::move(bytes));
+    settle();
+  }
+  void advance(Duration by) {
+    for (const Instant end = now_ + by; now_ < end;) {
+      now_ += 100ms;
+      settle();
+    }
+  }
+  Bytes take() {
+    EXPECT_FALSE(sent.empty());
+    if (sent.empty()) return Bytes(128);
+    Bytes bytes = std::move(sent.front());
+    sent.pop_front();
+    return bytes;
+  }
+  std::uint64_t drops(Drop drop) const {
+    return engine_->counters().drops[static_cast<std::size_t>(drop)];
+  }
+  stack::Engine& engine() { return *engine_; }
+  Instant now() const { return now_; }
+
+  std::deque<Bytes> sent;
+  std::deque<Event> events;
+
+ private:
+  HeapMemory memory_;
+  sim::Pool pool_;
+  CaptureDevice device_;
+  Instant now_{1s};
+  std::unique_ptr<stack::Engine> engine_;
+};
+
+stack::Interface both_families() {
+  stack::Interface interface;
+  interface.addresses = {prefix("10.0.0.1/24"), prefix("fd00::1/64")};
+  return interface;
+}
+IpAddress address_in(const Bytes& bytes, std::size_t at) {
+  IpAddress::Bytes raw;
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), 16, raw.begin());
+  return IpAddress::from_bytes(raw);
+}
+constexpr std::size_t source_at = 22, destination_at = 38, type_at = 54, target_at = 62;
+
+TEST(Discovery, solicitation_for_us_is_answered_to_who_asked) {
+  Below b(both_families());
+  b.send(wire::test::ndp_packet(135));
+  const Bytes answer = b.take();
+  EXPECT_EQ(answer[type_at], 136);
+  EXPECT_EQ(answer[type_at + 4], 0x60) << "solicited, override";
+  EXPECT_EQ(address_in(answer, source_at), our_ip6);
+  EXPECT_EQ(address_in(answer, destination_at), peer_ip6);
+  EXPECT_EQ(address_in(answer, target_at), our_ip6);
+  EXPECT_TRUE(std::equal(peer_mac.bytes.begin(), peer_mac.bytes.end(), answer.begin()));
+  EXPECT_TRUE(b.sent.empty());
+}
+
+TEST(Discovery, duplicate_address_detection_of_ours_is_answered_to_all) {
+  Below b(both_families());
+  Bytes probe = wire::test::ndp_packet(135, false);
+  std::fill_n(probe.begin() + source_at, 16, std::uint8_t{0});
+  wire::test::fix_checksums_6(probe);
+  b.send(probe);
+  const Bytes answer = b.take();
+  EXPECT_EQ(answer[type_at + 4], 0x20) << "override, not solicited";
+  EXPECT_EQ(address_in(answer, destination_at), ip("ff02::1"));
+  EXPECT_EQ(answer[0], 0x33);
+  EXPECT_EQ(answer[5], 0x01);
+}
+
+TEST(Discovery, solicitation_for_another_is_left_alone) {
+  Below b(both_families());
+  Bytes other = wire::test::ndp_packet(135);
+  other[target_at + 15] = 9;
+  wire::test::fix_checksums_6(other);
+  b.send(other);
+  EXPECT_TRUE(b.sent.empty());
+  EXPECT_EQ(b.drops(Drop::ndp_not_for_us), 1u);
+}
+
+TEST(Discovery, link_local_address_comes_with_the_first_ipv6_one) {
+  Below b(both_families());
+  EXPECT_TRUE(b.engine().context().links.is_local(flow::Address::of(ip("fe80::ff:fe00:1"))));
+  stack::Interface v4;
+  v4.addresses = {prefix("10.0.0.1/24")};
+  Below without(v4);
+  EXPECT_FALSE(without.engine().context().links.has_ip6());
+  without.send(wire::test::tcp_packet_6({.flags = wire::syn}));
+  EXPECT_TRUE(without.sent.empty());
+  EXPECT_EQ(without.drops(Drop::ip_not_for_us), 1u);
+}
+
+TEST(Discovery, connect_asks_the_solicited_node_address_and_sends_when_answered) {
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().connect({peer_ip6, 80}, {}, 0, b.now()));
+  b.settle();
+  const Bytes asked = b.take();
+  EXPECT_EQ(asked[type_at], 135);
+  EXPECT_EQ(asked[21], 255);
+  EXPECT_EQ(address_in(asked, source_at), our_ip6);
+  EXPECT_EQ(address_in(asked, destination_at), ip("ff02::1:ff00:2"));
+  const Bytes group = {0x33, 0x33, 0xff, 0, 0, 2};
+  EXPECT_TRUE(std::equal(group.begin(), group.end(), asked.begin()));
+  EXPECT_TRUE(b.sent.empty()) << "the SYN waits";
+  b.send(wire::test::ndp_packet(136));
+  const Bytes syn = b.take();
+  EXPECT_EQ(syn[20], 6);
+  EXPECT_EQ(syn[54 + 13], wire::syn);
+  EXPECT_TRUE(std::equal(peer_mac.bytes.begin(), peer_mac.bytes.end(), syn.begin()));
+}
+
+TEST(Discovery, nobody_answers_unreachable) {
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().connect({peer_ip6, 80}, {}, 0, b.now()));
+  b.advance(4s);
+  ASSERT_EQ(b.events.size(), 1u);
+  EXPECT_EQ(b.events[0].reason, Reason::unreachable);
+  int asked = 0;
+  for (const Bytes& bytes : b.sent) asked += bytes[20] == 58 && bytes[type_at] == 135 ? 1 : 0;
+  EXPECT_EQ(asked, 3);
+}
+
+TEST(Discovery, advertisement_without_override_does_not_take_a_station_s_place) {
+  Below b(both_families());
+  b.send(wire::test::ndp_packet(135));
+  auto& neighbours = b.engine().context().links.neighbours();
+  const std::uint16_t index = neighbours.find(0, flow::Address::of(peer_ip6));
+  ASSERT_NE(index, stack::Neighbours::none);
+  Bytes other = wire::test::ndp_packet(136);
+  std::copy(other_mac.bytes.begin(), other_mac.bytes.end(), other.begin() + 80);
+  other[type_at + 4] = 0x40;
+  wire::test::fix_checksums_6(other);
+  b.send(other);
+  EXPECT_EQ(neighbours.mac(index), peer_mac);
+  other[type_at + 4] = 0x60;
+  wire::test::fix_checksums_6(other);
+  b.send(other);
+  EXPECT_EQ(neighbours.mac(index), other_mac);
+}
+
+TEST(Echo, of_ipv6_is_answered_for_our_addresses_only) {
+  Below b(both_families());
+  b.send(wire::test::echo_packet_6(9));
+  EXPECT_EQ(b.take()[type_at], 129);
+  Bytes other = wire::test::echo_packet_6(9);
+  other[destination_at + 15] = 9;
+  wire::test::fix_checksums_6(other);
+  b.send(other);
+  EXPECT_TRUE(b.sent.empty());
+  EXPECT_EQ(b.drops(Drop::ip_not_for_us), 1u);
+}
+
+// --- listeners
+// ------------------------------------------------------------------------------------
+
+// The family of what answers a SYN: 4, 6 or 0; "R" if it is a reset.
+std::string answer_to(Below& b, bool ip6, std::uint16_t port) {
+  static unsigned from = 30'000;
+  const wire::test::TcpSpec spec{
+      .source_port = ++from, .destination_port = port, .ack = 0, .flags = wire::syn};
+  b.send(ip6 ? wire::test::ndp_packet(135) : wire::test::arp_packet(1));
+  b.sent.clear();
+  b.send(ip6 ? wire::test::tcp_packet_6(spec) : wire::test::tcp_packet(spec));
+  if (b.sent.empty()) return "nothing";
+  const Bytes bytes = b.take();
+  const bool six = bytes[12] == 0x86;
+  EXPECT_EQ(six, ip6);
+  return (bytes[(six ? 54u : 34u) + 13] & wire::rst) != 0 ? "reset" : "answered";
+}
+
+TEST(Listeners, any_of_ipv4_any_of_both_and_one_address) {
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().listen({IpAddress{}, 80}, 9));
+  ASSERT_TRUE(b.engine().listen({IpAddress::any_v6(), 81}, 9));
+  ASSERT_TRUE(b.engine().listen({our_ip6, 82}, 9));
+  EXPECT_EQ(answer_to(b, false, 80), "answered");
+  EXPECT_EQ(answer_to(b, true, 80), "reset");
+  EXPECT_EQ(answer_to(b, false, 81), "answered");
+  EXPECT_EQ(answer_to(b, true, 81), "answered");
+  EXPECT_EQ(answer_to(b, false, 82), "reset");
+  EXPECT_EQ(answer_to(b, true, 82), "answered");
+}
+
+TEST(Listeners, the_most_exact_one_takes_the_connection) {
+  HeapMemory memory;
+  flow::Listeners listeners(memory);
+  const auto any6 = listeners.add(flow::Address::of(IpAddress::any_v6()), 80, 1);
+  const auto exact6 = listeners.add(flow::Address::of(our_ip6), 80, 1);
+  const auto any4 = listeners.add(flow::Address::v4(0), 80, 1);
+  const auto exact4 = listeners.add(flow::Address::of(ip("10.0.0.1")), 80, 1);
+  EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.1")), 80), exact4);
+  EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.2")), 80), any4);
+  EXPECT_EQ(listeners.find(flow::Address::of(our_ip6), 80), exact6);
+  EXPECT_EQ(listeners.find(flow::Address::of(peer_ip6), 80), any6);
+  listeners.remove(any4);
+  EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.2")), 80), any6);
+}
+
+// --- active opens
+// ---------------------------------------------------------------------------------
+
+TEST(Sources, ranges_of_ipv6_are_what_connections_come_from) {
+  stack::Interface interface = both_families();
+  interface.ranges = {*AddressRange::parse("fd00:1::/120"), *AddressRange::parse("fd00:2::5")};
+  interface.gateway6 = peer_ip6;
+  Below b(interface);
+  b.send(wire::test::ndp_packet(135));
+  std::set<std::string> addresses;
+  std::set<std::pair<std::string, std::uint16_t>> ends;
+  for (int i = 0; i < 60; ++i) {
+    const auto made = b.engine().connect({ip("2001:db8::1"), 80}, {}, 0, b.now());
+    ASSERT_TRUE(made);
+    const auto info = b.engine().info(*made);
+    ASSERT_TRUE(info);
+    const bool ours = interface.ranges[0].contains(info->local.address) ||
+                      interface.ranges[1].contains(info->local.address);
+    EXPECT_TRUE(ours) << info->local.to_string();
+    EXPECT_EQ(info->remote.to_string(), "[2001:db8::1]:80");
+    addresses.insert(info->local.address.to_string());
+    EXPECT_TRUE(ends.emplace(info->local.address.to_string(), info->local.port).second);
+    EXPECT_EQ(info->mss, 1440u);
+  }
+  EXPECT_GT(addresses.size(), 30u);
+}
+
+TEST(Sources, families_do_not_mix) {
+  Below b(both_families());
+  const auto error = [&](const IpAddress& to, const IpAddress& from) {
+    return b.engine().connect({to, 80}, {from, 0}, 0, b.now()).error();
+  };
+  EXPECT_EQ(error(peer_ip6, ip("10.0.0.1")), Errc::invalid_argument);
+  EXPECT_EQ(error(ip("10.0.0.2"), our_ip6), Errc::invalid_argument);
+  EXPECT_EQ(error(ip("fd77::1"), IpAddress{}), Errc::no_route);
+  EXPECT_EQ(error(IpAddress::any_v6(), IpAddress{}), Errc::invalid_argument);
+}
+
+TEST(Sources, whom_only_the_link_reaches_hears_from_a_link_local_address) {
+  Below b(both_families());
+  const auto made = b.engine().connect({ip("fe80::9"), 80}, {}, 0, b.now());
+  ASSERT_TRUE(made);
+  EXPECT_EQ(b.engine().info(*made)->local.address, ip("fe80::ff:fe00:1"));
+  b.settle();
+  EXPECT_EQ(address_in(b.take(), source_at), ip("fe80::ff:fe00:1"));
+}
+
+TEST(Gateways, longest_prefix_then_route_then_gateway_decides_who_is_asked) {
+  stack::Interface interface = both_families();
+  interface.gateway6 = ip("fd00::fe");
+  interface.routes = {{prefix("fd02::/32"), ip("fd00::aa")},
+                      {prefix("fd02:0:1::/48"), ip("fd00::bb")},
+                      {prefix("10.2.0.0/16"), ip("10.0.0.77")}};
+  Below b(interface);
+  const auto asked_for = [&](const char* to) {
+    b.sent.clear();
+    EXPECT_TRUE(b.engine().connect({ip(to), 80}, {}, 0, b.now()));
+    b.settle();
+    const Bytes bytes = b.take();
+    return bytes[12] == 0x86
+               ? address_in(bytes, target_at).to_string()
+               : IpAddress::v4(wire::test::get16(bytes, 38) << 16 | wire::test::get16(bytes, 40))
+                     .to_string();
+  };
+  EXPECT_EQ(asked_for("2001:db8::1"), "fd00::fe");
+  EXPECT_EQ(asked_for("fd02::1"), "fd00::aa");
+  EXPECT_EQ(asked_for("fd02:0:1::1"), "fd00::bb");
+  EXPECT_EQ(asked_for("fd00::33"), "fd00::33");
+  EXPECT_EQ(asked_for("10.2.9.9"), "10.0.0.77");
+}
+
+// --- VLAN
+// -----------------------------------------------------------------------------------------
+
+Bytes tagged(const Bytes& plain, unsigned tag) {
+  Bytes bytes(plain.begin(), plain.begin() + 12);
+  wire::test::append(
+      bytes, {0x81, 0, static_cast<std::uint8_t>(tag >> 8), static_cast<std::uint8_t>(tag)});
+  wire::test::append(bytes, Bytes(plain.begin() + 12, plain.end()));
+  return bytes;
+}
+
+TEST(Vlan, frames_of_the_vlan_come_in_and_go_out_tagged_others_are_dropped) {
+  stack::Interface interface = both_families();
+  interface.vlan = 100;
+  Below b(interface);
+  const Bytes echo = wire::test::echo_packet(20);
+  b.send(tagged(echo, 0xe000 | 100));  // whatever its priority
+  const Bytes answer = b.take();
+  EXPECT_EQ(answer.size(), echo.size() + 4);
+  EXPECT_EQ(wire::test::get16(answer, 12), 0x8100u);
+  EXPECT_EQ(wire::test::get16(answer, 14), 100u);
+  EXPECT_EQ(wire::test::get16(answer, 16), 0x0800u);
+  EXPECT_EQ(answer[18 + 20], 0) << "an echo reply";
+  b.send(echo);
+  b.send(tagged(echo, 101));
+  b.send(Bytes(17));
+  EXPECT_TRUE(b.sent.empty());
+  EXPECT_EQ(b.drops(Drop::vlan_other), 3u);
+  b.send(tagged(wire::test::ndp_packet(135), 100));
+  const Bytes advertisement = b.take();
+  EXPECT_EQ(wire::test::get16(advertisement, 16), 0x86ddu);
+  EXPECT_EQ(advertisement[58], 136);
+}
+
+TEST(Vlan, tagged_frame_without_a_vlan_is_dropped) {
+  Below b(both_families());
+  b.send(tagged(wire::test::echo_packet(20), 100));
+  EXPECT_TRUE(b.sent.empty());
+  EXPECT_EQ(b.drops(Drop::ether_type_unknown), 1u);
+}
+
+// --- ICMP errors about connections
+// ----------------------------------------------------------------
+
+// An error about a segment of the harness's connection with this sequence number.
+Bytes error_about(const Harness& h, std::uint16_t local_port, unsigned type, unsigned code,
+                  unsigned mtu, std::uint32_t seq) {
+  Bytes quoted =
+      test_packet({.source_port = local_port, .destination_port = peer_port, .seq = seq});
+  const std::size_t size = over_ip6() ? 16 : 4;
+  const std::size_t at = over_ip6() ? 22 : 26;
+  std::swap_ranges(quoted.begin() + static_cast<std::ptrdiff_t>(at),
+                   quoted.begin() + static_cast<std::ptrdiff_t>(at + size),
+                   quoted.begin() + static_cast<std::ptrdiff_t>(at + size));
+  Bytes icmp(8);
+  icmp[0] = static_cast<std::uint8_t>(type);
+  icmp[1] = static_cast<std::uint8_t>(code);
+  wire::test::put16(icmp, 6, mtu);
+  wire::test::append(icmp, Bytes(quoted.begin() + 14, quoted.end()));
+  static_cast<void>(h);
+  return over_ip6() ? wire::test::ipv6(58, icmp) : wire::test::ipv4(1, icmp);
+}
+unsigned port_unreachable() { return over_ip6() ? 4 : 3; }
+unsigned unreachable() { return over_ip6() ? 1 : 3; }
+unsigned no_route() { return over_ip6() ? 0 : 1; }
+
+TEST(IcmpErrors, syn_sent_port_unreachable_ends_unreachable) {
+  Harness h;
+  h.syn_sent();
+  h.queue_raw(error_about(h, 50'000, unreachable(), port_unreachable(), 0, h.iss));
+  h.settle();
+  h.expect_closed(Reason::unreachable);
+  EXPECT_EQ(h.counters().icmp_errors, 1u);
+}
+
+TEST(IcmpErrors, syn_sent_host_unreachable_is_soft) {
+  Harness h;
+  h.syn_sent();
+  h.queue_raw(error_about(h, 50'000, unreachable(), no_route(), 0, h.iss));
+  h.settle();
+  EXPECT_EQ(h.state(), State::syn_sent);
+  EXPECT_EQ(h.counters().icmp_errors, 1u);
+}
+
+TEST(IcmpErrors, syn_sent_quote_of_another_sequence_or_port_is_ignored) {
+  Harness h;
+  h.syn_sent();
+  for (const std::uint32_t seq : {h.iss - 1, h.iss + 1, h.iss + 0x8000'0000}) {
+    h.queue_raw(error_about(h, 50'000, unreachable(), port_unreachable(), 0, seq));
+  }
+  h.queue_raw(error_about(h, 50'001, unreachable(), port_unreachable(), 0, h.iss));
+  h.settle();
+  EXPECT_EQ(h.state(), State::syn_sent);
+  EXPECT_EQ(h.drops(Drop::icmp_unmatched), 4u);
+}
+
+TEST(IcmpErrors, established_port_unreachable_is_soft) {
+  Harness h;
+  h.established();
+  h.write("abc");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
+  h.queue_raw(error_about(h, our_port, unreachable(), port_unreachable(), 0, h.iss + 1));
+  h.settle();
+  EXPECT_EQ(h.state(), State::established);
+}
+
+Bytes too_big(const Harness& h, unsigned mtu, std::uint32_t seq) {
+  return over_ip6() ? error_about(h, our_port, 2, 0, mtu, seq)
+                    : error_about(h, our_port, 3, 4, mtu, seq);
+}
+
+TEST(PathMtu, too_big_lowers_the_mss_and_sends_again) {
+  Harness h;
+  h.established();
+  const std::string text(1460, 'x');
+  h.write(text);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.queue_raw(too_big(h, 1300, h.iss + 1));
+  h.settle();
+  const std::uint32_t mss = over_ip6() ? 1240 : 1260;
+  EXPECT_EQ(h.engine().info(h.conn)->mss, mss);
+  EXPECT_EQ(h.counters().path_mtu_lowered, 1u);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.send({.ack = 1 + mss});
+  h.expect({.flags = "A", .seq = 1 + mss, .ack = 1, .len = 1460 - mss});
+}
+
+TEST(PathMtu, lie_or_larger_mtu_changes_nothing) {
+  Harness h;
+  h.established();
+  h.write(std::string(1460, 'x'));
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.queue_raw(too_big(h, 1300, h.iss + 1461));  // not sent yet
+  h.queue_raw(too_big(h, 1300, h.iss));         // acknowledged
+  h.queue_raw(too_big(h, 9000, h.iss + 1));
+  h.settle();
+  EXPECT_EQ(h.engine().info(h.conn)->mss, 1460u);
+  EXPECT_EQ(h.drops(Drop::icmp_unmatched), 2u);
+}
+
+TEST(PathMtu, never_below_the_floor) {
+  Harness h;
+  h.established();
+  h.write(std::string(1460, 'x'));
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.queue_raw(too_big(h, 68, h.iss + 1));
+  h.settle();
+  EXPECT_EQ(h.engine().info(h.conn)->mss, over_ip6() ? 1220u : 536u);
+  h.sent.clear();
+}
+
+TEST(PathMtu, router_that_says_none_means_the_next_plateau) {
+  EXPECT_EQ(tcp::path_mtu_of(1400, 1500), 1400u);
+  EXPECT_EQ(tcp::path_mtu_of(0, 1500), 1492u);
+  EXPECT_EQ(tcp::path_mtu_of(0, 1492), 1006u);
+  EXPECT_EQ(tcp::path_mtu_of(0, 9000), 8166u);
+  EXPECT_EQ(tcp::path_mtu_of(0, 600), 508u);
+}
+
+// --- keys that collide
+// ----------------------------------------------------------------------------
+
+// Folds are 32 bits: two peers may have one key. Only the whole addresses tell them apart.
+TEST(Folded, connections_with_one_key_are_told_apart) {
+  Below b(both_families());
+  tcp::Context& c = b.engine().context();
+  const std::uint16_t hop = c.links.neighbours().find_or_add(0, flow::Address::of(peer_ip6));
+  const flow::Key key{1, 2, 3, 4};
+  std::vector<flow::AddressPair> pairs;
+  std::map<std::uint64_t, std::uint32_t> slots;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    const flow::AddressPair pair{flow::Address::of(IpAddress::v6(0xfd00'0000'0000'0000, 100 + i)),
+                                 flow::Address::of(our_ip6)};
+    pairs.push_back(pair);
+    slots[i] = tcp::create(c, key, &pair, c.hash(key), State::syn_received, hop, 1440);
+    ASSERT_NE(slots[i], stack::TcbPool::none);
+  }
+  const std::uint32_t v4 =
+      tcp::create(c, key, nullptr, c.hash(key), State::syn_received, hop, 1440);
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, &pairs[i]), slots[i]);
+  }
+  EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, nullptr), v4);
+  const flow::AddressPair other{pairs[0].local, pairs[0].remote};
+  EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, &other), flow::Table::none);
+  for (const auto& [i, slot] : slots) tcp::release(c, slot, Reason::closed);
+  tcp::release(c, v4, Reason::closed);
+}
+
+}  // namespace
+}  // namespace salut::test
