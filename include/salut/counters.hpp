@@ -79,6 +79,7 @@ struct Counters {
   std::uint64_t fast_retransmits = 0;  // recoveries without one (RFC 5681, 8985)
   std::uint64_t tail_probes = 0;       // RFC 8985 section 7
   std::uint64_t spurious_recoveries = 0;  // undone: nothing had been lost
+  std::uint64_t keep_alives = 0;          // probes of silent peers
   std::uint64_t resets_sent = 0;
   std::uint64_t resets_received = 0;
   std::uint64_t active_opens = 0;

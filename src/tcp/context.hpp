@@ -83,6 +83,7 @@ struct Context {
   StackConfig config;
   std::uint8_t stack_id;
   Instant now;
+  Instant started;
   timer::Tick tick;
   std::uint32_t now_ms = 0;  // the clock of our timestamps
   std::uint8_t rcv_scale;    // what we offer (RFC 7323)
@@ -99,6 +100,7 @@ struct Context {
   flow::Table flows;
   flow::TimeWait time_wait;
   flow::Listeners listeners;
+  FixedArray<ConnectionOptions> listener_options;  // of their children
   flow::SourcePorts ports;
   timer::Wheel wheel;
   IsnGenerator isn;

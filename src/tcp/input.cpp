@@ -6,6 +6,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
 #include "wire/icmp.hpp"
@@ -164,6 +165,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   const std::uint32_t wnd = std::uint32_t{s.wnd}
                             << ((s.flags & wire::syn) != 0 ? 0 : t.snd_scale());
   unsigned bits = 0;
+  if (t.has(Flag::data_ready)) c.stream(t).heard_at = c.tick.value;
   std::uint32_t acked = ack - t.snd_una;
   const bool duplicate = acked == 0 && wnd == t.snd_wnd && s.len() == 0;  // RFC 5681 §2
   const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;
@@ -212,7 +214,7 @@ std::uint32_t accept_payload(Context& c, Tcb& t, const std::byte* payload, std::
   Stream& stream = c.stream(t);
   stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(size));
   const auto taken =
-      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, c.config.recv_buffer));
+      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, recv_buffer(c, t)));
   if (taken < size) c.count_drop(Drop::tcp_recv_full);
   t.rcv_nxt += taken;
   return taken;

@@ -4,6 +4,7 @@
 
 #include "tcp/loss.hpp"
 #include "tcp/options.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/rtt.hpp"
 
@@ -29,6 +30,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
     : config(stack_config),
       stack_id(id),
       now(start),
+      started(start),
       tick(timer::tick_of(start)),
       rcv_scale(scale_for(config.recv_buffer)),
       links(std::move(interfaces), pool, memory, counters),
@@ -42,6 +44,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
       time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),
       listeners(memory),
+      listener_options(memory, flow::Listeners::capacity, Use::tcb),
       ports(seed ^ 0x5bd1e9955bd1e995),
       wheel(memory, config.connections, tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
@@ -220,6 +223,7 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
       ++c.counters.connected;
       what |= salut::Event::connected;
     }
+    if (c.config.keep_alive.count() != 0 || tcb.has(Flag::data_ready)) start_keep_alive(c, index);
   }
   if ((acts & Act::peer_closed) != 0) what |= salut::Event::peer_closed;
   if (to != tcb.state) {

@@ -91,7 +91,10 @@ inline Duration unanswered_for(const Context& c, const Tcb& tcb) {
 }
 
 // R2 of RFC 1122 §4.2.3.5: how long nothing need be answered before the connection is given up.
+// A connection's own user timeout (RFC 5482) stands above the stack's.
 inline Duration retry_limit(const Context& c, const Tcb& tcb) {
+  const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).user_timeout_ms : 0;
+  if (own != 0) return std::chrono::milliseconds{own};
   return tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
 }
 

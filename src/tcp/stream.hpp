@@ -63,11 +63,23 @@ struct alignas(64) Stream {
   Seq dsack_end;
   std::array<Seq, 4> recent = {};  // where out-of-order data arrived, the newest first
 
+  // --- what its owner asked for (owner.hpp) ---
+  std::uint32_t send_buffer = 0;  // bytes; 0: the stack's, as for the next
+  std::uint32_t recv_buffer = 0;
+  std::uint32_t keep_alive_ms = 0;    // 0: never
+  std::uint32_t user_timeout_ms = 0;  // 0: the stack's retry_timeout
+  std::int32_t linger_ms = -1;        // below 0: close() goes on in the background
+  std::uint32_t keep_at = 0;          // tick; 0 none, as for the next
+  std::uint32_t linger_at = 0;
+  std::uint32_t heard_at = 0;  // tick of the peer's last acceptable segment
+  std::uint8_t keep_probes = 0;
+  bool keep_alive_own = false;  // keep_alive_ms was set, not taken from the configuration
+
   bool has(unsigned b) const { return (bits & b) != 0; }
   void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }
   void clear(unsigned b) { bits = static_cast<std::uint16_t>(bits & ~b); }
 };
-static_assert(offsetof(Stream, islands) == 64 && sizeof(Stream) == 128);
+static_assert(offsetof(Stream, islands) == 64 && sizeof(Stream) == 192);
 
 // A run of bytes beyond RCV.NXT (reassembly.hpp).
 struct Island {

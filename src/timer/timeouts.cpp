@@ -2,6 +2,7 @@
 
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
 
@@ -22,6 +23,10 @@ void raise(Context& c, std::uint32_t index, Event event) {
 // Something is in flight and was not acknowledged in time.
 void retransmission_timeout(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
+  // Quiet time is over (RFC 9293 §3.4.3): this SYN never left.
+  if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
+    return c.queue_output(index);
+  }
   if (tcp::retries_spent(c, t)) {
     return raise(c, index, t.has(Flag::passive) ? Event::retries_out_passive : Event::retries_out);
   }
@@ -57,6 +62,8 @@ bool fire_deadlines(Context& c, std::uint32_t index) {
     t.set(Flag::ack_pending);
     c.queue_output(index);
   }
+  if (due(c, index, stream.keep_at) && !tcp::on_keep_alive(c, index)) return false;
+  if (due(c, index, stream.linger_at) && !tcp::on_linger(c, index)) return false;
   if (due(c, index, stream.probe_at)) tcp::on_probe(c, index);
   return true;
 }
