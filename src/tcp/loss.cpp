@@ -161,7 +161,7 @@ void answer_to_timeout(Context& c, Tcb& t, Stream& stream, Recovery& r, const Ac
     r.frto = Frto::second;
     stream.cwnd = pipe(c, t) + 2u * t.mss;
   } else if (acked.duplicate || acked.sequence > 0 || delivery.sacked > 0) {
-    if (r.frto == Frto::second) stream.cwnd = std::min<std::uint32_t>(stream.cwnd, 3u * t.mss);
+    if (r.frto == Frto::second) stream.cwnd = 3u * t.mss;
     r.frto = Frto::off;
   }
 }
@@ -300,7 +300,8 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
   }
   if (was_spurious(t, r, s, acked, dsack)) undo(c, t, stream, r);
   if (r.mode == Mode::timed_out) answer_to_timeout(c, t, stream, r, acked, delivery);
-  if (r.mode != Mode::open && t.snd_una >= r.recover) finish(c, t, stream, r);
+  const bool ends = r.mode != Mode::open && t.snd_una >= r.recover;
+  if (ends) finish(c, t, stream, r);
 
   // What is lost beyond the end of an episode begins the next.
   const bool lost = detect(c, index, r, acked) || (r.board.active() && r.board.lost() > 0);
@@ -311,7 +312,7 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
     if (delivery.bytes > 0 || acked.duplicate) {
       reduce_proportionally(c, t, stream, r, delivery.bytes, acked.sequence > 0);
     }
-  } else if (acked.sequence > 0 && limited && r.frto == Frto::off) {
+  } else if (acked.sequence > 0 && limited && !ends && r.frto == Frto::off) {
     if (stream.cwnd < stream.ssthresh) {
       slow_start(stream, acked.sequence, t.mss, r.mode == Mode::timed_out ? 1 : 2);
     } else {

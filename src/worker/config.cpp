@@ -203,13 +203,27 @@ void read_memory(Table table, Config& config) {
   table.integer("mbufs", mbufs_min, mbufs_max, config.mbufs);
 }
 
+void read_congestion(Table& table, Congestion& congestion) {
+  std::string text = "cubic";
+  if (table.find("congestion") == nullptr) return;
+  table.string("congestion", text);
+  if (text == "newreno") {
+    congestion = Congestion::newreno;
+  } else if (text == "cubic") {
+    congestion = Congestion::cubic;
+  } else {
+    table.bad("congestion", table.find("congestion"), "unknown word", "\"cubic\" or \"newreno\"");
+  }
+}
+
 void read_stack(Table table, StackConfig& stack) {
-  std::vector<std::string_view> known = {"seed"};
+  std::vector<std::string_view> known = {"seed", "congestion"};
   for (const StackFlag& entry : stack_flags) known.push_back(entry.key);
   for (const StackNumber& entry : stack_numbers) known.push_back(entry.key);
   table.allow(known);
   for (const StackFlag& entry : stack_flags) table.flag(entry.key, stack.*entry.field);
   table.unsigned_64("seed", stack.seed);
+  read_congestion(table, stack.congestion);
   for (const StackNumber& entry : stack_numbers) {
     if (const auto* field = std::get_if<std::uint32_t StackConfig::*>(&entry.field)) {
       table.integer(entry.key, entry.min, entry.max, stack.**field);

@@ -42,6 +42,7 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"syn_timeout_s", &StackConfig::syn_timeout, 1, 3'600, seconds_ns},
     {"retry_timeout_s", &StackConfig::retry_timeout, 1, 3'600, seconds_ns},
     {"fin_wait_2_s", &StackConfig::fin_wait_2, 1, 3'600, seconds_ns},
+    {"initial_window", &StackConfig::initial_window, 1, 100},
     {"delayed_ack_ms", &StackConfig::delayed_ack, 0, 500, millis_ns},
     {"keep_alive_s", &StackConfig::keep_alive, 0, 31'536'000, seconds_ns},
     {"keep_alive_interval_s", &StackConfig::keep_alive_interval, 1, 3'600, seconds_ns},
@@ -57,6 +58,7 @@ struct StackFlag {
 inline constexpr auto stack_flags = std::to_array<StackFlag>({
     {"verify_checksums", &StackConfig::verify_checksums},
     {"coalesce", &StackConfig::coalesce},
+    {"no_delay", &StackConfig::no_delay},
     {"window_scale", &StackConfig::window_scale},
     {"timestamps", &StackConfig::timestamps},
     {"sack", &StackConfig::sack},

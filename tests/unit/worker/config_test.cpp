@@ -66,6 +66,9 @@ retry_timeout_s = 21
 fin_wait_2_s = 22
 verify_checksums = false
 coalesce = false
+no_delay = true
+initial_window = 4
+congestion = "newreno"
 seed = 7
 [[port]]
 name = "a"
@@ -106,6 +109,9 @@ worker = 1
   EXPECT_EQ(stack.fin_wait_2, std::chrono::seconds{22});
   EXPECT_FALSE(stack.verify_checksums);
   EXPECT_FALSE(stack.coalesce);
+  EXPECT_TRUE(stack.no_delay);
+  EXPECT_EQ(stack.initial_window, 4u);
+  EXPECT_EQ(stack.congestion, Congestion::newreno);
   EXPECT_EQ(stack.seed, 7u);
   ASSERT_EQ(config->ports.size(), 2u);
   const PortConfig& a = config->ports[0];
@@ -230,6 +236,14 @@ INSTANTIATE_TEST_SUITE_P(
               "stack.syn_timeout_s = 3601: out of range; want 1..3600"},
         Wrong{"[stack]\ncoalesce = 1\n" + loop_port,
               "stack.coalesce = 1: wrong type; want true or false"},
+        Wrong{"[stack]\nno_delay = \"yes\"\n" + loop_port,
+              "stack.no_delay = \"yes\": wrong type; want true or false"},
+        Wrong{"[stack]\ninitial_window = 101\n" + loop_port,
+              "stack.initial_window = 101: out of range; want 1..100"},
+        Wrong{"[stack]\ncongestion = \"bbr\"\n" + loop_port,
+              "stack.congestion = \"bbr\": unknown word; want \"cubic\" or \"newreno\""},
+        Wrong{"[stack]\ncongestion = 1\n" + loop_port,
+              "stack.congestion = 1: wrong type; want a string"},
         Wrong{"[stack]\nseed = -1\n" + loop_port,
               "stack.seed = -1: out of range; want an integer 0..9223372036854775807"},
         Wrong{"[stack]\nseed = 1.5\n" + loop_port,

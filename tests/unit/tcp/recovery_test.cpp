@@ -1,0 +1,437 @@
+// Loss and recovery: fast retransmission with SACK and without, RACK-TLP, F-RTO, and peers whose
+// SACK blocks lie (RFC 2018, 2883, 5681, 5682, 6582, 6675, 8985).
+#include "harness.hpp"
+
+namespace salut::test {
+namespace {
+
+constexpr std::uint32_t mss = 1460;
+
+// Established with SACK, without timestamps, one sample of the round trip behind it; our next byte
+// is number 2.
+void sacked(Harness& h, Duration rtt = 100ms) {
+  h.listen();
+  h.send({.flags = "S", .mss = 1460, .sack_permitted = true});
+  h.expect({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  h.send({});
+  h.expect_event(Event::accepted);
+  h.write("r");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.advance(rtt);
+  h.send({});
+}
+
+std::uint32_t at(std::uint32_t segment) { return 2 + segment * mss; }
+
+void expect_segment(Harness& h, std::uint32_t segment, Where where = Where::current()) {
+  h.expect({.flags = "A", .seq = at(segment), .ack = 1, .len = mss}, where);
+}
+void write_segments(Harness& h, std::uint32_t count) { h.write(std::string(count * mss, 'd')); }
+
+TEST(Sack, established_three_sacked_segments_bring_the_hole_again) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 10);
+  for (std::uint32_t i = 0; i < 10; ++i) expect_segment(h, i);
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(2)}});
+  h.send({.ack = at(0), .sack = {at(1), at(3)}});
+  h.expect_nothing();
+  h.send({.ack = at(0), .sack = {at(1), at(4)}});
+  expect_segment(h, 0);
+  h.expect_nothing();
+  h.send({.ack = at(10)});
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().fast_retransmits, 1u);
+  EXPECT_EQ(h.counters().retransmits, 1u);
+  EXPECT_EQ(h.counters().timeouts, 0u);
+  EXPECT_EQ(h.engine().info(h.conn)->cwnd, 7 * mss);  // CUBIC's 0.7
+  h.advance(10s);
+  h.expect_nothing();
+}
+
+TEST(Sack, established_two_holes_are_both_filled_in_one_recovery) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 10);
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(3), at(4), at(6)}});
+  expect_segment(h, 0);
+  h.send({.ack = at(0), .sack = {at(4), at(10), at(1), at(3)}});
+  expect_segment(h, 3);
+  h.expect_nothing();
+  h.advance(100ms);
+  h.send({.ack = at(3), .sack = {at(4), at(10)}});
+  h.send({.ack = at(10)});
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().fast_retransmits, 1u);
+  EXPECT_EQ(h.counters().retransmits, 2u);
+}
+
+TEST(Sack, established_lost_retransmission_is_found_without_a_timeout) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 10);
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(4)}});
+  expect_segment(h, 0);
+  h.write(std::string(4 * mss, 'n'));
+  h.sent.clear();
+  h.advance(50ms);
+  h.send({.ack = at(0), .sack = {at(1), at(10)}});
+  EXPECT_GE(h.sent.size(), 1u);  // new data, sent after the retransmission
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(11)}});
+  h.silence(100ms);
+  expect_segment(h, 0);
+  h.sent.clear();
+  h.send({.ack = at(14)});
+  EXPECT_EQ(h.counters().timeouts, 0u);
+}
+
+TEST(Sack, established_blocks_of_nonsense_do_no_harm) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 5);
+  h.sent.clear();
+  h.advance(100ms);
+  const std::vector<Edges> lies = {
+      {at(6), at(9)},                              // beyond SND.NXT
+      {at(4), at(6)},                              // half beyond
+      {at(3), at(1)},                              // turned round
+      {at(2), at(2)},                              // empty
+      {at(0), at(3)},                              // from SND.UNA itself
+      {0x7fffffff, 0x80000010},                    // far away
+      {at(0) - 0x70000000, at(0) - 0x60000000},    // far behind
+      {at(1), at(2), at(1), at(2), at(1), at(2)},  // thrice
+  };
+  for (const Edges& edges : lies) h.send({.ack = at(0), .sack = edges});
+  EXPECT_EQ(h.counters().retransmits, 0u);
+  h.send({.ack = at(5)});
+  h.expect_nothing();
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+  h.advance(10s);
+  h.expect_nothing();
+}
+
+// RFC 2018 §8
+TEST(Sack, established_renege_at_the_timeout_everything_comes_again) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 5);
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(5)}});
+  expect_segment(h, 0);
+  h.send({.ack = at(1)});  // the head came; what was SACKed is gone
+  h.expect_nothing();
+  h.silence(5s);
+  expect_segment(h, 1);
+  h.send({.ack = at(2)});
+  expect_segment(h, 2);
+  expect_segment(h, 3);
+  h.send({.ack = at(4)});
+  expect_segment(h, 4);
+  h.send({.ack = at(5)});
+  h.expect_nothing();
+}
+
+TEST(Sack, established_more_blocks_than_ranges_are_survived) {
+  StackConfig config = small_config();
+  config.buffer_blocks = 16;  // and as many ranges
+  Harness h(config);
+  sacked(h);
+  write_segments(h, 10);
+  h.sent.clear();
+  h.advance(100ms);
+  for (std::uint32_t i = 1; i < 10 * mss - 20; i += 20) {
+    h.send({.ack = at(0), .sack = {at(0) + i, at(0) + i + 10}});
+  }
+  h.sent.clear();
+  h.send({.ack = at(10)});
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+  EXPECT_EQ(h.engine().context().ranges.in_use(), 0u);
+  h.advance(10s);
+  h.expect_nothing();
+}
+
+TEST(Rack, established_one_sacked_segment_waits_a_quarter_of_the_round_trip) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 3);
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(2)}});
+  h.expect_after(25ms, {.flags = "A", .seq = at(0), .ack = 1, .len = mss});
+  h.expect_nothing();
+}
+
+TEST(Rack, established_reordered_within_the_window_nothing_is_sent) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 3);
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(1), at(2)}});
+  h.advance(20ms);
+  h.expect_nothing();
+  h.send({.ack = at(3)});
+  h.advance(10s);
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().retransmits, 0u);
+}
+
+// RFC 8985 §7: two round trips after the last transmission, the last segment.
+TEST(TailLoss, established_probe_then_rack_finds_the_rest) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 3);
+  h.sent.clear();
+  h.expect_after(200ms, {.flags = "A", .seq = at(2), .ack = 1, .len = mss});
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().tail_probes, 1u);
+  h.advance(100ms);
+  h.send({.ack = at(0), .sack = {at(2), at(3)}});
+  expect_segment(h, 0);
+  h.sent.clear();
+  h.send({.ack = at(3)});
+  EXPECT_EQ(h.counters().timeouts, 0u);
+}
+
+TEST(TailLoss, established_answered_by_dsack_cwnd_stays) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 3);
+  h.sent.clear();
+  const std::uint32_t cwnd = h.engine().info(h.conn)->cwnd;
+  h.silence(250ms);
+  h.expect({.flags = "A", .seq = at(2), .ack = 1, .len = mss});
+  h.send({.ack = at(3)});
+  h.send({.ack = at(3), .sack = {at(2), at(3)}});
+  EXPECT_GE(h.engine().info(h.conn)->cwnd, cwnd);
+  h.advance(10s);
+  h.expect_nothing();
+}
+
+TEST(TailLoss, established_one_probe_only_then_the_timer) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 3);
+  h.sent.clear();
+  h.silence(250ms);
+  h.expect({.flags = "A", .seq = at(2), .ack = 1, .len = mss});
+  h.silence(2s);
+  expect_segment(h, 0);
+  EXPECT_EQ(h.counters().timeouts, 1u);
+  EXPECT_EQ(h.counters().tail_probes, 1u);
+}
+
+// Without SACK from here on.
+
+TEST(NewReno, established_limited_transmit_then_the_third_duplicate) {
+  Harness h;
+  h.established();
+  h.write(std::string(20 * mss, 'd'));
+  EXPECT_EQ(h.sent.size(), 10u);
+  h.sent.clear();
+  h.send({.ack = 1});
+  h.expect({.flags = "A", .seq = 1 + 10 * mss, .ack = 1, .len = mss});
+  h.send({.ack = 1});
+  h.expect({.flags = "A", .seq = 1 + 11 * mss, .ack = 1, .len = mss});
+  h.expect_nothing();
+  h.send({.ack = 1});
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().fast_retransmits, 1u);
+}
+
+TEST(NewReno, established_partial_ack_brings_the_next_hole) {
+  Harness h;
+  h.established();
+  h.write(std::string(10 * mss, 'd'));
+  h.sent.clear();
+  for (int i = 0; i < 3; ++i) h.send({.ack = 1});
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.send({.ack = 1 + 4 * mss});
+  h.expect({.flags = "A", .seq = 1 + 4 * mss, .ack = 1, .len = mss});
+  h.expect_nothing();
+  h.send({.ack = 1 + 10 * mss});
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().fast_retransmits, 1u);
+  EXPECT_EQ(h.counters().timeouts, 0u);
+}
+
+TEST(NewReno, established_window_updates_and_data_are_no_duplicates) {
+  Harness h;
+  h.established();
+  h.write(std::string(5 * mss, 'd'));
+  h.sent.clear();
+  for (std::uint16_t i = 0; i < 4; ++i) {
+    h.send({.ack = 1, .wnd = static_cast<std::uint16_t>(60'000 + i)});
+  }
+  for (int i = 0; i < 4; ++i) h.send({.ack = 1, .wnd = 60'003, .payload = "x"});
+  h.sent.clear();
+  h.events.clear();
+  EXPECT_EQ(h.counters().retransmits, 0u);
+}
+
+// RFC 5682: the ACK that was on its way all the time.
+TEST(Frto, established_spurious_timeout_is_undone) {
+  Harness h;
+  h.established();
+  h.write("r");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.advance(100ms);
+  h.send({});
+  write_segments(h, 14);
+  EXPECT_EQ(h.sent.size(), 10u);
+  h.sent.clear();
+  const std::uint32_t cwnd = h.engine().info(h.conn)->cwnd;
+  h.silence(1s);
+  expect_segment(h, 0);
+  h.expect_nothing();
+  h.send({.ack = at(2)});
+  expect_segment(h, 10);  // new data, not the second segment again
+  expect_segment(h, 11);
+  h.expect_nothing();
+  h.send({.ack = at(4)});
+  EXPECT_EQ(h.counters().spurious_recoveries, 1u);
+  EXPECT_GE(h.engine().info(h.conn)->cwnd, cwnd);
+  for (const Seen& seen : h.sent) EXPECT_GE(seen.segment.seq - h.iss, at(12));
+  h.sent.clear();
+  h.send({.ack = at(14)});
+  EXPECT_EQ(h.counters().retransmits, 1u);
+}
+
+TEST(Frto, established_true_timeout_goes_on_retransmitting) {
+  Harness h;
+  h.established();
+  write_segments(h, 14);
+  h.sent.clear();
+  h.silence(2s);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.send({.ack = 1 + mss});
+  h.expect({.flags = "A", .seq = 1 + 10 * mss, .ack = 1, .len = mss});
+  h.expect({.flags = "A", .seq = 1 + 11 * mss, .ack = 1, .len = mss});
+  h.send({.ack = 1 + mss});  // a duplicate: the second segment is missing
+  h.expect({.flags = "A", .seq = 1 + mss, .ack = 1, .len = mss});
+  EXPECT_EQ(h.counters().spurious_recoveries, 0u);
+  h.sent.clear();
+  h.send({.ack = 1 + 14 * mss});
+  h.sent.clear();
+}
+
+TEST(Nagle, established_small_segment_waits_for_the_one_before) {
+  Harness h;
+  h.established();
+  h.write("one");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
+  h.write("two");
+  h.write("three");
+  h.expect_nothing();
+  h.send({.ack = 4});
+  h.expect({.flags = "A", .seq = 4, .ack = 1, .len = 8, .payload = "twothree"});
+}
+
+TEST(Nagle, established_no_delay_does_not_wait) {
+  StackConfig config = small_config();
+  config.no_delay = true;
+  Harness h(config);
+  h.established();
+  h.write("one");
+  h.write("two");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
+  h.expect({.flags = "A", .seq = 4, .ack = 1, .len = 3});
+}
+
+// Minshall: only small segments wait, and only for small ones.
+TEST(Nagle, established_tail_of_a_large_write_does_not_wait) {
+  Harness h;
+  h.established();
+  h.write(std::string(mss + 100, 'd'));
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.expect({.flags = "A", .seq = 1 + mss, .ack = 1, .len = 100});
+}
+
+TEST(Nagle, established_fin_takes_the_small_segment_along) {
+  Harness h;
+  h.established();
+  h.write("one");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
+  h.write("two");
+  h.expect_nothing();
+  h.shutdown();
+  h.expect({.flags = "FA", .seq = 4, .ack = 1, .len = 3});
+}
+
+TEST(SillyWindow, established_small_window_waits_for_the_override_timer) {
+  Harness h;
+  h.established();
+  h.write("r");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.send({.ack = 2, .wnd = 200});
+  h.write(std::string(1000, 's'));
+  h.expect_nothing();  // 200 of 65,535 ever offered
+  h.silence(2s);
+  h.expect({.flags = "A", .seq = 2, .ack = 1, .len = 200});
+  h.send({.ack = 202, .wnd = 65'535});
+  h.expect({.flags = "A", .seq = 202, .ack = 1, .len = 800});
+}
+
+TEST(SillyWindow, established_half_of_the_largest_window_is_worth_a_segment) {
+  Harness h;
+  h.listen();
+  h.send({.flags = "S", .wnd = 600, .mss = 1460});
+  h.take();
+  h.send({.wnd = 600});
+  h.expect_event(Event::accepted);
+  h.write(std::string(2000, 's'));
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 600});
+  h.send({.ack = 601, .wnd = 299});
+  h.expect_nothing();
+  h.send({.ack = 601, .wnd = 300});
+  h.expect({.flags = "A", .seq = 601, .ack = 1, .len = 300});
+}
+
+// RFC 5681 §4.1
+TEST(Idle, established_after_an_idle_timeout_cwnd_is_the_initial_one) {
+  Harness h;
+  h.established();
+  for (int i = 0; i < 3; ++i) {
+    const std::uint32_t first = h.our_nxt;
+    h.write(std::string(10 * mss, 'd'));
+    h.advance(10ms);
+    h.send({.ack = first + 10 * mss});
+  }
+  h.sent.clear();
+  EXPECT_GT(h.engine().info(h.conn)->cwnd, 10 * mss);
+  h.advance(5s);
+  h.write(std::string(20 * mss, 'd'));
+  EXPECT_EQ(h.sent.size(), 10u);
+  h.sent.clear();
+}
+
+TEST(Rto, backoff_outlives_the_retransmission_until_a_sample) {
+  Harness h;
+  h.established();
+  h.write("x");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.send({.ack = 2});
+  h.write("y");
+  h.expect({.flags = "A", .seq = 2, .ack = 1, .len = 1});
+  h.expect_after(4s, {.flags = "A", .seq = 2, .ack = 1, .len = 1});
+  h.send({.ack = 3});
+  h.write("z");
+  h.expect({.flags = "A", .seq = 3, .ack = 1, .len = 1});
+  h.advance(100ms);
+  h.send({.ack = 4});  // a sample
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 300u);
+}
+
+}  // namespace
+}  // namespace salut::test
