@@ -4,6 +4,7 @@
 // Threads: the stack's lcore.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "stack/memory.hpp"
@@ -26,7 +27,7 @@ class Listeners {
 
   explicit Listeners(Memory& memory)
       : slots_(memory, capacity, Use::tcb), by_port_(memory, 65'536, Use::tcb) {
-    for (std::size_t i = 0; i < by_port_.size(); ++i) by_port_[i] = none;
+    std::fill_n(by_port_.data(), by_port_.size(), none);
   }
 
   std::uint16_t find(std::uint32_t address, std::uint16_t port) const {

@@ -48,13 +48,15 @@ std::size_t syn_options(Context& c, const Tcb& t, std::uint16_t mss, wire::Optio
                                  .tsecr = echo ? t.ts_recent : 0});
 }
 
-std::size_t segment_options(Context& c, Tcb& t, wire::OptionBytes& to) {
+std::size_t segment_options(Context& c, Tcb& t, wire::OptionBytes& to, std::uint32_t payload) {
   if (!t.has(Flag::timestamps | Flag::gaps)) [[likely]]
     return 0;
   SackEdges edges;
   unsigned blocks = 0;
   if (t.has(Flag::gaps) && t.has(Flag::sack)) {
-    blocks = sack_blocks(c, t, t.has(Flag::timestamps) ? 3 : 4, edges);
+    // Four bytes and eight per block; mss leaves room for timestamps and nothing else.
+    const std::uint32_t room = t.mss > payload + 4 ? (t.mss - payload - 4) / 8 : 0;
+    blocks = sack_blocks(c, t, std::min(room, t.has(Flag::timestamps) ? 3u : 4u), edges);
   }
   return wire::emit_options(to, {.timestamps = t.has(Flag::timestamps),
                                  .tsval = our_timestamp(c, t),

@@ -27,8 +27,9 @@ void agree_options(Context& c, Tcb& tcb, const wire::Segment& syn);
 // Of a SYN or SYN,ACK of ours. `mss`: what we can receive.
 std::size_t syn_options(Context& c, const Tcb& tcb, std::uint16_t mss, wire::OptionBytes& to);
 
-// Of every other segment: timestamps, and SACK while there are gaps.
-std::size_t segment_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
+// Of every other segment: timestamps, and while there are gaps as many SACK blocks as the segment
+// has room for beside `payload` bytes (RFC 6691: options count against the MSS).
+std::size_t segment_options(Context& c, Tcb& tcb, wire::OptionBytes& to, std::uint32_t payload = 0);
 
 // Of an RST: timestamps (RFC 7323 §3.2: it should have them).
 std::size_t reset_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);

@@ -31,7 +31,7 @@ bool emit_piece(Context& c, Tcb& t, const Piece& piece, stack::Cursor* cursor) {
   Frame frame;
   if (!c.links.acquire(frame)) return false;
   wire::OptionBytes options;
-  const std::size_t size = segment_options(c, t, options);
+  const std::size_t size = segment_options(c, t, options, piece.size);
   std::uint8_t flags = wire::ack;
   std::uint8_t traffic_class = 0;
   if (piece.size > 0) {

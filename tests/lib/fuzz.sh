@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Builds the libFuzzer targets of tests/fuzz with clang (their flags turn the sanitizers on) and
-# runs each briefly.
+# Builds a libFuzzer target of tests/fuzz with clang (its flags turn the sanitizers on) and runs it.
 #
-#   tests/lib/fuzz.sh [SECONDS]      25 by default, for each target
+#   tests/lib/fuzz.sh TARGET [SECONDS]      25 by default; parse, engine
 set -euo pipefail
 # shellcheck source=tests/lib/setup.sh
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-seconds=${1:-25}
+name=$1 seconds=${2:-25}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/salut-fuzz.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
@@ -31,24 +30,23 @@ export CXX=$clang
 # shellcheck disable=SC2034  # read by build()
 build_targets=(build.ninja)
 build_fuzzers
-mapfile -t targets < <(ninja -C "$root/build-fuzz" -t targets all |
-  sed -n 's|^\(tests/fuzz/fuzz_[a-z_]*\): cpp_LINKER.*|\1|p' | grep -v replay)
-[[ ${#targets[@]} -gt 0 ]] || { echo "no target in tests/fuzz" && exit 1; }
 # shellcheck disable=SC2034
-build_targets=("${targets[@]}")
+build_targets=("tests/fuzz/fuzz_$name")
 build_fuzzers
 
-for target in "${targets[@]}"; do
-  name=${target##*/fuzz_}
-  seeds=()
-  [[ ! -d $root/tests/fuzz/corpus/$name ]] || seeds=("$root/tests/fuzz/corpus/$name")
-  mkdir -p "$scratch/$name"
-  # The first directory takes what is found, the others are read.
-  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$root/build-fuzz/$target" \
-    "-max_total_time=$seconds" -timeout=10 -print_final_stats=1 \
-    "-artifact_prefix=$scratch/" "$scratch/$name" "${seeds[@]}" >"$scratch/log" 2>&1 || {
-    tail -n 60 "$scratch/log"
-    exit 1
-  }
-  grep -E 'number_of_executed_units|DONE' "$scratch/log"
-done
+mkdir -p "$scratch/found"
+# The first directory takes what is found, the others are read.
+UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$root/build-fuzz/tests/fuzz/fuzz_$name" \
+  "-max_total_time=$seconds" -timeout=10 -print_final_stats=1 -max_len=1024 \
+  "-artifact_prefix=$scratch/" "$scratch/found" "$root/tests/fuzz/corpus/$name" \
+  >"$scratch/log" 2>&1 || {
+  tail -n 60 "$scratch/log"
+  for input in "$scratch"/{crash,leak,timeout,oom}-*; do
+    [[ ! -f $input ]] || {
+      cp "$input" "$root/build-fuzz/"
+      echo "replay: build-fuzz/tests/fuzz/fuzz_$name build-fuzz/$(basename "$input")"
+    }
+  done
+  exit 1
+}
+grep -E 'number_of_executed_units|DONE' "$scratch/log"

@@ -88,21 +88,21 @@ void find_anchors(const tcp::Context& c, unsigned side, Anchors& anchors) {
   }
 }
 
-void add_data(Hash& hash, const tcp::Context& c, const Tcb& t, unsigned side,
-              const Anchors& anchors) {
+// A Stream is taken as it lies there, whatever its members are: with instants in it, no two moments
+// are the same.
+void add_data(Hash& hash, const tcp::Context& c, const Tcb& t) {
   hash.add(t.send.bytes);
   hash.add(t.recv.bytes);
   hash.add(t.snd_wl1 - t.rcv_nxt);
   hash.add(t.snd_wl2 - t.snd_una);
   const tcp::Stream& stream = c.streams[t.stream];
-  hash.add(std::uint64_t{stream.cwnd} << 32 | stream.ssthresh);
-  hash.add(std::uint64_t{stream.srtt} << 32 | stream.rttvar);
-  hash.add(stream.max_snd_wnd);
-  if (t.has(Flag::rewound) || stream.timed_at != 0) {
-    hash.add(anchors.relative(side, stream.mark.value));
+  const auto* bytes = reinterpret_cast<const std::byte*>(&stream);
+  for (std::size_t at = 0; at + 8 <= sizeof(stream); at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes + at, sizeof(word));
+    hash.add(word);
   }
-  const auto now = static_cast<std::uint32_t>(c.now.time_since_epoch().count() / 1000);
-  hash.add(stream.timed_at == 0 ? 0 : (now - stream.timed_at) | 1);
+  hash.add(static_cast<std::uint64_t>(c.now.time_since_epoch().count()));
 }
 
 std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const Anchors& anchors) {
@@ -124,7 +124,7 @@ std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const 
     hash.add(std::uint64_t{t.ts_recent_at} << 32 | c.tick.value);
     hash.add(t.last_ack_sent - t.rcv_nxt);
   }
-  if (t.has(Flag::data_ready)) add_data(hash, c, t, side, anchors);
+  if (t.has(Flag::data_ready)) add_data(hash, c, t);
   return hash.value();
 }
 

@@ -33,6 +33,26 @@ TEST(Stamps, established_bad_ack_does_not_move_ts_recent) {
   h.expect({.seq = 1, .ack = 2, .ts = Stamps{.ecr = 201}});
 }
 
+// RFC 6691: what options take, data may not.
+TEST(Stamps, established_data_with_a_gap_fits_the_mtu_and_leaves_sack_out) {
+  StackConfig config = with_timestamps();
+  config.sack = true;
+  Harness h(config);
+  h.listen();
+  h.send({.flags = "S", .mss = 1460, .sack_permitted = true, .ts = Stamps{.val = 100, .ecr = 0}});
+  h.expect({.flags = "SA", .seq = 0, .ack = 1});
+  h.send({.ts = Stamps{.val = 200, .ecr = 0}});
+  h.expect_event(Event::accepted);
+  h.send({.seq = 11, .payload = "beyond", .ts = Stamps{.val = 200, .ecr = 0}});
+  h.expect({.seq = 1, .ack = 1, .sack = Edges{11, 17}});
+  h.write(std::string(1448 + 100, 'x'));
+  h.expect({.seq = 1, .ack = 1, .len = 1448, .sack = Edges{}});
+  h.expect({.seq = 1449, .ack = 1, .len = 100, .sack = Edges{11, 17}});
+  h.abort();
+  h.expect({.flags = "RA", .seq = 1549, .ack = 1});
+  h.expect_closed(Reason::aborted);
+}
+
 TEST(Stamps, established_abort_rst_carries_them) {
   Harness h(with_timestamps());
   establish(h);
