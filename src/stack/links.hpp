@@ -78,6 +78,7 @@ class Links final : private Neighbours::Sink {
   }
 
   Neighbours& neighbours() { return neighbours_; }
+  const Neighbours& neighbours() const { return neighbours_; }
 
   // A frame to fill; false when none is left (counted).
   bool acquire(Frame& frame) {

@@ -47,10 +47,12 @@ Drop find_way(Context& c, const wire::Segment& s, Way& way) {
 }
 
 // A SYN,ACK that keeps nothing.
-void send_cookie(Context& c, const wire::Segment& s, const Frame& frame) {
+void send_cookie(Context& c, std::uint16_t listener, const wire::Segment& s, const Frame& frame) {
   const auto route = c.links.route(s.key.remote_addr);
   if (!route) return c.count_drop(Drop::no_route);
-  const auto ours = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
+  const auto port_mss = static_cast<std::uint16_t>(c.links.interface(route->port).mtu - 40);
+  const std::uint16_t ours =
+      std::min(c.listener_options[listener].mss.value_or(port_mss), port_mss);
   CookieContent content;
   content.timestamps = c.config.timestamps && (s.options & wire::option_has_timestamps) != 0;
   if (content.timestamps) {
@@ -140,7 +142,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   if (half_open_full(c, c.listeners[listener])) {
     // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.
     if (!c.config.syn_cookies || beyond != nullptr) return refuse(Drop::syn_backlog_full);
-    send_cookie(c, s, frame);
+    send_cookie(c, listener, s, frame);
     return false;
   }
   Way way;
