@@ -42,7 +42,11 @@ void begin(Context& c, const Tcb& t, Stream& stream, Recovery& r, Mode mode) {
 
 void finish(Context& c, Tcb& t, Stream& stream, Recovery& r) {
   if (r.mode == Mode::recovery) rack_on_recovery_end(r);
-  if (r.mode != Mode::timed_out) stream.cwnd = std::max(stream.ssthresh, 2u * t.mss);
+  // RFC 6582 §3.2 (3): what one ACK lets go must not come as one burst.
+  if (r.mode != Mode::timed_out) {
+    const std::uint32_t start = initial_cwnd(c.config.initial_window, t.mss);
+    stream.cwnd = std::clamp(pipe(c, t) + start, 2u * t.mss, std::max(stream.ssthresh, 2u * t.mss));
+  }
   r.mode = Mode::open;
   r.frto = Frto::off;
   r.may_undo = false;
@@ -55,6 +59,8 @@ void finish(Context& c, Tcb& t, Stream& stream, Recovery& r) {
 // Nothing was lost: everything as it was (RFC 4015, without its caution where cwnd had not grown).
 void undo(Context& c, Tcb& t, Stream& stream, Recovery& r) {
   ++c.counters.spurious_recoveries;
+  // What was sent again came twice, so that RACK itself could not see that it was only late.
+  if (r.mode == Mode::recovery) r.reordering_seen = true;
   stream.cwnd = std::max(stream.cwnd, r.prior_cwnd);
   stream.ssthresh = r.prior_ssthresh;
   stream.backoff = 0;
@@ -166,8 +172,9 @@ bool was_spurious(const Tcb& t, const Recovery& r, const wire::Segment& s, const
                   bool dsack) {
   if (!r.may_undo || r.mode == Mode::open) return false;
   if (dsack && r.undo_by_time && r.undo_bytes == 0) return true;
+  // Only an ACK of what was sent again says anything of it.
   return acked.sequence > 0 && r.undo_by_time && t.has(Flag::timestamps) &&
-         (s.options & wire::option_has_timestamps) != 0 &&
+         Seq{s.ack} >= r.undo_end && (s.options & wire::option_has_timestamps) != 0 &&
          static_cast<std::int32_t>(s.tsecr - r.undo_tsval) < 0;
 }
 
@@ -295,7 +302,9 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
   if (r.mode == Mode::timed_out) answer_to_timeout(c, t, stream, r, acked, delivery);
   if (r.mode != Mode::open && t.snd_una >= r.recover) finish(c, t, stream, r);
 
-  if (detect(c, index, r, acked) && r.mode != Mode::timed_out && r.mode != Mode::recovery) {
+  // What is lost beyond the end of an episode begins the next.
+  const bool lost = detect(c, index, r, acked) || (r.board.active() && r.board.lost() > 0);
+  if (lost && (r.mode == Mode::open || r.mode == Mode::reduced)) {
     begin(c, t, stream, r, Mode::recovery);
   }
   if (r.mode == Mode::recovery || r.mode == Mode::reduced) {

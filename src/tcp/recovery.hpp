@@ -52,6 +52,7 @@ struct alignas(64) Recovery {
   bool may_undo = false;
   bool undo_by_time = false;     // undo_tsval holds
   Seq recover;                   // the episode ends there
+  Seq undo_end;                  // and its segment's end
   std::uint32_t undo_tsval = 0;  // our clock when the first byte was sent again (RFC 3522)
   std::uint32_t undo_bytes = 0;  // sent again in this episode and not yet seen twice
   std::uint32_t prior_cwnd = 0;  // before the episode

@@ -15,10 +15,11 @@
 
 namespace salut::tcp {
 
-// The sender's clock: microseconds, 32 bits, compared modulo 2^32.
+// The sender's clock: microseconds, 32 bits, compared modulo 2^32. Never 0, which says "none": that
+// one microsecond passes for the next.
 inline std::uint32_t now_us(const Context& c) {
-  return static_cast<std::uint32_t>(static_cast<std::uint64_t>(c.now.time_since_epoch().count()) /
-                                    1'000);
+  const auto ns = static_cast<std::uint64_t>(c.now.time_since_epoch().count());
+  return std::max(static_cast<std::uint32_t>(ns / 1'000), 1u);
 }
 
 // RFC 6298 (2.2), (2.3); alpha = 1/8, beta = 1/4.

@@ -89,6 +89,7 @@ bool send_again(Context& c, Tcb& t, Recovery& r, const Piece& piece) {
   if (!r.undo_by_time) {
     r.undo_by_time = true;
     r.undo_tsval = our_timestamp(c, t);
+    r.undo_end = piece.at + size;
   }
   r.undo_bytes += size;
   r.prr_out += size;
@@ -202,7 +203,7 @@ void note_sent(Context& c, Tcb& t, Stream& stream, Seq first, std::uint32_t byte
   if (bytes > 0) {
     if (stream.timed_at == 0) {
       stream.mark = first;
-      stream.timed_at = std::max(now, 1u);  // 0 means "none"
+      stream.timed_at = now;
     }
   }
 }

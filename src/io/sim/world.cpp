@@ -82,9 +82,20 @@ bool World::chance(double probability) {
   return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
 }
 
+Duration World::time_on_wire(std::uint64_t bytes) const {
+  if (conditions_.rate == 0) return Duration{0};
+  return Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / conditions_.rate)};
+}
+
 void World::carry(LinkEnd& from, const Frame& frame) {
   ++frames_;
   if (from.peer == nullptr || chance(conditions_.loss)) return note(from, frame, "  lost");
+  const Instant leaves = std::max(now_, from.busy_until) + time_on_wire(frame.length);
+  if (conditions_.rate != 0) {
+    const Duration waits = from.busy_until > now_ ? from.busy_until - now_ : Duration{0};
+    if (waits > time_on_wire(conditions_.queue)) return note(from, frame, "  queue full");
+    from.busy_until = leaves;
+  }
   const int copies = chance(conditions_.duplicate) ? 2 : 1;
   note(from, frame, copies == 2 ? "  twice" : "");
   for (int i = 0; i < copies; ++i) {
@@ -99,7 +110,8 @@ void World::carry(LinkEnd& from, const Frame& frame) {
     const Duration delay =
         conditions_.delay_min +
         Duration{spread > 0 ? static_cast<std::int64_t>(random_() % (spread + 1)) : 0};
-    from.peer->arriving.emplace(now_ + delay, std::move(bytes));
+    const Duration late = chance(conditions_.late) ? conditions_.late_by : Duration{0};
+    from.peer->arriving.emplace(leaves + delay + late, std::move(bytes));
   }
 }
 

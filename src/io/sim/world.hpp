@@ -33,6 +33,10 @@ struct Conditions {
   double corrupt = 0;  // one bit is flipped
   Duration delay_min = std::chrono::microseconds{50};
   Duration delay_max = std::chrono::microseconds{50};  // above delay_min: frames overtake
+  double late = 0;                                     // of frames, by `late_by` more
+  Duration late_by = Duration{0};
+  std::uint64_t rate = 0;            // bytes per second each way; 0: infinite
+  std::uint32_t queue = 0xffffffff;  // bytes that wait for the rate; beyond them frames are lost
 };
 
 using Random = std::mt19937_64;
@@ -67,6 +71,7 @@ class LinkEnd final : public Device {
   LinkEnd* peer = nullptr;
   std::string name;
   std::multimap<Instant, std::vector<std::byte>> arriving;
+  Instant busy_until;  // the last frame's end leaves then, if there is a rate
 };
 
 struct Host {
@@ -105,6 +110,7 @@ class World {
 
  private:
   friend class LinkEnd;
+  Duration time_on_wire(std::uint64_t bytes) const;
   void carry(LinkEnd& from, const Frame& frame);
   void note(const LinkEnd& from, const Frame& frame, const char* fate);
 
