@@ -63,7 +63,7 @@ Piece piece_of(const Tcb& t, Seq at, Seq end, std::uint32_t most) {
   Piece piece{.at = at, .again = true};
   piece.size = static_cast<std::uint16_t>(std::min({bytes, std::uint32_t{t.mss}, most}));
   piece.fin = t.has(Flag::fin_sent) && end > bytes_end && at + piece.size == bytes_end;
-  piece.push = at + piece.size == bytes_end;
+  piece.push = piece.size > 0 && at + piece.size == bytes_end;
   return piece;
 }
 

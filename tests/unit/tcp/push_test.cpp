@@ -55,5 +55,18 @@ TEST(Push, established_single_segment_before_a_rest_that_waits) {
   EXPECT_EQ(pushes(h), ".");
 }
 
+// A FIN alone has nothing to push, also when it comes again.
+TEST(Push, fin_wait_1_bare_fin_again) {
+  Harness h;
+  h.established();
+  h.write("x");
+  h.expect({.seq = 1, .ack = 1, .len = 1});
+  h.send({});
+  h.shutdown();
+  EXPECT_EQ(pushes(h), ".");
+  h.silence(h.config().rto_max);
+  EXPECT_EQ(pushes(h), ".");
+}
+
 }  // namespace
 }  // namespace salut::test
