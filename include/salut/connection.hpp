@@ -36,8 +36,12 @@ struct ConnectionOptions {
   // below 0, as it is by default: goes on in the background.
   std::optional<Duration> linger;
 
+  // The largest payload per segment either way, timestamps included, where the port allows more;
+  // 64..65,535. The peer is told in our SYN: later it binds only what we send.
+  std::optional<std::uint16_t> mss;
+
   bool any() const {
-    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger;
+    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss;
   }
 };
 
@@ -46,6 +50,7 @@ struct ConnectionInfo {
   Endpoint local;
   Endpoint remote;
   std::uint32_t mss = 0;           // bytes of payload per segment that we send
+  std::uint32_t recv_mss = 0;      // the MSS that our SYN told the peer
   std::uint32_t send_queued = 0;   // bytes written and not yet acknowledged
   std::uint32_t recv_queued = 0;   // bytes that read() would return now
   std::uint32_t snd_wnd = 0;       // bytes that the peer last offered

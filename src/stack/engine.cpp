@@ -345,6 +345,9 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.local = {tcp::local_address(t.key, whole).ip(), net16(t.key.local_port)};
   info.remote = {tcp::remote_address(t.key, whole).ip(), net16(t.key.remote_port)};
   info.mss = t.mss;
+  const auto port = c_.links.neighbours().port(t.neighbour);
+  info.recv_mss =
+      tcp::offered_mss(c_, t, static_cast<std::uint16_t>(c_.links.interface(port).mtu - 40));
   info.send_queued = data ? t.send.bytes : 0;
   info.recv_queued = data ? t.recv.bytes : 0;
   info.snd_wnd = t.snd_wnd;
@@ -354,6 +357,12 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.srtt_us = data ? c_.stream(t).srtt : 0;
   info.retransmits = t.retries;
   return info;
+}
+
+Errc Engine::set_options(std::uint16_t listener, const ConnectionOptions& options) {
+  if (!c_.listeners.valid(listener) || !tcp::valid_options(options)) return Errc::invalid_argument;
+  c_.listener_options[listener] = options;
+  return Errc::ok;
 }
 
 Errc Engine::set_options(Connection connection, const ConnectionOptions& options) {

@@ -47,6 +47,8 @@ class Engine final : private UnresolvedListener {
   Errc abort(Connection connection);
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
+  // Of connections whose SYN has not come yet.
+  Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
   // In any state but CLOSED, LISTEN and TIME_WAIT.

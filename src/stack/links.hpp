@@ -93,6 +93,7 @@ class Links final : private Neighbours::Sink {
   flow::Address source_for(std::uint16_t port, const flow::Address& target) const;
 
   Neighbours& neighbours() { return neighbours_; }
+  const Neighbours& neighbours() const { return neighbours_; }
 
   // A frame to fill; false when none is left (counted).
   bool acquire(Frame& frame) {

@@ -53,10 +53,11 @@ Drop find_way(Context& c, const wire::Segment& s, const Frame& frame, Way& way) 
 }
 
 // A SYN,ACK that keeps nothing.
-void send_cookie(Context& c, const wire::Segment& s, const Frame& frame) {
+void send_cookie(Context& c, std::uint16_t listener, const wire::Segment& s, const Frame& frame) {
   const auto route = route_back(c, s, frame);
   if (!route) return c.count_drop(Drop::no_route);
-  const std::uint16_t ours = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  const std::uint16_t most = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  const std::uint16_t ours = std::min(c.listener_options[listener].mss.value_or(most), most);
   CookieContent content;
   content.timestamps = c.config.timestamps && (s.options & wire::option_has_timestamps) != 0;
   if (content.timestamps) {
@@ -148,7 +149,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   if (half_open_full(c, c.listeners[listener])) {
     // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.
     if (!c.config.syn_cookies || beyond != nullptr) return refuse(Drop::syn_backlog_full);
-    send_cookie(c, s, frame);
+    send_cookie(c, listener, s, frame);
     return false;
   }
   Way way;

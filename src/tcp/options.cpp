@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "tcp/congestion/congestion.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/reassembly.hpp"
 
@@ -34,6 +35,10 @@ void agree_options(Context& c, Tcb& t, const wire::Segment& syn) {
     t.ts_recent = syn.tsval;
     t.ts_recent_at = c.epoch;
     t.last_ack_sent = Seq{syn.seq} + 1;
+  }
+  // A Stream that was there before counted its first cwnd in segments of ours.
+  if (t.has(Flag::data_ready)) {
+    c.stream(t).cwnd = initial_cwnd(c.config.initial_window, t.mss);
   }
 }
 

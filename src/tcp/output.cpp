@@ -123,8 +123,8 @@ void output_syn(Context& c, std::uint32_t index) {
   if (!c.links.acquire(frame)) return;  // the timer tries again
   const auto port = c.links.neighbours().port(t.neighbour);
   wire::OptionBytes options;
-  const std::size_t size =
-      syn_options(c, t, port_mss(c.links.interface(port).mtu, t.has(Flag::ip6)), options);
+  const std::size_t size = syn_options(
+      c, t, offered_mss(c, t, port_mss(c.links.interface(port).mtu, t.has(Flag::ip6))), options);
   const bool answer = t.state != State::syn_sent;
   auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1

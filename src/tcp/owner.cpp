@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/lifecycle.hpp"
+#include "tcp/options.hpp"
 #include "tcp/output.hpp"
 
 namespace salut::tcp {
@@ -12,6 +13,7 @@ constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr Duration longest = std::chrono::hours{24 * 365 / 2};
 constexpr Duration grain{std::int64_t{1} << timer::tick_shift};  // heard_at is rounded down
 constexpr std::uint32_t buffer_min = 2'048;
+constexpr std::uint16_t mss_min = 64;
 constexpr std::uint32_t buffer_max = 1u << 30;
 
 std::uint32_t to_ms(Duration duration) {
@@ -43,6 +45,7 @@ bool valid_options(const ConnectionOptions& options) {
   const auto duration = [](const std::optional<Duration>& wish) {
     return !wish || (wish->count() >= 0 && *wish <= longest);
   };
+  if (options.mss && *options.mss < mss_min) return false;
   return in_range(options.send_buffer) && in_range(options.recv_buffer) &&
          duration(options.keep_alive) && duration(options.user_timeout) &&
          (!options.linger || *options.linger <= longest);
@@ -50,8 +53,14 @@ bool valid_options(const ConnectionOptions& options) {
 
 void set_options(Context& c, std::uint32_t index, const ConnectionOptions& options) {
   Tcb& t = c.tcbs[index];
+  if (options.mss) {  // before the Stream, whose first cwnd is counted in it
+    const bool stamps = t.has(Flag::timestamps) && t.state != State::syn_sent;
+    const unsigned header = stamps ? timestamps_size : 0;
+    t.mss = std::min(t.mss, static_cast<std::uint16_t>(*options.mss - header));
+  }
   prepare_data(c, t);
   Stream& stream = c.stream(t);
+  if (options.mss) stream.own_mss = *options.mss;
   if (options.no_delay) *options.no_delay ? stream.set(no_delay) : stream.clear(no_delay);
   if (options.send_buffer) stream.send_buffer = *options.send_buffer;
   if (options.recv_buffer) stream.recv_buffer = *options.recv_buffer;

@@ -35,5 +35,10 @@ inline std::uint32_t recv_buffer(const Context& c, const Tcb& tcb) {
   const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).recv_buffer : 0;
   return own != 0 ? own : c.config.recv_buffer;
 }
+// Of `most`, what the port allows: the MSS that our SYN offers.
+inline std::uint16_t offered_mss(const Context& c, const Tcb& tcb, std::uint16_t most) {
+  const std::uint16_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).own_mss : std::uint16_t{0};
+  return own != 0 ? std::min(own, most) : most;
+}
 
 }  // namespace salut::tcp

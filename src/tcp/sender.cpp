@@ -63,7 +63,7 @@ Piece piece_of(const Tcb& t, Seq at, Seq end, std::uint32_t most) {
   Piece piece{.at = at, .again = true};
   piece.size = static_cast<std::uint16_t>(std::min({bytes, std::uint32_t{t.mss}, most}));
   piece.fin = t.has(Flag::fin_sent) && end > bytes_end && at + piece.size == bytes_end;
-  piece.push = at + piece.size == bytes_end;
+  piece.push = piece.size > 0 && at + piece.size == bytes_end;
   return piece;
 }
 
@@ -170,6 +170,15 @@ bool may_send_small(const Tcb& t, const Stream& stream, std::uint32_t n, std::ui
   return fin || stream.has(no_delay) || stream.small_end <= t.snd_una;
 }
 
+// Will another segment leave behind the one in hand, with so much left to send?
+bool may_follow(const Tcb& t, const Stream& stream, std::uint32_t left, std::uint32_t window,
+                std::uint32_t room) {
+  const std::uint32_t n = std::min({left, std::uint32_t{t.mss}, window});
+  if (n == 0 || n > room) return false;
+  const bool fin = t.has(Flag::fin_wanted) && n == left;
+  return n == t.mss || may_send_small(t, stream, n, left, fin);
+}
+
 // Accounts for the new bytes, FIN included, that left in this turn from `first` on.
 void note_sent(Context& c, Tcb& t, Stream& stream, Seq first, std::uint32_t bytes) {
   const std::uint32_t now = now_us(c);
@@ -233,7 +242,12 @@ bool send_new(Context& c, std::uint32_t index, unsigned& budget) {
       fin = false;
       break;
     }
-    const Piece piece{t.snd_nxt, static_cast<std::uint16_t>(n), fin, n == left && n > 0, false};
+    // RFC 9293 §3.9.1.2 asks for PSH on the last byte there is. The last of several segments has it
+    // too: who joins them on receipt passes them on at once.
+    const bool several = t.snd_nxt != first;
+    const bool last = budget == 1 || !may_follow(t, stream, left - n, window - n, room - n);
+    const bool push = n > 0 && (n == left || (several && last));
+    const Piece piece{t.snd_nxt, static_cast<std::uint16_t>(n), fin, push, false};
     if (!emit_piece(c, t, piece, &stream.cursor)) {
       fin = false;
       break;

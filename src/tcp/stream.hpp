@@ -74,6 +74,7 @@ struct alignas(64) Stream {
   std::uint32_t heard_at = 0;  // tick of the peer's last acceptable segment
   std::uint8_t keep_probes = 0;
   bool keep_alive_own = false;  // keep_alive_ms was set, not taken from the configuration
+  std::uint16_t own_mss = 0;    // 0: what the port allows
 
   bool has(unsigned b) const { return (bits & b) != 0; }
   void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }

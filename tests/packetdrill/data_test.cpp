@@ -1,5 +1,7 @@
 // Bytes both ways, and the calls that move them.
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 
 #include "driver.hpp"
@@ -55,6 +57,7 @@ TEST(Data, write_sleeps_until_all_is_taken) {
   Driver d;
   const int fd = d.established();
   EXPECT_EQ(d.set(fd, SOL_SOCKET, SO_SNDBUF, 6000), 0);  // of which 8,000 are payload
+  EXPECT_EQ(d.set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
   Blocking write(d, [&] { return d.write(fd, std::string(10'000, 'x')); });
   for (std::uint32_t seq = 1; seq < 7301; seq += 1460) {
     d.expect({.seq = seq, .ack = 1, .length = 1460});
@@ -89,6 +92,7 @@ TEST(Data, write_nonblocking_takes_what_fits) {
 TEST(Data, vectors_and_messages) {
   Driver d;
   const int fd = d.established();
+  EXPECT_EQ(d.set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);
   char a[] = "ab", b[] = "cde";
   const iovec out[2] = {{a, 2}, {b, 3}};
   EXPECT_EQ(d.calls().writev(d.calls().userdata, fd, out, 2), 5);
@@ -102,6 +106,24 @@ TEST(Data, vectors_and_messages) {
   d.expect({.seq = 11, .ack = 6});
   EXPECT_EQ(d.calls().recvmsg(d.calls().userdata, fd, &message, 0), 5);
   EXPECT_EQ(std::string(a, 2) + std::string(b, 3), "12345");
+}
+
+TEST(Data, small_writes_wait_for_the_ack_unless_nodelay) {
+  Driver d;
+  const int fd = d.established();
+  d.write(fd, "a");
+  d.expect({.seq = 1, .ack = 1, .length = 1});
+  d.write(fd, "b");
+  d.write(fd, "c");
+  d.expect_nothing();
+  d.inject({});
+  d.expect({.seq = 2, .ack = 1, .length = 2});
+  d.write(fd, "d");
+  d.expect_nothing();
+  EXPECT_EQ(d.set(fd, IPPROTO_TCP, TCP_NODELAY, 1), 0);  // lets go what waited
+  d.expect({.seq = 4, .ack = 1, .length = 1});
+  d.write(fd, "e");
+  d.expect({.seq = 5, .ack = 1, .length = 1});
 }
 
 TEST(Data, peek_takes_nothing) {

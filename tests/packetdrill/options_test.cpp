@@ -61,6 +61,49 @@ TEST(Options, maxseg_is_the_peers_once_connected) {
   EXPECT_EQ(d.get(d.accept(d.listener), IPPROTO_TCP, TCP_MAXSEG), 1100);
 }
 
+TEST(Options, maxseg_set_is_offered_and_kept) {
+  Driver d;
+  d.listener = d.listen();
+  EXPECT_EQ(d.set(d.listener, IPPROTO_TCP, TCP_MAXSEG, 1100), 0);  // a listener already
+  d.inject({.flags = "S", .mss = 1300});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1, .mss = 1100});
+  d.inject({});
+  const int fd = d.accept(d.listener);
+  EXPECT_EQ(d.get(fd, IPPROTO_TCP, TCP_MAXSEG), 1100);
+  d.write(fd, std::string(1200, 'x'));
+  d.expect({.seq = 1, .ack = 1, .length = 1100});
+  d.inject({});
+  d.expect({.seq = 1101, .ack = 1, .length = 100});
+}
+
+TEST(Options, user_timeout_ends_what_is_not_acknowledged) {
+  Driver d;
+  const int fd = d.established();
+  EXPECT_EQ(d.set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 3000), 0);
+  d.write(fd, "x");
+  d.sleep(2900ms);
+  EXPECT_EQ(d.poll(fd, POLLIN), 0);
+  d.sleep(1s);
+  EXPECT_EQ(d.read(fd), std::to_string(-ETIMEDOUT));
+  d.drain();
+}
+
+TEST(Options, keepalive_ends_a_silent_peer) {
+  Driver d;
+  const int fd = d.established();
+  EXPECT_EQ(d.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
+  EXPECT_EQ(d.set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 10), 0);
+  const Microseconds before = d.now();
+  d.sleep(11s);
+  d.expect_at(before + 10s, {.seq = 0, .ack = 1});  // a byte before what is unacknowledged
+  d.inject({});
+  d.sleep(9s);
+  d.expect_nothing();
+  d.sleep(1h);
+  EXPECT_EQ(d.read(fd), std::to_string(-ETIMEDOUT));
+  d.drain();
+}
+
 TEST(Options, tcp_info_follows_the_states) {
   Driver d;
   const auto state = [&](int fd) {

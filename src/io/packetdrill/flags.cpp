@@ -66,6 +66,15 @@ const Key keys[] = {
     {"timestamps", [](Flags& f, auto k, auto v) { f.stack.timestamps = on_off(k, v); }},
     {"sack", [](Flags& f, auto k, auto v) { f.stack.sack = on_off(k, v); }},
     {"ecn", [](Flags& f, auto k, auto v) { f.stack.ecn = on_off(k, v); }},
+    {"initial_window",
+     [](Flags& f, auto k, auto v) {
+       f.stack.initial_window = static_cast<std::uint32_t>(number(k, v, 100));
+     }},
+    {"congestion",
+     [](Flags& f, auto k, auto v) {
+       if (v != "cubic" && v != "newreno") refuse(k, v, "cubic or newreno");
+       f.stack.congestion = v == "cubic" ? Congestion::cubic : Congestion::newreno;
+     }},
     {"send_buffer", [](Flags& f, auto k, auto v) { f.stack.send_buffer = bytes(k, v); }},
     {"recv_buffer", [](Flags& f, auto k, auto v) { f.stack.recv_buffer = bytes(k, v); }},
 };

@@ -229,8 +229,31 @@ std::size_t send_room(const Options& options, const StackConfig& config) {
   return std::size_t(buffer_size(options, SO_SNDBUF, 0)) / 3 * 2;
 }
 
-void apply(const Options& /*options*/, stack::Engine& /*engine*/, Connection /*connection*/) {
-  // Nothing yet is the connection's own.
+ConnectionOptions to_engine(const Options& options) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  const auto of_socket = [&](int name) { return options.get(SOL_SOCKET, name); };
+  const auto of_tcp = [&](int name, int otherwise = 0) {
+    return options.get(IPPROTO_TCP, name, otherwise);
+  };
+  constexpr std::size_t buffer_least = 2048;
+  ConnectionOptions to;
+  to.no_delay = of_tcp(TCP_NODELAY) != 0;
+  if (of_socket(SO_SNDBUF) != 0) {
+    to.send_buffer = static_cast<std::uint32_t>(std::max(send_room(options, {}), buffer_least));
+  }
+  if (of_socket(SO_RCVBUF) != 0) {
+    const auto payload = static_cast<std::size_t>(buffer_size(options, SO_RCVBUF, 0)) / 2;
+    to.recv_buffer = static_cast<std::uint32_t>(std::max(payload, buffer_least));
+  }
+  const bool keep_alive = of_socket(SO_KEEPALIVE) != 0;
+  to.keep_alive = seconds{keep_alive ? of_tcp(TCP_KEEPIDLE, 7200) : 0};
+  to.user_timeout = milliseconds{of_tcp(TCP_USER_TIMEOUT)};
+  // Only the reset: how long close() waits is the socket's business, and then Linux lets it go on.
+  const bool reset = options.linger.l_onoff != 0 && options.linger.l_linger == 0;
+  to.linger = seconds{reset ? 0 : -1};
+  if (const int mss = of_tcp(TCP_MAXSEG); mss != 0) to.mss = static_cast<std::uint16_t>(mss);
+  return to;
 }
 
 tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info) {
@@ -245,6 +268,7 @@ tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info) {
   to.tcpi_rto = from.rto_ms * 1000;
   to.tcpi_rtt = from.srtt_us;
   to.tcpi_snd_mss = from.mss;
+  to.tcpi_advmss = from.recv_mss;
   to.tcpi_snd_cwnd = from.cwnd / mss;
   to.tcpi_snd_wnd = from.snd_wnd;
   to.tcpi_rcv_space = from.rcv_wnd;

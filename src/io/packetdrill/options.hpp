@@ -1,7 +1,7 @@
 // Socket options: the one place where Linux's names meet the engine's.
 //
 // A socket keeps what was set, because options are set before there is a connection and are
-// inherited from the listener; apply() hands to the engine what the engine has. Options that only
+// inherited from the listener; to_engine() says what of it the engine has. Options that only
 // concern the kernel's own bookkeeping (SO_REUSEADDR, IP_TOS, …) are kept and given back.
 //
 // SO_SNDBUF and SO_RCVBUF as in Linux: the value set is doubled and read back so. The kernel counts
@@ -45,8 +45,8 @@ Result get_option(const Options& options, const StackConfig& config,
                   const std::optional<ConnectionInfo>& info, int level, int name, void* value,
                   socklen_t* length);
 
-// What a connection takes over at once, new or changed.
-void apply(const Options& options, stack::Engine& engine, Connection connection);
+// What of it the engine has: of a connection, or of a listener for its children.
+ConnectionOptions to_engine(const Options& options);
 // How much payload write() takes before it blocks.
 std::size_t send_room(const Options& options, const StackConfig& config);
 

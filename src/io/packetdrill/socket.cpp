@@ -61,7 +61,6 @@ void Socket::attach(Connection connection, const Options& options) {
   phase_ = Phase::connected;
   connect_told_ = true;
   if (const auto known = info()) local_ = known->local, remote_ = known->remote;
-  apply(options_, machine_.engine(), connection_);
 }
 
 void Socket::on_event(const Event& event) {
@@ -140,7 +139,7 @@ Result Socket::listen(int backlog) {
   if (phase_ != Phase::fresh) return -EINVAL;
   if (local_.port == 0) return -EOPNOTSUPP;  // Linux would choose a port; no script asks for that
   const auto most = static_cast<std::uint32_t>(std::clamp(backlog, 0, 4096)) + 1;
-  const auto listener = machine_.engine().listen(local_, most);
+  const auto listener = machine_.engine().listen(local_, most, to_engine(options_));
   if (!listener) {
     return listener.error() == Errc::no_route ? -EADDRNOTAVAIL : -errno_of(listener.error());
   }
@@ -157,7 +156,8 @@ Result Socket::connect(Endpoint remote) {
   }
   Endpoint local = local_;
   if (local.address.is_any()) local.address = machine_.flags().local;
-  const auto made = machine_.engine().connect(remote, local, 0, machine_.now());
+  const auto made =
+      machine_.engine().connect(remote, local, 0, machine_.now(), to_engine(options_));
   if (!made) {
     if (made.error() == Errc::no_port && local.port != 0) return -EADDRINUSE;
     return -errno_of(made.error());
@@ -165,7 +165,6 @@ Result Socket::connect(Endpoint remote) {
   connection_ = *made;
   remote_ = remote;
   phase_ = Phase::connecting;
-  apply(options_, machine_.engine(), connection_);
   return -EINPROGRESS;
 }
 
@@ -209,8 +208,7 @@ void Socket::close() {
     return;
   }
   if (phase_ != Phase::connecting && phase_ != Phase::connected) return;
-  const bool reset = options_.linger.l_onoff != 0 && options_.linger.l_linger == 0;
-  if (reset || !peeked_.empty()) {
+  if (!peeked_.empty()) {  // taken from the engine, unread
     machine_.engine().abort(connection_);
   } else {
     machine_.engine().close(connection_);
@@ -220,7 +218,10 @@ void Socket::close() {
 Result Socket::set_option(int level, int name, Bytes value) {
   const Result result = packetdrill::set_option(options_, level, name, value);
   if (result == 0 && (phase_ == Phase::connecting || phase_ == Phase::connected)) {
-    apply(options_, machine_.engine(), connection_);
+    machine_.engine().set_options(connection_, to_engine(options_));
+  }
+  if (result == 0 && phase_ == Phase::listening) {
+    machine_.engine().set_options(listener_, to_engine(options_));
   }
   return result;
 }
