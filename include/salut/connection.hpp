@@ -10,14 +10,36 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tl/expected.hpp>
 
 #include "salut/address.hpp"
 #include "salut/error.hpp"
 #include "salut/state.hpp"
+#include "salut/time.hpp"
 
 namespace salut {
+
+// What one connection does differently from its stack's configuration; what is not set stays.
+struct ConnectionOptions {
+  std::optional<bool> no_delay;  // true: small segments do not wait (RFC 9293 section 3.7.4)
+  std::optional<std::uint32_t> send_buffer;  // bytes, 2,048..1,073,741,824
+  // The same. What was offered before is not taken back, and the window scale is the stack's.
+  std::optional<std::uint32_t> recv_buffer;
+  // Silence before the peer is probed; 0: never (RFC 9293 section 3.8.4).
+  std::optional<Duration> keep_alive;
+  // How long data may stay unacknowledged before the connection ends with timed_out (RFC 5482);
+  // 0: the stack's retry_timeout.
+  std::optional<Duration> user_timeout;
+  // close() waits so long for everything to be acknowledged, then resets; 0: resets at once;
+  // below 0, as it is by default: goes on in the background.
+  std::optional<Duration> linger;
+
+  bool any() const {
+    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger;
+  }
+};
 
 struct ConnectionInfo {
   State state = State::closed;
@@ -61,6 +83,8 @@ class Connection {
   Errc abort() const;
 
   tl::expected<ConnectionInfo, Errc> info() const;
+  // Errc::invalid_argument for a value out of its range; nothing is changed then.
+  Errc set_options(const ConnectionOptions& options) const;
   Errc set_user(std::uint64_t user) const;
 
   constexpr std::uint32_t slot() const { return slot_; }

@@ -74,7 +74,12 @@ struct Counters {
   std::uint64_t segments_out = 0;
   std::uint64_t slow_segments = 0;  // left the straight road for input_slow
   std::uint64_t reordered = 0;      // segments that came before what precedes them, and were kept
-  std::uint64_t retransmits = 0;
+  std::uint64_t retransmits = 0;       // segments sent again, for whatever reason
+  std::uint64_t timeouts = 0;          // RTOs with data in flight
+  std::uint64_t fast_retransmits = 0;  // recoveries without one (RFC 5681, 8985)
+  std::uint64_t tail_probes = 0;       // RFC 8985 section 7
+  std::uint64_t spurious_recoveries = 0;  // undone: nothing had been lost
+  std::uint64_t keep_alives = 0;          // probes of silent peers
   std::uint64_t resets_sent = 0;
   std::uint64_t resets_received = 0;
   std::uint64_t active_opens = 0;

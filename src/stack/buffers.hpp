@@ -90,6 +90,17 @@ class Buffers {
     return copied;
   }
 
+  // Moves a cursor that does not stand "at the head" `count` bytes on, within the chain.
+  void skip(Cursor& cursor, std::uint32_t count) const {
+    if (cursor.block == no_block) return;
+    std::uint32_t offset = cursor.offset + count;
+    while (offset > block_bytes) {
+      cursor.block = blocks_[cursor.block].next;
+      offset -= block_bytes;
+    }
+    cursor.offset = static_cast<std::uint16_t>(offset);
+  }
+
   // Drops the first `count` bytes; a cursor that stood in a block which goes is set back to
   // "at the head".
   void consume(Chain& chain, std::uint32_t count, Cursor* cursor = nullptr) {

@@ -7,6 +7,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "timer/timeouts.hpp"
 #include "wire/parse.hpp"
@@ -96,9 +97,11 @@ std::optional<Instant> Engine::next_timer() const {
   return std::max(c_.now, Instant{Duration{(base + ahead) << timer::tick_shift}});
 }
 
-tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog) {
+tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog,
+                                                 const ConnectionOptions& options) {
   if (!local.address.is_v4()) return tl::unexpected(Errc::unsupported);
-  if (local.port == 0 || backlog == 0) return tl::unexpected(Errc::invalid_argument);
+  if (local.port == 0 || backlog == 0 || !tcp::valid_options(options))
+    return tl::unexpected(Errc::invalid_argument);
   const std::uint32_t address = net32(local.address.v4());
   const std::uint16_t port = net16(local.port);
   if (address != 0 && !c_.links.is_local(address)) return tl::unexpected(Errc::no_route);
@@ -107,6 +110,7 @@ tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t b
   }
   const std::uint16_t index = c_.listeners.add(address, port, backlog);
   if (index == flow::Listeners::none) return tl::unexpected(Errc::overload);
+  c_.listener_options[index] = options;
   ++c_.counters.states[static_cast<std::size_t>(State::listen)];
   ++c_.counters.states_entered[static_cast<std::size_t>(State::listen)];
   note_peaks();
@@ -129,8 +133,17 @@ Errc Engine::unlisten(std::uint16_t listener) {
   return Errc::ok;
 }
 
+tl::expected<Endpoint, Errc> Engine::take_listener(std::uint16_t listener) {
+  if (!c_.listeners.valid(listener)) return tl::unexpected(Errc::invalid_argument);
+  const flow::ListenerSlot& slot = c_.listeners[listener];
+  const Endpoint local{IpAddress::v4(net32(slot.address)), net16(slot.port)};
+  unlisten(listener);
+  return local;
+}
+
 tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, std::uint64_t user,
-                                               Instant now) {
+                                               Instant now, const ConnectionOptions& options) {
+  if (!tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
   if (!remote.address.is_v4() || !local.address.is_v4()) return tl::unexpected(Errc::unsupported);
   if (remote.port == 0 || remote.address.is_any()) return tl::unexpected(Errc::invalid_argument);
   c_.set_now(std::max(c_.now, now));
@@ -163,8 +176,14 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
   Tcb& t = c_.tcbs[index];
   t.user = user;
   tcp::offer_options(c_, t);
+  if (options.any()) tcp::set_options(c_, index, options);
   t.set(Flag::emit_syn);
-  c_.queue_output(index);
+  const Instant quiet_until = c_.started + c_.config.msl;
+  if (c_.config.quiet_time && c_.now < quiet_until) {
+    tcp::set_timer(c_, index, quiet_until - c_.now);  // the SYN leaves then
+  } else {
+    c_.queue_output(index);
+  }
   ++c_.counters.active_opens;
   return c_.handle(index);
 }
@@ -192,10 +211,10 @@ tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<st
   c_.buffers.consume(t.recv, static_cast<std::uint32_t>(n));
   const bool over = t.state == State::closed || t.state == State::time_wait;
   // Tell the peer of the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
-  const std::uint32_t room = c_.config.recv_buffer - t.recv.bytes;
+  const std::uint32_t buffer = tcp::recv_buffer(c_, t);
+  const std::uint32_t room = buffer - std::min(buffer, t.recv.bytes);
   const std::uint32_t gain = room - std::min(room, t.rcv_wnd());
-  const bool worthwhile = t.rcv_wnd() < c_.config.recv_buffer / 2 &&
-                          gain >= std::min(c_.config.recv_buffer / 2, 2u * t.mss);
+  const bool worthwhile = t.rcv_wnd() < buffer / 2 && gain >= std::min(buffer / 2, 2u * t.mss);
   if (worthwhile && !t.has(Flag::fin_received)) t.set(Flag::window_update);
   if ((over && t.recv.bytes == 0) || t.has(Flag::window_update)) c_.queue_output(index);
   return n;
@@ -208,7 +227,7 @@ tl::expected<std::size_t, Errc> Engine::write(Connection connection,
   Tcb& t = c_.tcbs[index];
   if (t.has(Flag::fin_wanted)) return tl::unexpected(Errc::not_writable);
   tcp::prepare_data(c_, t);
-  const std::size_t n = c_.buffers.append(t.send, from, c_.config.send_buffer);
+  const std::size_t n = c_.buffers.append(t.send, from, tcp::send_buffer(c_, t));
   if (n < from.size()) t.set(Flag::write_blocked);
   if (n > 0) c_.queue_output(index);
   return n;
@@ -246,8 +265,9 @@ Errc Engine::close(Connection connection) {
     c_.queue_output(index);
     return Errc::ok;
   }
-  if (unread) {
-    // RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
+  const bool hard = t.has(Flag::data_ready) && c_.stream(t).linger_ms == 0;
+  if (unread || hard) {
+    // Asked for, or RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
     const tcp::Cell& cell = tcp::step(t.state, tcp::Event::abort);
     tcp::set_state(c_, t, cell.to);
     end(index, Reason::aborted, (cell.acts & tcp::Act::send_rst) != 0);
@@ -255,6 +275,7 @@ Errc Engine::close(Connection connection) {
   }
   const Errc result = close_sending(index);
   if (t.state == State::fin_wait_2) tcp::set_timer(c_, index, c_.config.fin_wait_2);
+  if (result == Errc::ok) tcp::start_linger(c_, index);
   return result;
 }
 
@@ -292,11 +313,18 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.snd_wnd = t.snd_wnd;
   info.rcv_wnd = t.rcv_wnd();
   info.cwnd = data ? c_.stream(t).cwnd : 0;
-  const Duration rto = tcp::rto_after(c_.config, tcp::rto_base(c_, t), t.retries);
-  info.rto_ms = static_cast<std::uint32_t>(rto.count() / 1'000'000);
+  info.rto_ms = static_cast<std::uint32_t>(tcp::rto(c_, t).count() / 1'000'000);
   info.srtt_us = data ? c_.stream(t).srtt : 0;
   info.retransmits = t.retries;
   return info;
+}
+
+Errc Engine::set_options(Connection connection, const ConnectionOptions& options) {
+  const std::uint32_t index = find(connection);
+  if (index == TcbPool::none) return Errc::not_connected;
+  if (!tcp::valid_options(options)) return Errc::invalid_argument;
+  tcp::set_options(c_, index, options);
+  return Errc::ok;
 }
 
 Errc Engine::set_user(Connection connection, std::uint64_t user) {

@@ -32,10 +32,13 @@ class Engine final : private UnresolvedListener {
   // No earlier than this will anything happen of itself; nothing is due if empty. For virtual time.
   std::optional<Instant> next_timer() const;
 
-  tl::expected<std::uint16_t, Errc> listen(Endpoint local, std::uint32_t backlog);
+  tl::expected<std::uint16_t, Errc> listen(Endpoint local, std::uint32_t backlog,
+                                           const ConnectionOptions& options = {});
   Errc unlisten(std::uint16_t listener);
   tl::expected<Connection, Errc> connect(Endpoint remote, Endpoint local, std::uint64_t user,
-                                         Instant now);
+                                         Instant now, const ConnectionOptions& options = {});
+  // Active OPEN on a listener: it ends, and connect() goes on from its endpoint.
+  tl::expected<Endpoint, Errc> take_listener(std::uint16_t listener);
 
   tl::expected<std::size_t, Errc> read(Connection connection, std::span<std::byte> to);
   tl::expected<std::size_t, Errc> write(Connection connection, std::span<const std::byte> from);
@@ -43,6 +46,7 @@ class Engine final : private UnresolvedListener {
   Errc close(Connection connection);
   Errc abort(Connection connection);
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
+  Errc set_options(Connection connection, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
   // In any state but CLOSED, LISTEN and TIME_WAIT.

@@ -20,6 +20,7 @@
 #include "stack/tcb_pool.hpp"
 #include "tcp/challenge.hpp"
 #include "tcp/isn.hpp"
+#include "tcp/recovery.hpp"
 #include "tcp/stream.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
@@ -82,6 +83,7 @@ struct Context {
   StackConfig config;
   std::uint8_t stack_id;
   Instant now;
+  Instant started;
   timer::Tick tick;
   std::uint32_t now_ms = 0;  // the clock of our timestamps
   std::uint8_t rcv_scale;    // what we offer (RFC 7323)
@@ -90,12 +92,15 @@ struct Context {
   stack::Links links;
   stack::TcbPool tcbs;
   stack::Pool<Stream> streams;
+  stack::Pool<Recovery> recoveries;
+  Ranges ranges;
   stack::Pool<Island> islands;
   stack::Buffers buffers;
   flow::Hasher hash;
   flow::Table flows;
   flow::TimeWait time_wait;
   flow::Listeners listeners;
+  FixedArray<ConnectionOptions> listener_options;  // of their children
   flow::SourcePorts ports;
   timer::Wheel wheel;
   IsnGenerator isn;

@@ -6,6 +6,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
 #include "wire/icmp.hpp"
@@ -164,7 +165,9 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   const std::uint32_t wnd = std::uint32_t{s.wnd}
                             << ((s.flags & wire::syn) != 0 ? 0 : t.snd_scale());
   unsigned bits = 0;
+  if (t.has(Flag::data_ready)) c.stream(t).heard_at = c.tick.value;
   std::uint32_t acked = ack - t.snd_una;
+  const bool duplicate = acked == 0 && wnd == t.snd_wnd && s.len() == 0;  // RFC 5681 §2
   const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;
   if (update_wnd) {
     t.snd_wnd = wnd;
@@ -174,8 +177,13 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
     }
   }
   if (acked == 0) {
-    if (t.snd_wnd == 0) t.retries = answered_retries(c.config, rto_base(c, t), t.retries);
-    if (opened && t.has(Flag::data_ready) && t.snd_una != t.snd_nxt) resend(c, index);
+    if (t.snd_wnd == 0) answered(c, t);
+    if (!t.has(Flag::data_ready) || t.snd_una == t.snd_nxt) return 0;
+    if (opened) {
+      resend(c, index);
+    } else {
+      on_ack(c, index, s, frame, {.duplicate = duplicate && t.snd_wnd != 0});
+    }
     return 0;
   }
   t.snd_una = ack;
@@ -185,19 +193,19 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
     if (t.has(Flag::passive)) half_open_ends(c, t);
     bits |= road_ack_of_syn;
     --acked;
+    if (t.has(Flag::timestamps)) on_ack_of_syn(c, t, s);
+    if (t.has(Flag::data_ready)) c.stream(t).backoff = 0;
   }
   t.retries = 0;
-  const bool all = ack == t.snd_nxt;
-  if (all && t.has(Flag::fin_sent)) {
+  const std::uint32_t sequence = acked;
+  if (ack == t.snd_nxt && t.has(Flag::fin_sent)) {
     bits |= road_ack_of_fin;
     --acked;
   }
-  if (t.has(Flag::data_ready)) on_ack(c, index, s, frame, acked);
-  if (all) {
-    clear_timer(t);
-  } else {
-    set_timer(c, index, rto_base(c, t));
+  if (t.has(Flag::data_ready) && sequence > 0) {
+    on_ack(c, index, s, frame, {.data = acked, .sequence = sequence});
   }
+  restart_timer(c, index);
   return bits;
 }
 
@@ -206,7 +214,7 @@ std::uint32_t accept_payload(Context& c, Tcb& t, const std::byte* payload, std::
   Stream& stream = c.stream(t);
   stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(size));
   const auto taken =
-      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, c.config.recv_buffer));
+      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, recv_buffer(c, t)));
   if (taken < size) c.count_drop(Drop::tcp_recv_full);
   t.rcv_nxt += taken;
   return taken;

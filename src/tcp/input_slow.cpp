@@ -5,6 +5,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/reassembly.hpp"
 
 namespace salut::tcp {
@@ -46,7 +47,7 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
     return;
   }
   t.rcv_nxt = Seq{s.seq} + 1;
-  t.rcv_adv = t.rcv_nxt + c.config.recv_buffer;
+  t.rcv_adv = t.rcv_nxt + recv_buffer(c, t);
   t.snd_wnd = s.wnd;
   agree_options(c, t, s);
   if (ack) {

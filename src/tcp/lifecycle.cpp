@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "tcp/loss.hpp"
 #include "tcp/options.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/rtt.hpp"
 
 namespace salut::tcp {
 
@@ -27,17 +30,21 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
     : config(stack_config),
       stack_id(id),
       now(start),
+      started(start),
       tick(timer::tick_of(start)),
       rcv_scale(scale_for(config.recv_buffer)),
       links(std::move(interfaces), pool, memory, counters),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
+      recoveries(memory, config.connections, Use::buffers),
+      ranges(memory, config.connections, config.buffer_blocks),
       islands(memory, config.buffer_blocks, Use::buffers),
       buffers(memory, config.buffer_blocks),
       hash(seed),
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
       time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),
       listeners(memory),
+      listener_options(memory, flow::Listeners::capacity, Use::tcb),
       ports(seed ^ 0x5bd1e9955bd1e995),
       wheel(memory, config.connections, tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
@@ -98,9 +105,15 @@ void prepare_data(Context& c, Tcb& tcb) {
   tcb.snd_wl2 = tcb.snd_una;
   tcb.stream = c.streams.acquire();  // as many as TCBs: there is one
   Stream& stream = c.stream(tcb);
-  const std::uint32_t mss = tcb.mss;
-  stream.cwnd = std::min(10 * mss, std::max(2 * mss, 14'600u));  // RFC 6928
+  stream.cwnd = initial_cwnd(c.config.initial_window, tcb.mss);
   stream.ssthresh = 0xffffffff;
+  stream.small_end = tcb.snd_una;
+  stream.backoff = tcb.retries;
+  set_controller(stream, c.config.congestion);
+  if (c.config.no_delay) stream.set(no_delay);
+  if (tcb.has(Flag::timestamps) && !tcb.has(Flag::syn_unacked) && tcb.handshake_rtt != 0) {
+    rtt_sample(stream, tcb.handshake_rtt);
+  }
 }
 
 namespace {
@@ -113,6 +126,7 @@ void give_back(Context& c, std::uint32_t index) {
     c.buffers.clear(tcb.send);
     if (tcb.has(Flag::gaps)) drop_islands(c, tcb);
     c.buffers.clear(tcb.recv);
+    release_recovery(c, c.stream(tcb));
     c.streams.release(tcb.stream);
   }
   c.tcbs.release(index);
@@ -209,6 +223,7 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
       ++c.counters.connected;
       what |= salut::Event::connected;
     }
+    if (c.config.keep_alive.count() != 0 || tcb.has(Flag::data_ready)) start_keep_alive(c, index);
   }
   if ((acts & Act::peer_closed) != 0) what |= salut::Event::peer_closed;
   if (to != tcb.state) {

@@ -7,6 +7,7 @@
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 
 namespace salut::tcp {
 namespace {
@@ -75,6 +76,12 @@ void send_cookie(Context& c, const wire::Segment& s, const Frame& frame) {
   reply(c, s, frame, iss, Seq{s.seq} + 1, flags, wnd, {options.data(), size});
 }
 
+// A child begins with what its listener's owner wants of all of them.
+void take_listener_options(Context& c, std::uint32_t index) {
+  const ConnectionOptions& options = c.listener_options[c.tcbs[index].listener];
+  if (options.any()) set_options(c, index, options);
+}
+
 // The connection that the ACK of a cookie completes: as if its SYN had just been answered.
 void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s,
                       const Frame& frame, const CookieContent& content) {
@@ -94,11 +101,12 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   t.snd_una = Seq{s.ack} + 0xffff'ffffu;  // the cookie
   t.snd_nxt = Seq{s.ack};
   t.rcv_nxt = t.last_ack_sent = Seq{s.seq};
-  t.rcv_adv = t.rcv_nxt + std::min(c.config.recv_buffer, 65'535u);
   t.mss = static_cast<std::uint16_t>(std::min(way.mss, content.mss) -
                                      (content.timestamps ? timestamps_size : 0));
   t.ts_recent = s.tsval;
   t.ts_recent_at = c.tick.value;
+  take_listener_options(c, index);
+  t.rcv_adv = t.rcv_nxt + std::min(recv_buffer(c, t), 65'535u);
   input_segment(c, index, s, frame);
 }
 
@@ -149,10 +157,11 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
     t.snd_nxt = t.snd_una + 1;
   }
   t.rcv_nxt = Seq{s.seq} + 1;
-  t.rcv_adv = t.rcv_nxt + c.config.recv_buffer;
   t.snd_wnd = s.wnd;
   offer_options(c, t);
   agree_options(c, t, s);
+  take_listener_options(c, index);
+  t.rcv_adv = t.rcv_nxt + recv_buffer(c, t);
   static_cast<void>(frame);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once.
   output_syn(c, index);

@@ -5,6 +5,7 @@
 
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/sender.hpp"
 #include "wire/emit.hpp"
 #include "wire/options.hpp"
@@ -36,21 +37,30 @@ constexpr bool may_send_data(State state) {
          state == State::closing || state == State::last_ack;
 }
 
+// RFC 9293 §3.10.4: CLOSE in SYN_RECEIVED without data sends the FIN at once, before our SYN is
+// acknowledged.
+bool fin_may_leave(const Tcb& t) {
+  return t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent) &&
+         (!t.has(Flag::data_ready) || t.send.bytes == 0);
+}
+
 }  // namespace
 
 // The window to offer. The right edge moves only by a worthwhile step (RFC 9293 §3.8.6.2.2, silly
 // window avoidance) and never back.
 std::uint16_t offer_window(const Context& c, Tcb& t) {
   const std::uint32_t queued = t.has(Flag::data_ready) ? t.recv.bytes : 0;
-  const std::uint32_t room = c.config.recv_buffer - std::min(c.config.recv_buffer, queued);
+  const std::uint32_t buffer = recv_buffer(c, t);
+  const std::uint32_t room = buffer - std::min(buffer, queued);
   const Seq edge = t.rcv_nxt + room;
-  const std::uint32_t step = std::min<std::uint32_t>(c.config.recv_buffer / 2, t.mss);
+  const std::uint32_t step = std::min<std::uint32_t>(buffer / 2, t.mss);
   if (edge > t.rcv_adv && edge - t.rcv_adv >= step) t.rcv_adv = edge;
   return static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> t.rcv_scale(), 65'535u));
 }
 
 void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t wnd, Frame& frame,
-                  std::span<const std::byte> options, std::uint16_t payload) {
+                  std::span<const std::byte> options, std::uint16_t payload,
+                  std::uint8_t traffic_class) {
   stack::Neighbours& neighbours = c.links.neighbours();
   frame.port = neighbours.port(t.neighbour);
   const bool known = neighbours.resolved(t.neighbour);
@@ -61,6 +71,7 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
                                      .ack = (flags & wire::ack) != 0 ? t.rcv_nxt.value : 0,
                                      .wnd = wnd,
                                      .flags = flags,
+                                     .traffic_class = traffic_class,
                                      .ip_id = c.ip_id++,
                                      .payload_length = payload,
                                      .options = options});
@@ -97,7 +108,7 @@ void output_syn(Context& c, std::uint32_t index) {
   auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1
   // A SYN's window is never scaled (RFC 7323 §2.2).
-  const std::uint32_t room = answer ? t.rcv_wnd() : c.config.recv_buffer;
+  const std::uint32_t room = answer ? t.rcv_wnd() : recv_buffer(c, t);
   const auto wnd = static_cast<std::uint16_t>(std::min(room, 65'535u));
   emit_segment(c, t, t.snd_una, flags, wnd, frame, {options.data(), size}, 0);
 }
@@ -129,7 +140,8 @@ void output(Context& c, std::uint32_t index) {
     output_syn(c, index);
     return;
   }
-  const bool sent = may_send_data(t.state) && !t.has(Flag::syn_unacked) && send_data(c, index);
+  const bool sent = may_send_data(t.state) && (!t.has(Flag::syn_unacked) || fin_may_leave(t)) &&
+                    send_data(c, index);
   if (sent) return;
   if (t.has(Flag::ack_pending | Flag::window_update)) {
     emit_control(c, t, t.snd_nxt, wire::ack);

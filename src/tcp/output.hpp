@@ -32,7 +32,8 @@ std::uint16_t offer_window(const Context& c, Tcb& tcb);
 
 // One segment of the connection in `frame`, whose payload is in its place; counts and sends it.
 void emit_segment(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags, std::uint16_t wnd,
-                  Frame& frame, std::span<const std::byte> options, std::uint16_t payload);
+                  Frame& frame, std::span<const std::byte> options, std::uint16_t payload,
+                  std::uint8_t traffic_class = 0);
 
 // A segment without payload and SYN.
 void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);
@@ -44,10 +45,7 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
 // The RST of RFC 9293 §3.10.7.1: SEQ from the ACK, or SEQ 0 and ACK = SEG.SEQ + SEG.LEN.
 void reply_reset(Context& c, const wire::Segment& segment, const Frame& received);
 
-// Where the next byte is sent from, and where the bytes in the send buffer begin.
-inline Seq send_position(const Context& c, const Tcb& tcb) {
-  return tcb.has(Flag::rewound) ? c.stream(tcb).mark : tcb.snd_nxt;
-}
+// Where the bytes in the send buffer begin and end.
 inline Seq data_start(const Tcb& tcb) {
   return tcb.snd_una + (tcb.has(Flag::syn_unacked) ? 1u : 0u);
 }

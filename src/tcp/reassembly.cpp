@@ -83,6 +83,7 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
   const Seq end = seq + size;
   Seq at = seq;
   std::uint32_t kept = 0;
+  bool refused = false;
   std::uint32_t previous = none;
   std::uint32_t next = stream.islands;
   const auto fill_until = [&](Seq stop) {
@@ -91,6 +92,7 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
     const std::uint32_t got = fill_gap(c, stream, previous, at, {data + (at - seq), want});
     kept += got;
     at = stop;
+    refused |= got < want;
     return got == want;
   };
   while (next != none && c.islands[next].begin < end) {
@@ -105,7 +107,8 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
   }
   if (at < end && (next == none || !(c.islands[next].begin < end))) fill_until(end);
   if (kept > 0) remember(stream, seq);
-  if (kept == 0) note_duplicate(c, t, seq, end);
+  // What found no room is no duplicate: a DSACK would tell the peer that it is here.
+  if (kept == 0 && !refused) note_duplicate(c, t, seq, end);
   settle_flag(t, stream);
   return kept;
 }

@@ -1,4 +1,9 @@
 // The retransmission timeout, RFC 6298: smoothed round-trip time, its variation, and backoff.
+//
+// Samples: one segment at a time is timed (Stream::mark), never one that was sent again (Karn);
+// where timestamps are agreed, TSecr tells even of those (RFC 7323 §4.1) and is asked when the
+// timed one cannot answer. The backoff outlives the retransmission that it was for, until a sample
+// (RFC 6298 (5.5), Karn's second half).
 #pragma once
 
 #include <algorithm>
@@ -6,12 +11,22 @@
 
 #include "salut/config.hpp"
 #include "tcp/context.hpp"
+#include "tcp/options.hpp"
 
 namespace salut::tcp {
+
+// The sender's clock: microseconds, 32 bits, compared modulo 2^32. Never 0, which says "none": that
+// one microsecond passes for the next.
+inline std::uint32_t now_us(const Context& c) {
+  const auto ns = static_cast<std::uint64_t>(c.now.time_since_epoch().count());
+  return std::max(static_cast<std::uint32_t>(ns / 1'000), 1u);
+}
 
 // RFC 6298 (2.2), (2.3); alpha = 1/8, beta = 1/4.
 inline void rtt_sample(Stream& stream, std::uint32_t rtt_us) {
   const std::uint32_t rtt = std::max<std::uint32_t>(rtt_us, 1);
+  stream.backoff = 0;
+  if (stream.min_rtt == 0 || rtt < stream.min_rtt) stream.min_rtt = rtt;
   if (stream.srtt == 0) {
     stream.srtt = rtt;
     stream.rttvar = rtt / 2;
@@ -20,6 +35,17 @@ inline void rtt_sample(Stream& stream, std::uint32_t rtt_us) {
   const std::uint32_t error = stream.srtt > rtt ? stream.srtt - rtt : rtt - stream.srtt;
   stream.rttvar = stream.rttvar - stream.rttvar / 4 + error / 4;
   stream.srtt = std::max<std::uint32_t>(stream.srtt - stream.srtt / 8 + rtt / 8, 1);
+}
+
+// RFC 7323 §4.1, REQUIRES: Flag::timestamps. An echo from the future, or of a minute ago and more,
+// is a lie or an error and no sample.
+inline bool timestamp_rtt(const Context& c, const Tcb& tcb, const wire::Segment& segment,
+                          std::uint32_t& rtt_us) {
+  if ((segment.options & wire::option_has_timestamps) == 0) return false;
+  const std::uint32_t ms = our_timestamp(c, tcb) - segment.tsecr;
+  if (ms > 60'000) return false;
+  rtt_us = std::max(ms, 1u) * 1'000;
+  return true;
 }
 
 // RFC 6298 (5.7): a path that lost a SYN, or took longer than the initial RTO, is given more time.
@@ -38,25 +64,56 @@ inline Duration rto_base(const Context& c, const Tcb& tcb) {
   return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);
 }
 
-// After `retries` doublings, RFC 6298 (5.5).
-inline Duration rto_after(const StackConfig& config, Duration base, unsigned retries) {
-  const Duration doubled = base * (std::int64_t{1} << std::min(retries, 20u));
+// After `doublings`, RFC 6298 (5.5).
+inline Duration rto_after(const StackConfig& config, Duration base, unsigned doublings) {
+  const Duration doubled = base * (std::int64_t{1} << std::min(doublings, 20u));
   return std::min(doubled, std::max(config.rto_max, base));
 }
 
-// How long the first transmission lies back when the timer fires after `retries` retransmissions.
-inline Duration unanswered_for(const StackConfig& config, Duration base, unsigned retries) {
+inline unsigned backoff_of(const Context& c, const Tcb& tcb) {
+  return tcb.has(Flag::data_ready) ? c.stream(tcb).backoff : tcb.retries;
+}
+// The RTO of now.
+inline Duration rto(const Context& c, const Tcb& tcb) {
+  return rto_after(c.config, rto_base(c, tcb), backoff_of(c, tcb));
+}
+
+// How long the first transmission lies back when it was followed by Tcb::retries others, each after
+// its RTO, and the last was just now.
+inline Duration unanswered_for(const Context& c, const Tcb& tcb) {
+  const Duration base = rto_base(c, tcb);
+  const unsigned backoff = backoff_of(c, tcb);
   Duration sum{0};
-  for (unsigned i = 0; i <= retries; ++i) sum += rto_after(config, base, i);
+  for (unsigned i = 1; i <= tcb.retries; ++i) {
+    sum += rto_after(c.config, base, backoff > i ? backoff - i : 0);
+  }
   return sum;
 }
 
-// What remains of `retries` when a shut window is answered: the peer is alive, so that the backoff
-// may go on but R2 is a whole retransmission away (RFC 9293 §3.8.6.1).
-inline std::uint8_t answered_retries(const StackConfig& config, Duration base,
-                                     std::uint8_t retries) {
-  while (retries > 0 && unanswered_for(config, base, retries) >= config.retry_timeout) --retries;
-  return retries;
+// R2 of RFC 1122 §4.2.3.5: how long nothing need be answered before the connection is given up.
+// A connection's own user timeout (RFC 5482) stands above the stack's.
+inline Duration retry_limit(const Context& c, const Tcb& tcb) {
+  const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).user_timeout_ms : 0;
+  if (own != 0) return std::chrono::milliseconds{own};
+  return tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
+}
+
+// What the retransmission timer is set to: the RTO, or less if R2 comes first.
+inline Duration rto_wait(const Context& c, const Tcb& tcb) {
+  const Duration wait = rto(c, tcb);
+  const Duration left = retry_limit(c, tcb) - unanswered_for(c, tcb);
+  return std::clamp<Duration>(left, Duration{0}, wait);
+}
+// The timer fired: was that R2?
+inline bool retries_spent(const Context& c, const Tcb& tcb) {
+  return tcb.retries == 255 || unanswered_for(c, tcb) + rto(c, tcb) >= retry_limit(c, tcb);
+}
+
+// A shut window was answered: the peer is alive, so that the backoff goes on but R2 is a whole
+// retransmission away (RFC 9293 §3.8.6.1).
+inline void answered(const Context& c, Tcb& tcb) {
+  if (tcb.has(Flag::data_ready)) tcb.retries = 0;
+  while (tcb.retries > 0 && retries_spent(c, tcb)) --tcb.retries;
 }
 
 }  // namespace salut::tcp

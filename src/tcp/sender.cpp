@@ -5,6 +5,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
+#include "tcp/rack.hpp"
 #include "tcp/rtt.hpp"
 #include "wire/emit.hpp"
 
@@ -14,139 +15,416 @@ namespace {
 // Segments of one connection per turn: others want to send too.
 constexpr unsigned segments_per_turn = 64;
 
-// One data segment from `position`; the FIN with it if `fin`. False: no frame was to be had.
-bool emit_data(Context& c, Tcb& t, Seq position, std::uint16_t n, bool fin, bool push) {
+constexpr std::uint8_t ect_0 = 2;  // RFC 3168 §5
+
+struct Piece {
+  Seq at;
+  std::uint16_t size = 0;
+  bool fin = false;
+  bool push = false;
+  bool again = false;
+};
+
+// One segment, its bytes taken from `cursor`, which stands at piece.at. False: no frame was to be
+// had.
+bool emit_piece(Context& c, Tcb& t, const Piece& piece, stack::Cursor* cursor) {
   Frame frame;
   if (!c.links.acquire(frame)) return false;
   wire::OptionBytes options;
-  const std::size_t size = segment_options(c, t, options, n);
-  if (n > 0) {
-    c.buffers.copy(t.send, c.stream(t).cursor, position - data_start(t),
-                   {wire::payload_at(frame, size), std::size_t{n}});
-  }
+  const std::size_t size = segment_options(c, t, options, piece.size);
   std::uint8_t flags = wire::ack;
-  if (push) flags |= wire::psh;
-  if (fin) flags |= wire::fin;
-  emit_segment(c, t, position, flags, offer_window(c, t), frame, {options.data(), size}, n);
+  std::uint8_t traffic_class = 0;
+  if (piece.size > 0) {
+    c.buffers.copy(t.send, *cursor, piece.at - data_start(t),
+                   {wire::payload_at(frame, size), std::size_t{piece.size}});
+    // Only what is new may be marked by the path (RFC 3168 §6.1.5).
+    if (t.has(Flag::ecn) && !piece.again) {
+      traffic_class = ect_0;
+      Stream& stream = c.stream(t);
+      if (stream.has(cwr_due)) flags |= wire::cwr;
+      stream.clear(cwr_due);
+    }
+  }
+  if (piece.push) flags |= wire::psh;
+  if (piece.fin) flags |= wire::fin;
+  emit_segment(c, t, piece.at, flags, offer_window(c, t), frame, {options.data(), size}, piece.size,
+               traffic_class);
   return true;
 }
 
-// Stream::timed_at, of which 0 means "none": that one microsecond passes for the next.
-std::uint32_t microseconds(Instant now) {
-  return std::max(static_cast<std::uint32_t>(now.time_since_epoch().count() / 1000), 1u);
+// --- again ------------------------------------------------------------------------------------
+
+// What stands in [at, end) as one segment: at most mss and `most` bytes, and the FIN if it is in
+// there.
+Piece piece_of(const Tcb& t, Seq at, Seq end, std::uint32_t most) {
+  const Seq bytes_end = data_end(t);
+  const Seq last = end < bytes_end ? end : bytes_end;
+  const std::uint32_t bytes = at < last ? last - at : 0;
+  Piece piece{.at = at, .again = true};
+  piece.size = static_cast<std::uint16_t>(std::min({bytes, std::uint32_t{t.mss}, most}));
+  piece.fin = t.has(Flag::fin_sent) && end > bytes_end && at + piece.size == bytes_end;
+  piece.push = at + piece.size == bytes_end;
+  return piece;
 }
 
-// Accounts for `n` bytes (and a FIN) that have just left from `position`.
-void advance_position(Context& c, Tcb& t, Seq position, std::uint32_t n, bool fin) {
-  const Seq next = position + (n + (fin ? 1u : 0u));
-  if (fin) t.set(Flag::fin_sent);
-  if (t.has(Flag::data_ready)) {
-    Stream& stream = c.stream(t);
-    if (t.has(Flag::rewound)) {
-      stream.mark = next;
-      if (next >= t.snd_nxt) {
-        t.clear(Flag::rewound);
-        stream.timed_at = 0;
-      }
-    } else if (n > 0 && stream.timed_at == 0) {
-      stream.mark = position;
-      stream.timed_at = microseconds(c.now);
+// The cursor of retransmissions, moved to `at`: what is lost is sent again from low to high, so
+// that an episode walks the send buffer once.
+stack::Cursor* seek_again(Context& c, const Tcb& t, Recovery& r, Seq at) {
+  if (r.again_valid && r.again_at <= at && r.again_at > t.snd_una) {
+    c.buffers.skip(r.again, at - r.again_at);
+  } else {
+    r.again = stack::Cursor{};
+  }
+  r.again_valid = true;
+  r.again_at = at;
+  return &r.again;
+}
+
+bool send_again(Context& c, Tcb& t, Recovery& r, const Piece& piece) {
+  stack::Cursor* cursor = seek_again(c, t, r, piece.at);
+  if (!emit_piece(c, t, piece, cursor)) return false;
+  r.again_at = piece.at + piece.size;
+  r.again_valid = piece.size > 0;
+  const std::uint32_t size = piece.size + (piece.fin ? 1u : 0u);
+  if (!r.undo_by_time) {
+    r.undo_by_time = true;
+    r.undo_tsval = our_timestamp(c, t);
+    r.undo_end = piece.at + size;
+  }
+  r.undo_bytes += size;
+  r.prr_out += size;
+  ++r.retransmits;
+  ++c.counters.retransmits;
+  c.stream(t).timed_at = 0;  // Karn
+  return true;
+}
+
+// What is lost, from the lowest on, as far as cwnd goes. RFC 9293 §3.8.6.1: a window that shrank
+// holds back what lies beyond it, but never the first byte.
+bool send_lost(Context& c, std::uint32_t index, unsigned& budget) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  Recovery& r = c.recoveries[stream.recovery];
+  std::uint32_t in_network = pipe(c, t);
+  bool sent = false;
+  while (r.board.active() && r.board.lost() > 0 && budget > 0) {
+    const std::uint32_t lost = r.board.next_lost(c.ranges);
+    const Range& range = c.ranges[lost];
+    const std::uint32_t offset = range.begin - t.snd_una;
+    const std::uint32_t window = t.snd_wnd > offset ? t.snd_wnd - offset : 0;
+    if (window == 0 && offset > 0) break;
+    const Piece piece = piece_of(t, range.begin, range.end, std::max(window, 1u));
+    if (in_network > 0 && in_network + piece.size > stream.cwnd) break;
+    if (!send_again(c, t, r, piece)) break;
+    const std::uint32_t size = piece.size + (piece.fin ? 1u : 0u);
+    r.board.sent_again(c.ranges, lost, size, now_us(c));
+    in_network += size;
+    --budget;
+    sent = true;
+  }
+  note_lost(c, t);
+  if (budget == 0) c.queue_output(index);
+  return sent;
+}
+
+// A FIN that is alone in flight on a connection without data.
+bool send_bare_fin(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  const bool again = t.has(Flag::rewound);
+  if (!again && (!t.has(Flag::fin_wanted) || t.has(Flag::fin_sent))) return false;
+  if (!emit_piece(c, t, Piece{.at = again ? t.snd_una : t.snd_nxt, .fin = true}, nullptr)) {
+    return false;
+  }
+  if (again) {
+    ++c.counters.retransmits;
+  } else {
+    t.snd_nxt += 1;
+  }
+  t.set(Flag::fin_sent);
+  t.clear(Flag::rewound);
+  return true;
+}
+
+// --- new --------------------------------------------------------------------------------------
+
+// RFC 5681 §4.1: after an idle RTO nothing is known of the path.
+void restart_after_idle(Context& c, const Tcb& t, Stream& stream) {
+  const std::uint32_t start = initial_cwnd(c.config.initial_window, t.mss);
+  if (stream.cwnd <= start || stream.srtt == 0) return;
+  const auto idle = std::chrono::microseconds(now_us(c) - stream.sent_at);
+  if (idle <= rto(c, t)) return;
+  stream.cwnd = start;
+  if (stream.recovery != no_recovery) pause(c.recoveries[stream.recovery].controller);
+}
+
+// May `n` bytes, fewer than a segment, leave? RFC 9293 §3.8.6.2.1.
+bool may_send_small(const Tcb& t, const Stream& stream, std::uint32_t n, std::uint32_t left,
+                    bool fin) {
+  if (n < left) {
+    // More is there but the window is not: half of the largest that the peer ever offered is worth
+    // a segment, and in the end the override timer has its way.
+    return n >= (stream.max_snd_wnd + 1) / 2 || stream.has(override_due);
+  }
+  // Nagle as Minshall has it: only one small segment is unacknowledged at a time, so that the end
+  // of what was written does not wait for the ACK of the segments before it.
+  return fin || stream.has(no_delay) || stream.small_end <= t.snd_una;
+}
+
+// Accounts for the new bytes, FIN included, that left in this turn from `first` on.
+void note_sent(Context& c, Tcb& t, Stream& stream, Seq first, std::uint32_t bytes) {
+  const std::uint32_t now = now_us(c);
+  const bool alone = first == t.snd_una;
+  if (stream.recovery != no_recovery) {
+    Recovery& r = c.recoveries[stream.recovery];
+    if (r.mode == Mode::recovery || r.mode == Mode::reduced) r.prr_out += t.snd_nxt - first;
+  }
+  if (!alone) {
+    const bool tracked = t.has(Flag::sack) && bytes > 0 && now != stream.sent_at;
+    const bool active =
+        stream.recovery != no_recovery && c.recoveries[stream.recovery].board.active();
+    if (tracked && !active) {
+      Recovery& r = take_recovery(c, t, stream);
+      r.board.start(c.ranges, t.snd_una, first, stream.sent_at);
+    }
+    if (tracked || active) {
+      c.recoveries[stream.recovery].board.append(c.ranges, t.snd_nxt, now, t.has(Flag::sack));
     }
   }
-  if (next > t.snd_nxt) t.snd_nxt = next;
+  if (bytes > 0 || alone) stream.sent_at = now;
+  if (bytes > 0) {
+    if (stream.timed_at == 0) {
+      stream.mark = first;
+      stream.timed_at = now;
+    }
+  }
+}
+
+bool send_new(Context& c, std::uint32_t index, unsigned& budget) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  const Seq first = t.snd_nxt;
+  const Seq end = data_end(t);
+  const bool fin_due = t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent);
+  if (!(first < end) && !fin_due) return false;
+  stream.max_snd_wnd = std::max(stream.max_snd_wnd, t.snd_wnd);
+  if (first == t.snd_una) restart_after_idle(c, t, stream);
+  const std::uint32_t in_network = pipe(c, t);
+  std::uint32_t room = stream.cwnd > in_network ? stream.cwnd - in_network : 0;
+  const std::uint32_t flight = first - t.snd_una;
+  std::uint32_t window = t.snd_wnd > flight ? t.snd_wnd - flight : 0;
+  if (t.has(Flag::probe) && flight == 0 && window == 0) window = 1;
+  stream.clear(cwnd_limited);
+  bool fin = false;
+  while (t.snd_nxt < end || (fin_due && !fin)) {
+    const std::uint32_t left = end - t.snd_nxt;
+    if (budget == 0) {
+      c.queue_output(index);
+      break;
+    }
+    const std::uint32_t n = std::min({left, std::uint32_t{t.mss}, window});
+    fin = fin_due && n == left;
+    if (n > room) {  // never a part of it: what cwnd lacks comes with the next ACK
+      stream.set(cwnd_limited);
+      fin = false;
+      break;
+    }
+    if (n == 0 && !fin) break;
+    if (n < t.mss && n > 0 && !t.has(Flag::probe) && !may_send_small(t, stream, n, left, fin)) {
+      fin = false;
+      break;
+    }
+    const Piece piece{t.snd_nxt, static_cast<std::uint16_t>(n), fin, n == left && n > 0, false};
+    if (!emit_piece(c, t, piece, &stream.cursor)) {
+      fin = false;
+      break;
+    }
+    t.snd_nxt += n + (fin ? 1u : 0u);
+    if (n < t.mss) stream.small_end = t.snd_nxt;
+    room -= n;
+    window -= n;
+    --budget;
+  }
+  if (room < t.mss) stream.set(cwnd_limited);
+  if (t.snd_nxt == first) return false;
+  if (fin) t.set(Flag::fin_sent);
+  note_sent(c, t, stream, first, t.snd_nxt - first - (fin ? 1u : 0u));
+  return true;
+}
+
+// A byte of what the peer has no window for (RFC 9293 §3.8.6.1), sent before.
+void probe_again(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  stack::Cursor head;
+  const Piece piece{.at = t.snd_una, .size = 1, .again = true};
+  if (emit_piece(c, t, piece, &head)) ++c.counters.retransmits;
+}
+
+// RFC 8985 §7.3. New data if there is any and the window takes it, whatever cwnd says.
+void tail_probe(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  Recovery& r = take_recovery(c, t, stream);
+  if (r.mode != Mode::open || r.tail_out || t.snd_wnd == 0) return;
+  const std::uint32_t cwnd = stream.cwnd;
+  unsigned one = 1;
+  stream.cwnd = std::max(cwnd, pipe(c, t) + t.mss);
+  const bool fresh = send_new(c, index, one);
+  stream.cwnd = cwnd;
+  if (!fresh) {
+    Scoreboard& board = take_scoreboard(c, t, stream);
+    const Seq last = c.ranges[board.last()].begin;
+    const std::uint32_t flight = t.snd_nxt - t.snd_una;
+    const std::uint32_t fin = t.has(Flag::fin_sent) ? 1 : 0;
+    Seq from = t.snd_nxt - std::min<std::uint32_t>(flight, t.mss + fin);
+    if (from < last) from = last;
+    if (!board.probed(c.ranges, from, now_us(c))) return;
+    if (!send_again(c, t, r, piece_of(t, from, t.snd_nxt, t.mss))) return;
+  }
+  ++c.counters.tail_probes;
+  r.tail_out = true;
+  r.tail_again = !fresh;
+  r.tail_dsack = false;
+  r.tail_end = t.snd_nxt;
+  set_timer(c, index, rto_wait(c, t));
 }
 
 }  // namespace
 
 void start_timer(Context& c, std::uint32_t index) {
+  if (c.tcbs[index].timer_at == 0) set_timer(c, index, rto_wait(c, c.tcbs[index]));
+}
+
+void restart_timer(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  if (t.timer_at == 0) set_timer(c, index, rto_after(c.config, rto_base(c, t), t.retries));
+  if (t.snd_una == t.snd_nxt) {
+    clear_timer(t);
+    if (t.has(Flag::data_ready)) c.stream(t).probe_at = 0;
+    return;
+  }
+  set_timer(c, index, rto_wait(c, t));
+  if (!t.has(Flag::data_ready)) return;
+  if (c.stream(t).has(probe_is_tail)) c.stream(t).probe_at = 0;
+  tail_schedule(c, index);
 }
 
 bool send_data(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   bool sent = false;
-  for (unsigned i = 0;; ++i) {
-    const Seq position = send_position(c, t);
-    const Seq end = data_end(t);
-    const bool fin_due = t.has(Flag::fin_wanted) && position <= end;
-    const std::uint32_t left = position < end ? end - position : 0;
-    if (left == 0 && !fin_due) break;
-    if (i == segments_per_turn) {
-      c.queue_output(index);
-      break;
+  if (!t.has(Flag::data_ready)) {
+    sent = send_bare_fin(c, index);
+  } else {
+    unsigned budget = segments_per_turn;
+    // A bare FIN timed out, and then there was data.
+    if (t.has(Flag::rewound) && c.stream(t).recovery == no_recovery) lose_flight(c, t);
+    if (t.has(Flag::rewound)) sent = send_lost(c, index, budget);
+    // Nothing new before what is lost, but for what F-RTO asks (then nothing is `rewound`).
+    bool fresh = false;
+    if (!t.has(Flag::rewound)) fresh = send_new(c, index, budget);
+    t.clear(Flag::probe);
+    c.stream(t).clear(override_due);
+    if (fresh) {
+      start_timer(c, index);
+      tail_schedule(c, index);
     }
-    const std::uint32_t window =
-        t.has(Flag::data_ready) ? std::min(t.snd_wnd, c.stream(t).cwnd) : t.snd_wnd;
-    const std::uint32_t flight = position - t.snd_una;
-    std::uint32_t usable = window > flight ? window - flight : 0;
-    if (usable == 0 && t.has(Flag::probe) && flight == 0) usable = 1;
-    const auto n = static_cast<std::uint16_t>(std::min({left, std::uint32_t{t.mss}, usable}));
-    const bool fin = fin_due && n == left;
-    if (n == 0 && !fin) break;
-    // Sender silly window avoidance: wait for room for a whole segment, unless nothing is in
-    // flight whose ACK would bring it.
-    if (n < left && n < t.mss && flight > 0) break;
-    if (!emit_data(c, t, position, n, fin, n == left && n > 0)) break;
-    advance_position(c, t, position, n, fin);
-    sent = true;
+    sent |= fresh;
   }
-  t.clear(Flag::probe);
   // In flight: retransmission. Nothing in flight but bytes left: the window is shut, persist.
   if (t.snd_una != t.snd_nxt || data_end(t) != t.snd_una) start_timer(c, index);
   return sent;
 }
 
-void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const Frame&,
-            std::uint32_t acked) {
+void on_ack_of_syn(Context& c, Tcb& t, const wire::Segment& segment) {
+  t.handshake_rtt = 0;
+  std::uint32_t rtt = 0;
+  if (!timestamp_rtt(c, t, segment, rtt)) return;
+  t.handshake_rtt = rtt;
+  if (t.has(Flag::data_ready)) rtt_sample(c.stream(t), rtt);
+}
+
+void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const Frame& frame,
+            const AckedBytes& acked) {
   Tcb& t = c.tcbs[index];
-  const Seq ack{segment.ack};
   Stream& stream = c.stream(t);
-  if (t.has(Flag::rewound) && stream.mark < ack) {
-    stream.mark = ack;
-    stream.cursor = stack::Cursor{};
-    if (ack == t.snd_nxt) t.clear(Flag::rewound);
-  } else if (stream.timed_at != 0 && !t.has(Flag::rewound) && ack > stream.mark) {
-    rtt_sample(stream, microseconds(c.now) - stream.timed_at);
-    stream.timed_at = 0;
-  }
-  if (acked > 0) {
-    c.buffers.consume(t.send, acked, &stream.cursor);
-    // RFC 5681: slow start, then one segment per round trip.
-    stream.cwnd += stream.cwnd < stream.ssthresh
-                       ? std::min<std::uint32_t>(acked, 2u * t.mss)
-                       : std::max(1u, std::uint32_t{t.mss} * t.mss / stream.cwnd);
-    stream.cwnd = std::min(stream.cwnd, 1u << 30);
+  if (acked.data > 0) {
+    c.buffers.consume(t.send, acked.data, &stream.cursor);
     if (t.has(Flag::write_blocked)) {
       t.clear(Flag::write_blocked);
       if (!t.has(Flag::told)) c.raise(index, salut::Event::writable);
     }
   }
+  bool special = stream.recovery != no_recovery || acked.duplicate;
+  special |= segment.sack_count != 0 && t.has(Flag::sack);
+  special |= stream.backoff != 0;
+  special |= t.has(Flag::ecn) && (segment.flags & wire::ece) != 0;
+  if (special) [[unlikely]] {
+    return recover_on_ack(c, index, segment, frame, acked);
+  }
+  if (stream.timed_at != 0 && Seq{segment.ack} > stream.mark) {
+    rtt_sample(stream, now_us(c) - stream.timed_at);
+    stream.timed_at = 0;
+  }
+  // Without a loss yet: slow start.
+  const std::uint32_t flight = t.snd_nxt - t.snd_una + acked.sequence;
+  if (acked.data > 0 && (stream.has(cwnd_limited) || 2 * flight >= stream.cwnd)) {
+    slow_start(stream, acked.data, t.mss, 2);
+  }
 }
 
-void rewind(Context& c, std::uint32_t index) {
+void on_timeout(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  prepare_data(c, t);
-  const std::uint32_t flight = t.snd_nxt - t.snd_una;
+  if (t.retries < 255) ++t.retries;
+  if (!t.has(Flag::data_ready)) {
+    t.set(Flag::rewound);
+    c.queue_output(index);
+    return;
+  }
   Stream& stream = c.stream(t);
-  stream.ssthresh = std::max<std::uint32_t>(flight / 2, 2u * t.mss);  // RFC 5681 (4)
-  stream.cwnd = t.mss;
-  t.set(Flag::rewound);
-  stream.mark = t.snd_una;
-  stream.cursor = stack::Cursor{};
+  if (stream.backoff < 255) ++stream.backoff;
   stream.timed_at = 0;  // Karn
+  if (t.snd_wnd == 0 && t.send.bytes > 0) return probe_again(c, index);
+  recover_on_timeout(c, index);
   c.queue_output(index);
+}
+
+void on_persist(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  t.set(Flag::probe);
+  c.stream(t).set(override_due);
+  c.queue_output(index);
+}
+
+void on_probe(Context& c, std::uint32_t index) {
+  Stream& stream = c.stream(c.tcbs[index]);
+  stream.probe_at = 0;
+  if (c.tcbs[index].snd_una == c.tcbs[index].snd_nxt) return;
+  if (stream.has(probe_is_tail)) {
+    tail_probe(c, index);
+  } else {
+    recover_on_overdue(c, index);
+    c.queue_output(index);
+  }
 }
 
 void resend(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  t.set(Flag::rewound);
   Stream& stream = c.stream(t);
-  stream.mark = t.snd_una;
-  stream.cursor = stack::Cursor{};
-  stream.timed_at = 0;
   t.retries = 0;
-  set_timer(c, index, rto_base(c, t));
+  stream.backoff = 0;
+  const bool only_probe = t.snd_nxt - t.snd_una == 1 && !t.has(Flag::fin_sent);
+  if (only_probe) {
+    // As if it had never been sent, so that it leaves together with what follows.
+    if (stream.recovery != no_recovery) c.recoveries[stream.recovery].board.clear(c.ranges);
+    t.clear(Flag::rewound);
+    t.snd_nxt = stream.small_end = t.snd_una;
+    stream.cursor = stack::Cursor{};
+    send_data(c, index);
+    stream.timed_at = 0;  // Karn
+  }
+  const bool stuck = t.snd_nxt == t.snd_una;  // no frame was to be had: it stays sent, and is lost
+  if (stuck) t.snd_nxt += 1;
+  if (!only_probe || stuck) lose_flight(c, t);
+  set_timer(c, index, rto_wait(c, t));
+  c.queue_output(index);
 }
 
 }  // namespace salut::tcp

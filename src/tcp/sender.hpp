@@ -2,11 +2,16 @@
 // sent again.
 //
 // output.cpp decides that a connection may send; everything between the send buffer and the
-// segment is here: windows, silly window avoidance, congestion, retransmission. The receiving half
-// knows nothing of it.
+// segment is here and in loss.cpp: windows, Nagle, silly window avoidance, probes, retransmission.
+// The receiving half knows nothing of it. A flight that left in one turn and is acknowledged in
+// order touches the TCB and the first line of the Stream, nothing else.
+//
+// Three things wait for time: Tcb::timer_at is the retransmission timer, or the persist timer if
+// nothing is in flight; Stream::probe_at is the tail loss probe or RACK's reordering timer.
 #pragma once
 
 #include "tcp/context.hpp"
+#include "tcp/loss.hpp"
 #include "wire/segment.hpp"
 
 namespace salut::tcp {
@@ -14,13 +19,20 @@ namespace salut::tcp {
 // Sends what the windows let through, the FIN included; true if anything left.
 bool send_data(Context& c, std::uint32_t index);
 
-// SND.UNA has moved by `acked` bytes of data (SYN and FIN not counted) to segment.ack.
+// An ACK in [SND.UNA, SND.NXT] with data in flight or arriving; SND.UNA has already moved.
 // REQUIRES: Flag::data_ready.
 void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const Frame& frame,
-            std::uint32_t acked);
+            const AckedBytes& acked);
 
-// Goes back to SND.UNA and sends from there (the retransmission timer, RFC 6298 (5.4)).
-void rewind(Context& c, std::uint32_t index);
+// The first ACK of our SYN: with timestamps it is a sample of the round trip.
+void on_ack_of_syn(Context& c, Tcb& tcb, const wire::Segment& segment);
+
+// The retransmission timer fired with data or FIN in flight (RFC 6298 (5.4) to (5.6)).
+void on_timeout(Context& c, std::uint32_t index);
+// It fired with nothing in flight: what waits for the window asks again, or leaves in part.
+void on_persist(Context& c, std::uint32_t index);
+// Stream::probe_at has come.
+void on_probe(Context& c, std::uint32_t index);
 
 // The window opened and the ACK does not cover the probe: the peer had no room for it, and what
 // follows would wait behind that byte until the backed-off timer sent it again.
@@ -28,5 +40,7 @@ void resend(Context& c, std::uint32_t index);
 
 // The retransmission timer, unless one runs.
 void start_timer(Context& c, std::uint32_t index);
+// After an ACK that moved SND.UNA: again from now, or off if nothing is in flight.
+void restart_timer(Context& c, std::uint32_t index);
 
 }  // namespace salut::tcp

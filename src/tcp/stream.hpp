@@ -4,9 +4,13 @@
 // Lives in a pool of the stack, as large as that of the TCBs; prepare_data() takes one with the
 // first byte either way and it stays until the connection ends. The pool is LIFO: what a short
 // connection gave back is what the next one takes, still in cache.
+//
+// The sender's share is the first line. Loss, a second flight on top of a first, and congestion
+// avoidance need more, which is a Recovery (recovery.hpp); a request and its response do not.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "stack/buffers.hpp"
@@ -14,16 +18,37 @@
 
 namespace salut::tcp {
 
+// Stream::bits.
+enum StreamBit : std::uint16_t {
+  no_delay = 1,         // Nagle's algorithm is off
+  cwnd_limited = 2,     // the last turn stopped because of cwnd: an ACK may open it (RFC 7661)
+  probe_is_tail = 4,    // probe_at is a tail loss probe; else RACK's reordering timer
+  cwr_due = 8,          // the next new segment carries CWR (RFC 3168 §6.1.2)
+  override_due = 16,    // the silly window override timer fired: a part of a segment may leave
+  controller_bit = 32,  // Congestion: 0 CUBIC, 1 NewReno
+};
+
+inline constexpr std::uint32_t no_recovery = 0xffffffff;
+
 struct alignas(64) Stream {
   // --- sender ---
-  stack::Cursor cursor;    // where in Tcb::send the next byte is taken from
+  stack::Cursor cursor;    // where in Tcb::send the next new byte is taken from
   std::uint32_t cwnd = 0;  // bytes
   std::uint32_t ssthresh = 0;
   std::uint32_t srtt = 0;  // microseconds, 0 before the first sample
   std::uint32_t rttvar = 0;
-  Seq mark;                       // rewound: next to send; else the sequence that is being timed
-  std::uint32_t timed_at = 0;     // microseconds when `mark` was sent; 0: nothing is being timed
-  std::uint32_t max_snd_wnd = 0;  // bytes, MAX.SND.WND of RFC 5961 §5 and RFC 9293 §3.8.6.2.1
+  std::uint32_t min_rtt = 0;             // microseconds, 0 before the first sample
+  Seq mark;                              // the sequence that is being timed
+  std::uint32_t timed_at = 0;            // microseconds when `mark` was sent; 0: nothing is timed
+  std::uint32_t sent_at = 0;             // microseconds of the last new transmission
+  std::uint32_t max_snd_wnd = 0;         // bytes, MAX.SND.WND (RFC 5961 §5, RFC 9293 §3.8.6.2.1)
+  std::uint32_t recovery = no_recovery;  // slot of the Recovery
+  std::uint32_t probe_at = 0;            // tick: tail loss probe or RACK's reordering; 0 none
+  Seq small_end;                         // end of the last segment below mss (Minshall)
+  std::uint16_t bits = 0;                // StreamBit
+  std::uint8_t backoff = 0;              // doublings of the RTO that last until a sample (Karn)
+  std::uint8_t reserved = 0;
+  std::uint32_t spare = 0;
 
   // --- receiver ---
   std::uint32_t islands = 0xffffffff;  // the first Island beyond RCV.NXT
@@ -37,7 +62,24 @@ struct alignas(64) Stream {
   Seq dsack_begin;  // equal: nothing to report
   Seq dsack_end;
   std::array<Seq, 4> recent = {};  // where out-of-order data arrived, the newest first
+
+  // --- what its owner asked for (owner.hpp) ---
+  std::uint32_t send_buffer = 0;  // bytes; 0: the stack's, as for the next
+  std::uint32_t recv_buffer = 0;
+  std::uint32_t keep_alive_ms = 0;    // 0: never
+  std::uint32_t user_timeout_ms = 0;  // 0: the stack's retry_timeout
+  std::int32_t linger_ms = -1;        // below 0: close() goes on in the background
+  std::uint32_t keep_at = 0;          // tick; 0 none, as for the next
+  std::uint32_t linger_at = 0;
+  std::uint32_t heard_at = 0;  // tick of the peer's last acceptable segment
+  std::uint8_t keep_probes = 0;
+  bool keep_alive_own = false;  // keep_alive_ms was set, not taken from the configuration
+
+  bool has(unsigned b) const { return (bits & b) != 0; }
+  void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }
+  void clear(unsigned b) { bits = static_cast<std::uint16_t>(bits & ~b); }
 };
+static_assert(offsetof(Stream, islands) == 64 && sizeof(Stream) == 192);
 
 // A run of bytes beyond RCV.NXT (reassembly.hpp).
 struct Island {

@@ -26,7 +26,7 @@ enum Flag : std::uint32_t {
   ack_pending = 64,
   queued = 128,           // in the list of connections with something to send
   data_ready = 256,       // the second line and the Stream are valid
-  rewound = 512,          // retransmitting: Stream::mark is where the next byte is sent from
+  rewound = 512,          // something is lost and goes out again before anything new
   write_blocked = 1024,   // write() took less than offered: `writable` is due
   emit_syn = 2048,        // SYN or SYN,ACK to be sent (again)
   window_update = 4096,   // the receive window opened enough to say so
@@ -79,7 +79,7 @@ struct alignas(64) Tcb {
   Seq last_ack_sent;               // Last.ACK.sent
   Seq snd_wl1;                     // if data_ready, as is the next
   Seq snd_wl2;
-  std::uint32_t spare = 0;
+  std::uint32_t handshake_rtt = 0;  // microseconds, 0 unknown; if Flag::timestamps
 
   bool has(unsigned bits) const { return (flags & bits) != 0; }
   void set(unsigned bits) { flags |= bits; }

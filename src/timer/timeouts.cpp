@@ -2,6 +2,7 @@
 
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
+#include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
 
@@ -22,30 +23,24 @@ void raise(Context& c, std::uint32_t index, Event event) {
 // Something is in flight and was not acknowledged in time.
 void retransmission_timeout(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  const Duration base = tcp::rto_base(c, t);
-  const Duration limit = t.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
-  if (tcp::unanswered_for(c.config, base, t.retries) >= limit || t.retries == 255) {
+  // Quiet time is over (RFC 9293 §3.4.3): this SYN never left.
+  if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
+    return c.queue_output(index);
+  }
+  if (tcp::retries_spent(c, t)) {
     return raise(c, index, t.has(Flag::passive) ? Event::retries_out_passive : Event::retries_out);
   }
-  ++t.retries;
-  ++c.counters.retransmits;
   const tcp::Cell& cell = tcp::step(t.state, Event::rto);
   if (t.has(Flag::syn_unacked)) {
+    ++t.retries;
+    if (t.has(Flag::data_ready)) c.stream(t).backoff = t.retries;
+    ++c.counters.retransmits;
     t.set(Flag::emit_syn);
     c.queue_output(index);
   } else if ((cell.acts & tcp::Act::retransmit) != 0) {
-    tcp::rewind(c, index);
-    if (t.snd_wnd == 0) t.set(Flag::probe);
+    tcp::on_timeout(c, index);
   }
-  tcp::set_timer(c, index, tcp::rto_after(c.config, base, t.retries));
-}
-
-// Nothing is in flight, bytes are waiting, the window is shut: one byte beyond it asks again
-// (RFC 9293 §3.8.6.1), less and less often.
-void persist_timeout(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  t.set(Flag::probe);
-  c.queue_output(index);
+  tcp::set_timer(c, index, tcp::rto_wait(c, t));
 }
 
 // True once, when the deadline has come; until then the wheel is armed for it again.
@@ -67,6 +62,9 @@ bool fire_deadlines(Context& c, std::uint32_t index) {
     t.set(Flag::ack_pending);
     c.queue_output(index);
   }
+  if (due(c, index, stream.keep_at) && !tcp::on_keep_alive(c, index)) return false;
+  if (due(c, index, stream.linger_at) && !tcp::on_linger(c, index)) return false;
+  if (due(c, index, stream.probe_at)) tcp::on_probe(c, index);
   return true;
 }
 
@@ -86,7 +84,7 @@ void fire(Context& c, std::uint32_t index) {
   if (t.state == State::time_wait) return raise(c, index, Event::timeout_2msl);
   if (t.state == State::fin_wait_2) return raise(c, index, Event::idle_limit);
   if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);
-  if (t.has(Flag::data_ready) && t.send.bytes > 0) persist_timeout(c, index);
+  if (t.has(Flag::data_ready) && t.send.bytes > 0) tcp::on_persist(c, index);
 }
 
 void run_wheel(Context& c) {

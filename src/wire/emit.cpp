@@ -40,11 +40,12 @@ void emit_tcp(Frame& frame, const TcpOut& out) {
   const std::uint16_t total_be = net16(static_cast<std::uint16_t>(total));
   const std::uint16_t id_be = net16(out.ip_id);
   const auto ttl_protocol = static_cast<std::uint16_t>(out.ttl | protocol_tcp << 8);
+  const std::uint32_t first = ipv4_plain | std::uint32_t{out.traffic_class} << 8;
   const std::uint64_t addresses = std::uint64_t{source} + destination;
-  const std::uint16_t ip_checksum = complement(addresses + ipv4_plain + total_be + id_be +
+  const std::uint16_t ip_checksum = complement(addresses + first + total_be + id_be +
                                                net16(ipv4_dont_fragment) + ttl_protocol);
   view<Ipv4Header>(data + ethernet_size) = Ipv4Header{
-      ipv4_plain,   0,           total_be, id_be,      net16(ipv4_dont_fragment), out.ttl,
+      ipv4_plain, out.traffic_class,          total_be, id_be,      net16(ipv4_dont_fragment), out.ttl,
       protocol_tcp, ip_checksum, source,   destination};
 
   const std::uint32_t seq_be = net32(out.seq);

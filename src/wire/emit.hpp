@@ -31,6 +31,7 @@ struct TcpOut {
   std::uint16_t wnd = 0;
   std::uint8_t flags = 0;  // TcpFlag
   std::uint8_t ttl = 64;
+  std::uint8_t traffic_class = 0;  // DSCP and ECN
   std::uint16_t ip_id = 0;
   std::uint16_t payload_length = 0;
   std::span<const std::byte> options;  // a multiple of 4, at most 40; may lie in the frame itself

@@ -43,6 +43,9 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"retry_timeout_s", &StackConfig::retry_timeout, 1, 3'600, seconds_ns},
     {"fin_wait_2_s", &StackConfig::fin_wait_2, 1, 3'600, seconds_ns},
     {"delayed_ack_ms", &StackConfig::delayed_ack, 0, 500, millis_ns},
+    {"keep_alive_s", &StackConfig::keep_alive, 0, 31'536'000, seconds_ns},
+    {"keep_alive_interval_s", &StackConfig::keep_alive_interval, 1, 3'600, seconds_ns},
+    {"keep_alive_probes", &StackConfig::keep_alive_probes, 1, 100},
 });
 
 // A switch of [stack].
@@ -59,6 +62,7 @@ inline constexpr auto stack_flags = std::to_array<StackFlag>({
     {"sack", &StackConfig::sack},
     {"ecn", &StackConfig::ecn},
     {"syn_cookies", &StackConfig::syn_cookies},
+    {"quiet_time", &StackConfig::quiet_time},
 });
 
 inline constexpr double workers_max = 64;

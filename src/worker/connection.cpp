@@ -46,6 +46,11 @@ tl::expected<ConnectionInfo, Errc> Connection::info() const {
   return engine->info(*this);
 }
 
+Errc Connection::set_options(const ConnectionOptions& options) const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->set_options(*this, options);
+}
+
 Errc Connection::set_user(std::uint64_t user) const {
   stack::Engine* engine = engine_of(*this);
   return engine == nullptr ? Errc::not_connected : engine->set_user(*this, user);

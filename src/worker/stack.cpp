@@ -12,7 +12,7 @@ Stack::~Stack() = default;
 Stack::Stack(Stack&&) noexcept = default;
 
 Result<Listener> Stack::listen(Endpoint local, ListenOptions options) {
-  const auto index = impl_->engine().listen(local, options.backlog);
+  const auto index = impl_->engine().listen(local, options.backlog, options.options);
   if (index) return Listener{*index};
   return fail(index.error(),
               "listen on " + local.to_string() + ": " + std::string(describe(index.error())));
@@ -21,7 +21,13 @@ Result<Listener> Stack::listen(Endpoint local, ListenOptions options) {
 Errc Stack::unlisten(Listener listener) { return impl_->engine().unlisten(listener.index); }
 
 tl::expected<Connection, Errc> Stack::connect(Endpoint remote, const ConnectOptions& options) {
-  return impl_->engine().connect(remote, options.local, options.user, impl_->now());
+  Endpoint local = options.local;
+  if (options.listener) {
+    const auto endpoint = impl_->engine().take_listener(options.listener->index);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    local = *endpoint;
+  }
+  return impl_->engine().connect(remote, local, options.user, impl_->now(), options.options);
 }
 
 std::span<const Event> Stack::poll() { return impl_->poll(); }

@@ -38,7 +38,8 @@ void Actor::connect(const Endpoint& to, const Endpoint& from, const Action& acti
   }
   const auto info = host_.engine->info(*connection);
   add(EndState{.plan = action.mine, .stream = stream * 2, .connection = *connection});
-  say(ends_.back(), "connects to " + to.to_string());
+  say(ends_.back(), "connects to " + to.to_string() + " from port " +
+                        std::to_string(info->local.port));
   if (peer != nullptr) {
     peer->expected_[{info->local.address, info->local.port, to.port}] =
         EndState{.plan = action.theirs, .stream = stream * 2 + 1, .connection = {}};
@@ -65,7 +66,7 @@ void Actor::adopt(const Event& event) {
   end.connection = event.connection;
   const std::uint64_t user = add(std::move(end));
   static_cast<void>(host_.engine->set_user(event.connection, user));
-  say(ends_.back(), "accepts");
+  say(ends_.back(), "accepts " + info->remote.to_string());
 }
 
 void Actor::on_events(std::span<const Event> events) {

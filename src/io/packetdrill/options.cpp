@@ -45,7 +45,7 @@ constexpr IntOption int_options[] = {
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, any},
     {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0},
-    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1, any},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, any},
     {IPPROTO_IP, IP_TOS, 0, any},
     {IPPROTO_IP, IP_TTL, 64, 1, 255},
     {IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 5},
@@ -200,7 +200,11 @@ Result get_option(const Options& options, const StackConfig& config,
         if (!info || info->state == State::listen) break;
         return give(static_cast<int>(info->mss));
       case TCP_INFO: {
-        const tcp_info filled = to_tcp_info(info);
+        // Kernels later than these headers have more fields: zero.
+        struct {
+          tcp_info known;
+          std::byte later[256];
+        } const filled = {to_tcp_info(info), {}};
         return copy_out(&filled, sizeof(filled), value, length);
       }
       case TCP_CC_INFO:

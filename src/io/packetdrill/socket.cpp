@@ -86,8 +86,7 @@ unsigned Socket::ready() const {
   if (sending_closed()) return bits | POLLOUT | POLLWRNORM;
   const auto known = info();
   const std::size_t queued = known ? known->send_queued : 0;
-  // Linux wakes a writer when a third is free, not for every byte.
-  if (3 * queued <= 2 * send_room(options_, machine_.flags().stack)) bits |= POLLOUT | POLLWRNORM;
+  if (queued < send_room(options_, machine_.flags().stack)) bits |= POLLOUT | POLLWRNORM;
   return bits;
 }
 

@@ -90,6 +90,11 @@ bool World::chance(double probability) {
 
 void World::join_all() { switched_ = true; }
 
+Duration World::time_on_wire(const Conditions& link, std::uint64_t bytes) {
+  if (link.rate == 0) return Duration{0};
+  return Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / link.rate)};
+}
+
 void World::carry(LinkEnd& from, const Frame& frame) {
   ++frames_;
   if (from.peer != nullptr) return cross(from, *from.peer, frame);
@@ -105,20 +110,28 @@ void World::carry(LinkEnd& from, const Frame& frame) {
   if (!taken) note(from, nullptr, frame, "  lost");
 }
 
-// One link, or on a switch two of them.
+// One link, or on a switch two of them; the sender's has the rate.
 void World::cross(LinkEnd& from, LinkEnd& to, const Frame& frame) {
   const Conditions& out = switched_ ? from.conditions : conditions_;
   const Conditions none{.delay_min = Duration{0}, .delay_max = Duration{0}};
   const Conditions& in = switched_ ? to.conditions : none;
   if (from.cut_until > now_ || to.cut_until > now_) return note(from, &to, frame, "  cut");
-  const bool full = to.arriving.size() >= LinkEnd::arriving_max;
+  const bool full = switched_ && to.arriving.size() >= LinkEnd::arriving_max;
   if (full || chance(out.loss) || chance(in.loss)) return note(from, &to, frame, "  lost");
+  const Instant leaves = std::max(now_, from.busy_until) + time_on_wire(out, frame.length);
+  if (out.rate != 0) {
+    const Duration waits = from.busy_until > now_ ? from.busy_until - now_ : Duration{0};
+    if (waits > time_on_wire(out, out.queue)) return note(from, &to, frame, "  queue full");
+    from.busy_until = leaves;
+  }
   const int copies = chance(out.duplicate) || chance(in.duplicate) ? 2 : 1;
   note(from, &to, frame, copies == 2 ? "  twice" : "");
   const auto delay_on = [this](const Conditions& link) {
     const auto spread = (link.delay_max - link.delay_min).count();
-    return link.delay_min +
-           Duration{spread > 0 ? static_cast<std::int64_t>(random_() % (spread + 1)) : 0};
+    const Duration delay =
+        link.delay_min +
+        Duration{spread > 0 ? static_cast<std::int64_t>(random_() % (spread + 1)) : 0};
+    return delay + (chance(link.late) ? link.late_by : Duration{0});
   };
   for (int i = 0; i < copies; ++i) {
     std::vector<std::byte> bytes(frame.data, frame.data + frame.length);
@@ -128,7 +141,7 @@ void World::cross(LinkEnd& from, LinkEnd& to, const Frame& frame) {
       const std::size_t at = 14 + random_() % (bytes.size() - 14);
       bytes[at] ^= static_cast<std::byte>(1u << (random_() % 8));
     }
-    to.arriving.emplace(now_ + delay_on(out) + delay_on(in), std::move(bytes));
+    to.arriving.emplace(leaves + delay_on(out) + delay_on(in), std::move(bytes));
   }
 }
 

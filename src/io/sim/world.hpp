@@ -36,6 +36,10 @@ struct Conditions {
   double corrupt = 0;  // one bit is flipped
   Duration delay_min = std::chrono::microseconds{50};
   Duration delay_max = std::chrono::microseconds{50};  // above delay_min: frames overtake
+  double late = 0;                                     // of frames, by `late_by` more
+  Duration late_by = Duration{0};
+  std::uint64_t rate = 0;            // bytes per second each way; 0: infinite
+  std::uint32_t queue = 0xffffffff;  // bytes that wait for the rate; beyond them frames are lost
 };
 
 using Random = std::mt19937_64;
@@ -75,6 +79,7 @@ class LinkEnd final : public Device {
   wire::Mac mac;
   std::string name;
   std::multimap<Instant, std::vector<std::byte>> arriving;
+  Instant busy_until;  // the last frame's end leaves then, if there is a rate
 };
 
 // How a host is made, beside its engine's configuration.
@@ -129,6 +134,7 @@ class World {
 
  private:
   friend class LinkEnd;
+  static Duration time_on_wire(const Conditions& link, std::uint64_t bytes);
   void carry(LinkEnd& from, const Frame& frame);
   void cross(LinkEnd& from, LinkEnd& to, const Frame& frame);
   void note(const LinkEnd& from, const LinkEnd* to, const Frame& frame, const char* fate);

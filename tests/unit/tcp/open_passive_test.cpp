@@ -160,9 +160,9 @@ TEST(SynReceived, syn_received_close_fin_wait_1_without_established) {
   h.syn_received(Open::active);
   h.close();
   EXPECT_EQ(h.state(), State::fin_wait_1);
-  h.send({.ack = 1});  // the ACK of our SYN
+  h.expect({.flags = "FA", .seq = 1, .ack = 1});  // RFC 9293 §3.10.4: at once
+  h.send({.ack = 1});                             // the ACK of our SYN
   h.expect_event(Event::connected);
-  h.expect({.flags = "FA", .seq = 1, .ack = 1});
   EXPECT_EQ(h.counters().states_entered[static_cast<std::size_t>(State::established)], 0u);
   h.send({.ack = 2});
   EXPECT_EQ(h.state(), State::fin_wait_2);
@@ -177,11 +177,14 @@ TEST(SynReceived, syn_received_close_then_syn_ack_lost) {
   Harness h;
   h.syn_received(Open::active);
   h.close();
+  h.expect({.flags = "FA", .seq = 1, .ack = 1});  // lost as well
   h.advance(1s + tick);
   h.expect({.flags = "SA", .seq = 0, .ack = 1});
   h.send({.ack = 1});
   h.expect_event(Event::connected);
-  h.expect({.flags = "FA", .seq = 1, .ack = 1});
+  h.expect_after(3s, {.flags = "FA", .seq = 1, .ack = 1});  // the RTO after a lost SYN
+  h.send({.ack = 2});
+  EXPECT_EQ(h.state(), State::fin_wait_2);
 }
 
 TEST(SynReceived, syn_received_abort_rst) {

@@ -1,0 +1,174 @@
+// Opening: who waits for what, and how it ends.
+#include <netinet/in.h>
+
+#include "driver.hpp"
+
+namespace salut::packetdrill::test {
+namespace {
+
+TEST(Open, accept_has_the_peers_address) {
+  Driver d;
+  const int listener = d.listen();
+  d.inject({.flags = "S", .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  d.inject({});
+  sockaddr_storage from;
+  EXPECT_GE(d.accept(listener, &from), 0);
+  const auto& v4 = reinterpret_cast<sockaddr_in&>(from);
+  EXPECT_EQ(v4.sin_family, AF_INET);
+  EXPECT_EQ(ntohl(v4.sin_addr.s_addr), 0x0a000002u);
+  EXPECT_EQ(ntohs(v4.sin_port), 40000);
+}
+
+TEST(Open, accept_before_the_third_segment_is_eagain) {
+  Driver d;
+  const int listener = d.listen(SOCK_STREAM | SOCK_NONBLOCK);
+  EXPECT_EQ(d.accept(listener), -EAGAIN);
+  d.inject({.flags = "S", .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1});
+  EXPECT_EQ(d.accept(listener), -EAGAIN);
+  d.inject({});
+  EXPECT_GE(d.accept(listener), 0);
+  EXPECT_EQ(d.accept(listener), -EAGAIN);
+}
+
+TEST(Open, accept_sleeps_until_the_third_segment) {
+  Driver d;
+  const int listener = d.listen();
+  Blocking accept(d, [&] { return d.accept(listener) >= 0 ? 1 : -errno; });
+  d.sleep(100ms);
+  d.inject({.flags = "S", .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1});
+  d.sleep(100ms);
+  EXPECT_TRUE(accept.waits());
+  const Microseconds before = d.now();
+  d.inject({});
+  d.sleep(1s);  // must not move the clock before the sleeper has seen it
+  EXPECT_EQ(accept.result(), "1");
+  EXPECT_EQ(accept.ended(), before);
+}
+
+TEST(Open, connect_sleeps_until_the_syn_ack) {
+  Driver d;
+  const int fd = d.socket();
+  Blocking connect(d, [&] { return d.connect(fd); });
+  d.expect({.flags = "S", .seq = 0, .mss = 1460});
+  d.sleep(100ms);
+  EXPECT_TRUE(connect.waits());
+  const Microseconds before = d.now();
+  d.inject({.flags = "SA", .mss = 1460});
+  d.expect({.flags = "A", .seq = 1, .ack = 1});
+  EXPECT_EQ(connect.result(), "0");
+  EXPECT_EQ(connect.ended(), before);
+  EXPECT_EQ(d.connect(fd), -EISCONN);
+}
+
+TEST(Open, connect_nonblocking_tells_once_that_it_is_done) {
+  Driver d;
+  const int fd = d.socket(SOCK_STREAM | SOCK_NONBLOCK);
+  EXPECT_EQ(d.connect(fd), -EINPROGRESS);
+  d.expect({.flags = "S", .seq = 0});
+  EXPECT_EQ(d.connect(fd), -EALREADY);
+  EXPECT_EQ(d.read(fd), std::to_string(-EAGAIN));
+  EXPECT_EQ(d.write(fd, "x"), -EAGAIN);
+  d.inject({.flags = "SA", .mss = 1460});
+  d.expect({.flags = "A", .seq = 1, .ack = 1});
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), 0);
+  EXPECT_EQ(d.connect(fd), 0);
+  EXPECT_EQ(d.connect(fd), -EISCONN);
+}
+
+TEST(Open, simultaneous) {
+  Driver d;
+  const int fd = d.socket();
+  Blocking connect(d, [&] { return d.connect(fd); });
+  d.expect({.flags = "S", .seq = 0});
+  d.inject({.flags = "S", .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1});
+  EXPECT_TRUE(connect.waits());
+  d.inject({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  EXPECT_EQ(connect.result(), "0");
+  EXPECT_EQ(d.write(fd, "x"), 1);
+  d.expect({.flags = "A", .seq = 1, .ack = 1, .length = 1});
+}
+
+TEST(Open, connect_gives_up_after_so_sndtimeo) {
+  Driver d;
+  const int fd = d.socket();
+  const timeval half = {0, 500'000};
+  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_SNDTIMEO, &half, sizeof(half));
+  Blocking connect(d, [&] { return d.connect(fd); });
+  d.expect({.flags = "S", .seq = 0});
+  d.sleep(900ms);
+  EXPECT_EQ(connect.result(), std::to_string(-EINPROGRESS));
+  EXPECT_LE(connect.ended(), 501ms);
+}
+
+TEST(Open, connect_refused) {
+  Driver d;
+  const int fd = d.socket();
+  Blocking connect(d, [&] { return d.connect(fd); });
+  d.expect({.flags = "S", .seq = 0});
+  d.inject({.flags = "RA", .seq = 0, .ack = 1});
+  EXPECT_EQ(connect.result(), std::to_string(-ECONNREFUSED));
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), 0);  // it has been told
+}
+
+TEST(Open, connect_nonblocking_refused_is_in_so_error_once) {
+  Driver d;
+  const int fd = d.socket(SOCK_STREAM | SOCK_NONBLOCK);
+  EXPECT_EQ(d.connect(fd), -EINPROGRESS);
+  d.expect({.flags = "S", .seq = 0});
+  d.inject({.flags = "RA", .seq = 0, .ack = 1});
+  EXPECT_EQ(d.poll(fd, POLLIN | POLLOUT), POLLIN | POLLOUT | POLLERR | POLLHUP);
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), 0);
+}
+
+// Three minutes of RFC 9293's R2 for a SYN in no time; the caller itself moves the clock.
+TEST(Open, connect_without_an_answer_times_out) {
+  Driver d("rto_initial_ms=1000");
+  const int fd = d.socket();
+  EXPECT_EQ(d.connect(fd), -ETIMEDOUT);
+  EXPECT_GE(d.now(), 179s);
+  EXPECT_LE(d.now(), 184s);
+  for (const auto at : {0s, 1s, 3s, 7s, 15s, 31s, 63s, 123s}) {
+    d.expect_at(Microseconds{at}, {.flags = "S", .seq = 0});
+  }
+}
+
+TEST(Open, listen_twice_on_a_port_is_eaddrinuse) {
+  Driver d;
+  d.listen();
+  const int other = d.socket();
+  EXPECT_EQ(d.bind(other, 80), 0);
+  EXPECT_EQ(Driver::result(d.calls().listen(d.calls().userdata, other, 1)), -EADDRINUSE);
+}
+
+TEST(Open, close_of_a_listener_resets_what_nobody_accepted) {
+  Driver d;
+  const int listener = d.listen();
+  d.inject({.flags = "S", .mss = 1460});
+  d.expect({.flags = "SA", .seq = 0, .ack = 1});
+  d.inject({});
+  EXPECT_EQ(d.close(listener), 0);
+  d.expect({.flags = "RA", .seq = 1, .ack = 1});
+}
+
+TEST(Open, calls_on_what_is_no_socket) {
+  Driver d;
+  int ends[2];
+  ASSERT_EQ(d.calls().pipe(d.calls().userdata, ends), 0);
+  EXPECT_EQ(d.connect(ends[0]), -ENOTSOCK);
+  EXPECT_EQ(d.accept(12345), -EBADF);
+  EXPECT_EQ(d.accept(d.socket()), -EINVAL);
+  EXPECT_EQ(Driver::result(d.calls().socket(d.calls().userdata, AF_INET, SOCK_DGRAM, 0)),
+            -ESOCKTNOSUPPORT);
+  const int fresh = d.socket();
+  EXPECT_EQ(d.read(fresh), std::to_string(-ENOTCONN));
+  EXPECT_EQ(d.write(fresh, "x"), -EPIPE);
+  EXPECT_EQ(d.shutdown(fresh, SHUT_WR), -ENOTCONN);
+}
+
+}  // namespace
+}  // namespace salut::packetdrill::test
