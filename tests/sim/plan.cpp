@@ -88,6 +88,14 @@ void draw_options(Draw& draw, StackConfig& config) {
   config.syn_cookies = !draw.one_in(3);
   if (draw.one_in(3)) config.delayed_ack = Duration{0};
   if (draw.one_in(3)) config.rto_min = 10ms;
+  if (draw.one_in(2)) config.congestion = Congestion::newreno;
+  if (draw.one_in(4)) config.initial_window = 1 + draw.below(20);
+  config.no_delay = draw.one_in(3);
+  if (draw.one_in(4)) {
+    config.keep_alive = 1s + draw.up_to(60s);
+    config.keep_alive_interval = 1s + draw.up_to(5s);
+    config.keep_alive_probes = 1 + draw.below(5);
+  }
 }
 
 HostPlan draw_host(Draw& draw, Size size, bool clean) {
@@ -185,7 +193,7 @@ std::string SeedPlan::describe() const {
     char line[256];
     std::snprintf(line, sizeof(line),
                   "  %c: loss %.3f dup %.3f corrupt %.3f delay %.1f ms; mtu %u send %u recv %u "
-                  "blocks %u frames %u tcbs %u tw %u backlog %u msl %.1f s;%s%s%s%s%s%s%s\n",
+                  "blocks %u frames %u tcbs %u tw %u backlog %u msl %.1f s;%s%s%s%s%s%s%s%s%s%s\n",
                   static_cast<char>(i < 26 ? 'a' + i : 'A' + i - 26), l.loss, l.duplicate,
                   l.corrupt, static_cast<double>(l.delay_max.count()) / 1e6, hosts[i].options.mtu,
                   c.send_buffer, c.recv_buffer, c.buffer_blocks, hosts[i].options.frames,
@@ -193,7 +201,9 @@ std::string SeedPlan::describe() const {
                   static_cast<double>(c.msl.count()) / 1e9, c.coalesce ? " coalesce" : "",
                   c.window_scale ? " wscale" : "", c.timestamps ? " ts" : "", c.sack ? " sack" : "",
                   c.ecn ? " ecn" : "", c.syn_cookies ? " cookies" : "",
-                  c.delayed_ack.count() != 0 ? " delayed_ack" : "");
+                  c.delayed_ack.count() != 0 ? " delayed_ack" : "",
+                  c.congestion == Congestion::newreno ? " newreno" : " cubic",
+                  c.no_delay ? " no_delay" : "", c.keep_alive.count() != 0 ? " keep_alive" : "");
     text += line;
   }
   return text;
