@@ -11,6 +11,7 @@
 #include "tcp/output.hpp"
 #include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/sender.hpp"
 #include "timer/timeouts.hpp"
 #include "wire/parse.hpp"
 
@@ -263,8 +264,14 @@ tl::expected<std::size_t, Errc> Engine::write(Connection connection,
   Tcb& t = c_.tcbs[index];
   if (t.has(Flag::fin_wanted)) return tl::unexpected(Errc::not_writable);
   tcp::prepare_data(c_, t);
-  const std::size_t n = c_.buffers.append(t.send, from, tcp::send_buffer(c_, t));
-  if (n < from.size()) t.set(Flag::write_blocked);
+  const std::size_t room = std::size_t{tcp::blocks_for_sending(c_)} * block_bytes +
+                           (t.send.tail != no_block ? block_bytes - t.send.tail_end : 0);
+  const std::size_t n =
+      c_.buffers.append(t.send, from.first(std::min(from.size(), room)), tcp::send_buffer(c_, t));
+  if (n < from.size()) {
+    t.set(Flag::write_blocked);
+    if (t.send.bytes == 0) tcp::start_timer(c_, index);
+  }
   if (n > 0) c_.queue_output(index);
   return n;
 }

@@ -106,6 +106,9 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
     set_deadline(c, index, stream.keep_at, busy ? idle : idle - silent + grain);
     return true;
   }
+  // The idle time may be shorter than the interval: silent again after an answer is not unanswered.
+  if (static_cast<std::uint16_t>(stream.heard_at) != stream.keep_heard) stream.keep_probes = 0;
+  stream.keep_heard = static_cast<std::uint16_t>(stream.heard_at);
   const bool overdue =
       stream.user_timeout_ms != 0 && silent >= Duration{stream.user_timeout_ms * ns_per_ms};
   if (stream.keep_probes >= c.config.keep_alive_probes || (overdue && stream.keep_probes > 0)) {

@@ -342,8 +342,10 @@ bool send_data(Context& c, std::uint32_t index) {
     }
     sent |= fresh;
   }
-  // In flight: retransmission. Nothing in flight but bytes left: the window is shut, persist.
-  if (t.snd_una != t.snd_nxt || data_end(t) != t.snd_una) start_timer(c, index);
+  // In flight: retransmission. Nothing in flight but bytes left: the window is shut, persist. A FIN
+  // left: no frame was free for it.
+  const bool fin_left = t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent);
+  if (t.snd_una != t.snd_nxt || data_end(t) != t.snd_una || fin_left) start_timer(c, index);
   return sent;
 }
 
@@ -405,6 +407,13 @@ void on_persist(Context& c, std::uint32_t index) {
   t.set(Flag::probe);
   c.stream(t).set(override_due);
   c.queue_output(index);
+}
+
+void on_blocked(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  if (blocks_for_sending(c) == 0) return start_timer(c, index);
+  t.clear(Flag::write_blocked);
+  if (!t.has(Flag::told)) c.raise(index, salut::Event::writable);
 }
 
 void on_probe(Context& c, std::uint32_t index) {

@@ -27,6 +27,18 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
 // The first ACK of our SYN: with timestamps it is a sample of the round trip.
 void on_ack_of_syn(Context& c, Tcb& tcb, const wire::Segment& segment);
 
+// How much of the pool write() may still take. A quarter of it stays for what is received: else two
+// stacks that both have their pools full of unsent bytes could never take an ACK's worth from each
+// other.
+inline std::uint32_t blocks_for_sending(const Context& c) {
+  const std::uint32_t kept = c.config.buffer_blocks / 4;
+  const std::uint32_t free = c.buffers.available_blocks();
+  return free > kept ? free - kept : 0;
+}
+
+// write() found no block and nothing is in flight whose ACK would raise `writable`: looks again.
+void on_blocked(Context& c, std::uint32_t index);
+
 // The retransmission timer fired with data or FIN in flight (RFC 6298 (5.4) to (5.6)).
 void on_timeout(Context& c, std::uint32_t index);
 // It fired with nothing in flight: what waits for the window asks again, or leaves in part.

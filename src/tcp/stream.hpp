@@ -71,10 +71,11 @@ struct alignas(64) Stream {
   std::int32_t linger_ms = -1;        // below 0: close() goes on in the background
   std::uint32_t keep_at = 0;          // tick; 0 none, as for the next
   std::uint32_t linger_at = 0;
-  std::uint32_t heard_at = 0;  // tick of the peer's last acceptable segment
-  std::uint8_t keep_probes = 0;
-  bool keep_alive_own = false;  // keep_alive_ms was set, not taken from the configuration
-  std::uint16_t own_mss = 0;    // 0: what the port allows
+  std::uint32_t heard_at = 0;    // tick of the peer's last acceptable segment
+  std::uint16_t keep_heard = 0;  // of heard_at when the last probe left
+  std::uint8_t keep_probes = 0;  // in a row, without an answer
+  bool keep_alive_own = false;   // keep_alive_ms was set, not taken from the configuration
+  std::uint16_t own_mss = 0;     // 0: what the port allows
 
   bool has(unsigned b) const { return (bits & b) != 0; }
   void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }

@@ -84,7 +84,9 @@ void fire(Context& c, std::uint32_t index) {
   if (t.state == State::time_wait) return raise(c, index, Event::timeout_2msl);
   if (t.state == State::fin_wait_2) return raise(c, index, Event::idle_limit);
   if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);
-  if (t.has(Flag::data_ready) && t.send.bytes > 0) tcp::on_persist(c, index);
+  if (t.has(Flag::data_ready) && t.send.bytes > 0) return tcp::on_persist(c, index);
+  if (t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent)) return c.queue_output(index);
+  if (t.has(Flag::write_blocked)) tcp::on_blocked(c, index);
 }
 
 void run_wheel(Context& c) {

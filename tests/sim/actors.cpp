@@ -1,124 +1,230 @@
 #include "actors.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace salut::sim {
 
-bool Actor::connect(Host& to, std::uint32_t address, std::uint16_t port, const Plan& mine,
-                    const Plan& theirs, Actor& peer, std::uint64_t stream) {
-  static_cast<void>(to);
-  const std::uint64_t user = next_user_++;
-  const auto connection =
-      host_.engine->connect({IpAddress::v4(address), port}, {}, user, world_.now());
-  if (!connection) return false;
+void Actor::listen(std::uint16_t port, std::uint32_t backlog) {
+  if (listening_) return;
+  const auto listener = host_.engine->listen({IpAddress{}, port}, backlog);
+  if (!listener) return;
+  listener_ = *listener;
+  listening_ = true;
+  world_.say(host_, "listens");
+}
+
+void Actor::unlisten() {
+  if (!listening_) return;
+  listening_ = false;
+  if (host_.engine->unlisten(listener_) != Errc::ok) error_ = host_.name + ": unlisten() failed";
+  world_.say(host_, "listens no more");
+  host_.wake_at = world_.now();
+}
+
+std::uint64_t Actor::add(EndState end) {
+  ends_.push_back(std::move(end));
+  by_stream_[ends_.back().stream] = ends_.size();
+  by_handle_[ends_.back().connection] = ends_.size();
+  return ends_.size();
+}
+
+void Actor::connect(const Endpoint& to, const Endpoint& from, const Action& action, Actor* peer,
+                    std::uint64_t stream) {
+  const auto connection = host_.engine->connect(to, from, ends_.size() + 1, world_.now());
+  if (!connection) {
+    const bool full = connection.error() == Errc::overload || connection.error() == Errc::no_port;
+    if (!full && error_.empty()) error_ = host_.name + ": connect() failed";
+    return;
+  }
   const auto info = host_.engine->info(*connection);
-  ends[user] = EndState{.plan = mine,
-
-                        .stream = stream * 2,
-                        .connection = *connection};
-  peer.expected[{info->local.port, port}] = EndState{.plan = theirs,
-
-                                                     .stream = stream * 2 + 1,
-                                                     .connection = {}};
-  return true;
+  add(EndState{.plan = action.mine, .stream = stream * 2, .connection = *connection});
+  say(ends_.back(), "connects to " + to.to_string() + " from port " +
+                        std::to_string(info->local.port));
+  if (peer != nullptr) {
+    peer->expected_[{info->local.address, info->local.port, to.port}] =
+        EndState{.plan = action.theirs, .stream = stream * 2 + 1, .connection = {}};
+  }
+  host_.wake_at = std::min(host_.wake_at, world_.now());
 }
 
 void Actor::adopt(const Event& event) {
   const auto info = host_.engine->info(event.connection);
-  if (!info) return;  // reset in the same burst
-  const auto found = expected.find({info->remote.port, info->local.port});
-  if (found == expected.end()) return fail("accepted a connection that nobody opened");
-  const std::uint64_t user = next_user_++;
-  ends[user] = found->second;
-  ends[user].connection = event.connection;
-  expected.erase(found);
-  host_.engine->set_user(event.connection, user);
+  if (!info) return;  // ended in the same burst
+  const auto found = expected_.find({info->remote.address, info->remote.port, info->local.port});
+  EndState end;
+  if (found == expected_.end()) {
+    // A cookie says only that somebody got an answer to a SYN not long ago: an old duplicate of its
+    // ACK opens the connection once more.
+    if (host_.engine->counters().cookies_good == 0) {
+      return fail(end, "accepted a connection that nobody opened");
+    }
+    static_cast<void>(host_.engine->abort(event.connection));
+    return;
+  }
+  end = found->second;
+  expected_.erase(found);
+  end.connection = event.connection;
+  const std::uint64_t user = add(std::move(end));
+  static_cast<void>(host_.engine->set_user(event.connection, user));
+  say(ends_.back(), "accepts " + info->remote.to_string());
 }
 
 void Actor::on_events(std::span<const Event> events) {
   for (const Event& event : events) {
     if (event.has(Event::accepted)) adopt(event);
   }
-  for (const Event& event : events) {
-    // An accepted connection that ended in the same burst was never ours to name.
-    if (!event.has(Event::closed)) continue;
-    for (auto& [user, end] : ends) {
-      if (end.connection != event.connection) continue;
-      ++end.reports;
-      end.reason = event.reason;
-      if (end.reports > 1) fail("`closed` reported twice");
-    }
+  for (const Event& event : events) on_event(event);
+  // It may have ended in the same turn, which only a later event says.
+  for (const EndState* end : refused_) {
+    if (end->reports == 0) fail(*end, "write() failed on an open connection");
   }
-  for (auto& [user, end] : ends) {
-    if (end.reports == 0) drive(end);
+  refused_.clear();
+  while (!timers_.empty() && timers_.top().first <= world_.now()) {
+    const std::uint64_t user = timers_.top().second;
+    timers_.pop();
+    drive(user);
   }
+  if (!timers_.empty()) host_.wake_at = std::min(host_.wake_at, timers_.top().first);
 }
 
-const EndState* Actor::find_stream(std::uint64_t stream) const {
-  for (const auto& [user, end] : ends) {
-    if (end.stream == stream) return &end;
+void Actor::on_event(const Event& event) {
+  // By its handle: what was raised before set_user() carries no user.
+  const auto at = by_handle_.find(event.connection);
+  if (at == by_handle_.end()) return;  // not ours to name: it ended in the turn that accepted it
+  const std::uint64_t user = at->second;
+  EndState& end = ends_[user - 1];
+  if (event.user != 0 && event.user != user) return fail(end, "an event of somebody else's");
+  if (end.reports > 0) return fail(end, "an event after `closed`");
+  if (event.has(Event::accepted | Event::connected)) {
+    if (end.open) return fail(end, "connected twice");
+    end.open = true;
+    end.opened = world_.now();
+    end.next_read = world_.now() + end.plan.read_after;
+    if (end.plan.abort_at.count() > 0) wake(user, world_.now() + end.plan.abort_at);
   }
-  return nullptr;
-}
-
-void Actor::abort_half_open(const Actor& peer) {
-  for (auto& [user, end] : ends) {
-    if (end.reports != 0) continue;
-    const EndState* other = peer.find_stream(end.stream ^ 1);
-    const bool gone = other != nullptr && other->reports == 1 && other->reason != Reason::closed;
-    if (gone) host_.engine->abort(end.connection);
+  if (event.has(Event::peer_closed)) {
+    if (end.peer_closed) return fail(end, "peer_closed twice");
+    end.peer_closed = true;
   }
-}
-
-void Actor::drive(EndState& end) {
-  stack::Engine& engine = *host_.engine;
-  const auto info = engine.info(end.connection);
-  if (!info || end.closed_by_us) return;
-  if (info->state == State::syn_sent || info->state == State::syn_received) return;
-  if (end.plan.abort_after != 0 && end.written >= end.plan.abort_after) {
-    engine.abort(end.connection);
-    end.closed_by_us = true;
+  if (event.has(Event::closed)) {
+    ++end.reports;
+    end.reason = event.reason;
+    say(end, "closed, " + std::string(name(event.reason)));
+    if (host_.engine->info(end.connection)) fail(end, "the handle lives on after `closed`");
     return;
   }
-  read_all(end);
-  write_some(end);
-  const bool all_written = end.written == end.plan.bytes;
-  if (all_written && end.plan.half_close && !end.shut) {
-    end.shut = true;
-    engine.shutdown(end.connection);
-  }
-  if (all_written && (end.end_of_stream || end.plan.close_early)) {
+  drive(user);
+}
+
+void Actor::drive(std::uint64_t user) {
+  EndState& end = ends_[user - 1];
+  if (end.reports > 0 || end.closed_by_us || !end.open) return;
+  stack::Engine& engine = *host_.engine;
+  const Plan& plan = end.plan;
+  const bool abort_now = (plan.abort_after != 0 && end.written >= plan.abort_after) ||
+                         (plan.abort_at.count() > 0 && world_.now() >= end.opened + plan.abort_at);
+  if (abort_now) {
+    say(end, "aborts");
     end.closed_by_us = true;
-    engine.close(end.connection);
+    static_cast<void>(engine.abort(end.connection));
+    host_.wake_at = world_.now();
+    return;
+  }
+  if (world_.now() < end.next_read && !hurry_) {
+    wake(user, end.next_read);
+  } else {
+    read_all(end);
+    if (!end.end_of_stream && world_.now() < end.next_read) wake(user, end.next_read);
+  }
+  write_some(end);
+  const bool all_written = end.written == plan.bytes;
+  if (all_written && plan.half_close && !end.shut) {
+    end.shut = true;
+    say(end, "shuts down");
+    static_cast<void>(engine.shutdown(end.connection));
+  }
+  if (all_written && (end.end_of_stream || plan.close_early)) {
+    end.closed_by_us = true;
+    say(end, "closes");
+    static_cast<void>(engine.close(end.connection));
   }
 }
 
+// Once, or until nothing is left for those who need no time to think.
 void Actor::read_all(EndState& end) {
-  std::vector<std::byte> bytes(end.plan.read_size);
-  for (;;) {
-    const auto n = host_.engine->read(end.connection, bytes);
-    if (!n) {
-      if (n.error() == Errc::end_of_stream) end.end_of_stream = true;
+  while (read_some(end)) {
+    if (end.plan.think.count() > 0 && !hurry_) {
+      end.next_read = world_.now() + end.plan.think;
       return;
     }
-    if (*n == 0) return;
-    for (std::size_t i = 0; i < *n; ++i) {
-      if (bytes[i] != byte_at(end.stream ^ 1, end.received++)) return fail("a byte is wrong");
+  }
+}
+
+bool Actor::read_some(EndState& end) {
+  scratch_.resize(std::max<std::size_t>(end.plan.read_size, scratch_.size()));
+  const auto n = host_.engine->read(end.connection, {scratch_.data(), end.plan.read_size});
+  if (!n) {
+    if (n.error() == Errc::end_of_stream) end.end_of_stream = true;
+    return false;
+  }
+  for (std::size_t i = 0; i < *n; ++i) {
+    if (scratch_[i] != byte_at(end.stream ^ 1, end.received++)) {
+      fail(end, "byte " + std::to_string(end.received - 1) + " is wrong");
+      return false;
     }
   }
+  return *n > 0;
 }
 
 void Actor::write_some(EndState& end) {
   while (end.written < end.plan.bytes && !end.shut) {
-    const std::uint32_t n = std::min(end.plan.chunk, end.plan.bytes - end.written);
-    std::vector<std::byte> bytes(n);
-    for (std::uint32_t i = 0; i < n; ++i) bytes[i] = byte_at(end.stream, end.written + i);
-    const auto taken = host_.engine->write(end.connection, bytes);
-    if (!taken) return fail("write() failed on an open connection");
+    const auto info = host_.engine->info(end.connection);
+    const std::uint32_t size = host_.engine->context().config.send_buffer;
+    // Only so that bytes are not made in vain: write() itself takes what fits.
+    const std::uint32_t room = info && info->send_queued < size ? size - info->send_queued : 1;
+    const std::uint32_t n = std::min({end.plan.chunk, end.plan.bytes - end.written, room});
+    scratch_.resize(std::max<std::size_t>(n, scratch_.size()));
+    for (std::uint32_t i = 0; i < n; ++i) scratch_[i] = byte_at(end.stream, end.written + i);
+    const auto taken = host_.engine->write(end.connection, {scratch_.data(), n});
+    if (!taken) return refused_.push_back(&end);
     end.written += static_cast<std::uint32_t>(*taken);
     if (*taken < n) return;
   }
+}
+
+void Actor::hurry() {
+  hurry_ = true;
+  for (std::uint64_t user = 1; user <= ends_.size(); ++user) wake(user, world_.now());
+  host_.wake_at = world_.now();
+}
+
+void Actor::abort_half_open(const Actor& peer) {
+  for (EndState& end : ends_) {
+    if (end.reports != 0) continue;
+    const EndState* other = peer.find_stream(end.stream ^ 1);
+    // Never accepted: its handshake was complete on one side only.
+    const bool gone =
+        other == nullptr ? end.open : other->reports == 1 && other->reason != Reason::closed;
+    if (!gone) continue;
+    say(end, "aborts, for its peer is gone");
+    end.closed_by_us = true;
+    static_cast<void>(host_.engine->abort(end.connection));
+    host_.wake_at = world_.now();
+  }
+}
+
+const EndState* Actor::find_stream(std::uint64_t stream) const {
+  const auto at = by_stream_.find(stream);
+  return at == by_stream_.end() ? nullptr : &ends_[at->second - 1];
+}
+
+void Actor::fail(const EndState& end, const std::string& what) {
+  if (error_.empty()) error_ = host_.name + ", stream " + std::to_string(end.stream) + ": " + what;
+  say(end, "WRONG: " + what);
+}
+
+void Actor::say(const EndState& end, const std::string& what) {
+  if (world_.keeps_trace()) world_.say(host_, "stream " + std::to_string(end.stream) + " " + what);
 }
 
 }  // namespace salut::sim

@@ -1,35 +1,31 @@
 // Applications of the seeded world: each connection has two ends that write, read, half-close,
-// close or abort as the seed says, and know what they should have received.
+// close or abort as their plans say, and know what they should have received.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <queue>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "io/sim/world.hpp"
+#include "plan.hpp"
 
 namespace salut::sim {
 
-// What one end of one connection does.
-struct Plan {
-  std::uint32_t bytes = 0;     // to send
-  std::uint32_t chunk = 1000;  // per write, at most
-  std::uint32_t read_size = 4096;
-  bool close_early = false;       // close() as soon as all is written, without reading to the end
-  bool half_close = false;        // shutdown() when all is written; close() at end of stream
-  std::uint32_t abort_after = 0;  // bytes written; 0 never
-
-  bool orderly() const { return !close_early && abort_after == 0; }
-};
-
 struct EndState {
   Plan plan;
-  std::uint64_t stream = 0;  // which byte stream this end sends
+  std::uint64_t stream = 0;  // which byte stream this end sends; the peer's is stream ^ 1
   Connection connection;
+  Instant opened;
+  Instant next_read;
   std::uint32_t written = 0;
   std::uint32_t received = 0;
+  bool open = false;  // the handshake is complete
   bool end_of_stream = false;
+  bool peer_closed = false;
   bool shut = false;
   bool closed_by_us = false;
   unsigned reports = 0;  // `closed` events; must end at 1
@@ -44,37 +40,55 @@ constexpr std::byte byte_at(std::uint64_t stream, std::uint32_t offset) {
   return static_cast<std::byte>(x >> 56);
 }
 
-// Drives all ends on one host. Ends are found by the remote and local port of the connection.
+// Drives all ends on one host.
 class Actor {
  public:
   Actor(Host& host, World& world) : host_(host), world_(world) {}
 
-  // The other side's plans, by the pair of ports as the acceptor sees it.
-  using Key = std::pair<std::uint16_t, std::uint16_t>;  // client port, server port
-
-  bool connect(Host& to, std::uint32_t address, std::uint16_t port, const Plan& mine,
-               const Plan& theirs, Actor& peer, std::uint64_t stream);
+  void listen(std::uint16_t port, std::uint32_t backlog);
+  void unlisten();
+  // `peer` will find the accepted end's plan by address and ports; nullptr: nobody listens there.
+  void connect(const Endpoint& to, const Endpoint& from, const Action& action, Actor* peer,
+               std::uint64_t stream);
   void on_events(std::span<const Event> events);
+
+  // From now on nobody waits: what is there is read, and what is to be written is.
+  void hurry();
   // Aborts what is still open although the other end is gone: its RST was lost, or it timed out.
   void abort_half_open(const Actor& peer);
-  const EndState* find_stream(std::uint64_t stream) const;
 
-  std::map<std::uint64_t, EndState> ends;  // by Event::user
-  std::map<Key, EndState> expected;        // of connections that will be accepted
-  std::string error;                       // the first broken promise
+  const EndState* find_stream(std::uint64_t stream) const;
+  const std::deque<EndState>& ends() const { return ends_; }
+  const std::string& error() const { return error_; }
 
  private:
+  using Key = std::tuple<IpAddress, std::uint16_t, std::uint16_t>;  // the client's, server port
+
+  std::uint64_t add(EndState end);
   void adopt(const Event& event);
-  void drive(EndState& end);
+  void on_event(const Event& event);
+  void drive(std::uint64_t user);
+  bool read_some(EndState& end);
   void read_all(EndState& end);
   void write_some(EndState& end);
-  void fail(const std::string& what) {
-    if (error.empty()) error = host_.name + ": " + what;
-  }
+  void wake(std::uint64_t user, Instant at) { timers_.emplace(at, user); }
+  void fail(const EndState& end, const std::string& what);
+  void say(const EndState& end, const std::string& what);
 
   Host& host_;
   World& world_;
-  std::uint64_t next_user_ = 1;
+  std::deque<EndState> ends_;         // Event::user is the place and one
+  std::map<Key, EndState> expected_;  // of connections that will be accepted
+  std::map<std::uint64_t, std::uint64_t> by_stream_;
+  std::map<Connection, std::uint64_t> by_handle_;
+  using Timer = std::pair<Instant, std::uint64_t>;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  std::vector<std::byte> scratch_;
+  std::vector<const EndState*> refused_;  // whose write() failed in this turn
+  std::uint16_t listener_ = 0;
+  bool listening_ = false;
+  bool hurry_ = false;
+  std::string error_;  // the first broken promise
 };
 
 }  // namespace salut::sim

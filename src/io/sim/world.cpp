@@ -48,15 +48,15 @@ unsigned LinkEnd::transmit(const Frame* frames, unsigned count) {
   return count;
 }
 
-World::World(std::uint64_t seed)
-    : seed_(seed), random_(seed), now_(Instant{std::chrono::seconds{1}}) {}
+World::World(std::uint64_t seed, Instant start) : seed_(seed), random_(seed), now_(start) {}
 
-Host& World::add_host(const IpAddress& address, const StackConfig& config) {
+Host& World::add_host(const IpAddress& address, const StackConfig& config,
+                      const HostOptions& options) {
   auto host = std::make_unique<Host>();
   const auto id = static_cast<std::uint8_t>(hosts_.size());
-  host->name = std::string(1, static_cast<char>('a' + id));
+  host->name = std::string(1, static_cast<char>(id < 26 ? 'a' + id : 'A' + id - 26));
   host->memory = std::make_unique<HeapMemory>();
-  host->pool = std::make_unique<Pool>(4096);
+  host->pool = std::make_unique<Pool>(options.frames);
   host->end = std::make_unique<LinkEnd>();
   host->end->world = this;
   host->end->pool = host->pool.get();
@@ -64,7 +64,13 @@ Host& World::add_host(const IpAddress& address, const StackConfig& config) {
   stack::Interface interface;
   interface.device = host->end.get();
   interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
-  interface.addresses = {Prefix{address, static_cast<std::uint8_t>(address.is_v4() ? 8 : 64)}};
+  interface.mtu = options.mtu;
+  const auto add = [&interface](const IpAddress& own) {
+    interface.addresses.push_back(Prefix{own, static_cast<std::uint8_t>(own.is_v4() ? 8 : 64)});
+  };
+  add(address);
+  for (const IpAddress& more : options.more_addresses) add(more);
+  host->end->mac = interface.mac;
   host->engine = std::make_unique<stack::Engine>(config, std::vector{interface}, *host->pool,
                                                  *host->memory, seed_ * 64 + id + 1, id, now_);
   hosts_.push_back(std::move(host));
@@ -82,59 +88,94 @@ bool World::chance(double probability) {
   return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
 }
 
-Duration World::time_on_wire(std::uint64_t bytes) const {
-  if (conditions_.rate == 0) return Duration{0};
-  return Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / conditions_.rate)};
+void World::join_all() { switched_ = true; }
+
+Duration World::time_on_wire(const Conditions& link, std::uint64_t bytes) {
+  if (link.rate == 0) return Duration{0};
+  return Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / link.rate)};
 }
 
 void World::carry(LinkEnd& from, const Frame& frame) {
   ++frames_;
-  if (from.peer == nullptr || chance(conditions_.loss)) return note(from, frame, "  lost");
-  const Instant leaves = std::max(now_, from.busy_until) + time_on_wire(frame.length);
-  if (conditions_.rate != 0) {
+  if (from.peer != nullptr) return cross(from, *from.peer, frame);
+  wire::Mac to;
+  std::memcpy(&to, frame.data, sizeof(to));
+  bool taken = false;
+  for (const auto& host : hosts_) {
+    LinkEnd& end = *host->end;
+    if (!switched_ || &end == &from || !(to.is_group() || end.mac == to)) continue;
+    cross(from, end, frame);
+    taken = true;
+  }
+  if (!taken) note(from, nullptr, frame, "  lost");
+}
+
+// One link, or on a switch two of them; the sender's has the rate.
+void World::cross(LinkEnd& from, LinkEnd& to, const Frame& frame) {
+  const Conditions& out = switched_ ? from.conditions : conditions_;
+  const Conditions none{.delay_min = Duration{0}, .delay_max = Duration{0}};
+  const Conditions& in = switched_ ? to.conditions : none;
+  if (from.cut_until > now_ || to.cut_until > now_) return note(from, &to, frame, "  cut");
+  const bool full = switched_ && to.arriving.size() >= LinkEnd::arriving_max;
+  if (full || chance(out.loss) || chance(in.loss)) return note(from, &to, frame, "  lost");
+  const Instant leaves = std::max(now_, from.busy_until) + time_on_wire(out, frame.length);
+  if (out.rate != 0) {
     const Duration waits = from.busy_until > now_ ? from.busy_until - now_ : Duration{0};
-    if (waits > time_on_wire(conditions_.queue)) return note(from, frame, "  queue full");
+    if (waits > time_on_wire(out, out.queue)) return note(from, &to, frame, "  queue full");
     from.busy_until = leaves;
   }
-  const int copies = chance(conditions_.duplicate) ? 2 : 1;
-  note(from, frame, copies == 2 ? "  twice" : "");
+  const int copies = chance(out.duplicate) || chance(in.duplicate) ? 2 : 1;
+  note(from, &to, frame, copies == 2 ? "  twice" : "");
+  const auto delay_on = [this](const Conditions& link) {
+    const auto spread = (link.delay_max - link.delay_min).count();
+    const Duration delay =
+        link.delay_min +
+        Duration{spread > 0 ? static_cast<std::int64_t>(random_() % (spread + 1)) : 0};
+    return delay + (chance(link.late) ? link.late_by : Duration{0});
+  };
   for (int i = 0; i < copies; ++i) {
     std::vector<std::byte> bytes(frame.data, frame.data + frame.length);
     const bool arp = bytes[12] == std::byte{8} && bytes[13] == std::byte{6};
-    if (!arp && chance(conditions_.corrupt)) {
+    if (!arp && (chance(out.corrupt) || chance(in.corrupt))) {
       // Behind the MACs and not in ARP, which has no checksum: somebody has to see it.
       const std::size_t at = 14 + random_() % (bytes.size() - 14);
       bytes[at] ^= static_cast<std::byte>(1u << (random_() % 8));
     }
-    const auto spread = (conditions_.delay_max - conditions_.delay_min).count();
-    const Duration delay =
-        conditions_.delay_min +
-        Duration{spread > 0 ? static_cast<std::int64_t>(random_() % (spread + 1)) : 0};
-    const Duration late = chance(conditions_.late) ? conditions_.late_by : Duration{0};
-    from.peer->arriving.emplace(leaves + delay + late, std::move(bytes));
+    to.arriving.emplace(leaves + delay_on(out) + delay_on(in), std::move(bytes));
   }
 }
 
-void World::note(const LinkEnd& from, const Frame& frame, const char* fate) {
+void World::note(const LinkEnd& from, const LinkEnd* to, const Frame& frame, const char* fate) {
   if (!keep_trace_) return;
   char line[64];
-  std::snprintf(line, sizeof(line), "%12.3f ms  %s  ",
-                static_cast<double>(now_.time_since_epoch().count()) / 1e6, from.name.c_str());
+  std::snprintf(line, sizeof(line), "%12.3f ms  %s>%s  ",
+                static_cast<double>(now_.time_since_epoch().count()) / 1e6, from.name.c_str(),
+                to != nullptr ? to->name.c_str() : "?");
   trace_.push_back(line + describe_frame(frame) + fate);
+}
+
+void World::say(const Host& host, const std::string& what) {
+  if (!keep_trace_) return;
+  char line[64];
+  std::snprintf(line, sizeof(line), "%12.3f ms  %s    ",
+                static_cast<double>(now_.time_since_epoch().count()) / 1e6, host.name.c_str());
+  trace_.push_back(line + what);
+}
+
+Instant World::due(const Host& host) const {
+  Instant next = host.wake_at;
+  if (!host.end->arriving.empty()) next = std::min(next, host.end->arriving.begin()->first);
+  if (const auto timer = host.engine->next_timer()) next = std::min(next, *timer);
+  return std::max(next, host.paused_until);
 }
 
 bool World::step(Instant until) {
   Instant next = Instant::max();
-  for (const auto& host : hosts_) {
-    if (!host->end->arriving.empty()) {
-      next = std::min(next, host->end->arriving.begin()->first);
-    }
-    if (const auto timer = host->engine->next_timer()) next = std::min(next, *timer);
-    next = std::min(next, host->wake_at);
-  }
+  for (const auto& host : hosts_) next = std::min(next, due(*host));
   if (next > until) return false;
   now_ = std::max(now_, next);
   for (const auto& host : hosts_) {
+    if (switched_ ? due(*host) > now_ : host->paused_until > now_) continue;
     if (host->wake_at <= now_) host->wake_at = Instant::max();
     host->on_events(host->engine->poll(now_));
   }

@@ -1,5 +1,8 @@
-// The seeded world: production engines joined by links that lose, repeat, reorder, delay and
-// corrupt, in virtual time.
+// The seeded world: production engines joined by links that lose, repeat, reorder, delay, corrupt
+// and are cut, on hosts that are paused, in virtual time.
+//
+// Two hosts are joined by one link, or any number hang on a switch by a link each; a frame then
+// crosses two links, the sender's and the receiver's.
 //
 // One seed decides everything, so that a failure is one number. Time jumps to the next thing that
 // happens: a minute of TIME_WAIT costs nothing. Frames that cross a link are copied: what an engine
@@ -64,14 +67,26 @@ class LinkEnd final : public Device {
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
+  Conditions conditions;  // of the link to the switch
+  Instant cut_until;      // until then the link carries nothing
+
  private:
   friend class World;
+  static constexpr std::size_t arriving_max = 4096;  // frames; a full queue loses what comes next
   World* world = nullptr;
   Pool* pool = nullptr;
   LinkEnd* peer = nullptr;
+  wire::Mac mac;
   std::string name;
   std::multimap<Instant, std::vector<std::byte>> arriving;
   Instant busy_until;  // the last frame's end leaves then, if there is a rate
+};
+
+// How a host is made, beside its engine's configuration.
+struct HostOptions {
+  std::vector<IpAddress> more_addresses;
+  std::uint16_t mtu = 1500;
+  unsigned frames = 4096;
 };
 
 struct Host {
@@ -83,46 +98,54 @@ struct Host {
   // Called after each poll with its events, also when there are none.
   std::function<void(std::span<const Event>)> on_events = [](std::span<const Event>) {};
   Instant wake_at = Instant::max();  // the application wants a poll then, events or not
+  Instant paused_until;              // its loop stands still until then
 };
 
 class World {
  public:
-  explicit World(std::uint64_t seed);
+  explicit World(std::uint64_t seed, Instant start = Instant{std::chrono::seconds{1}});
 
-  // 10.0.0.1 is 0x0a000001; of IPv4 the link is a /8, of IPv6 a /64.
   Host& add_host(std::uint32_t address, const StackConfig& config) {
     return add_host(IpAddress::v4(address), config);
   }
-  Host& add_host(const IpAddress& address, const StackConfig& config);
+  Host& add_host(const IpAddress& address, const StackConfig& config,
+                 const HostOptions& options = {});
   // Joins two hosts, or one to itself; a host has one link.
   void join(Host& a, Host& b, const Conditions& conditions);
+  // Hangs every host on one switch, which knows where each MAC is.
+  void join_all();
 
   Instant now() const { return now_; }
   Random& random() { return random_; }
   Conditions& conditions() { return conditions_; }
   bool chance(double probability);
 
-  // Polls every host at the next instant at which anything happens; false if nothing ever will,
-  // or not before `until`.
+  // Polls at the next instant at which anything happens, on a switch the hosts to which it does,
+  // else all; false if nothing ever will, or not before `until`.
   bool step(Instant until);
   void run_until(Instant until);
 
   // One line per frame that entered the link, with what became of it; kept if `on`.
   void keep_trace(bool on) { keep_trace_ = on; }
+  bool keeps_trace() const { return keep_trace_; }
+  void say(const Host& host, const std::string& what);
   const std::vector<std::string>& trace() const { return trace_; }
   std::uint64_t frames() const { return frames_; }
 
  private:
   friend class LinkEnd;
-  Duration time_on_wire(std::uint64_t bytes) const;
+  static Duration time_on_wire(const Conditions& link, std::uint64_t bytes);
   void carry(LinkEnd& from, const Frame& frame);
-  void note(const LinkEnd& from, const Frame& frame, const char* fate);
+  void cross(LinkEnd& from, LinkEnd& to, const Frame& frame);
+  void note(const LinkEnd& from, const LinkEnd* to, const Frame& frame, const char* fate);
+  Instant due(const Host& host) const;
 
   std::uint64_t seed_;
   Random random_;
   Conditions conditions_;
   Instant now_;
   std::vector<std::unique_ptr<Host>> hosts_;
+  bool switched_ = false;
   bool keep_trace_ = false;
   std::vector<std::string> trace_;
   std::uint64_t frames_ = 0;

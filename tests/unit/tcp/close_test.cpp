@@ -416,5 +416,22 @@ TEST(CloseLoss, peer_vanishes_timed_out_in_each_state_that_waits_for_an_ack) {
   }
 }
 
+// Every frame is out: what cannot leave now leaves when there is one again.
+TEST(Close, established_close_without_a_frame_sends_fin_later) {
+  Harness h;
+  h.established();
+  std::vector<Frame> held;
+  Frame frame;
+  while (h.pool().acquire(&frame, 1)) held.push_back(frame);
+  h.close();
+  h.expect_nothing();
+  EXPECT_EQ(h.state(), State::fin_wait_1);
+  h.pool().release(held.data(), static_cast<unsigned>(held.size()));
+  h.expect_after(1s, {.flags = "FA", .seq = 1, .ack = 1});
+  h.abort();
+  h.expect({.flags = "RA", .seq = 2, .ack = 1});
+  h.expect_closed(Reason::aborted);
+}
+
 }  // namespace
 }  // namespace salut::test

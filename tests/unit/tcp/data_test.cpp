@@ -303,5 +303,27 @@ TEST(Send, burst_of_data_one_ack) {
   h.events.clear();
 }
 
+// The pool is empty and nothing is in flight: no ACK will bring `writable`.
+TEST(Send, established_write_without_a_block_is_told_when_there_is_one) {
+  StackConfig config = small_config();
+  config.buffer_blocks = 16;
+  Harness h(config);
+  h.established();
+  for (int i = 0; i < 18; ++i) h.send({.payload = std::string(1460, 'r')});
+  h.advance(1s);
+  h.sent.clear(), h.events.clear();
+  EXPECT_EQ(h.write("later"), 0u);
+  h.advance(2s);
+  h.expect_no_event();
+  h.read();
+  h.sent.clear();
+  h.advance(2s);
+  h.expect_event(Event::writable);
+  EXPECT_EQ(h.write("later"), 5u);
+  h.expect({.flags = "A", .seq = 1, .len = 5, .payload = "later"});
+  h.abort();
+  h.sent.clear(), h.events.clear();
+}
+
 }  // namespace
 }  // namespace salut::test

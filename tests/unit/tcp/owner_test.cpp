@@ -45,6 +45,20 @@ TEST(KeepAlive, established_answered_probe_starts_again) {
   EXPECT_EQ(h.counters().keep_alives, 5u);
 }
 
+// Where the interval is longer than the idle time, each probe finds the peer silent long enough.
+TEST(KeepAlive, established_answered_probe_starts_again_with_a_long_interval) {
+  StackConfig config = probing();
+  config.keep_alive = 2s;
+  config.keep_alive_interval = 5s;
+  Harness h(config);
+  h.established();
+  for (int i = 0; i < 10; ++i) {
+    h.expect_after(i == 0 ? 2s : 5s, {.flags = "A", .seq = 0, .ack = 1});
+    h.send({});
+  }
+  EXPECT_EQ(h.state(), State::established);
+}
+
 TEST(KeepAlive, established_data_puts_the_probe_off) {
   Harness h(probing());
   h.established();

@@ -1,0 +1,227 @@
+#include "seed_run.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "actors.hpp"
+#include "plan.hpp"
+
+namespace salut::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint16_t open_port = 80;
+constexpr std::uint16_t closed_port = 81;
+
+// TIME_WAIT lasts 2MSL, not a tick less. A record that goes must have had a deadline that has come;
+// which of a host's records it is, nobody sees, so that it is taken to be the earliest.
+class TimeWaitWatch {
+ public:
+  // What is wrong, or nothing.
+  const char* look(const Counters& before, const Counters& after, Instant now, Duration msl) {
+    constexpr auto state = static_cast<std::size_t>(State::time_wait);
+    const std::uint64_t entered = after.states_entered[state] - before.states_entered[state];
+    const std::uint64_t left = before.states[state] + entered - after.states[state];
+    const std::uint64_t expired = after.time_wait_expired - before.time_wait_expired;
+    for (std::uint64_t i = 0; i < expired; ++i) {
+      if (deadlines_.empty() || *deadlines_.begin() > now) return "TIME_WAIT ended before 2MSL";
+      deadlines_.erase(deadlines_.begin());
+    }
+    for (std::uint64_t i = 0; i < entered; ++i) deadlines_.insert(now + 2 * msl);
+    // Reused, aborted, or timed out as a TCB: any of them may have been the one.
+    for (std::uint64_t i = expired; i < left && !deadlines_.empty(); ++i) {
+      deadlines_.erase(std::prev(deadlines_.end()));
+    }
+    return nullptr;
+  }
+
+ private:
+  std::multiset<Instant> deadlines_;
+};
+
+class Run {
+ public:
+  Run(std::uint64_t seed, bool chart) : plan_(plan_of(seed)), world_(seed, plan_.start) {
+    world_.keep_trace(chart);
+    for (unsigned i = 0; i < plan_.hosts.size(); ++i) add_host(i);
+    world_.join_all();
+  }
+
+  Outcome go() {
+    for (const Action& action : plan_.actions) {
+      run_to(plan_.start + action.at);
+      carry_out(action);
+    }
+    run_to(world_.now() + 2min);
+    make_peace();
+    run_to(world_.now() + 20min);
+    // Without keepalive a half-open connection is ended by its owner. Where both ends closed in
+    // order there is none.
+    for (const auto& actor : actors_) {
+      for (const auto& other : actors_) {
+        if (actor != other) actor->abort_half_open(*other);
+      }
+    }
+    run_to(world_.now() + 1h);
+    check_ends();
+    check_rest();
+    return finish();
+  }
+
+ private:
+  static IpAddress address(unsigned host) { return IpAddress::v4(0x0a000001 + host); }
+
+  void add_host(unsigned i) {
+    const HostPlan& plan = plan_.hosts[i];
+    Host& host = world_.add_host(address(i), plan.config, plan.options);
+    host.end->conditions = plan.conditions;
+    hosts_.push_back(&host);
+    actors_.push_back(std::make_unique<Actor>(host, world_));
+    last_.push_back(host.engine->counters());
+    watches_.emplace_back();
+    host.on_events = [this, i](std::span<const Event> events) {
+      actors_[i]->on_events(events);
+      check_turn(i);
+    };
+    actors_.back()->listen(open_port, plan.backlog);
+  }
+
+  void carry_out(const Action& action) {
+    Host& host = *hosts_[action.host];
+    Actor& actor = *actors_[action.host];
+    switch (action.kind) {
+      case Action::Kind::connect:
+        return actor.connect({address(action.to), open_port}, {}, action, actors_[action.to].get(),
+                             streams_++);
+      case Action::Kind::connect_closed:
+        return actor.connect({address(action.to), closed_port}, {}, action, nullptr, streams_++);
+      case Action::Kind::cut:
+        world_.say(host, "cut off");
+        host.end->cut_until = world_.now() + action.length;
+        return;
+      case Action::Kind::pause:
+        world_.say(host, "paused");
+        host.paused_until = world_.now() + action.length;
+        return;
+      case Action::Kind::unlisten:
+        return actor.unlisten();
+      case Action::Kind::listen:
+        return actor.listen(open_port, plan_.hosts[action.host].backlog);
+    }
+  }
+
+  // Nothing is lost any more, and nobody waits: what can come to its end does.
+  void make_peace() {
+    for (unsigned i = 0; i < hosts_.size(); ++i) {
+      hosts_[i]->end->conditions = Conditions{};
+      hosts_[i]->end->cut_until = hosts_[i]->paused_until = Instant{};
+      actors_[i]->hurry();
+    }
+  }
+
+  void run_to(Instant until) {
+    while (error_.empty() && world_.step(until)) {
+    }
+    world_.run_until(error_.empty() ? until : world_.now());
+  }
+
+  void check_turn(unsigned i) {
+    const Counters& now = hosts_[i]->engine->counters();
+    Counters& before = last_[i];
+    note_error(i, oracle::unexplained(before, now, &edges_));
+    if (const char* wrong =
+            watches_[i].look(before, now, world_.now(), plan_.hosts[i].config.msl)) {
+      note_error(i, wrong);
+    }
+    if (++turns_ % 16 == 0) note_error(i, oracle::inconsistent(*hosts_[i]->engine));
+    if (!actors_[i]->error().empty()) note_error(i, actors_[i]->error());
+    before = now;
+  }
+
+  void check_ends() {
+    for (const auto& actor : actors_) {
+      for (const EndState& end : actor->ends()) {
+        const EndState* peer = nullptr;
+        for (const auto& other : actors_) {
+          if (peer == nullptr) peer = other->find_stream(end.stream ^ 1);
+        }
+        check_end(end, peer);
+      }
+    }
+  }
+
+  void check_end(const EndState& end, const EndState* peer) {
+    const std::string who = "stream " + std::to_string(end.stream) + ": ";
+    ++outcome_.ends;
+    outcome_.bytes += end.received;
+    if (end.reports != 1) return note_error(0, who + "told of its end not once");
+    if (plan_.clean && end.reason == Reason::timed_out) {
+      return note_error(0, who + "timed out where nothing was lost");
+    }
+    if (end.end_of_stream && !end.peer_closed) {
+      return note_error(0, who + "an end of stream without peer_closed");
+    }
+    if (peer == nullptr) return;
+    // What an end of stream follows is all that was written before it.
+    if (end.end_of_stream && end.received != peer->written) {
+      return note_error(0, who + "end of stream after " + std::to_string(end.received) + " of " +
+                               std::to_string(peer->written) + " bytes");
+    }
+    if (!end.plan.orderly() || !peer->plan.orderly()) return;
+    if (plan_.clean && (end.reason != Reason::closed)) {
+      return note_error(0, who + "ended as " + std::string(name(end.reason)) +
+                               " where both closed in order and nothing was lost");
+    }
+    if (end.reason != Reason::closed || peer->reason != Reason::closed) return;
+    if (end.received != peer->plan.bytes) note_error(0, who + "closed before all had come");
+  }
+
+  void check_rest() {
+    for (unsigned i = 0; i < hosts_.size(); ++i) {
+      note_error(i, oracle::not_at_rest(*hosts_[i]->engine));
+      note_error(i, oracle::inconsistent(*hosts_[i]->engine));
+      if (hosts_[i]->pool->outstanding() != 0) {
+        note_error(i, std::to_string(hosts_[i]->pool->outstanding()) + " frames are missing");
+      }
+    }
+  }
+
+  void note_error(unsigned host, const std::string& what) {
+    if (what.empty() || !error_.empty()) return;
+    error_ = hosts_[host]->name + ": " + what;
+    world_.say(*hosts_[host], "WRONG: " + what);
+  }
+
+  Outcome finish() {
+    outcome_.error = error_;
+    outcome_.frames = world_.frames();
+    outcome_.virtual_ms =
+        static_cast<std::uint64_t>((world_.now() - plan_.start).count() / 1'000'000);
+    outcome_.edges = edges_;
+    if (world_.keeps_trace()) {
+      outcome_.chart = world_.trace();
+      outcome_.chart.push_back(plan_.describe());
+    }
+    return outcome_;
+  }
+
+  SeedPlan plan_;
+  World world_;
+  std::vector<Host*> hosts_;
+  std::vector<std::unique_ptr<Actor>> actors_;
+  std::vector<Counters> last_;
+  std::vector<TimeWaitWatch> watches_;
+  std::uint64_t streams_ = 0;
+  std::uint64_t turns_ = 0;
+  oracle::Edges edges_;
+  std::string error_;
+  Outcome outcome_;
+};
+
+}  // namespace
+
+Outcome run_seed(std::uint64_t seed, bool chart) { return Run(seed, chart).go(); }
+
+}  // namespace salut::sim
