@@ -354,7 +354,7 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.mss = t.mss;
   const auto port = c_.links.neighbours().port(t.neighbour);
   info.recv_mss =
-      tcp::offered_mss(c_, t, static_cast<std::uint16_t>(c_.links.interface(port).mtu - 40));
+      tcp::offered_mss(c_, t, tcp::port_mss(c_.links.interface(port).mtu, t.has(tcp::Flag::ip6)));
   info.send_queued = data ? t.send.bytes : 0;
   info.recv_queued = data ? t.recv.bytes : 0;
   info.snd_wnd = t.snd_wnd;
