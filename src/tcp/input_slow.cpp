@@ -101,9 +101,11 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   }
   // RFC 5961 §4: answered the same wherever its sequence lies.
   if (syn && t.state != State::syn_received) return true;
-  // A shut window still lets ACKs through (§3.10.7.4: special allowance).
-  const bool at_edge = Seq{s.seq} == t.rcv_nxt && (s.flags & wire::ack) != 0;
-  if (t.rcv_wnd() == 0 && at_edge) return true;
+  // A shut window still lets ACKs through (§3.10.7.4: special allowance), also those of a peer whose
+  // probe, a byte or a FIN, moved its SND.NXT.
+  const std::uint32_t past = Seq{s.seq} - t.rcv_nxt;
+  const bool at_edge = past == 0 || (past == 1 && s.len() == 0);
+  if (t.rcv_wnd() == 0 && at_edge && (s.flags & wire::ack) != 0) return true;
   c.count_drop(Drop::tcp_out_of_window);
   const Seq end = Seq{s.seq} + s.len();
   const bool fin_again =

@@ -23,12 +23,19 @@ bool may_delay_ack(const Context& c, const Tcb& t) {
          t.rcv_nxt - t.last_ack_sent < 2u * stream.rcv_mss;
 }
 
+// Where an ACK without text lies. A probe of a shut window moved SND.NXT past what the peer takes,
+// and it would not look at an ACK there.
+Seq ack_seq(const Tcb& t) {
+  const Seq edge = t.snd_una + t.snd_wnd;
+  return edge < t.snd_nxt && !t.has(Flag::syn_unacked) ? edge : t.snd_nxt;
+}
+
 void delay_ack(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
   if (!may_delay_ack(c, t)) {
     if (stream.quick_acks > 0) --stream.quick_acks;
-    emit_control(c, t, t.snd_nxt, wire::ack);
+    emit_control(c, t, ack_seq(t), wire::ack);
   } else if (stream.ack_at == 0) {
     set_deadline(c, index, stream.ack_at, c.config.delayed_ack);
   }
@@ -136,7 +143,7 @@ void output_syn(Context& c, std::uint32_t index) {
 
 void output_ack(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  emit_control(c, t, t.snd_nxt, wire::ack);
+  emit_control(c, t, ack_seq(t), wire::ack);
 }
 
 void output_reset(Context& c, std::uint32_t index) {
@@ -163,12 +170,12 @@ void output(Context& c, std::uint32_t index) {
   }
   // A gap is told of in an ACK of its own: beside a full segment there is no room for SACK, and one
   // with data is no duplicate ACK (RFC 5681 §2).
-  if (t.has(Flag::gaps) && t.has(Flag::ack_pending)) emit_control(c, t, t.snd_nxt, wire::ack);
+  if (t.has(Flag::gaps) && t.has(Flag::ack_pending)) emit_control(c, t, ack_seq(t), wire::ack);
   const bool sent = may_send_data(t.state) && (!t.has(Flag::syn_unacked) || fin_may_leave(t)) &&
                     send_data(c, index);
   if (sent) return;
   if (t.has(Flag::ack_pending | Flag::window_update)) {
-    emit_control(c, t, t.snd_nxt, wire::ack);
+    emit_control(c, t, ack_seq(t), wire::ack);
   } else if (t.has(Flag::ack_delayed)) {
     delay_ack(c, index);
   }

@@ -126,6 +126,27 @@ TEST(Window, established_data_beyond_the_window_cut_off) {
   EXPECT_EQ(h.engine().info(h.conn)->recv_queued, 2048u);
 }
 
+// The ACK of a peer whose probe, not taken, moved its SND.NXT.
+TEST(Window, shut_window_ack_past_the_probe_is_looked_at) {
+  Harness h(small_window());
+  fill_window(h);
+  h.write("ours");
+  h.expect({.flags = "A", .seq = 1, .ack = 2049, .len = 4, .wnd = 0, .payload = "ours"});
+  h.send({.seq = 2050, .ack = 5});
+  h.expect_nothing();
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+}
+
+TEST(Window, shut_window_ack_further_past_is_not) {
+  Harness h(small_window());
+  fill_window(h);
+  h.write("ours");
+  h.expect({.flags = "A", .seq = 1, .ack = 2049, .len = 4, .wnd = 0, .payload = "ours"});
+  h.send({.seq = 2051, .ack = 5});
+  h.expect({.flags = "A", .seq = 5, .ack = 2049, .wnd = 0});
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 4u);
+}
+
 TEST(Window, shut_window_probe_acked_and_not_taken) {
   Harness h(small_window());
   fill_window(h);

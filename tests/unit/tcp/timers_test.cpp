@@ -212,6 +212,19 @@ TEST(Persist, zero_window_probed_with_one_byte_and_backoff) {
   h.sent.clear();
 }
 
+// The peer would not look at an ACK past its window.
+TEST(Persist, zero_window_probed_acks_lie_where_the_peer_looks) {
+  Harness h;
+  h.established();
+  h.send({.wnd = 0});
+  h.write("waiting");
+  h.silence(70s);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1, .payload = "w"});
+  h.send({.ack = 1, .wnd = 0, .payload = "hello"});
+  h.expect({.flags = "A", .seq = 1, .ack = 6});
+  h.expect_event(Event::readable);
+}
+
 TEST(Persist, zero_window_never_given_up_while_probes_are_answered) {
   for (const bool sampled : {false, true}) {
     Harness h;

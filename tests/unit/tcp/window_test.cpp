@@ -17,8 +17,8 @@ StackConfig scaled(std::uint32_t buffer) {
 TEST(Scale, syn_sent_window_of_a_syn_is_not_scaled) {
   Harness h(scaled(1 << 20));
   h.resolve_peer();
-  ASSERT_TRUE(h.engine().connect({IpAddress::v4(peer_ip), peer_port},
-                                 {IpAddress::v4(our_ip), 50000}, 7, h.now()));
+  ASSERT_TRUE(h.engine().connect({peer_address(), peer_port},
+                                 {our_address(), 50000}, 7, h.now()));
   h.settle();
   const Seen syn = h.take();
   EXPECT_EQ(syn.segment.wnd, 65'535);
