@@ -77,8 +77,12 @@ inline Duration rto_after(const StackConfig& config, Duration base, unsigned dou
   return std::min(doubled, std::max(config.rto_max, base));
 }
 
+// A FIN that stands alone has no probe of the tail before its RTO: its first retransmission is that
+// probe, and does not count (RFC 8985 §7).
 inline unsigned backoff_of(const Context& c, const Tcb& tcb) {
-  return tcb.has(Flag::data_ready) ? c.stream(tcb).backoff : tcb.retries;
+  if (tcb.has(Flag::data_ready)) return c.stream(tcb).backoff;
+  const bool probed = tcb.has(Flag::sack) && !tcb.has(Flag::syn_unacked) && tcb.retries > 0;
+  return tcb.retries - (probed ? 1u : 0u);
 }
 // The RTO of now.
 inline Duration rto(const Context& c, const Tcb& tcb) {
