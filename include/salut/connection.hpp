@@ -75,7 +75,7 @@ struct ConnectionInfo {
   std::uint32_t ssthresh = 0;   // bytes; 0: no loss yet
   std::uint32_t in_flight = 0;  // bytes and SYN and FIN sent and not acknowledged
   std::uint32_t sacked = 0;     // bytes of them that the peer holds already
-  std::uint32_t lost = 0;       // bytes of them that wait to be sent again
+  std::uint32_t lost = 0;       // bytes of them that counted as lost, sent again or not
   // --- time ---
   std::uint32_t rto_ms = 0;      // with its backoff
   std::uint32_t backoff = 0;     // doublings in it

@@ -55,7 +55,11 @@ void tell_sender(const Context& c, const Tcb& t, ConnectionInfo& info) {
   info.phase = phase_of(r.mode);
   if (!r.board.active()) return;
   info.sacked = r.board.sacked();
-  info.lost = r.board.lost();
+  for (std::uint32_t i = r.board.first(); i != tcp::no_range; i = c.ranges[i].next) {
+    const tcp::Range& range = c.ranges[i];
+    const bool lost = (range.bits & (tcp::range_lost | tcp::range_again)) != 0;
+    if (lost && (range.bits & tcp::range_sacked) == 0) info.lost += range.size();
+  }
 }
 
 }  // namespace

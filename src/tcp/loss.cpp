@@ -312,11 +312,13 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
       reduce_proportionally(c, t, stream, r, delivery.bytes, acked.sequence > 0);
     }
   } else if (acked.sequence > 0 && limited && !ends && r.frto == Frto::off) {
+    // What SACK or duplicates told of before does not count again.
+    const std::uint32_t fresh = std::min(acked.sequence, delivery.bytes);
     if (stream.cwnd < stream.ssthresh) {
-      r.mode == Mode::timed_out ? slow_start_again(stream, acked.sequence, t.mss)
-                                : slow_start(stream, acked.sequence);
+      r.mode == Mode::timed_out ? slow_start_again(stream, fresh, t.mss)
+                                : slow_start(stream, fresh);
     } else {
-      avoid(r.controller, stream, acked.sequence, t.mss, delivery.now);
+      avoid(r.controller, stream, fresh, t.mss, delivery.now);
     }
   }
   note_lost(c, t);
