@@ -69,6 +69,7 @@ struct Line {
   std::ofstream output;
   std::uint64_t received = 0;
   bool receiving = false;
+  bool peer_closed = false;
 };
 
 class Puppet {
@@ -111,6 +112,7 @@ class Puppet {
     if (line == nullptr) return;
     if (event.has(Event::accepted)) say(line->name, "accepted");
     if (event.has(Event::connected)) say(line->name, "connected");
+    line->peer_closed = line->peer_closed || event.has(Event::peer_closed);
     if (event.has(Event::readable | Event::peer_closed)) receive(*line);
     if (event.has(Event::peer_closed)) say(line->name, "peer_closed");
     if (event.has(Event::writable)) send(*line);
@@ -227,7 +229,8 @@ class Puppet {
       const auto count = line.connection.read(std::as_writable_bytes(std::span(bytes_)));
       if (!count) {
         line.receiving = false;
-        if (count.error() != salut::Errc::end_of_stream) return;
+        // Where nothing was left to read, the handle is gone with the peer's FIN.
+        if (count.error() != salut::Errc::end_of_stream && !line.peer_closed) return;
         line.output.close();
         return say(line.name, "end " + std::to_string(line.received));
       }
