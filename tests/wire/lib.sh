@@ -173,7 +173,7 @@ puppet_story() {
     ethtool -K t$name tx off rx off gro off gso off tso off >/dev/null 2>&1 || true
     sysctl -qw net.ipv6.conf.t$name.router_solicitations=0 net.ipv6.conf.t$name.disable_ipv6=0
     ip -6 addr add fd00::1/64 dev t$name nodad" \
-    PYTHONPATH="$root/tests/puppet" PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH="$root/tests/puppet:${PYTHONPATH-}" PYTHONDONTWRITEBYTECODE=1 \
     in_space timeout "${patience:-120}" python3 "$dir/$name.py" >"$dir/$name.log" 2>&1 ||
     fail "$name: see its log"
 }
