@@ -15,6 +15,7 @@
 #include <tl/expected.hpp>
 
 #include "salut/address.hpp"
+#include "salut/config.hpp"
 #include "salut/error.hpp"
 #include "salut/state.hpp"
 #include "salut/time.hpp"
@@ -39,26 +40,58 @@ struct ConnectionOptions {
   // The largest payload per segment either way, timestamps included, where the port allows more;
   // 64..65,535. The peer is told in our SYN: later it binds only what we send.
   std::optional<std::uint16_t> mss;
+  std::optional<Congestion> congestion;  // the controller, from now on
 
   bool any() const {
-    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss;
+    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss ||
+           congestion;
   }
 };
 
+// What the sender does about loss.
+enum class Phase : std::uint8_t {
+  open,      // nothing is missing: slow start below ssthresh, congestion avoidance above
+  reduced,   // down to ssthresh within a round trip, after an ECN mark
+  recovery,  // fast recovery: what is missing is sent again, found by SACK, RACK or duplicate ACKs
+  loss,      // the retransmission timer fired: slow start from one segment
+};
+
+// A snapshot, what TCP_INFO is elsewhere. What concerns loss and round trips is 0 until the
+// connection has moved a byte.
 struct ConnectionInfo {
   State state = State::closed;
   Endpoint local;
   Endpoint remote;
-  std::uint32_t mss = 0;           // bytes of payload per segment that we send
-  std::uint32_t recv_mss = 0;      // the MSS that our SYN told the peer
-  std::uint32_t send_queued = 0;   // bytes written and not yet acknowledged
-  std::uint32_t recv_queued = 0;   // bytes that read() would return now
-  std::uint32_t snd_wnd = 0;       // bytes that the peer last offered
-  std::uint32_t rcv_wnd = 0;       // bytes that we last offered
-  std::uint32_t cwnd = 0;          // bytes; 0 before the first write
-  std::uint32_t rto_ms = 0;
-  std::uint32_t srtt_us = 0;       // 0 before the first sample
-  std::uint32_t retransmits = 0;   // in a row, of the segment now in flight
+  std::uint32_t mss = 0;          // bytes of payload per segment that we send
+  std::uint32_t recv_mss = 0;     // the MSS that our SYN told the peer
+  std::uint32_t send_queued = 0;  // bytes written and not yet acknowledged
+  std::uint32_t recv_queued = 0;  // bytes that read() would return now
+  std::uint32_t snd_wnd = 0;      // bytes that the peer last offered
+  std::uint32_t rcv_wnd = 0;      // bytes that we last offered
+  // --- congestion ---
+  Congestion congestion = Congestion::cubic;
+  Phase phase = Phase::open;
+  std::uint32_t cwnd = 0;       // bytes
+  std::uint32_t ssthresh = 0;   // bytes; 0: no loss yet
+  std::uint32_t in_flight = 0;  // bytes and SYN and FIN sent and not acknowledged
+  std::uint32_t sacked = 0;     // bytes of them that the peer holds already
+  std::uint32_t lost = 0;       // bytes of them that counted as lost, sent again or not
+  // --- time ---
+  std::uint32_t rto_ms = 0;      // with its backoff
+  std::uint32_t backoff = 0;     // doublings in it
+  std::uint32_t srtt_us = 0;     // smoothed round trip; 0 before the first sample
+  std::uint32_t rttvar_us = 0;   // its mean deviation
+  std::uint32_t min_rtt_us = 0;  // the shortest sample
+  // --- again ---
+  std::uint32_t retransmits = 0;        // in a row, of the segment now in flight
+  std::uint32_t total_retransmits = 0;  // segments with data or FIN, in all
+  // --- agreed in the handshake ---
+  bool timestamps = false;     // RFC 7323
+  bool sack = false;           // RFC 2018
+  bool ecn = false;            // RFC 3168
+  bool scaling = false;        // RFC 7323
+  std::uint8_t snd_scale = 0;  // shift of the windows that the peer sends
+  std::uint8_t rcv_scale = 0;  // of those that we send
 };
 
 class Connection {

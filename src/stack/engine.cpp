@@ -341,31 +341,6 @@ void Engine::end(std::uint32_t index, Reason reason, bool reset) {
   c_.queue_output(index);
 }
 
-tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
-  const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
-  const Tcb& t = c_.tcbs[index];
-  const bool data = t.has(Flag::data_ready);
-  ConnectionInfo info;
-  info.state = t.state;
-  const flow::AddressPair* whole = tcp::whole_addresses(c_, t);
-  info.local = {tcp::local_address(t.key, whole).ip(), net16(t.key.local_port)};
-  info.remote = {tcp::remote_address(t.key, whole).ip(), net16(t.key.remote_port)};
-  info.mss = t.mss;
-  const auto port = c_.links.neighbours().port(t.neighbour);
-  info.recv_mss =
-      tcp::offered_mss(c_, t, tcp::port_mss(c_.links.interface(port).mtu, t.has(tcp::Flag::ip6)));
-  info.send_queued = data ? t.send.bytes : 0;
-  info.recv_queued = data ? t.recv.bytes : 0;
-  info.snd_wnd = t.snd_wnd;
-  info.rcv_wnd = t.rcv_wnd();
-  info.cwnd = data ? c_.stream(t).cwnd : 0;
-  info.rto_ms = static_cast<std::uint32_t>(tcp::rto(c_, t).count() / 1'000'000);
-  info.srtt_us = data ? c_.stream(t).srtt : 0;
-  info.retransmits = t.retries;
-  return info;
-}
-
 Errc Engine::set_options(std::uint16_t listener, const ConnectionOptions& options) {
   if (!c_.listeners.valid(listener) || !tcp::valid_options(options)) return Errc::invalid_argument;
   c_.listener_options[listener] = options;

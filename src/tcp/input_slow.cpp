@@ -273,7 +273,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   if (open && text.size > 0 && t.has(Flag::user_closed)) {
     // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
     c.count_drop(Drop::tcp_after_close);
-    output_reset(c, index);
+    reply_reset(c, s, frame);  // where the peer looks for it, be our FIN lost or not
     set_state(c, t, step(t.state, Event::abort).to);
     return release(c, index, Reason::aborted);
   }

@@ -123,6 +123,7 @@ std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* 
 
 void prepare_data(Context& c, Tcb& tcb) {
   if (tcb.has(Flag::data_ready)) return;
+  const unsigned backoff = backoff_of(c, tcb);
   tcb.set(Flag::data_ready);
   tcb.send = stack::Chain{};
   tcb.recv = stack::Chain{};
@@ -133,10 +134,10 @@ void prepare_data(Context& c, Tcb& tcb) {
   stream.cwnd = initial_cwnd(c.config.initial_window, tcb.mss);
   stream.ssthresh = 0xffffffff;
   stream.small_end = tcb.snd_una;
-  stream.backoff = tcb.retries;
+  stream.backoff = static_cast<std::uint8_t>(backoff);
   set_controller(stream, c.config.congestion);
   if (c.config.no_delay) stream.set(no_delay);
-  if (tcb.has(Flag::timestamps) && !tcb.has(Flag::syn_unacked) && tcb.handshake_rtt != 0) {
+  if (!tcb.has(Flag::syn_unacked) && tcb.handshake_rtt != 0) {
     rtt_sample(stream, tcb.handshake_rtt);
   }
 }

@@ -124,7 +124,7 @@ bool take_sacks(Context& c, const Tcb& t, Recovery& r, const wire::Segment& s, c
   const Seq right{wire::sack_edge(frame.data, s, 1)};
   // Only what we can have sent twice: an old window at most, and some of it again.
   const std::uint32_t size = right - left;
-  if (left >= right || t.snd_nxt - left > 1u << 30 || r.retransmits == 0) return false;
+  if (left >= right || t.snd_nxt - left > 1u << 30 || c.stream(t).retransmits == 0) return false;
   r.undo_bytes -= std::min(r.undo_bytes, size);
   return true;
 }
@@ -269,9 +269,8 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
   Stream& stream = c.stream(t);
   Recovery& r = take_recovery(c, t, stream);
   const Seq ack{s.ack};
-  const bool limited =
-      stream.has(cwnd_limited) ||
-      (stream.cwnd < stream.ssthresh && 2 * (flight(t) + acked.sequence) >= stream.cwnd);
+  const bool limited = stream.has(cwnd_limited) || (stream.cwnd < stream.ssthresh &&
+                                                    2 * (flight(t) + acked.sequence) > stream.cwnd);
   Delivery delivery{.now = now_us(c), .min_rtt = stream.min_rtt, .below = r.recover};
   bool dsack = false;
   if (r.board.active()) {
@@ -313,10 +312,13 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
       reduce_proportionally(c, t, stream, r, delivery.bytes, acked.sequence > 0);
     }
   } else if (acked.sequence > 0 && limited && !ends && r.frto == Frto::off) {
+    // What SACK or duplicates told of before does not count again.
+    const std::uint32_t fresh = std::min(acked.sequence, delivery.bytes);
     if (stream.cwnd < stream.ssthresh) {
-      slow_start(stream, acked.sequence, t.mss, r.mode == Mode::timed_out ? 1 : 2);
+      r.mode == Mode::timed_out ? slow_start_again(stream, fresh, t.mss)
+                                : slow_start(stream, fresh);
     } else {
-      avoid(r.controller, stream, acked.sequence, t.mss, delivery.now);
+      avoid(r.controller, stream, fresh, t.mss, delivery.now);
     }
   }
   note_lost(c, t);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tcp/congestion/congestion.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
@@ -62,6 +63,7 @@ void set_options(Context& c, std::uint32_t index, const ConnectionOptions& optio
   Stream& stream = c.stream(t);
   if (options.mss) stream.own_mss = *options.mss;
   if (options.no_delay) *options.no_delay ? stream.set(no_delay) : stream.clear(no_delay);
+  if (options.congestion) set_controller(stream, *options.congestion);
   if (options.send_buffer) stream.send_buffer = *options.send_buffer;
   if (options.recv_buffer) stream.recv_buffer = *options.recv_buffer;
   if (options.user_timeout) stream.user_timeout_ms = to_ms(*options.user_timeout);

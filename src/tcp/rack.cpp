@@ -79,12 +79,14 @@ void tail_schedule(Context& c, std::uint32_t index) {
   std::uint32_t us = 2 * stream.srtt;
   if (t.snd_nxt - t.snd_una <= t.mss) us += tail_ack_delay_us;
   const Duration after = std::chrono::microseconds(us);
-  // Where the RTO comes as soon, it does as well.
-  if (t.timer_at != 0 && timer::Tick{t.timer_at} <= timer::deadline(c.now, after)) {
-    stream.probe_at = 0;
-    return;
+  // No later than the RTO, which then begins anew. Of the two the probe is looked at first.
+  const bool rto_first =
+      t.timer_at != 0 && timer::Tick{t.timer_at} <= timer::deadline(c.now, after);
+  if (rto_first) {
+    stream.probe_at = t.timer_at;
+  } else {
+    set_deadline(c, index, stream.probe_at, after);
   }
-  set_deadline(c, index, stream.probe_at, after);
   stream.set(probe_is_tail);
 }
 

@@ -93,8 +93,8 @@ bool send_again(Context& c, Tcb& t, Recovery& r, const Piece& piece) {
   }
   r.undo_bytes += size;
   r.prr_out += size;
-  ++r.retransmits;
   ++c.counters.retransmits;
+  ++c.stream(t).retransmits;
   c.stream(t).timed_at = 0;  // Karn
   return true;
 }
@@ -224,6 +224,7 @@ bool send_new(Context& c, std::uint32_t index, unsigned& budget) {
   if (t.has(Flag::probe) && flight == 0 && window == 0) window = 1;
   stream.clear(cwnd_limited);
   bool fin = false;
+  bool alone = false;  // the FIN, without data
   while (t.snd_nxt < end || (fin_due && !fin)) {
     const std::uint32_t left = end - t.snd_nxt;
     if (budget == 0) {
@@ -253,6 +254,7 @@ bool send_new(Context& c, std::uint32_t index, unsigned& budget) {
       break;
     }
     t.snd_nxt += n + (fin ? 1u : 0u);
+    alone = n == 0;
     if (n < t.mss) stream.small_end = t.snd_nxt;
     room -= n;
     window -= n;
@@ -260,7 +262,10 @@ bool send_new(Context& c, std::uint32_t index, unsigned& budget) {
   }
   if (room < t.mss) stream.set(cwnd_limited);
   if (t.snd_nxt == first) return false;
-  if (fin) t.set(Flag::fin_sent);
+  if (fin) {
+    t.set(Flag::fin_sent);
+    if (alone) stream.set(fin_alone);
+  }
   note_sent(c, t, stream, first, t.snd_nxt - first - (fin ? 1u : 0u));
   return true;
 }
@@ -270,7 +275,9 @@ void probe_again(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   stack::Cursor head;
   const Piece piece{.at = t.snd_una, .size = 1, .again = true};
-  if (emit_piece(c, t, piece, &head)) ++c.counters.retransmits;
+  if (!emit_piece(c, t, piece, &head)) return;
+  ++c.counters.retransmits;
+  ++c.stream(t).retransmits;
 }
 
 // RFC 8985 §7.3. New data if there is any and the window takes it, whatever cwnd says.
@@ -289,7 +296,8 @@ void tail_probe(Context& c, std::uint32_t index) {
     const Seq last = c.ranges[board.last()].begin;
     const std::uint32_t flight = t.snd_nxt - t.snd_una;
     const std::uint32_t fin = t.has(Flag::fin_sent) ? 1 : 0;
-    Seq from = t.snd_nxt - std::min<std::uint32_t>(flight, t.mss + fin);
+    const std::uint32_t size = stream.has(fin_alone) ? 1 : t.mss + fin;
+    Seq from = t.snd_nxt - std::min<std::uint32_t>(flight, size);
     if (from < last) from = last;
     if (!board.probed(c.ranges, from, now_us(c))) return;
     if (!send_again(c, t, r, piece_of(t, from, t.snd_nxt, t.mss))) return;
@@ -352,7 +360,10 @@ bool send_data(Context& c, std::uint32_t index) {
 void on_ack_of_syn(Context& c, Tcb& t, const wire::Segment& segment) {
   t.handshake_rtt = 0;
   std::uint32_t rtt = 0;
-  if (!timestamp_rtt(c, t, segment, rtt)) return;
+  const bool once = !t.has(Flag::syn_repeated) && t.timer_at != 0;  // Karn
+  const bool known = once ? handshake_rtt(c, t, rtt)
+                          : t.has(Flag::timestamps) && timestamp_rtt(c, t, segment, rtt);
+  if (!known) return;
   t.handshake_rtt = rtt;
   if (t.has(Flag::data_ready)) rtt_sample(c.stream(t), rtt);
 }
@@ -381,8 +392,8 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
   }
   // Without a loss yet: slow start.
   const std::uint32_t flight = t.snd_nxt - t.snd_una + acked.sequence;
-  if (acked.data > 0 && (stream.has(cwnd_limited) || 2 * flight >= stream.cwnd)) {
-    slow_start(stream, acked.data, t.mss, 2);
+  if (acked.data > 0 && (stream.has(cwnd_limited) || 2 * flight > stream.cwnd)) {
+    slow_start(stream, acked.data);
   }
 }
 

@@ -26,6 +26,7 @@ enum StreamBit : std::uint16_t {
   cwr_due = 8,          // the next new segment carries CWR (RFC 3168 §6.1.2)
   override_due = 16,    // the silly window override timer fired: a part of a segment may leave
   controller_bit = 32,  // Congestion: 0 CUBIC, 1 NewReno
+  fin_alone = 64,       // the FIN left without data: it is the segment with the highest sequence
 };
 
 inline constexpr std::uint32_t no_recovery = 0xffffffff;
@@ -48,7 +49,7 @@ struct alignas(64) Stream {
   std::uint16_t bits = 0;                // StreamBit
   std::uint8_t backoff = 0;              // doublings of the RTO that last until a sample (Karn)
   std::uint8_t reserved = 0;
-  std::uint32_t spare = 0;
+  std::uint32_t retransmits = 0;  // segments with data or FIN sent again, in all
 
   // --- receiver ---
   std::uint32_t islands = 0xffffffff;  // the first Island beyond RCV.NXT

@@ -256,6 +256,24 @@ ConnectionOptions to_engine(const Options& options) {
   return to;
 }
 
+namespace {
+
+__u8 linux_ca_state(const ConnectionInfo& info) {
+  switch (info.phase) {
+    case Phase::open:
+      return info.sacked > 0 ? TCP_CA_Disorder : TCP_CA_Open;
+    case Phase::reduced:
+      return TCP_CA_CWR;
+    case Phase::recovery:
+      return TCP_CA_Recovery;
+    case Phase::loss:
+      return TCP_CA_Loss;
+  }
+  return TCP_CA_Open;
+}
+
+}  // namespace
+
 tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info) {
   tcp_info to = {};
   to.tcpi_state = 7;
@@ -264,7 +282,19 @@ tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info) {
   const std::uint32_t mss = std::max(from.mss, 1u);
   to.tcpi_state = static_cast<__u8>(linux_state(from.state));
   to.tcpi_retransmits = static_cast<__u8>(std::min(from.retransmits, 255u));
-  to.tcpi_backoff = to.tcpi_retransmits;
+  to.tcpi_backoff = static_cast<__u8>(std::min(from.backoff, 255u));
+  to.tcpi_ca_state = linux_ca_state(from);
+  to.tcpi_total_retrans = from.total_retransmits;
+  to.tcpi_rttvar = from.rttvar_us;
+  to.tcpi_snd_ssthresh = from.ssthresh == 0 ? 0x7fff'ffff : from.ssthresh / mss;
+  to.tcpi_unacked = (from.in_flight + mss - 1) / mss;
+  to.tcpi_sacked = from.sacked / mss;
+  to.tcpi_lost = (from.lost + mss - 1) / mss;
+  to.tcpi_options = static_cast<__u8>(
+      (from.timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (from.sack ? TCPI_OPT_SACK : 0) |
+      (from.scaling ? TCPI_OPT_WSCALE : 0) | (from.ecn ? TCPI_OPT_ECN : 0));
+  to.tcpi_snd_wscale = from.snd_scale & 15u;
+  to.tcpi_rcv_wscale = from.rcv_scale & 15u;
   to.tcpi_rto = from.rto_ms * 1000;
   to.tcpi_rtt = from.srtt_us;
   to.tcpi_snd_mss = from.mss;

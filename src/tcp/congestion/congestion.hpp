@@ -34,9 +34,15 @@ inline std::uint32_t initial_cwnd(std::uint32_t segments, std::uint32_t mss) {
   return std::min(segments * mss, std::max(2 * mss, segments * 1'460));
 }
 
-// Slow start with appropriate byte counting (RFC 3465, L = 2 segments per ACK, 1 after a timeout).
-inline void slow_start(Stream& stream, std::uint32_t acked, std::uint32_t mss, unsigned limit) {
-  stream.cwnd = std::min({stream.cwnd + std::min(acked, limit * mss), cwnd_max, stream.ssthresh});
+// Slow start counts bytes, not ACKs (RFC 3465). Its limit of two segments per ACK is left out, as in
+// other stacks of today: receivers that join segments acknowledge dozens at once, and would be
+// served at a crawl.
+inline void slow_start(Stream& stream, std::uint32_t acked) {
+  stream.cwnd = std::min({stream.cwnd + acked, cwnd_max, stream.ssthresh});
+}
+// After a timeout, one segment per ACK: an ACK may cover what was never lost (RFC 3465 §2.3).
+inline void slow_start_again(Stream& stream, std::uint32_t acked, std::uint32_t mss) {
+  slow_start(stream, std::min(acked, mss));
 }
 
 // The variables of a connection that has met a loss.

@@ -281,6 +281,84 @@ TEST(Api, info_tells) {
   EXPECT_EQ(info->retransmits, 0u);
   h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 4, .len = 10});
   EXPECT_EQ(h.engine().info(h.conn)->retransmits, 1u);
+  EXPECT_EQ(h.engine().info(h.conn)->total_retransmits, 1u);
+  EXPECT_EQ(h.engine().info(h.conn)->backoff, 1u);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 2'000u);
+  EXPECT_EQ(h.engine().info(h.conn)->phase, Phase::loss);
+  EXPECT_EQ(h.engine().info(h.conn)->in_flight, 10u);
+}
+
+TEST(Api, info_tells_what_was_agreed) {
+  StackConfig config = small_config();
+  config.recv_buffer = 262'144;
+  config.congestion = Congestion::newreno;
+  for (const bool all : {false, true}) {
+    Harness h(config);
+    h.listen();
+    In syn = {.flags = "S", .mss = 1460};
+    if (all) {
+      syn.wscale = 9;
+      syn.sack_permitted = true;
+    }
+    h.send(syn);
+    h.sent.clear();
+    h.advance(40ms);
+    h.send({});
+    h.expect_event(Event::accepted);
+    const auto info = h.engine().info(h.conn);
+    ASSERT_TRUE(info);
+    EXPECT_EQ(info->sack, all);
+    EXPECT_EQ(info->scaling, all);
+    EXPECT_EQ(info->snd_scale, all ? 9 : 0);
+    EXPECT_EQ(info->rcv_scale, all ? 3 : 0);
+    EXPECT_FALSE(info->timestamps);
+    EXPECT_FALSE(info->ecn);
+    EXPECT_EQ(info->congestion, Congestion::newreno);
+    EXPECT_EQ(info->phase, Phase::open);
+  }
+}
+
+TEST(Api, info_tells_of_loss) {
+  Harness h;
+  h.handshake = 100ms;
+  h.listen();
+  h.send({.flags = "S", .mss = 1460, .sack_permitted = true});
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({});
+  h.expect_event(Event::accepted);
+  h.write(std::string(10 * 1460, 'd'));
+  h.sent.clear();
+  h.advance(100ms);
+  h.send({.ack = 1, .sack = {1 + 3 * 1460, 1 + 6 * 1460}});
+  h.sent.clear();
+  const auto info = h.engine().info(h.conn);
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->phase, Phase::recovery);
+  EXPECT_EQ(info->sacked, 3u * 1460);
+  EXPECT_EQ(info->in_flight, 10u * 1460);
+  EXPECT_EQ(info->total_retransmits, h.counters().retransmits);
+  EXPECT_EQ(info->lost, 3u * 1460);
+  EXPECT_EQ(info->ssthresh, 7u * 1460);
+  EXPECT_NEAR(info->min_rtt_us, 100'500, 1'000);
+  EXPECT_NEAR(info->rttvar_us, 50'000, 2'000);
+  h.abort();
+  h.sent.clear();
+  h.expect_closed(Reason::aborted);
+}
+
+TEST(Api, congestion_per_connection_and_per_listener) {
+  Harness h;
+  h.resolve_peer();
+  ASSERT_TRUE(h.engine().listen({any_address(), our_port}, 4, {.congestion = Congestion::newreno}));
+  h.settle();
+  h.send({.flags = "S", .mss = 1460});
+  h.sent.clear();
+  h.send({});
+  h.expect_event(Event::accepted);
+  EXPECT_EQ(h.engine().info(h.conn)->congestion, Congestion::newreno);
+  EXPECT_EQ(h.engine().set_options(h.conn, {.congestion = Congestion::cubic}), Errc::ok);
+  EXPECT_EQ(h.engine().info(h.conn)->congestion, Congestion::cubic);
 }
 
 }  // namespace

@@ -17,20 +17,20 @@ TEST(Congestion, initial_window_is_that_of_rfc_6928) {
   EXPECT_EQ(initial_cwnd(4, 1460), 5'840u);
 }
 
-TEST(Congestion, slow_start_counts_bytes_at_most_two_segments) {
+TEST(Congestion, slow_start_counts_bytes_and_not_acks) {
   Stream stream;
   stream.cwnd = 10 * mss;
   stream.ssthresh = 0xffffffff;
-  slow_start(stream, mss, mss, 2);
+  slow_start(stream, mss);
   EXPECT_EQ(stream.cwnd, 11 * mss);
-  slow_start(stream, 9 * mss, mss, 2);
-  EXPECT_EQ(stream.cwnd, 13 * mss);
-  slow_start(stream, 9 * mss, mss, 1);
-  EXPECT_EQ(stream.cwnd, 14 * mss);
-  slow_start(stream, 100, mss, 2);
-  EXPECT_EQ(stream.cwnd, 14 * mss + 100);
+  slow_start(stream, 9 * mss);
+  EXPECT_EQ(stream.cwnd, 20 * mss);
+  slow_start_again(stream, 9 * mss, mss);
+  EXPECT_EQ(stream.cwnd, 21 * mss);
+  slow_start(stream, 100);
+  EXPECT_EQ(stream.cwnd, 21 * mss + 100);
   stream.ssthresh = stream.cwnd + 10;
-  slow_start(stream, mss, mss, 2);
+  slow_start(stream, mss);
   EXPECT_EQ(stream.cwnd, stream.ssthresh);
 }
 

@@ -7,12 +7,13 @@ namespace {
 
 constexpr std::uint32_t mss = 1460;
 
-// Established with SACK, without timestamps, one sample of the round trip behind it; our next byte
+// Established with SACK, without timestamps, two samples of the round trip behind it; our next byte
 // is number 2.
 void sacked(Harness& h, Duration rtt = 100ms) {
   h.listen();
   h.send({.flags = "S", .mss = 1460, .sack_permitted = true});
   h.expect({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  h.advance(rtt);
   h.send({});
   h.expect_event(Event::accepted);
   h.write("r");
@@ -278,9 +279,65 @@ TEST(NewReno, established_window_updates_and_data_are_no_duplicates) {
   EXPECT_EQ(h.counters().retransmits, 0u);
 }
 
+// The FIN left alone: it is what the probe repeats, and its SACK tells what is missing before it.
+TEST(TailLoss, fin_wait_1_fin_that_stands_alone_is_the_probe) {
+  Harness h;
+  sacked(h);
+  write_segments(h, 3);
+  h.shutdown();
+  h.sent.clear();
+  h.expect_after(200ms, {.flags = "FA", .seq = at(3), .ack = 1, .len = 0});
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().tail_probes, 1u);
+  h.send({.ack = at(3) + 1});
+  h.expect_nothing();
+  EXPECT_EQ(h.state(), State::fin_wait_2);
+}
+
+// RFC 8985 §7.2: where the RTO would come first, the probe takes its place.
+TEST(TailLoss, established_probe_no_later_than_the_rto_which_begins_anew) {
+  StackConfig config = small_config();
+  config.rto_min = 200ms;
+  Harness h(config);
+  sacked(h, 10ms);
+  h.write("x");
+  h.expect({.flags = "A", .seq = 2, .ack = 1, .len = 1});
+  h.expect_after(200ms, {.flags = "A", .seq = 2, .ack = 1, .len = 1});
+  EXPECT_EQ(h.counters().tail_probes, 1u);
+  EXPECT_EQ(h.counters().timeouts, 0u);
+  h.expect_after(200ms, {.flags = "A", .seq = 2, .ack = 1, .len = 1});
+  EXPECT_EQ(h.counters().timeouts, 1u);
+  h.expect_after(400ms, {.flags = "A", .seq = 2, .ack = 1, .len = 1});
+}
+
+// The same where nothing but the FIN was ever sent: no Stream, no timer for it, one backoff less.
+TEST(TailLoss, fin_wait_1_bare_fin_first_retransmission_without_backoff) {
+  for (const bool sack : {false, true}) {
+    StackConfig config = small_config();
+    config.rto_min = 200ms;
+    Harness h(config);
+    h.listen();
+    In syn = {.flags = "S", .mss = 1460};
+    if (sack) syn.sack_permitted = true;
+    h.send(syn);
+    h.sent.clear();
+    h.send({});
+    h.expect_event(Event::accepted);
+    h.shutdown();
+    h.expect({.flags = "FA", .seq = 1, .ack = 1});
+    for (const Duration wait : sack ? std::vector<Duration>{200ms, 200ms, 400ms, 800ms}
+                                    : std::vector<Duration>{200ms, 400ms, 800ms}) {
+      h.expect_after(wait, {.flags = "FA", .seq = 1, .ack = 1});
+    }
+  }
+}
+
 // RFC 5682: the ACK that was on its way all the time.
 TEST(Frto, established_spurious_timeout_is_undone) {
-  Harness h;
+  StackConfig config = small_config();
+  config.rto_min = 200ms;
+  Harness h(config);
+  h.handshake = 100ms;
   h.established();
   h.write("r");
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
@@ -429,8 +486,9 @@ TEST(Rto, backoff_outlives_the_retransmission_until_a_sample) {
   h.write("z");
   h.expect({.flags = "A", .seq = 3, .ack = 1, .len = 1});
   h.advance(100ms);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 8'000u);
   h.send({.ack = 4});  // a sample
-  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 300u);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 1'000u);
 }
 
 }  // namespace
