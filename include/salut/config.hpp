@@ -53,6 +53,21 @@ struct StackConfig {
   std::uint64_t seed = 0;  // seed: of hashes, ISNs and ports; 0 takes the system's randomness
 };
 
+// impair, of a port: what a bad link does to its frames, each way, after the dice of a seed.
+struct ImpairConfig {
+  double drop = 0;       // drop: share of the frames that are lost, 0..1
+  double duplicate = 0;  // duplicate: … that come twice
+  double corrupt = 0;    // corrupt: … of which one bit of the IP packet is flipped
+  double reorder = 0;    // reorder: … that come late, so that those behind overtake them
+  Duration reorder_by = std::chrono::milliseconds{1};  // reorder_by_us: how late, 1..1,000,000
+  Duration delay = std::chrono::seconds{0};  // delay_us: of every frame, 0..1,000,000
+  std::uint64_t seed = 1;                    // seed: the same frames, the same fate
+
+  bool any() const {
+    return drop > 0 || duplicate > 0 || corrupt > 0 || reorder > 0 || delay > Duration{0};
+  }
+};
+
 enum class PortType : std::uint8_t { loop, tap, vdev, pci };
 
 // [[port]]
@@ -74,6 +89,7 @@ struct PortConfig {
   std::string mac;                   // mac: "02:00:00:00:00:01"; the device's own if empty
   std::uint16_t mtu = 1500;          // mtu: 576..9000
   std::uint32_t worker = 0;          // worker: which worker polls it
+  ImpairConfig impair;               // impair: { drop = 0.01, … }; a bad link, for tests
 };
 
 // [[route]]: destinations that another station than the gateway leads to. The longest prefix wins.

@@ -106,6 +106,15 @@ struct Counters {
   std::array<std::uint64_t, drop_count> drops = {};
 };
 
+// What PortConfig::impair did to the frames of one direction; nothing of it is in Counters::drops.
+struct Impaired {
+  std::uint64_t frames = 0;  // that came to it
+  std::uint64_t dropped = 0;
+  std::uint64_t duplicated = 0;
+  std::uint64_t reordered = 0;
+  std::uint64_t corrupted = 0;
+};
+
 // Bytes set aside by a stack, by what for.
 struct MemoryUse {
   std::uint64_t tcb = 0;

@@ -7,12 +7,20 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "salut/config.hpp"
 #include "salut/error.hpp"
 #include "salut/stack.hpp"
 
 namespace salut {
+
+// Of a port with PortConfig::impair.
+struct PortImpaired {
+  std::string port;
+  Impaired in;
+  Impaired out;
+};
 
 class Runtime {
  public:
@@ -40,6 +48,7 @@ class Runtime {
   std::uint32_t workers() const;
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
   static double tsc_hz();
+  std::vector<PortImpaired> impaired() const;  // any thread; empty if no port is
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

@@ -106,7 +106,7 @@ int run_bench(const BenchOptions& options) {
   app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
   if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());
 
-  const ops::BenchReport report = make_report(options, *setup, conductor, runtime->config());
+  const ops::BenchReport report = make_report(options, *setup, conductor, *runtime);
   fmt::print(out, "{}", ops::to_table(report));
   std::fflush(out);
   if (!options.json.empty() && !write_json(options.json, ops::to_json(report))) {

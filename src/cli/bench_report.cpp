@@ -156,7 +156,8 @@ std::string mode_text(const BenchOptions& options) {
 }
 
 ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, const Config& config) {
+                             const app::Conductor& conductor, const Runtime& runtime) {
+  const Config& config = runtime.config();
   const bool searched = options.mode == app::LoadMode::max;
   const app::BenchWindow& window = conductor.window();
   ops::BenchReport report;
@@ -184,6 +185,7 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   }
   report.sockets_peak = sockets_peak(conductor, setup);
   set_memory(conductor, report);
+  report.impaired = runtime.impaired();
   report.machine = ops::this_machine();
   report.command = options.command;
   report.notes.insert(report.notes.end(), conductor.notes().begin(), conductor.notes().end());

@@ -37,7 +37,7 @@ constexpr std::uint64_t connections_max = 1'000'000'000'000;
 
 // The arguments as typed; empty means absent.
 struct Raw {
-  std::string config, name, cores, msl, interface, address;
+  std::string config, name, cores, msl, interface, address, impair;
   std::string app, port, body, drain;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json;
@@ -56,6 +56,10 @@ void add_runtime_options(CLI::App& command, Raw& raw) {
   add("--interface", raw.interface, "without --config: name of the TAP (salut0)", "NAME");
   add("--address", raw.address, "without --config: our address on it (10.0.0.2/24 and fd00::2/64)",
       "ADDR/LEN");
+  add("--impair", raw.impair,
+      "a bad link, each way: drop=1%,duplicate=1%,corrupt=0.1%,"
+      "reorder=2%,reorder_by=1ms,delay=500us,seed=7",
+      "LIST");
   add("--name", raw.name, "of the instance; two at once need two names", "NAME");
 }
 
@@ -155,6 +159,8 @@ void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
                        Prefix{IpAddress::v6(0xfd00'0000'0000'0000, 2), 64}};
   check.take(raw.cores, options.cores,
              [](const std::string& text) { return parse_cores("--cores", text); });
+  check.take(raw.impair, options.impair,
+             [](const std::string& text) { return parse_impair("--impair", text); });
   check.take(raw.msl, options.msl, seconds("--msl", 0.001, 3'600));
   check.refuse(!raw.config.empty() && !raw.interface.empty(),
                "--interface = " + raw.interface + ": not with --config; want one of the two");

@@ -10,6 +10,7 @@
 
 #include "app/bench_worker.hpp"
 #include "salut/address.hpp"
+#include "salut/config.hpp"
 #include "salut/error.hpp"
 #include "salut/time.hpp"
 
@@ -21,8 +22,9 @@ struct RuntimeOptions {
   std::string name;    // of the instance; empty: the default
   std::vector<std::uint32_t> cores;
   std::optional<Duration> msl;
-  std::string interface = "salut0";  // of the TAP, without a file
-  std::vector<Prefix> addresses;     // of the TAP, without a file
+  std::string interface = "salut0";    // of the TAP, without a file
+  std::vector<Prefix> addresses;       // of the TAP, without a file
+  std::optional<ImpairConfig> impair;  // of every port
 };
 
 enum class ServeApp : std::uint8_t { http, echo, discard };

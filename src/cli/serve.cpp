@@ -114,6 +114,10 @@ void report(const std::vector<std::unique_ptr<app::Application>>& applications, 
     fmt::print("dropped        {} x {}\n", with_commas(counters.drops[i]),
                sentence(static_cast<Drop>(i)));
   }
+  for (const PortImpaired& port : runtime.impaired()) {
+    fmt::print("impaired       {} in: {}\n", port.port, ops::impaired_text(port.in));
+    fmt::print("impaired       {} out: {}\n", port.port, ops::impaired_text(port.out));
+  }
   fmt::print("sockets left   {}\n", ops::states_text(counters.states));
 }
 

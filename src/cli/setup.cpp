@@ -64,6 +64,9 @@ void apply(const RuntimeOptions& options, Config& config) {
   if (!options.name.empty()) config.name = options.name;
   if (!options.cores.empty()) config.cores = options.cores;
   if (options.msl) config.stack.msl = *options.msl;
+  if (options.impair) {
+    for (PortConfig& port : config.ports) port.impair = *options.impair;
+  }
 }
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }

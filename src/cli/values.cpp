@@ -20,7 +20,8 @@ constexpr Suffix counts[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 
 constexpr Suffix bytes[] = {{"", 1},     {"B", 1},      {"k", 1e3},       {"K", 1e3},
                             {"kB", 1e3}, {"M", 1e6},    {"MB", 1e6},      {"G", 1e9},
                             {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
-constexpr Suffix seconds[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}};
+constexpr Suffix shares[] = {{"", 1}, {"%", 0.01}};
+constexpr Suffix seconds[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}};
 
 template <std::size_t N>
 std::optional<double> scaled(std::string_view text, const Suffix (&suffixes)[N]) {
@@ -106,6 +107,52 @@ Result<std::vector<std::uint32_t>> parse_cores(std::string_view flag, std::strin
     if (rest == end) return cores;
     at = rest + 1;
   }
+}
+
+namespace {
+
+// One of the words of parse_impair; false if it is none.
+bool take_impairment(std::string_view key, std::string_view value, ImpairConfig& impair) {
+  const auto share = [&](double& out) {
+    const auto number = scaled(value, shares);
+    if (number && *number >= 0 && *number <= 1) out = *number;
+    return number && *number >= 0 && *number <= 1;
+  };
+  const auto time = [&](Duration& out) {
+    const auto number = scaled(value, seconds);
+    if (!number || *number < 0 || *number > 1) return false;
+    out = Duration(std::llround(*number * 1e9));
+    return true;
+  };
+  if (key == "drop") return share(impair.drop);
+  if (key == "duplicate") return share(impair.duplicate);
+  if (key == "corrupt") return share(impair.corrupt);
+  if (key == "reorder") return share(impair.reorder);
+  if (key == "reorder_by") return time(impair.reorder_by) && impair.reorder_by > Duration{0};
+  if (key == "delay") return time(impair.delay);
+  const auto number = key == "seed" ? scaled(value, counts) : std::nullopt;
+  if (number && *number >= 0 && *number < 9e18) impair.seed = static_cast<std::uint64_t>(*number);
+  return number.has_value() && *number >= 0 && *number < 9e18;
+}
+
+}  // namespace
+
+Result<ImpairConfig> parse_impair(std::string_view flag, std::string_view text) {
+  ImpairConfig impair;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    const std::size_t equals = std::min(word.find('='), word.size());
+    const std::string_view value = word.substr(std::min(equals + 1, word.size()));
+    if (!take_impairment(word.substr(0, equals), value, impair)) {
+      return tl::unexpected<Error>(
+          complaint(flag, word, "not understood",
+                    "some of drop, duplicate, corrupt, reorder (1% or 0.01), reorder_by, delay "
+                    "(500us, at most 1s), seed, such as drop=1%,reorder=2%,seed=7"));
+    }
+    at = end + 1;
+  }
+  return impair;
 }
 
 Result<std::size_t> parse_word(std::string_view flag, std::string_view text,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "salut/address.hpp"
+#include "salut/config.hpp"
 #include "salut/error.hpp"
 #include "salut/time.hpp"
 
@@ -28,6 +29,8 @@ Result<Duration> parse_seconds(std::string_view flag, std::string_view text, dou
                                double max);
 // "0,1"
 Result<std::vector<std::uint32_t>> parse_cores(std::string_view flag, std::string_view text);
+// "drop=1%,reorder=0.02,delay=500us,seed=7": a share as a fraction or per cent, times in s, ms, us.
+Result<ImpairConfig> parse_impair(std::string_view flag, std::string_view text);
 // The word's place in `words`.
 Result<std::size_t> parse_word(std::string_view flag, std::string_view text,
                                const std::vector<std::string_view>& words);

@@ -40,6 +40,18 @@ std::string states_text(const std::array<std::uint64_t, state_count>& states) {
   return text.empty() ? "none" : text;
 }
 
+std::string impaired_text(const Impaired& impaired) {
+  std::string text =
+      fmt::format("{} of {} dropped", with_commas(impaired.dropped), with_commas(impaired.frames));
+  const auto more = [&](std::uint64_t count, std::string_view what) {
+    if (count != 0) text += fmt::format(", {} {}", with_commas(count), what);
+  };
+  more(impaired.duplicated, "repeated");
+  more(impaired.reordered, "late");
+  more(impaired.corrupted, "corrupted");
+  return text;
+}
+
 namespace {
 
 std::string duration_text(double microseconds) {
@@ -139,6 +151,11 @@ std::string to_table(const BenchReport& report) {
               report.tsc_hz);
   }
   if (report.server) side_rows(table, "server", *report.server, report.tsc_hz);
+  if (!report.impaired.empty()) table.heading("impaired on purpose");
+  for (const PortImpaired& port : report.impaired) {
+    table.row(port.port + " in", impaired_text(port.in));
+    table.row(port.port + " out", impaired_text(port.out));
+  }
   table.heading(fmt::format("on {} ({} cores), {}", report.machine.cpu, report.machine.cores,
                             report.machine.kernel));
   for (const std::string& note : report.notes) table.row("note", note);

@@ -13,6 +13,7 @@
 #include "ops/histogram.hpp"
 #include "ops/machine.hpp"
 #include "salut/counters.hpp"
+#include "salut/runtime.hpp"
 #include "salut/state.hpp"
 
 namespace salut::ops {
@@ -73,7 +74,8 @@ struct BenchReport {
   MemoryUse memory;
   Machine machine;
   std::string command;
-  std::vector<std::string> notes;  // lines below the table
+  std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
+  std::vector<std::string> notes;      // lines below the table
 };
 
 std::string to_table(const BenchReport& report);
@@ -81,6 +83,8 @@ std::string to_json(const BenchReport& report);
 
 // "12,345,678"
 std::string with_commas(std::uint64_t value);
+// "1,023 of 102,334 dropped, 1,010 repeated, 2,044 late, 12 corrupted"
+std::string impaired_text(const Impaired& impaired);
 // "1.2 GiB"
 std::string bytes_text(std::uint64_t bytes);
 // "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.

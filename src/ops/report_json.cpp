@@ -48,6 +48,14 @@ Json json(const MemoryUse& memory) {
       {"total", memory.total()}};
 }
 
+Json json(const Impaired& impaired) {
+  return {{"frames", impaired.frames},
+          {"dropped", impaired.dropped},
+          {"duplicated", impaired.duplicated},
+          {"reordered", impaired.reordered},
+          {"corrupted", impaired.corrupted}};
+}
+
 Json connections(const BenchReport& report) {
   return {{"attempted", report.attempted},
           {"established", report.established},
@@ -63,7 +71,7 @@ Json connections(const BenchReport& report) {
 }  // namespace
 
 std::string to_json(const BenchReport& report) {
-  const Json object = {
+  Json object = {
       {"schema", "salut.bench/1"},
       {"version", report.version},
       {"transport", report.transport},
@@ -83,6 +91,9 @@ std::string to_json(const BenchReport& report) {
         {"cores", report.machine.cores},
         {"kernel", report.machine.kernel}}},
       {"command", report.command}};
+  for (const PortImpaired& port : report.impaired) {  // a key that is there only then
+    object["impaired"][port.port] = {{"in", json(port.in)}, {"out", json(port.out)}};
+  }
   return object.dump(2) + "\n";
 }
 

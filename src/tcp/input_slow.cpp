@@ -101,11 +101,12 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   }
   // RFC 5961 §4: answered the same wherever its sequence lies.
   if (syn && t.state != State::syn_received) return true;
-  // A shut window still lets ACKs through (§3.10.7.4: special allowance), also those of a peer whose
-  // probe, a byte or a FIN, moved its SND.NXT.
+  // A window that is used up still lets ACKs through, whether it is shut (§3.10.7.4: special
+  // allowance) or all of it lies behind a hole: the SND.NXT of a peer that filled it is its edge,
+  // or one past it after a probe that was not taken, a byte or a FIN.
   const std::uint32_t past = Seq{s.seq} - t.rcv_nxt;
-  const bool at_edge = past == 0 || (past == 1 && s.len() == 0);
-  if (t.rcv_wnd() == 0 && at_edge && (s.flags & wire::ack) != 0) return true;
+  const bool at_edge = s.len() == 0 ? past - t.rcv_wnd() <= 1 : past == 0 && t.rcv_wnd() == 0;
+  if (at_edge && (s.flags & wire::ack) != 0) return true;
   c.count_drop(Drop::tcp_out_of_window);
   const Seq end = Seq{s.seq} + s.len();
   const bool fin_again =

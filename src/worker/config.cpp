@@ -143,11 +143,13 @@ class Table {
     static const toml::table empty;
     const toml::node* node = find(key);
     if (node != nullptr && !node->is_table()) {
-      bad(key, node, "wrong type", fmt::format("a table, [{}]", key));
+      bad(key, node, "wrong type",
+          prefix_.empty() ? fmt::format("a table, [{}]", key)
+                          : fmt::format("a table, {{ KEY = VALUE, ... }}"));
       node = nullptr;
     }
     const toml::table& found = node == nullptr ? empty : *node->as_table();
-    return Table(file_, found, fmt::format("{}.", key), error_);
+    return Table(file_, found, fmt::format("{}{}.", prefix_, key), error_);
   }
 
   template <typename Read>
@@ -246,10 +248,27 @@ void read_type(Table& table, PortType& type) {
   table.bad("type", table.find("type"), "unknown type", "\"loop\", \"tap\", \"vdev\" or \"pci\"");
 }
 
+void read_impair(Table table, ImpairConfig& impair) {
+  std::vector<std::string_view> known = {"seed"};
+  for (const ImpairNumber& entry : impair_numbers) known.push_back(entry.key);
+  table.allow(known);
+  table.unsigned_64("seed", impair.seed);
+  for (const ImpairNumber& entry : impair_numbers) {
+    const auto value = table.number(entry.key, entry.min, entry.max, true);
+    if (!value) continue;
+    if (const auto* share = std::get_if<double ImpairConfig::*>(&entry.field)) {
+      impair.** share = *value;
+    } else {
+      impair.*std::get<Duration ImpairConfig::*>(entry.field) =
+          Duration(std::llround(*value * entry.unit_ns));
+    }
+  }
+}
+
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 14> known = {
-      "name",   "type",    "peer",     "interface", "vdev", "pci", "addresses",
-      "ranges", "gateway", "gateway6", "vlan",      "mac",  "mtu", "worker"};
+  static constexpr std::array<std::string_view, 15> known = {
+      "name",    "type",     "peer", "interface", "vdev", "pci",    "addresses", "ranges",
+      "gateway", "gateway6", "vlan", "mac",       "mtu",  "worker", "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -265,6 +284,7 @@ void read_port(Table& table, PortConfig& port) {
   table.string("mac", port.mac);
   table.integer("mtu", mtu_min, mtu_max, port.mtu);
   table.integer("worker", 0, workers_max - 1, port.worker);
+  read_impair(table.table("impair"), port.impair);
 }
 
 void read_route(Table& table, RouteConfig& route) {

@@ -144,11 +144,28 @@ class Check {
       bad_port(i, "mtu", std::to_string(p.mtu), "too small for IPv6",
                range_text(mtu_min_v6, mtu_max));
     }
+    impairment(i);
     range(fmt::format("port[{}].vlan", i), p.vlan, 0, vlan_max);
     if (p.worker >= config_.workers) {
       bad_port(i, "worker", std::to_string(p.worker),
                fmt::format("no such worker; workers.count is {}", config_.workers),
                range_text(0, config_.workers - 1));
+    }
+  }
+
+  void impairment(std::size_t i) {
+    const ImpairConfig& impair = config_.ports[i].impair;
+    for (const ImpairNumber& entry : impair_numbers) {
+      const double value = std::visit(
+          [&](auto field) {
+            if constexpr (std::is_same_v<decltype(field), Duration ImpairConfig::*>) {
+              return static_cast<double>((impair.*field).count()) / entry.unit_ns;
+            } else {
+              return impair.*field;
+            }
+          },
+          entry.field);
+      range(fmt::format("port[{}].impair.{}", i, entry.key), value, entry.min, entry.max);
     }
   }
 

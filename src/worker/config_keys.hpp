@@ -67,6 +67,26 @@ inline constexpr auto stack_flags = std::to_array<StackFlag>({
     {"quiet_time", &StackConfig::quiet_time},
 });
 
+// A number of a port's `impair`.
+using ImpairField = std::variant<double ImpairConfig::*, Duration ImpairConfig::*>;
+struct ImpairNumber {
+  std::string_view key;
+  ImpairField field;
+  double min;
+  double max;
+  double unit_ns = 1;
+};
+
+inline constexpr double micros_ns = 1e3;
+inline constexpr auto impair_numbers = std::to_array<ImpairNumber>({
+    {"drop", &ImpairConfig::drop, 0, 1},
+    {"duplicate", &ImpairConfig::duplicate, 0, 1},
+    {"corrupt", &ImpairConfig::corrupt, 0, 1},
+    {"reorder", &ImpairConfig::reorder, 0, 1},
+    {"reorder_by_us", &ImpairConfig::reorder_by, 1, 1'000'000, micros_ns},
+    {"delay_us", &ImpairConfig::delay, 0, 1'000'000, micros_ns},
+});
+
 inline constexpr double workers_max = 64;
 inline constexpr double cores_max = 65'535;
 inline constexpr double megabytes_max = 16'777'216;

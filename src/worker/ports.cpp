@@ -4,11 +4,15 @@
 
 #include <algorithm>
 
+#include "io/dpdk/eal.hpp"
+#include "worker/clock.hpp"
+
 namespace salut {
 namespace {
 
 constexpr std::size_t wire_frames_max = 8'192;
 constexpr std::size_t wire_frames_min = 256;
+constexpr std::size_t held_min = 32;
 
 // Locally administered, the same at every start, and of this instance and port alone: FNV-1a.
 wire::Mac derived_mac(const std::string& instance, const std::string& port) {
@@ -24,9 +28,29 @@ wire::Mac derived_mac(const std::string& instance, const std::string& port) {
   return mac;
 }
 
+// ", impaired with seed 1: drop 1 %, delay 500 us"
+std::string impair_text(const ImpairConfig& impair) {
+  if (!impair.any()) return "";
+  std::string text = fmt::format(", impaired with seed {}:", impair.seed);
+  const auto micros = [](Duration d) { return static_cast<double>(d.count()) / 1e3; };
+  const auto share = [&](std::string_view what, double value) {
+    if (value > 0) text += fmt::format(" {} {:g} %,", what, value * 100);
+  };
+  share("drop", impair.drop);
+  share("duplicate", impair.duplicate);
+  share("corrupt", impair.corrupt);
+  share("reorder", impair.reorder);
+  if (impair.reorder > 0) text += fmt::format(" by {:g} us,", micros(impair.reorder_by));
+  if (impair.delay > Duration{0}) text += fmt::format(" delay {:g} us,", micros(impair.delay));
+  text.pop_back();
+  return text;
+}
+
 }  // namespace
 
 Ports::~Ports() {
+  // These first: what they held goes to the wires, which then give it back.
+  for (Port& port : ports_) port.impaired.reset();
   for (Port& port : ports_) {
     if (port.loop != nullptr) port.loop->drain(pool_);
   }
@@ -54,7 +78,20 @@ Result<void> Ports::open(Config& config) {
     }
     wanted.mac = port.mac.to_string();
   }
+  impair(config);
   return {};
+}
+
+void Ports::impair(const Config& config) {
+  // All that could wait at once, in four rings per port, is half of the buffers.
+  const auto held = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(pool_.size() / (8 * ports_.size()), held_min, wire_frames_max));
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (!config.ports[i].impair.any()) continue;
+    ports_[i].impaired =
+        std::make_unique<io::ImpairedPort>(*ports_[i].plain(), pool_, config.ports[i].impair, i,
+                                           held, read_tsc, static_cast<double>(io::tsc_hz()));
+  }
 }
 
 void Ports::open_loops(const Config& config) {
@@ -96,6 +133,15 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
   return interfaces;
 }
 
+std::vector<PortImpaired> Ports::impaired(const Config& config) const {
+  std::vector<PortImpaired> all;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const auto& impaired = ports_[i].impaired;
+    if (impaired != nullptr) all.push_back({config.ports[i].name, impaired->in(), impaired->out()});
+  }
+  return all;
+}
+
 std::string Ports::describe(const Config& config) const {
   std::string text;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -109,8 +155,8 @@ std::string Ports::describe(const Config& config) const {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();
     }
     if (port.vlan != 0) addresses += fmt::format(", VLAN {}", port.vlan);
-    text += fmt::format("{} {}: {}, worker {} on core {}\n", port.name, addresses, device,
-                        port.worker, config.cores[port.worker]);
+    text += fmt::format("{} {}: {}{}, worker {} on core {}\n", port.name, addresses, device,
+                        impair_text(port.impair), port.worker, config.cores[port.worker]);
   }
   return text;
 }

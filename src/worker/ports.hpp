@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "io/dpdk/eth_port.hpp"
+#include "io/dpdk/impaired_port.hpp"
 #include "io/dpdk/loop_port.hpp"
 #include "io/dpdk/mempool.hpp"
 #include "salut/config.hpp"
+#include "salut/runtime.hpp"
 #include "stack/engine.hpp"
 
 namespace salut {
@@ -27,17 +29,19 @@ class Ports {
   // What the engine of `worker` sees.
   std::vector<stack::Interface> interfaces(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
+  std::vector<PortImpaired> impaired(const Config& config) const;
 
  private:
   struct Port {
     std::unique_ptr<io::LoopPort> loop;  // one of the two
     std::unique_ptr<io::EthPort> eth;
+    std::unique_ptr<io::ImpairedPort> impaired;  // before it, if the configuration says so
     wire::Mac mac;
-    Device* device() const {
-      return loop != nullptr ? static_cast<Device*>(loop.get()) : eth.get();
-    }
+    Device* device() const { return impaired != nullptr ? impaired.get() : plain(); }
+    Device* plain() const { return loop != nullptr ? static_cast<Device*>(loop.get()) : eth.get(); }
   };
 
+  void impair(const Config& config);
   void open_loops(const Config& config);
 
   io::MbufPool& pool_;

@@ -150,6 +150,34 @@ serve_on_tap() {
 }
 both_families=0
 
+# Runs the Python on standard input in $space: a story of a puppet (tests/puppet) at the stack's end
+# of the TAP t$1, whose port has the lines $2… too. At hand: all of driver.py; start() makes the
+# Puppet once it is called, with the kernel's end of the TAP up; here, the directory; tap, the name.
+puppet=$root/build/tests/puppet/puppet
+puppet_story() {
+  local name=$1
+  shift
+  [[ -x $puppet ]] || fail "no program $puppet: build it first"
+  configuration "$name" 'type = "tap"' "interface = \"t$name\"" \
+    'addresses = ["10.0.0.2/24", "fd00::2/64"]' "$@" >"$dir/$name.toml"
+  {
+    printf 'from driver import *\n'
+    printf 'here, tap = "%s", "%s"\n' "$dir" "t$name"
+    printf 'def start():\n    puppet = Puppet("%s", "%s")\n' "$puppet" "$dir/$name.toml"
+    printf '    run("bash", "-c", os.environ["KERNEL_SIDE"])\n    return puppet\n'
+    cat
+  } >"$dir/$name.py"
+  # What kernel_side does, from inside the namespace.
+  KERNEL_SIDE="set -e
+    ip addr add 10.0.0.1/24 dev t$name && ip link set t$name up
+    ethtool -K t$name tx off rx off gro off gso off tso off >/dev/null 2>&1 || true
+    sysctl -qw net.ipv6.conf.t$name.router_solicitations=0 net.ipv6.conf.t$name.disable_ipv6=0
+    ip -6 addr add fd00::1/64 dev t$name nodad" \
+    PYTHONPATH="$root/tests/puppet:${PYTHONPATH-}" PYTHONDONTWRITEBYTECODE=1 \
+    in_space timeout "${patience:-120}" python3 "$dir/$name.py" >"$dir/$name.log" 2>&1 ||
+    fail "$name: see its log"
+}
+
 # exec, so that the id is that of the program itself and a signal reaches it.
 in_space_exec() { exec nsenter "--net=/proc/$space/ns/net" "$@"; }
 

@@ -42,6 +42,29 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   EXPECT_EQ(options.command, "salut bench");
 }
 
+TEST(Options, impair_takes_shares_times_and_a_seed) {
+  const ImpairConfig impair = *bench("--impair drop=1%,duplicate=0.02,corrupt=0.1%,reorder=3%,"
+                                     "reorder_by=2ms,delay=500us,seed=7")
+                                   .runtime.impair;
+  EXPECT_DOUBLE_EQ(impair.drop, 0.01);
+  EXPECT_DOUBLE_EQ(impair.duplicate, 0.02);
+  EXPECT_DOUBLE_EQ(impair.corrupt, 0.001);
+  EXPECT_DOUBLE_EQ(impair.reorder, 0.03);
+  EXPECT_EQ(impair.reorder_by, std::chrono::milliseconds{2});
+  EXPECT_EQ(impair.delay, std::chrono::microseconds{500});
+  EXPECT_EQ(impair.seed, 7u);
+  EXPECT_FALSE(bench("").runtime.impair);
+}
+
+TEST(Options, impair_that_is_wrong_names_the_word) {
+  for (const char* word : {"drop=101%", "drop=-1", "drop", "drop=", "lose=1%", "delay=2s", "seed=x",
+                           "reorder_by=0", "=1", ""}) {
+    const std::string line = complaint_of(std::string("serve --impair reorder=1%,") + word);
+    EXPECT_TRUE(line.starts_with(std::string("--impair = ") + word + ": not understood; want "))
+        << line;
+  }
+}
+
 TEST(Options, bench_takes_every_flag_of_the_issue) {
   const BenchOptions options = bench(
       "--connect 10.0.0.9:8080 --rate 1.5k --request 64 --response 1KiB --close server "

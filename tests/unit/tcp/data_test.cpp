@@ -147,6 +147,41 @@ TEST(Window, shut_window_ack_further_past_is_not) {
   EXPECT_EQ(h.engine().info(h.conn)->send_queued, 4u);
 }
 
+// A peer that filled the window goes on acknowledging while it repairs a hole: from its SND.NXT.
+TEST(Window, established_ack_at_the_edge_of_a_window_behind_a_hole_is_looked_at) {
+  for (const std::uint32_t edge : {2049u, 2050u}) {  // with and without a probe not taken
+    Harness h(small_window());
+    h.established();
+    h.write("ours");
+    h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 4, .payload = "ours"});
+    h.send({.seq = 101, .payload = std::string(1460, 'b')});
+    h.expect({.flags = "A", .seq = 5, .ack = 1});
+    h.send({.seq = 1561, .payload = std::string(488, 'c')});
+    h.expect({.flags = "A", .seq = 5, .ack = 1});
+    h.send({.seq = edge, .ack = 5});
+    h.expect_nothing();
+    EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+    h.send({.seq = 1, .ack = 5, .payload = std::string(100, 'a')});
+    h.expect({.flags = "A", .seq = 5, .ack = 2049, .wnd = 0});
+    h.expect_event(Event::readable);
+  }
+}
+
+TEST(Window, established_ack_further_past_the_edge_or_with_text_there_is_not) {
+  Harness h(small_window());
+  h.established();
+  h.write("ours");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 4, .payload = "ours"});
+  h.send({.seq = 2051, .ack = 5});
+  h.expect({.flags = "A", .seq = 5, .ack = 1});
+  h.send({.seq = 2049, .ack = 5, .payload = "x"});
+  h.expect({.flags = "A", .seq = 5, .ack = 1});
+  h.send({.flags = "FA", .seq = 2049, .ack = 5});
+  h.expect({.flags = "A", .seq = 5, .ack = 1});
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 4u);
+  EXPECT_EQ(h.state(), State::established);
+}
+
 TEST(Window, shut_window_probe_acked_and_not_taken) {
   Harness h(small_window());
   fill_window(h);

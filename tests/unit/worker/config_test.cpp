@@ -79,6 +79,7 @@ ranges = ["10.1.0.0/16", "10.2.0.1-10.2.0.9"]
 gateway = "10.0.0.2"
 mac = "02:00:00:00:00:01"
 mtu = 9000
+impair = { seed = 9, drop = 0.01, duplicate = 1, corrupt = 0.001, reorder = 0.5, reorder_by_us = 250.5, delay_us = 70 }
 [[port]]
 name = "b"
 type = "loop"
@@ -117,6 +118,14 @@ worker = 1
   const PortConfig& a = config->ports[0];
   EXPECT_EQ(a.name, "a");
   EXPECT_EQ(a.peer, "b");
+  EXPECT_EQ(a.impair.seed, 9u);
+  EXPECT_EQ(a.impair.drop, 0.01);
+  EXPECT_EQ(a.impair.duplicate, 1);
+  EXPECT_EQ(a.impair.corrupt, 0.001);
+  EXPECT_EQ(a.impair.reorder, 0.5);
+  EXPECT_EQ(a.impair.reorder_by, std::chrono::nanoseconds{250'500});
+  EXPECT_EQ(a.impair.delay, std::chrono::microseconds{70});
+  EXPECT_FALSE(config->ports[1].impair.any());
   EXPECT_EQ(a.addresses.at(1).to_string(), "10.0.0.9/24");
   EXPECT_EQ(a.ranges.at(0).count, 65'536u);
   EXPECT_EQ(a.ranges.at(1).count, 9u);
@@ -417,6 +426,29 @@ INSTANTIATE_TEST_SUITE_P(
               "port[1].ranges[0] = \"10.0.0.0/30\": overlaps port[0].addresses[0] = "
               "\"10.0.0.1/24\" on the same worker; want addresses of its own"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Impair, WrongValue,
+    testing::Values(
+        Wrong{tap_port(address + "impair = { drop = 1.5 }\n"),
+              "port[0].impair.drop = 1.5: out of range; want 0..1"},
+        Wrong{tap_port(address + "impair = { drop = -0.1 }\n"),
+              "port[0].impair.drop = -0.1: out of range; want 0..1"},
+        Wrong{tap_port(address + "impair = { drop = \"1%\" }\n"),
+              "port[0].impair.drop = \"1%\": wrong type; want a number 0..1"},
+        Wrong{tap_port(address + "impair = { lose = 0.1 }\n"),
+              "port[0].impair.lose: unknown key; want seed, drop, duplicate, corrupt, reorder, "
+              "reorder_by_us or delay_us"},
+        Wrong{tap_port(address + "impair = { duplicates = 0.1 }\n"),
+              "port[0].impair.duplicates: unknown key; did you mean \"duplicate\"?"},
+        Wrong{tap_port(address + "impair = { reorder_by_us = 0 }\n"),
+              "port[0].impair.reorder_by_us = 0: out of range; want 1..1000000"},
+        Wrong{tap_port(address + "impair = { delay_us = 1000001 }\n"),
+              "port[0].impair.delay_us = 1000001: out of range; want 0..1000000"},
+        Wrong{tap_port(address + "impair = { seed = -1 }\n"),
+              "port[0].impair.seed = -1: out of range; want an integer 0..9223372036854775807"},
+        Wrong{tap_port(address + "impair = 0.01\n"),
+              "port[0].impair = 0.01: wrong type; want a table, { KEY = VALUE, ... }"}));
+
 // ---- a configuration from code
 
 Config good() {
@@ -446,6 +478,14 @@ TEST(ConfigFromCode, core_that_is_not_there) {
   ASSERT_FALSE(valid);
   EXPECT_TRUE(valid.error().message.starts_with(
       "workers.cores[0] = 4095: no core that this process may use; want one of "));
+}
+
+TEST(ConfigFromCode, impairment_that_is_no_share) {
+  Config config = good();
+  config.ports[0].impair.corrupt = 2;
+  const auto valid = validate(config);
+  ASSERT_FALSE(valid);
+  EXPECT_EQ(valid.error().message, "port[0].impair.corrupt = 2: out of range; want 0..1");
 }
 
 TEST(ConfigFromCode, ports_of_a_worker_are_limited) {
