@@ -93,7 +93,9 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
     return false;
   }
-  if (acceptable(Seq{s.seq}, s.len(), t.rcv_nxt, t.rcv_wnd())) return true;
+  // Of an RST only its place counts, whatever text it brings (RFC 5961 §3.2).
+  const std::uint32_t len = (s.flags & wire::rst) != 0 ? 0 : s.len();
+  if (acceptable(Seq{s.seq}, len, t.rcv_nxt, t.rcv_wnd())) return true;
   if ((s.flags & wire::rst) != 0) {
     c.count_drop(Drop::tcp_bad_reset);
     raise_event(c, index, Event::reset_bad, s, frame);
