@@ -53,8 +53,20 @@ void Links::add_addresses(std::uint16_t port) {
     local6_.add(number_of(first), number_of(last), 0, port);
     has_ip6_ = true;
   };
-  for (const Prefix& prefix : interfaces_[port].addresses) add(prefix.address, prefix.address);
+  constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a link of two has none
+  for (const Prefix& prefix : interfaces_[port].addresses) {
+    add(prefix.address, prefix.address);
+    if (prefix.address.is_v4() && prefix.length <= broadcast_most) {
+      broadcasts_.push_back(prefix.last().v4());
+    }
+  }
   for (const AddressRange& range : interfaces_[port].ranges) add(range.first, range.last());
+}
+
+bool Links::is_station(std::uint32_t v4) const {
+  const bool multicast = v4 >> 28 == 14;
+  return !multicast && v4 != 0xffff'ffff &&
+         std::find(broadcasts_.begin(), broadcasts_.end(), v4) == broadcasts_.end();
 }
 
 // Of equal prefixes the first counts: links before routes before gateways.
