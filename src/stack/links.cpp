@@ -28,6 +28,7 @@ Links::~Links() {
   for (unsigned port = 0; port < interfaces_.size(); ++port) {
     if (staged_[port].count > 0) pool_.release(staged_[port].frames, staged_[port].count);
   }
+  neighbours_.give_back(pool_);
   release_spare();
 }
 
