@@ -40,8 +40,12 @@ struct ConnectionOptions {
   // 64..65,535. The peer is told in our SYN: later it binds only what we send.
   std::optional<std::uint16_t> mss;
 
+  // Differentiated services code point of what is sent, 0..63 (RFC 9293 section 3.9.2).
+  std::optional<std::uint8_t> dscp;
+
   bool any() const {
-    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss;
+    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss ||
+           dscp;
   }
 };
 
