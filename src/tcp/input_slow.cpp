@@ -55,6 +55,7 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
     if (!raise_event(c, index, Event::syn_ack, s, frame)) return;
     if (s.len() > 1) accept_text_and_fin(c, index, s, frame);
   } else {
+    if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
     raise_event(c, index, Event::syn, s, frame);
   }
 }
@@ -103,8 +104,8 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   }
   // RFC 5961 §4: answered the same wherever its sequence lies.
   if (syn && t.state != State::syn_received) return true;
-  // A shut window still lets ACKs through (§3.10.7.4: special allowance), also those of a peer whose
-  // probe, a byte or a FIN, moved its SND.NXT.
+  // A shut window still lets ACKs through (§3.10.7.4: special allowance), also those of a peer
+  // whose probe, a byte or a FIN, moved its SND.NXT.
   const std::uint32_t past = Seq{s.seq} - t.rcv_nxt;
   const bool at_edge = past == 0 || (past == 1 && s.len() == 0);
   if (t.rcv_wnd() == 0 && at_edge && (s.flags & wire::ack) != 0) return true;
@@ -180,6 +181,7 @@ struct Text {
   std::uint32_t size = 0;
   Seq at;             // of its first byte: RCV.NXT, or beyond it
   bool whole = true;  // its end is the segment's end: a FIN may follow
+  bool cut = false;   // what lies beyond the window is not there
 };
 
 Text trim(const Context& c, const Tcb& t, const Segment& s, const Frame& frame) {
@@ -194,6 +196,7 @@ Text trim(const Context& c, const Tcb& t, const Segment& s, const Frame& frame) 
   }
   const std::uint32_t offset = text.at - t.rcv_nxt;
   std::uint32_t room = t.rcv_wnd() > offset ? t.rcv_wnd() - offset : 0;
+  text.cut = text.size > room;
   room = std::min(room, until_kept_fin(c, t, text.at));
   if (text.size > room) {
     text.size = room;
@@ -283,6 +286,8 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   const bool gaps = t.has(Flag::gaps);
   const bool plain = open && text.size == s.len() && text.at == t.rcv_nxt && text.size > 0;
   if (open) what |= accept_text(c, t, s, text);
+  if (open && text.cut) c.count_drop(Drop::tcp_recv_full);
+  if (!open && text.size > 0) c.count_drop(Drop::tcp_after_fin);
   const bool all_taken = plain && t.rcv_nxt - text.at == text.size;
   if (s.len() > 0) t.set(all_taken && !gaps ? Flag::ack_delayed : Flag::ack_pending);
   // Eighth, FIN: once all before it has come.

@@ -148,6 +148,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
     c.count_drop(why);
     return false;
   };
+  if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
   if (half_open_full(c, c.listeners[listener])) {
     // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.
     if (!c.config.syn_cookies || beyond != nullptr) return refuse(Drop::syn_backlog_full);
