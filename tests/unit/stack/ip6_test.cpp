@@ -491,6 +491,51 @@ TEST(IcmpErrors, established_port_unreachable_is_soft) {
   EXPECT_EQ(h.state(), State::established);
 }
 
+// RFC 9293 §3.9.2.2 (MUST-56): what may pass is no reason to give up. RFC 5927 §4.1: nor is what
+// ends an opening one a reason to end an established one.
+TEST(IcmpErrors, any_error_of_a_path_is_soft) {
+  struct Kind {
+    unsigned type;
+    unsigned code;
+  };
+  const std::vector<Kind> kinds =
+      over_ip6() ? std::vector<Kind>{{1, 0}, {1, 3}, {3, 0}, {3, 1}, {4, 0}, {4, 2}}
+                 : std::vector<Kind>{{3, 0}, {3, 1}, {3, 5}, {11, 0}, {11, 1}, {12, 0}, {12, 1}};
+  for (const Kind& kind : kinds) {
+    SCOPED_TRACE(std::to_string(kind.type) + "/" + std::to_string(kind.code));
+    Harness opening;
+    opening.syn_sent();
+    opening.queue_raw(error_about(opening, 50'000, kind.type, kind.code, 0, opening.iss));
+    opening.settle();
+    EXPECT_EQ(opening.state(), State::syn_sent);
+    EXPECT_EQ(opening.counters().icmp_errors, 1u);
+    Harness h;
+    h.established();
+    h.write("abc");
+    h.take();
+    h.queue_raw(error_about(h, our_port, kind.type, kind.code, 0, h.iss + 1));
+    h.settle();
+    EXPECT_EQ(h.state(), State::established);
+    EXPECT_EQ(h.counters().icmp_errors, 1u);
+  }
+}
+
+// RFC 9293 §3.9.2.2 (MUST-55), RFC 6633: nothing slows down, nothing ends, nobody is told.
+TEST(IcmpErrors, established_source_quench_dropped) {
+  if (over_ip6()) return;  // ICMPv6 has none
+  Harness h;
+  h.established();
+  h.write("abc");
+  h.take();
+  const std::uint32_t cwnd = h.engine().info(h.conn)->cwnd;
+  h.queue_raw(error_about(h, our_port, 4, 0, 0, h.iss + 1));
+  h.settle();
+  h.expect_nothing();
+  EXPECT_EQ(h.engine().info(h.conn)->cwnd, cwnd);
+  EXPECT_EQ(h.drops(Drop::icmp_ignored), 1u);
+  EXPECT_EQ(h.counters().icmp_errors, 0u);
+}
+
 Bytes too_big(const Harness& h, unsigned mtu, std::uint32_t seq) {
   return over_ip6() ? error_about(h, our_port, 2, 0, mtu, seq)
                     : error_about(h, our_port, 3, 4, mtu, seq);
