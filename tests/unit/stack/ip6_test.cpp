@@ -581,6 +581,62 @@ TEST(PathMtu, never_below_the_floor) {
   h.sent.clear();
 }
 
+// Nobody says that it is too large; it only never arrives (RFC 2923 §2.1).
+TEST(PathMtu, black_hole_smaller_segments_after_three_timeouts) {
+  Harness h;
+  h.established();
+  const std::uint32_t mss = over_ip6() ? 1220 : 1240;
+  h.write(std::string(2920, 'x'));
+  EXPECT_EQ(h.sent.size(), 2u);
+  h.sent.clear();
+  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.expect_after(4s, {.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  EXPECT_EQ(h.counters().path_mtu_lowered, 1u);
+  h.send({.ack = 1 + mss});
+  EXPECT_FALSE(h.sent.empty());
+  for (int i = 0; i < 3; ++i) {
+    for (const Seen& seen : h.sent) EXPECT_LE(seen.segment.payload_length, mss);
+    const std::uint32_t end = h.sent.empty() ? 2920 + h.iss : h.sent.back().segment.seq;
+    h.sent.clear();
+    h.send({.ack = end - h.iss});
+  }
+  h.sent.clear();
+  h.send({});
+  EXPECT_EQ(h.engine().info(h.conn)->mss, mss);
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+}
+
+TEST(PathMtu, outage_is_no_black_hole) {
+  Harness h;
+  h.established();
+  const std::uint32_t mss = over_ip6() ? 1220 : 1240;
+  h.write(std::string(1460, 'x'));
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  h.expect_after(4s, {.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.expect_after(8s, {.flags = "A", .seq = 1, .ack = 1, .len = mss});
+  h.silence(17s);  // in the pieces that it is in now
+  h.sent.clear();
+  h.send({});
+  EXPECT_EQ(h.engine().info(h.conn)->mss, 1460u);
+}
+
+// Small segments time out for other reasons.
+TEST(PathMtu, small_segment_that_times_out_suspects_nothing) {
+  Harness h;
+  h.established();
+  h.write(std::string(1000, 'x'));
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1000});
+  for (const auto wait : {1s, 2s, 4s, 8s}) {
+    h.expect_after(wait, {.flags = "A", .seq = 1, .ack = 1, .len = 1000});
+  }
+  h.send({});
+  EXPECT_EQ(h.engine().info(h.conn)->mss, 1460u);
+  EXPECT_EQ(h.counters().path_mtu_lowered, 0u);
+}
+
 TEST(PathMtu, router_that_says_none_means_the_next_plateau) {
   EXPECT_EQ(tcp::path_mtu_of(1400, 1500), 1400u);
   EXPECT_EQ(tcp::path_mtu_of(0, 1500), 1492u);
