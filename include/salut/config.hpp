@@ -60,6 +60,9 @@ struct PortConfig {
   std::string name;                  // name: [a-z0-9_-], unique
   PortType type = PortType::loop;    // type: "loop" | "tap" | "vdev" | "pci"
   std::string peer;                  // peer (loop): the port at the other end; may be its own name
+  double loss = 0;                   // loss (loop): share of the frames that never arrive at this
+                                     // end, 0..0.9
+  std::uint64_t loss_seed = 1;       // loss_seed (loop): which ones
   std::string interface;             // interface (tap): the kernel's name for it, at most 15 bytes
   std::string vdev;                  // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
   std::string pci;                   // pci: "0000:03:00.0"

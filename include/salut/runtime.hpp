@@ -33,13 +33,15 @@ class Runtime {
   bool finished() const;
   void wait();
 
-  // Asks every worker to stop: Stack::stopping() becomes true. Any thread; safe in a signal handler.
+  // Asks every worker to stop: Stack::stopping() becomes true. Any thread; safe in a signal
+  // handler.
   void stop();
 
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs
   std::uint32_t workers() const;
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
   static double tsc_hz();
+  std::uint64_t lost() const;    // frames that PortConfig::loss took; any thread
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

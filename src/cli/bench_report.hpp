@@ -7,7 +7,7 @@
 #include "cli/options.hpp"
 #include "cli/setup.hpp"
 #include "ops/report.hpp"
-#include "salut/config.hpp"
+#include "salut/runtime.hpp"
 
 namespace salut::cli {
 
@@ -15,6 +15,6 @@ namespace salut::cli {
 std::string mode_text(const BenchOptions& options);
 
 ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, const Config& config);
+                             const app::Conductor& conductor, const Runtime& runtime);
 
 }  // namespace salut::cli

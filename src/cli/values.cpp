@@ -20,6 +20,7 @@ constexpr Suffix counts[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 
 constexpr Suffix bytes[] = {{"", 1},     {"B", 1},      {"k", 1e3},       {"K", 1e3},
                             {"kB", 1e3}, {"M", 1e6},    {"MB", 1e6},      {"G", 1e9},
                             {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+constexpr Suffix shares[] = {{"", 1}, {"%", 0.01}};
 constexpr Suffix seconds[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}};
 
 template <std::size_t N>
@@ -80,6 +81,14 @@ Result<std::uint64_t> parse_bytes(std::string_view flag, std::string_view text, 
     return tl::unexpected<Error>(out_of_range(flag, text, want));
   }
   return static_cast<std::uint64_t>(*value);
+}
+
+Result<double> parse_share(std::string_view flag, std::string_view text, double max) {
+  const std::string want = fmt::format("0 to {:g}, such as 1% or 0.01", max);
+  const std::optional<double> value = scaled(text, shares);
+  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
+  if (*value < 0 || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
+  return *value;
 }
 
 Result<Duration> parse_seconds(std::string_view flag, std::string_view text, double min,

@@ -41,6 +41,33 @@ Json json(const std::optional<SideReport>& side) {
           {"drops", std::move(drops)}};
 }
 
+Json stream_side(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  return {{"busy_cycles_per_byte", rounded(side->busy_cycles_per_byte)},
+          {"retransmits", side->retransmits},
+          {"timeouts", side->timeouts},
+          {"fast_retransmits", side->fast_retransmits},
+          {"tail_probes", side->tail_probes},
+          {"spurious_recoveries", side->spurious_recoveries}};
+}
+
+Json stream(const BenchReport& report) {
+  const StreamReport& stream = *report.stream;
+  return {{"connections", stream.connections},
+          {"bytes", stream.bytes},
+          {"seconds", rounded(stream.seconds)},
+          {"gbit_s", rounded(stream.gbit_s)},
+          {"gbit_s_per_core", rounded(stream.gbit_s_per_core)},
+          {"loss", stream.loss},
+          {"loss_seed", stream.loss_seed},
+          {"frames_lost", stream.frames_lost},
+          {"checksums_verified", stream.checksums},
+          {"bytes_compared", stream.verified},
+          {"wrong_pieces", stream.wrong},
+          {"client", stream_side(report.client)},
+          {"server", stream_side(report.server)}};
+}
+
 Json json(const MemoryUse& memory) {
   return {
       {"tcb", memory.tcb},       {"time_wait", memory.time_wait}, {"flow_table", memory.flow_table},
@@ -63,7 +90,7 @@ Json connections(const BenchReport& report) {
 }  // namespace
 
 std::string to_json(const BenchReport& report) {
-  const Json object = {
+  Json object = {
       {"schema", "salut.bench/1"},
       {"version", report.version},
       {"transport", report.transport},
@@ -83,6 +110,7 @@ std::string to_json(const BenchReport& report) {
         {"cores", report.machine.cores},
         {"kernel", report.machine.kernel}}},
       {"command", report.command}};
+  if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   return object.dump(2) + "\n";
 }
 

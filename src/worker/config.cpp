@@ -247,13 +247,15 @@ void read_type(Table& table, PortType& type) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 14> known = {
-      "name",   "type",    "peer",     "interface", "vdev", "pci", "addresses",
-      "ranges", "gateway", "gateway6", "vlan",      "mac",  "mtu", "worker"};
+  static constexpr std::array<std::string_view, 16> known = {
+      "name",   "type",    "peer",     "interface", "vdev", "pci", "addresses", "loss",
+      "ranges", "gateway", "gateway6", "vlan",      "mac",  "mtu", "worker",    "loss_seed"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
   table.string("peer", port.peer);
+  if (const auto loss = table.number("loss", 0, loss_max, true)) port.loss = *loss;
+  table.unsigned_64("loss_seed", port.loss_seed);
   table.string("interface", port.interface);
   table.string("vdev", port.vdev);
   table.string("pci", port.pci);

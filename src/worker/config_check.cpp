@@ -145,6 +145,12 @@ class Check {
                range_text(mtu_min_v6, mtu_max));
     }
     range(fmt::format("port[{}].vlan", i), p.vlan, 0, vlan_max);
+    range(fmt::format("port[{}].loss", i), p.loss, 0, loss_max);
+    if (p.loss != 0 && p.type != PortType::loop) {
+      bad_port(i, "loss", number_text(p.loss),
+               fmt::format("not for a port of type \"{}\"", type_name(p.type)),
+               "type = \"loop\", or no such key");
+    }
     if (p.worker >= config_.workers) {
       bad_port(i, "worker", std::to_string(p.worker),
                fmt::format("no such worker; workers.count is {}", config_.workers),

@@ -76,6 +76,7 @@ inline constexpr double mtu_min = 576;
 inline constexpr double mtu_max = 9'000;
 inline constexpr double mtu_min_v6 = 1'280;  // RFC 8200 §5
 inline constexpr double vlan_max = 4'094;
+inline constexpr double loss_max = 0.9;  // of a wire: ARP and the SYN have to get through
 inline constexpr std::size_t routes_max = 1'024;
 inline constexpr std::size_t ports_max = 16;       // of a worker: stack::Links::max_interfaces
 inline constexpr std::size_t addresses_max = 256;  // of a worker, ranges included

@@ -71,6 +71,7 @@ void Ports::open_loops(const Config& config) {
                                    [&](const auto& p) { return p.name == config.ports[i].peer; });
     const auto other = static_cast<std::size_t>(peer - config.ports.begin());
     ports_[i].loop = std::make_unique<io::LoopPort>(towards[other], towards[i]);
+    ports_[i].loop->lose(config.ports[i].loss, config.ports[i].loss_seed, pool_);
   }
 }
 
@@ -96,6 +97,12 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
   return interfaces;
 }
 
+std::uint64_t Ports::lost() const {
+  std::uint64_t sum = 0;
+  for (const Port& port : ports_) sum += port.loop != nullptr ? port.loop->lost() : 0;
+  return sum;
+}
+
 std::string Ports::describe(const Config& config) const {
   std::string text;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -107,6 +114,9 @@ std::string Ports::describe(const Config& config) const {
     std::string addresses;
     for (const Prefix& prefix : port.addresses) {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();
+    }
+    if (port.loss != 0) {
+      addresses += fmt::format(", loses {:g} % (seed {})", 100 * port.loss, port.loss_seed);
     }
     if (port.vlan != 0) addresses += fmt::format(", VLAN {}", port.vlan);
     text += fmt::format("{} {}: {}, worker {} on core {}\n", port.name, addresses, device,

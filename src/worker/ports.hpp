@@ -26,6 +26,7 @@ class Ports {
 
   // What the engine of `worker` sees.
   std::vector<stack::Interface> interfaces(const Config& config, std::uint32_t worker) const;
+  std::uint64_t lost() const;  // frames, by PortConfig::loss; any thread
   std::string describe(const Config& config) const;
 
  private:

@@ -68,6 +68,7 @@ class Runtime::Impl {
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::string describe() const { return ports_->describe(config_); }
+  std::uint64_t lost() const { return ports_->lost(); }
 
  private:
   // What an lcore is given.
@@ -261,6 +262,7 @@ const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }
 double Runtime::tsc_hz() { return static_cast<double>(salut::tsc_hz); }
+std::uint64_t Runtime::lost() const { return impl_->lost(); }
 std::string Runtime::describe() const { return impl_->describe(); }
 
 }  // namespace salut

@@ -6,9 +6,14 @@
 //
 // Threads: each direction has one producer and one consumer, which may be one thread. Cost: one
 // atomic store per burst and side. A full wire takes fewer frames than offered and loses none.
+//
+// Loss is an option, thrown for each frame once, where it arrives, from a seed; what is lost goes
+// back to the pool and is counted.
 #pragma once
 
+#include <atomic>
 #include <boost/lockfree/spsc_queue.hpp>
+#include <cstdint>
 #include <memory>
 
 #include "stack/device.hpp"
@@ -26,6 +31,10 @@ class LoopPort final : public Device {
     return std::make_shared<Wire>(frames);
   }
 
+  // From now on the share `loss` of what arrives here is lost.
+  void lose(double loss, std::uint64_t seed, FramePool& pool);
+  std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }  // any thread
+
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
@@ -33,8 +42,14 @@ class LoopPort final : public Device {
   void drain(FramePool& pool);
 
  private:
+  unsigned survivors(Frame* frames, unsigned count);
+
   std::shared_ptr<Wire> out_;
   std::shared_ptr<Wire> in_;
+  FramePool* pool_ = nullptr;    // none: nothing is lost
+  std::uint64_t threshold_ = 0;  // of 2^32
+  std::uint64_t dice_ = 0;
+  std::atomic<std::uint64_t> lost_ = 0;
 };
 
 }  // namespace salut::io

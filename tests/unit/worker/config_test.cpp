@@ -372,6 +372,10 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{tap_port(address + "gateway6 = \"fd01::fe\"\n"),
               "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an IPv6 address for "
               "the port first"},
+        Wrong{loop_port + "loss = 0.91\n", "port[0].loss = 0.91: out of range; want 0..0.9"},
+        Wrong{tap_port(address + "loss = 0.01\n"),
+              "port[0].loss = 0.01: not for a port of type \"tap\"; want type = \"loop\", or no "
+              "such key"},
         Wrong{tap_port(address + "vlan = 4095\n"),
               "port[0].vlan = 4095: out of range; want 0..4094"},
         Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.0/16\"\nport = \"nowhere\"\n",
