@@ -182,11 +182,11 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   t.snd_una = ack;
   if (t.has(Flag::syn_unacked)) {
     if (t.retries > 0) t.set(Flag::syn_repeated);
+    on_ack_of_syn(c, t, s);
     t.clear(Flag::syn_unacked | Flag::emit_syn);
     if (t.has(Flag::passive)) half_open_ends(c, t);
     bits |= road_ack_of_syn;
     --acked;
-    if (t.has(Flag::timestamps)) on_ack_of_syn(c, t, s);
     if (t.has(Flag::data_ready)) c.stream(t).backoff = 0;
   }
   t.retries = 0;

@@ -136,7 +136,7 @@ void prepare_data(Context& c, Tcb& tcb) {
   stream.backoff = tcb.retries;
   set_controller(stream, c.config.congestion);
   if (c.config.no_delay) stream.set(no_delay);
-  if (tcb.has(Flag::timestamps) && !tcb.has(Flag::syn_unacked) && tcb.handshake_rtt != 0) {
+  if (!tcb.has(Flag::syn_unacked) && tcb.handshake_rtt != 0) {
     rtt_sample(stream, tcb.handshake_rtt);
   }
 }

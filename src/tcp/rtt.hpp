@@ -54,13 +54,20 @@ inline constexpr Duration rto_after_lost_syn = std::chrono::seconds{3};
 // Before backoff. The clock's grain G is a tick, about 1 ms.
 inline Duration rto_base(const Context& c, const Tcb& tcb) {
   const StackConfig& config = c.config;
-  const Stream* stream = tcb.has(Flag::data_ready) ? &c.stream(tcb) : nullptr;
-  if (stream == nullptr || stream->srtt == 0) {
+  std::uint32_t srtt = 0;
+  std::uint32_t rttvar = 0;
+  if (tcb.has(Flag::data_ready)) {
+    srtt = c.stream(tcb).srtt;
+    rttvar = c.stream(tcb).rttvar;
+  } else if (!tcb.has(Flag::syn_unacked)) {
+    srtt = tcb.handshake_rtt;
+    rttvar = srtt / 2;
+  }
+  if (srtt == 0) {
     return tcb.has(Flag::syn_repeated) ? std::max<Duration>(config.rto_initial, rto_after_lost_syn)
                                        : config.rto_initial;
   }
-  const std::uint64_t us =
-      stream->srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{stream->rttvar});
+  const std::uint64_t us = srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{rttvar});
   return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);
 }
 
@@ -114,6 +121,19 @@ inline bool retries_spent(const Context& c, const Tcb& tcb) {
 inline void answered(const Context& c, Tcb& tcb) {
   if (tcb.has(Flag::data_ready)) tcb.retries = 0;
   while (tcb.retries > 0 && retries_spent(c, tcb)) --tcb.retries;
+}
+
+// How long our SYN took to be acknowledged, REQUIRES: it was sent once, syn_unacked, and its timer
+// runs. The time of sending is not kept: the timer's deadline says it, to a tick, and a tick is
+// added, since an RTT that is too short makes probes of the tail that nobody needs.
+inline bool handshake_rtt(const Context& c, const Tcb& tcb, std::uint32_t& rtt_us) {
+  constexpr std::int64_t grain = std::int64_t{1} << timer::tick_shift;
+  const std::int64_t ahead = timer::Tick{tcb.timer_at} - timer::tick_of(c.now);
+  const std::int64_t left = ahead * grain - c.now.time_since_epoch().count() % grain;
+  const std::int64_t rtt = rto_wait(c, tcb).count() - left + grain;
+  if (rtt <= 0 || rtt > rto_wait(c, tcb).count() + 2 * grain) return false;
+  rtt_us = static_cast<std::uint32_t>(rtt / 1'000);
+  return true;
 }
 
 }  // namespace salut::tcp

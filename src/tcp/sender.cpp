@@ -352,7 +352,10 @@ bool send_data(Context& c, std::uint32_t index) {
 void on_ack_of_syn(Context& c, Tcb& t, const wire::Segment& segment) {
   t.handshake_rtt = 0;
   std::uint32_t rtt = 0;
-  if (!timestamp_rtt(c, t, segment, rtt)) return;
+  const bool once = !t.has(Flag::syn_repeated) && t.timer_at != 0;  // Karn
+  const bool known = once ? handshake_rtt(c, t, rtt)
+                          : t.has(Flag::timestamps) && timestamp_rtt(c, t, segment, rtt);
+  if (!known) return;
   t.handshake_rtt = rtt;
   if (t.has(Flag::data_ready)) rtt_sample(c.stream(t), rtt);
 }

@@ -79,7 +79,7 @@ struct alignas(64) Tcb {
   Seq last_ack_sent;               // Last.ACK.sent
   Seq snd_wl1;                     // if data_ready, as is the next
   Seq snd_wl2;
-  std::uint32_t handshake_rtt = 0;  // microseconds, 0 unknown; if Flag::timestamps
+  std::uint32_t handshake_rtt = 0;  // microseconds, 0 unknown; once our SYN is acknowledged
 
   bool has(unsigned bits) const { return (flags & bits) != 0; }
   void set(unsigned bits) { flags |= bits; }

@@ -173,6 +173,7 @@ PACKETS = {
     "tcp_checksum_wrong": tcp(ACK, bad_checksum=1),
     "udp": ip(struct.pack(">HHHH", 53, 53, 8, 0), protocol=17),
     "echo_request": icmp(8, bytes(range(56))),
+    "echo_request_zeroes": ip(bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0]), protocol=1),
     "echo_request_odd": icmp(8, b"abc"),
     "echo_request_padded": icmp(8, b"") + bytes(18),
     "echo_reply": icmp(0, b"abcd"),

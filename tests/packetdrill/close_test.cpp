@@ -147,7 +147,7 @@ TEST(Close, linger_waits_for_the_peer) {
   d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &ten, sizeof(ten));
   Blocking close(d, [&] { return d.close(fd); });
   d.expect({.flags = "FA", .seq = 1, .ack = 1});
-  d.sleep(300ms);
+  d.sleep(150ms);
   EXPECT_TRUE(close.waits());
   d.inject({.flags = "FA"});
   d.expect({.flags = "A", .seq = 2, .ack = 2});

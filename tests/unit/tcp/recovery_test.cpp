@@ -7,12 +7,13 @@ namespace {
 
 constexpr std::uint32_t mss = 1460;
 
-// Established with SACK, without timestamps, one sample of the round trip behind it; our next byte
+// Established with SACK, without timestamps, two samples of the round trip behind it; our next byte
 // is number 2.
 void sacked(Harness& h, Duration rtt = 100ms) {
   h.listen();
   h.send({.flags = "S", .mss = 1460, .sack_permitted = true});
   h.expect({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  h.advance(rtt);
   h.send({});
   h.expect_event(Event::accepted);
   h.write("r");
@@ -280,7 +281,10 @@ TEST(NewReno, established_window_updates_and_data_are_no_duplicates) {
 
 // RFC 5682: the ACK that was on its way all the time.
 TEST(Frto, established_spurious_timeout_is_undone) {
-  Harness h;
+  StackConfig config = small_config();
+  config.rto_min = 200ms;
+  Harness h(config);
+  h.handshake = 100ms;
   h.established();
   h.write("r");
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
@@ -429,8 +433,9 @@ TEST(Rto, backoff_outlives_the_retransmission_until_a_sample) {
   h.write("z");
   h.expect({.flags = "A", .seq = 3, .ack = 1, .len = 1});
   h.advance(100ms);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 8'000u);
   h.send({.ack = 4});  // a sample
-  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 300u);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 1'000u);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST(Rto, established_ack_in_the_same_microsecond_is_a_short_sample) {
     h.advance(later);
     sample(h, 0us);
     h.expect_nothing();
-    EXPECT_LE(h.engine().info(h.conn)->srtt_us, 1u);
+    EXPECT_LE(h.engine().info(h.conn)->srtt_us, 1'100u);
   }
 }
 
@@ -75,33 +75,68 @@ TEST(Rto, close_wait_rto_retransmits) {
 TEST(Rto, initial_minimum_and_maximum_configurable) {
   StackConfig config = small_config();
   config.rto_initial = 300ms;
+  config.rto_min = 250ms;
   config.rto_max = 1s;
   config.retry_timeout = 3600s;
+  {
+    Harness h(config);
+    h.syn_sent();
+    for (const Duration wait : {300ms, 600ms, 1000ms, 1000ms}) {
+      h.expect_after(wait, {.flags = "S", .seq = 0});
+    }
+  }
   Harness h(config);
   h.established();
   h.write("x");
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
-  for (const Duration wait : {300ms, 600ms, 1000ms, 1000ms, 1000ms}) {
+  for (const Duration wait : {250ms, 500ms, 1000ms, 1000ms, 1000ms}) {
     h.expect_after(wait, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
   }
 }
 
 TEST(Rto, samples_follow_rfc_6298) {
-  Harness h;
-  h.established();
-  EXPECT_EQ(rto_ms(h), 1000u);
-  sample(h, 400ms);
-  EXPECT_NEAR(rto_ms(h), 400 + 4 * 200, 3) << "first: SRTT = R, RTTVAR = R/2";
-  sample(h, 400ms);
-  EXPECT_NEAR(rto_ms(h), 400 + 4 * 150, 4) << "RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|";
-  sample(h, 800ms);
-  // RTTVAR = 3/4 * 150 + 1/4 * 400 = 212.5; SRTT = 7/8 * 400 + 1/8 * 800 = 450
-  EXPECT_NEAR(rto_ms(h), 450 + 850, 6);
-  EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 450'000, 2'000);
+  StackConfig config = small_config();
+  config.rto_min = 200ms;
+  for (const Open how : {Open::passive, Open::active}) {
+    Harness h(config);
+    h.handshake = 400ms;
+    h.established(how);
+    EXPECT_NEAR(rto_ms(h), 400 + 4 * 200, 4) << "the handshake: SRTT = R, RTTVAR = R/2";
+    sample(h, 400ms);
+    EXPECT_NEAR(rto_ms(h), 400 + 4 * 150, 6) << "RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|";
+    sample(h, 800ms);
+    // RTTVAR = 3/4 * 150 + 1/4 * 400 = 212.5; SRTT = 7/8 * 400 + 1/8 * 800 = 450
+    EXPECT_NEAR(rto_ms(h), 450 + 850, 8);
+    EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 450'000, 2'000);
+  }
+}
+
+// A FIN without data has no more than the handshake to go by.
+TEST(Rto, fin_wait_1_bare_fin_waits_for_the_handshakes_round_trip) {
+  StackConfig config = plain_config();
+  Harness h(config);
+  h.handshake = 500ms;
+  h.fin_wait_1();
+  const Duration wait = h.silence(3s);
+  EXPECT_NEAR(static_cast<double>(wait / 1ms), 1500, 5);
+  h.expect({.flags = "FA", .seq = 1, .ack = 1});
+}
+
+// Karn: which of the two SYN,ACKs is meant?
+TEST(Rto, syn_received_repeated_syn_ack_is_no_sample) {
+  Harness h(plain_config());
+  h.syn_received();
+  h.expect_after(1s, {.flags = "SA", .seq = 0, .ack = 1});
+  h.advance(300ms);
+  h.send({});
+  h.expect_event(Event::accepted);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 3'000u);
 }
 
 TEST(Rto, fast_paths_get_the_minimum) {
-  Harness h;
+  StackConfig config = small_config();
+  config.rto_min = 200ms;
+  Harness h(config);
   h.established();
   sample(h, 1ms);
   EXPECT_EQ(rto_ms(h), 200u);
@@ -112,21 +147,23 @@ TEST(Rto, fast_paths_get_the_minimum) {
 
 TEST(Rto, karn_a_retransmitted_segment_is_no_sample) {
   Harness h;
+  h.handshake = 300ms;
   h.established();
   h.write("x");
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
   h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
   h.advance(10ms);
   h.send({});
-  EXPECT_EQ(h.engine().info(h.conn)->srtt_us, 0u);
-  sample(h, 300ms);
   EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 300'000, 2'000);
+  sample(h, 500ms);
+  EXPECT_NEAR(h.engine().info(h.conn)->srtt_us, 325'000, 2'000);
 }
 
 TEST(Rto, ack_of_what_lies_before_the_timed_segment_is_no_sample) {
   StackConfig config = small_config();
   config.no_delay = true;
   Harness h(config);
+  h.handshake = 300ms;
   h.established();
   h.write("a");  // timed
   h.write("b");  // not: one at a time

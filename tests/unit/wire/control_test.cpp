@@ -88,6 +88,17 @@ TEST(Echo, reply_is_the_request_turned_round) {
   }
 }
 
+// The one message whose checksum RFC 1624's equation gets wrong: nothing but zeroes is left.
+TEST(Echo, reply_of_zeroes_has_a_checksum_that_holds) {
+  Bytes bytes = echo_packet(0);
+  put32(bytes, 38, 0);  // identifier and sequence number
+  fix_checksums(bytes);
+  Buffer buffer(bytes);
+  ASSERT_TRUE(make_echo_reply(buffer.frame));
+  Segment segment;
+  EXPECT_EQ(parse(buffer.frame, {true, peer_mac}, segment).kind, Kind::icmp);
+}
+
 TEST(Echo, padding_is_cut_off) {
   Bytes bytes = echo_packet(2);
   bytes.resize(60, 0xee);
