@@ -27,11 +27,10 @@ struct Frame {
   std::uint16_t flags = 0;    // FrameFlag, on receive
   std::uint16_t port = 0;     // index of the stack's interface it came in on or goes out of
 
-  // Sets port and no flags, all four as one word: a frame is copied next, and a word that was
-  // written in halves cannot be forwarded to the load of the whole.
-  void leave_by(std::uint16_t out) {
-    const std::uint64_t word =
-        std::uint64_t{length} | std::uint64_t{room} << 16 | std::uint64_t{out} << 48;
+  // Sets length and port and no flags, all four as one word: a frame is copied next, and a word
+  // that was written in pieces cannot be forwarded to the load of the whole.
+  void leave_by(std::uint16_t out, std::size_t bytes) {
+    const std::uint64_t word = bytes | std::uint64_t{room} << 16 | std::uint64_t{out} << 48;
     std::memcpy(reinterpret_cast<std::byte*>(this) + 16, &word, sizeof(word));
   }
 };

@@ -97,7 +97,8 @@ void emit_segment(Context& c, Tcb& t, Frame& frame, wire::TcpOut& out) {
   out.ack = (out.flags & wire::ack) != 0 ? t.rcv_nxt.value : 0;
   out.ip_id = c.ip_id++;
   wire::emit_tcp(frame, out);
-  frame.leave_by(port);
+  frame.leave_by(port, (t.has(Flag::ip6) ? wire::tcp_frame_min_6 : wire::tcp_frame_min) +
+                           out.options.size() + out.payload_length);
   if ((out.flags & wire::ack) != 0) {
     t.clear(Flag::ack_pending | Flag::ack_delayed | Flag::window_update);
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
