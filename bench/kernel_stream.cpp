@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -111,7 +112,9 @@ int receive(const char* port, int connections) {
   std::uint64_t bytes = 0;
   Clock::time_point first, last;
   for (int open = connections; open > 0;) {
-    poll.wait(-1, [&](int socket) {
+    // A reset may be lost, too.
+    if (bytes != 0 && Clock::now() - last > std::chrono::seconds{3}) break;
+    poll.wait(500, [&](int socket) {
       const ssize_t n = read(socket, buffer.data(), buffer.size());
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {
@@ -141,6 +144,15 @@ int connect_patiently(const sockaddr_in& to) {
   die("connect");
 }
 
+int begin_to_connect(const sockaddr_in& to) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) die("socket");
+  setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+  const int done = connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+  if (done != 0 && errno != EINPROGRESS) die("connect");
+  return socket;
+}
+
 int send(const char* address, const char* port, int connections, const std::string& much) {
   const sockaddr_in to = address_of(address, port);
   const bool timed = much.ends_with("s");
@@ -152,11 +164,14 @@ int send(const char* address, const char* port, int connections, const std::stri
   std::vector<int> sockets;
   std::vector<std::uint64_t> left;  // by descriptor
   for (int i = 0; i < connections; ++i) {
-    const int socket = connect_patiently(to);
-    if (i == 0) usleep(100'000);
+    const int socket = i == 0 ? connect_patiently(to) : begin_to_connect(to);
     sockets.push_back(socket);
     left.resize(std::max(left.size(), static_cast<std::size_t>(socket) + 1));
     left[static_cast<std::size_t>(socket)] = share;
+  }
+  for (const int socket : sockets) {  // side by side: each lost SYN costs a second
+    pollfd wait{socket, POLLOUT, 0};
+    if (::poll(&wait, 1, 60'000) != 1) die("connect");
   }
   Poll poll;
   usleep(200'000);  // the receiver has accepted all
