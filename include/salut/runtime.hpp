@@ -41,7 +41,8 @@ class Runtime {
   bool finished() const;
   void wait();
 
-  // Asks every worker to stop: Stack::stopping() becomes true. Any thread; safe in a signal handler.
+  // Asks every worker to stop: Stack::stopping() becomes true. Any thread; safe in a signal
+  // handler.
   void stop();
 
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs

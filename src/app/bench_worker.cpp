@@ -6,18 +6,17 @@
 
 namespace salut::app {
 
-namespace {
-Snapshot snapshot(const Stack& stack, std::uint64_t now) {
-  return {now, stack.counters(), stack.loop_stats()};
-}
-}  // namespace
-
 BenchWorker::BenchWorker(const Orders& orders, const WorkerRole& role)
     : orders_(orders), role_(role) {
   if (role.client) client_ = std::make_unique<LoadClient>(role.load);
   if (role.server) {
     server_ = std::make_unique<LoadServer>(role.listen, role.load.exchange, role.load.slots);
   }
+}
+
+Snapshot BenchWorker::snapshot(const Stack& stack, std::uint64_t now) const {
+  return {now, stack.counters(), stack.loop_stats(),
+          server_ ? server_->totals().bytes_in : client_->bytes()};
 }
 
 void BenchWorker::run(Stack& stack) {

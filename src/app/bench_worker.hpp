@@ -18,13 +18,13 @@
 
 namespace salut::app {
 
-enum class LoadMode : std::uint8_t { concurrency, rate, hold, max };
+enum class LoadMode : std::uint8_t { concurrency, rate, hold, max, stream };
 
 struct Order {
   enum class Phase : std::uint8_t {
     wait,     // serve, open nothing
     open,     // open by the mode
-    release,  // close what is held
+    release,  // close what is held; streams: send
     abort,    // reset what is left
     finish,   // return
   };
@@ -45,6 +45,7 @@ struct Snapshot {
   std::uint64_t tick = 0;
   Counters counters;
   LoopStats loop;
+  std::uint64_t bytes = 0;  // read by the server; where there is none, written by the client
 };
 
 struct WorkerRole {
@@ -71,6 +72,7 @@ class BenchWorker {
   // When obeyed() has ended a window, or the worker has finished.
   const WorkerRole& role() const { return role_; }
   const LoadClient* client() const { return client_.get(); }
+  const LoadServer* server() const { return server_.get(); }
   const Snapshot& begin() const { return begin_; }
   const Snapshot& end() const { return end_; }
   const Snapshot& last() const { return last_; }
@@ -78,6 +80,7 @@ class BenchWorker {
   const Error& error() const { return error_; }
 
  private:
+  Snapshot snapshot(const Stack& stack, std::uint64_t now) const;
   void loop(Stack& stack);
   void obey(Order order, Stack& stack, std::uint64_t now);
   void start_opening(std::uint64_t now);

@@ -66,6 +66,9 @@ Result<void> Conductor::run() {
       case LoadMode::max:
         max_run();
         break;
+      case LoadMode::stream:
+        stream_run();
+        break;
       default:
         plan_.limited() ? limited_run() : timed_run();
         break;
@@ -143,6 +146,29 @@ void Conductor::hold_run() {
   window_ = collect();
 }
 
+void Conductor::stream_run() {
+  activity_ = "opening";
+  open();
+  const auto all_open = [this] {
+    return sum(&LoadProgress::established) + sum(&LoadProgress::failed) >= plan_.limit;
+  };
+  while (!all_open() && !interrupted_) tick();
+  activity_ = "";
+  began_ = shown_ = Clock::now();
+  order_.phase = Order::Phase::release;
+  const Seconds warm_up{plan_.endless() ? std::min(1.0, plan_.duration.count() / 10) : 0};
+  if (plan_.endless()) give(order_);
+  sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(warm_up));
+  measure(true);  // gives the order to send too
+  if (plan_.endless()) {
+    sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(plan_.duration));
+  } else {
+    while (sum(&LoadProgress::in_flight) != 0 && !interrupted_) tick();
+  }
+  measure(false);
+  window_ = collect();
+}
+
 void Conductor::max_run() {
   MaxSearch search;
   std::string failed;
@@ -187,7 +213,7 @@ bool Conductor::try_rate(double rate) {
 }
 
 void Conductor::drain() {
-  if (order_.phase == Order::Phase::open) {
+  if (order_.phase == Order::Phase::open || plan_.mode == LoadMode::stream) {
     order_.phase = Order::Phase::wait;
     give(order_);
   }
@@ -245,9 +271,16 @@ BenchWindow Conductor::collect() const {
     auto& part = window.workers.emplace_back();
     part.begin = worker->begin();
     part.end = worker->end();
+    // A server, where there is one, knows what arrived.
+    if (plan_.servers.empty() || worker->role().server) {
+      window.bytes += part.end.bytes - part.begin.bytes;
+    }
     if (worker->client() == nullptr) continue;
     part.load = worker->client()->window();
-    const double seconds = static_cast<double>(part.load.end - part.load.begin) / hz;
+    const bool whole = plan_.mode == LoadMode::stream && !plan_.endless();
+    const std::uint64_t end = whole ? part.load.last_end : part.load.end;
+    if (end <= part.load.begin) continue;
+    const double seconds = static_cast<double>(end - part.load.begin) / hz;
     if (seconds <= 0) continue;
     window.seconds = std::max(window.seconds, seconds);
     window.cps += static_cast<double>(part.load.completed) / seconds;
@@ -309,6 +342,12 @@ void Conductor::show() {
     const Counters counters = runtime_.stack(worker).counters();
     sample.time_wait += counters.states[static_cast<std::size_t>(State::time_wait)];
   }
+  const std::uint64_t bytes = sum(&LoadProgress::bytes);
+  if (plan_.mode == LoadMode::stream) {
+    sample.gbit_s =
+        static_cast<double>(bytes - shown_bytes_) * 8e-9 / Seconds(now - shown_).count();
+  }
+  shown_bytes_ = bytes;
   sample.open = sum(&LoadProgress::in_flight);  // a server's end of them is no other connection
   live_.show(sample);
   shown_ = now;

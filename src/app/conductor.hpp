@@ -5,6 +5,8 @@
 // warm-up, the last tenth of a second (or hundredth part) is tail, so that connections counted have
 // both begun and ended while the load was steady. Runs of a fixed number (limit, hold) measure from
 // the first open to the last close. A search (max) keeps the window of the best rate that held.
+// Streams are all opened before any of them sends: handshakes, and the second that a lost SYN
+// costs, are not in the window, which is the whole transfer or, timed, the inside of it.
 #pragma once
 
 #include <atomic>
@@ -33,6 +35,7 @@ struct BenchPlan {
   std::vector<std::uint32_t> servers;
 
   bool limited() const { return limit != ~std::uint64_t{0}; }
+  bool endless() const { return load.exchange.request == endless_request; }
 };
 
 // What a window of all workers together found.
@@ -45,6 +48,7 @@ struct BenchWindow {
   std::vector<Worker> workers;
   double seconds = 0;
   double cps = 0;
+  std::uint64_t bytes = 0;  // of streams
   std::uint64_t ended = 0;  // connections that closed in it, whenever they began
   LoadTotals totals;
 };
@@ -75,6 +79,7 @@ class Conductor {
   void limited_run();
   void hold_run();
   void max_run();
+  void stream_run();
   bool try_rate(double rate);
   void drain();
   void finish();
@@ -108,6 +113,7 @@ class Conductor {
   Clock::time_point shown_;
   Seconds elapsed_{0};
   std::uint64_t shown_closed_ = 0;
+  std::uint64_t shown_bytes_ = 0;
 };
 
 }  // namespace salut::app

@@ -13,12 +13,19 @@ namespace salut::app {
 
 // The life of a connection: handshake, `request` bytes to the server, `response` bytes back, close.
 struct Exchange {
-  std::uint32_t request = 0;
+  std::uint64_t request = 0;
   std::uint32_t response = 0;
   bool server_closes = false;  // who sends the first FIN, and so holds TIME_WAIT
+  // The request is a stream: every connection waits for release() before it sends, so that all of
+  // them run at once, and stop_opening() ends what is still sending.
+  bool stream = false;
+  bool verify = false;  // the request is Pattern, and the server compares
 
   bool bare() const { return request == 0 && response == 0; }
 };
+
+// A stream that goes on until it is told to end.
+inline constexpr std::uint64_t endless_request = ~std::uint64_t{0} >> 1;
 
 struct LoadOptions {
   Endpoint target;

@@ -34,7 +34,10 @@ LoadTotals& LoadTotals::operator-=(const LoadTotals& other) {
 }
 
 LoadClient::LoadClient(const LoadOptions& options)
-    : options_(options), table_(options.slots), bytes_(buffer_bytes, std::byte{'s'}) {}
+    : options_(options),
+      table_(options.slots),
+      bytes_(buffer_bytes, std::byte{'s'}),
+      pattern_(options.exchange.verify ? Pattern(buffer_bytes) : Pattern()) {}
 
 // ---- opening
 
@@ -51,7 +54,10 @@ void LoadClient::open_concurrent(std::uint32_t connections) {
   concurrency_ = connections;
 }
 
-void LoadClient::stop_opening() { mode_ = Mode::idle; }
+void LoadClient::stop_opening() {
+  mode_ = Mode::idle;
+  if (options_.exchange.stream) end_streams();
+}
 
 std::uint64_t LoadClient::wanted_by_rate(std::uint64_t now) {
   const std::uint64_t behind = schedule_.due(now) - scheduled_;
@@ -166,6 +172,7 @@ void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {
   ConnectionTable<Record>::close(record);
   if (reason == Reason::closed && !record.cut_short) [[likely]] {
     ++totals_.closed;
+    window_.last_end = now;
     if (measuring_ && record.opened >= window_.begin) {
       ++window_.completed;
       window_.lifetime.record(now - record.opened);
@@ -198,7 +205,8 @@ void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {
 }
 
 void LoadClient::exchange(Connection connection, Record& record, std::uint8_t what) {
-  if (record.to_write != 0) write(connection, record);
+  const bool waits = options_.exchange.stream && !releasing_;
+  if (record.to_write != 0 && !waits) write(connection, record);
   if ((what & Event::readable) != 0) read(connection, record);
   if (record.phase == Phase::closing) return;
   const bool whole = record.to_write == 0 && record.to_read == 0;
@@ -215,9 +223,12 @@ void LoadClient::exchange(Connection connection, Record& record, std::uint8_t wh
 void LoadClient::write(Connection connection, Record& record) {
   while (record.to_write != 0) {
     const std::size_t offered = std::min<std::size_t>(record.to_write, bytes_.size());
-    const auto taken = connection.write({bytes_.data(), offered});
+    const auto taken = connection.write(
+        options_.exchange.verify ? pattern_.at(options_.exchange.request - record.to_write, offered)
+                                 : std::span<const std::byte>{bytes_.data(), offered});
     if (!taken) return;  // it is ending; `closed` says why
-    record.to_write -= static_cast<std::uint32_t>(*taken);
+    record.to_write -= *taken;
+    bytes_written_ += *taken;
     if (*taken < offered) return;  // `writable` follows
   }
 }
@@ -245,13 +256,31 @@ void LoadClient::release() {
   release_cursor_ = 0;
 }
 
+// Streams begin: from here on events carry them on.
 void LoadClient::release_batch() {
+  if (options_.exchange.stream) {
+    for (; release_cursor_ < table_.used(); ++release_cursor_) {
+      Record* record = table_.at(release_cursor_);
+      if (record == nullptr || record->phase != Phase::exchanging) continue;
+      exchange(table_.connection(*record), *record, 0);
+    }
+    return;
+  }
   for (std::uint32_t seen = 0; release_cursor_ < table_.used(); ++release_cursor_) {
     if (closing_ >= closing_max || ++seen > release_per_turn) return;
     Record* record = table_.at(release_cursor_);
     if (record == nullptr || record->phase != Phase::held) continue;
     close(table_.connection(*record), *record);
   }
+}
+
+// Ends by close(): what was written still arrives, and the peer sees how much it was.
+void LoadClient::end_streams() {
+  table_.for_each([this](Connection connection, Record& record) {
+    if (record.phase != Phase::exchanging) return;
+    record.to_write = 0;
+    close(connection, record);
+  });
 }
 
 void LoadClient::abort() {
@@ -282,6 +311,7 @@ void LoadClient::publish() {
   progress_.closed.store(totals_.closed, relaxed);
   progress_.failed.store(totals_.all_failures(), relaxed);
   progress_.in_flight.store(in_flight_, relaxed);
+  progress_.bytes.store(bytes_written_, relaxed);
   progress_.primed.store(primed_, relaxed);
 }
 

@@ -6,6 +6,7 @@
 //                count as attempted and failed by overload
 //   concurrency  closed loop: so many connections at once
 //   hold         opens up to the limit, a bounded number of handshakes at a time, and keeps them
+// Streams (Exchange::stream) open as a closed loop and wait until release() lets all of them send.
 // The very first connection goes alone: it makes both ends resolve each other's address, where a
 // burst would overflow the queues for ARP and wait a second for its SYNs to be repeated.
 //
@@ -23,6 +24,7 @@
 
 #include "app/connection_table.hpp"
 #include "app/load.hpp"
+#include "app/pattern.hpp"
 #include "app/rate.hpp"
 #include "ops/histogram.hpp"
 #include "salut/stack.hpp"
@@ -36,12 +38,14 @@ struct alignas(64) LoadProgress {
   std::atomic<std::uint64_t> closed = 0;
   std::atomic<std::uint64_t> failed = 0;
   std::atomic<std::uint64_t> in_flight = 0;
-  std::atomic<bool> primed = false;  // opening has begun in earnest
+  std::atomic<std::uint64_t> bytes = 0;  // written
+  std::atomic<bool> primed = false;      // opening has begun in earnest
 };
 
 struct LoadWindow {
   std::uint64_t begin = 0;  // ticks
   std::uint64_t end = 0;
+  std::uint64_t last_end = 0;   // ticks, of the last connection that closed in it
   std::uint64_t completed = 0;  // opened and closed inside
   LoadTotals totals;            // of what happened inside
   ops::Histogram handshake;     // ticks, of connections opened inside
@@ -58,7 +62,7 @@ class LoadClient {
   void open_at_rate(double per_second, std::uint64_t now);
   void open_concurrent(std::uint32_t connections);
   void stop_opening();
-  void release();  // hold: closes everything, a bounded number at a time
+  void release();  // hold: closes everything, a bounded number at a time; stream: sends
   void abort();    // resets what is left
 
   void on_events(std::span<const Event> events, std::uint64_t now);
@@ -70,6 +74,7 @@ class LoadClient {
 
   const LoadTotals& totals() const { return totals_; }
   std::uint64_t in_flight() const { return in_flight_; }
+  std::uint64_t bytes() const { return bytes_written_; }
   const LoadProgress& progress() const { return progress_; }
 
  private:
@@ -80,11 +85,11 @@ class LoadClient {
     std::uint32_t generation = 0;
     Phase phase = Phase::connecting;
     bool cut_short = false;
-    std::uint32_t to_write = 0;
     std::uint32_t to_read = 0;
+    std::uint64_t to_write = 0;
     std::uint64_t opened = 0;
   };
-  static_assert(sizeof(Record) == 32 || sizeof(Record) == 24);
+  static_assert(sizeof(Record) == 32);
 
   void on_connected(Record& record, std::uint64_t now);
   void on_closed(Record& record, Reason reason, std::uint64_t now);
@@ -98,11 +103,13 @@ class LoadClient {
   bool open(Stack& stack, std::uint64_t now);
   void fail_to_open(Errc why);
   void release_batch();
+  void end_streams();
   void publish();
 
   LoadOptions options_;
   ConnectionTable<Record> table_;
   std::vector<std::byte> bytes_;
+  Pattern pattern_;
 
   Mode mode_ = Mode::idle;
   bool answered_ = false;  // a connection has ended its handshake
@@ -122,6 +129,7 @@ class LoadClient {
   LoadTotals totals_;
   LoadTotals totals_at_begin_;
   std::uint64_t in_flight_ = 0;
+  std::uint64_t bytes_written_ = 0;
   std::uint64_t handshakes_ = 0;  // connections in flight that are not yet established
   std::uint64_t closing_ = 0;     // … and those that we have closed
   LoadWindow window_;

@@ -13,7 +13,8 @@ LoadServer::LoadServer(Endpoint local, const Exchange& exchange, std::uint32_t s
     : local_(local),
       exchange_(exchange),
       table_(exchange.bare() ? 1 : slots),
-      bytes_(buffer_bytes, std::byte{'S'}) {}
+      bytes_(buffer_bytes, std::byte{'S'}),
+      pattern_(exchange.verify ? Pattern(buffer_bytes) : Pattern()) {}
 
 Result<void> LoadServer::start(Stack& stack) {
   Result<Listener> listener = stack.listen(local_);
@@ -74,7 +75,11 @@ void LoadServer::read(Connection connection, Record& record) {
     const auto count = connection.read(bytes_);
     if (!count || *count == 0) return;
     totals_.bytes_in += *count;
-    record.to_read -= static_cast<std::uint32_t>(std::min<std::size_t>(*count, record.to_read));
+    if (exchange_.verify) {
+      const std::uint64_t position = exchange_.request - record.to_read;
+      wrong_ += pattern_.matches(position, {bytes_.data(), *count}) ? 0 : 1;
+    }
+    record.to_read -= std::min<std::uint64_t>(*count, record.to_read);
   }
 }
 

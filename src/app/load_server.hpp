@@ -11,6 +11,7 @@
 #include "app/application.hpp"
 #include "app/connection_table.hpp"
 #include "app/load.hpp"
+#include "app/pattern.hpp"
 
 namespace salut::app {
 
@@ -23,11 +24,14 @@ class LoadServer final : public Application {
   void stop(Stack& stack) override;
   void abort(Stack& stack) override;
 
+  // Exchange::verify: pieces that were not what the client sent.
+  std::uint64_t wrong() const { return wrong_; }
+
  private:
   struct Record {
     std::uint32_t generation = 0;
-    std::uint32_t to_read = 0;
     std::uint32_t to_write = 0;
+    std::uint64_t to_read = 0;
     bool peer_closed = false;
     bool closing = false;
   };
@@ -41,6 +45,8 @@ class LoadServer final : public Application {
   Exchange exchange_;
   ConnectionTable<Record> table_;
   std::vector<std::byte> bytes_;
+  Pattern pattern_;
+  std::uint64_t wrong_ = 0;
   Listener listener_;
 };
 

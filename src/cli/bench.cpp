@@ -31,9 +31,11 @@ app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
   plan.concurrency = options.concurrency;
   if (options.connections) plan.limit = *options.connections;
   if (options.mode == app::LoadMode::hold) plan.limit = options.hold;
+  if (options.stream) plan.limit = options.concurrency;
   plan.duration = options.duration;
   plan.load.target = setup.target;
-  plan.load.exchange = {options.request, options.response, options.server_closes};
+  plan.load.exchange = {options.request, options.response, options.server_closes, options.stream,
+                        options.verify};
   plan.load.local = options.local;
   plan.load.slots = runtime.config().stack.connections;
   plan.load.hz = Runtime::tsc_hz();
@@ -114,6 +116,10 @@ int run_bench(const BenchOptions& options) {
   }
   if (report.established == 0 && report.attempted != 0) {
     fmt::print(stderr, "salut: no connection to {} could be opened\n", setup->target.to_string());
+    return exit_nothing;
+  }
+  if (report.stream && report.stream->wrong != 0) {
+    fmt::print(stderr, "salut: what arrived is not what was sent\n");
     return exit_nothing;
   }
   return exit_ok;

@@ -47,6 +47,10 @@ ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uin
     side.tx_packets += last.tx_frames;
     side.rx_packets += last.rx_frames;
     side.retransmits += last.retransmits;
+    side.timeouts += last.timeouts;
+    side.fast_retransmits += last.fast_retransmits;
+    side.tail_probes += last.tail_probes;
+    side.spurious_recoveries += last.spurious_recoveries;
     for (std::size_t i = 0; i < drop_count; ++i) side.drops[i] += last.drops[i];
     if (conductor.window().workers.empty()) continue;
     const auto& window = conductor.window().workers[worker];
@@ -56,6 +60,9 @@ ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uin
   const std::uint64_t ended = conductor.window().ended;
   if (ended != 0) {
     side.busy_cycles_per_connection = static_cast<double>(busy) / static_cast<double>(ended);
+  }
+  if (const std::uint64_t bytes = conductor.window().bytes; bytes != 0) {
+    side.busy_cycles_per_byte = static_cast<double>(busy) / static_cast<double>(bytes);
   }
   if (total != 0) {
     side.busy_percent = 100 * static_cast<double>(busy) / static_cast<double>(total);
@@ -117,6 +124,29 @@ void set_memory(const app::Conductor& conductor, ops::BenchReport& report) {
   }
 }
 
+ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& setup,
+                                const app::Conductor& conductor, const Config& config) {
+  ops::StreamReport stream;
+  const app::BenchWindow& window = conductor.window();
+  stream.connections = options.concurrency;
+  stream.bytes = window.bytes;
+  stream.seconds = window.seconds;
+  if (window.seconds > 0) {
+    stream.gbit_s = static_cast<double>(window.bytes) * 8e-9 / window.seconds;
+  }
+  std::vector<std::uint32_t> workers = setup.clients;
+  workers.insert(workers.end(), setup.servers.begin(), setup.servers.end());
+  std::ranges::sort(workers);
+  workers.erase(std::unique(workers.begin(), workers.end()), workers.end());
+  stream.gbit_s_per_core = stream.gbit_s / static_cast<double>(workers.size());
+  stream.checksums = config.stack.verify_checksums;
+  stream.verified = options.verify;
+  for (const auto& worker : conductor.workers()) {
+    if (worker->server() != nullptr) stream.wrong += worker->server()->wrong();
+  }
+  return stream;
+}
+
 // A connection has two ends here: the side with more of them counts.
 std::uint64_t sockets_peak(const app::Conductor& conductor, const BenchSetup& setup) {
   const auto peak = [&](const std::vector<std::uint32_t>& workers) {
@@ -144,6 +174,11 @@ std::string mode_text(const BenchOptions& options) {
     case LoadMode::max:
       text = "highest rate";
       break;
+    case LoadMode::stream:
+      return fmt::format("{} connection{}, {}", ops::with_commas(options.concurrency),
+                         options.concurrency == 1 ? "" : "s",
+                         options.bytes == 0 ? "one way for the duration"
+                                            : ops::with_commas(options.bytes) + " bytes one way");
     default:
       text = fmt::format("{} at once", options.concurrency);
       break;
@@ -182,6 +217,10 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.client = side(conductor, setup.clients, config);
   if (!setup.servers.empty() && !report.one_stack) {
     report.server = side(conductor, setup.servers, config);
+  }
+  if (options.stream) {
+    report.stream = stream_report(options, setup, conductor, config);
+    if (options.bytes != 0) report.duration_s = window.seconds;
   }
   report.sockets_peak = sockets_peak(conductor, setup);
   set_memory(conductor, report);

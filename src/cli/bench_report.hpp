@@ -7,7 +7,7 @@
 #include "cli/options.hpp"
 #include "cli/setup.hpp"
 #include "ops/report.hpp"
-#include "salut/config.hpp"
+#include "salut/runtime.hpp"
 
 namespace salut::cli {
 

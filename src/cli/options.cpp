@@ -24,6 +24,7 @@ Examples:
   salut bench                                  client and server joined in this process, 10 s
   salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
   salut bench --max --close server             the highest rate that holds
+  salut bench --stream --impair drop=1%        one connection, 1 GB, one frame in a hundred lost
   salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
                                                against the kernel's end of the TAP salut0
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
@@ -41,7 +42,8 @@ struct Raw {
   std::string app, port, body, drain;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json;
-  bool max = false, ip6 = false;
+  std::string bytes;
+  bool max = false, ip6 = false, stream = false, verify = false;
   std::string format;
 };
 
@@ -92,6 +94,12 @@ void add_bench(CLI::App& program, Raw& raw) {
   how("--hold", raw.hold, "open N, hold them for the duration, close them", "N");
   bench.add_flag("--max", raw.max, "search the highest rate without a failure")
       ->group("How it opens (one of these; --concurrency 256 if none)");
+  const auto streams = "Streams: how fast bytes go one way, instead of how many connections";
+  bench.add_flag("--stream", raw.stream, "send; --concurrency connections (1) side by side")
+      ->group(streams);
+  to(streams)("--bytes", raw.bytes, "so many in all (1G), instead of --duration", "BYTES");
+  bench.add_flag("--verify", raw.verify, "send a pattern, and compare what arrives")
+      ->group(streams);
   const auto what = to("What each connection does");
   what("--connect", raw.connect, "the server; one of our own addresses: serve there too",
        "ADDR:PORT");
@@ -216,6 +224,38 @@ void take_mode(const Raw& raw, BenchOptions& options, Checker& check) {
                "--connections = " + raw.connections + ": not with --duration; want one of the two");
 }
 
+void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
+  if (!raw.stream) {
+    check.refuse(!raw.bytes.empty(),
+                 "--bytes = " + raw.bytes + ": of a stream; want --stream with it");
+    check.refuse(raw.verify, "--verify: of a stream; want --stream with it");
+    return;
+  }
+  check.refuse(options.mode != app::LoadMode::concurrency,
+               "--stream: not with --rate, --hold or --max; want --concurrency with it");
+  check.refuse(!raw.request.empty() || !raw.response.empty(),
+               "--stream: not with --request or --response; want --bytes with it");
+  check.refuse(options.connections.has_value(),
+               "--connections = " + raw.connections +
+                   ": not with --stream, which opens all at once; want --concurrency");
+  check.refuse(options.server_closes,
+               "--close = server: not with --stream, whose end is the client's FIN; want client");
+  check.refuse(!raw.bytes.empty() && !raw.duration.empty(),
+               "--bytes = " + raw.bytes + ": not with --duration; want one of the two");
+  options.stream = true;
+  options.verify = raw.verify;
+  options.mode = app::LoadMode::stream;
+  if (raw.concurrency.empty()) options.concurrency = 1;
+  if (raw.duration.empty()) options.bytes = 1'000'000'000;
+  check.take(raw.bytes, options.bytes, bytes("--bytes", 1'000 * gib));
+  check.refuse(!raw.bytes.empty() && options.bytes == 0,
+               "--bytes = " + raw.bytes + ": nothing to send; want 1 or more");
+  // A share each, rounded up.
+  options.request = options.bytes == 0
+                        ? app::endless_request
+                        : (options.bytes + options.concurrency - 1) / options.concurrency;
+}
+
 Result<Command> bench_command(const Raw& raw) {
   BenchOptions options;
   Checker check;
@@ -235,6 +275,7 @@ Result<Command> bench_command(const Raw& raw) {
   check.take(raw.local, options.local,
              parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
   const bool embedded = raw.config.empty() && raw.connect.empty();
+  take_stream(raw, options, check);
   check.refuse(embedded && !raw.interface.empty(),
                "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
   check.refuse(embedded && !raw.address.empty(),

@@ -45,11 +45,14 @@ struct BenchOptions {
   std::uint32_t concurrency = 0;
   std::uint64_t hold = 0;
   std::optional<std::uint64_t> connections;
-  std::uint32_t request = 0;
+  std::uint64_t request = 0;
   std::uint32_t response = 0;
   bool server_closes = false;
   std::optional<AddressRange> local;
   bool ip6 = false;  // both ends in this process: over IPv6
+  bool stream = false;      // request is of each connection, and endless with --duration
+  std::uint64_t bytes = 0;  // of a stream, of all connections; 0: endless
+  bool verify = false;      // of a stream
   Duration duration = std::chrono::seconds{10};
   std::string json;     // a file, "-" for standard output, empty for none
   std::string command;  // as typed

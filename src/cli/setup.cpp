@@ -64,8 +64,11 @@ void apply(const RuntimeOptions& options, Config& config) {
   if (!options.name.empty()) config.name = options.name;
   if (!options.cores.empty()) config.cores = options.cores;
   if (options.msl) config.stack.msl = *options.msl;
-  if (options.impair) {
-    for (PortConfig& port : config.ports) port.impair = *options.impair;
+  if (!options.impair) return;
+  for (PortConfig& port : config.ports) {
+    port.impair = *options.impair;
+    // Each way of a wire in memory is impaired once, at its first end.
+    if (port.type == PortType::loop) break;
   }
 }
 
@@ -75,7 +78,7 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 std::uint64_t connections_wanted(const BenchOptions& options) {
   constexpr std::uint64_t least = 65'536;
   if (options.mode == app::LoadMode::hold) return std::max(least, options.hold * 9 / 8 + 4'096);
-  if (options.mode == app::LoadMode::concurrency) {
+  if (options.mode == app::LoadMode::concurrency || options.stream) {
     return std::max<std::uint64_t>(least, std::uint64_t{options.concurrency} * 2);
   }
   return 262'144;  // an open loop piles up what is answered late
@@ -84,6 +87,7 @@ std::uint64_t connections_wanted(const BenchOptions& options) {
 double time_wait_wanted(const BenchOptions& options, const Config& config) {
   if (options.mode == app::LoadMode::hold) return static_cast<double>(options.hold);
   if (options.connections) return static_cast<double>(*options.connections);
+  if (options.stream) return options.concurrency;
   const double cps =
       options.mode == app::LoadMode::rate ? options.rate * 1.05 + 1'000 : cps_hoped_for;
   // A search is below the highest rate most of the time.
@@ -110,11 +114,13 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
         "connections (overload): a shorter --duration or --msl makes fewer",
         ops::with_commas(stack.time_wait)));
   }
-  const std::uint64_t per_connection = 2 +
-                                       std::min(options.request, stack.send_buffer) / block_bytes +
-                                       std::min(options.response, stack.send_buffer) / block_bytes;
+  const auto blocks = [&](std::uint64_t bytes) {
+    return std::min<std::uint64_t>(bytes, stack.send_buffer) / block_bytes;
+  };
+  const std::uint64_t per_connection = 2 + blocks(options.request) + blocks(options.response);
   const bool bare = options.request == 0 && options.response == 0;
-  const std::uint64_t at_once = std::min<std::uint64_t>(stack.connections, 65'536);
+  const std::uint64_t at_once =
+      std::min<std::uint64_t>(options.stream ? options.concurrency : stack.connections, 65'536);
   stack.buffer_blocks = static_cast<std::uint32_t>(
       bare ? 1'024 : std::clamp<std::uint64_t>(at_once * per_connection, 1'024, 262'144));
 }
@@ -152,7 +158,7 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
     PortConfig both = loop_port("loop", "loop", ends.server, 0);
     lead_to(both, server_address);
     both.ranges = {range};
-    config.ports = {both};
+    config.ports.push_back(both);
     setup.clients = setup.servers = {0};
     setup.notes.push_back("one core: client and server share it, and one stack");
     return setup;
@@ -162,7 +168,8 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   client.ranges = {range};
   PortConfig server = loop_port("server", "client", ends.server, 1);
   lead_to(server, ends.client.address);
-  config.ports = {client, server};
+  config.ports.push_back(client);
+  config.ports.push_back(server);
   setup.clients = {0};
   setup.servers = {1};
   return setup;
@@ -254,6 +261,12 @@ Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_core
   if (!setup) return setup;
   apply(options.runtime, setup->config);
   if (!from_file) size_memory(options, available_memory, setup->config, setup->notes);
+  if (options.verify && setup->servers.empty()) {
+    return tl::unexpected<Error>(complaint("--connect", setup->target.to_string(),
+                                           "not one of our addresses: --verify compares at the "
+                                           "server",
+                                           "one of the configuration's, or no --verify"));
+  }
   const std::uint64_t slots =
       std::uint64_t{setup->config.stack.connections} * setup->clients.size();
   if (options.mode == app::LoadMode::hold && options.hold > slots) {

@@ -83,6 +83,14 @@ Result<std::uint64_t> parse_bytes(std::string_view flag, std::string_view text, 
   return static_cast<std::uint64_t>(*value);
 }
 
+Result<double> parse_share(std::string_view flag, std::string_view text, double max) {
+  const std::string want = fmt::format("0 to {:g}, such as 1% or 0.01", max);
+  const std::optional<double> value = scaled(text, shares);
+  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
+  if (*value < 0 || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
+  return *value;
+}
+
 Result<Duration> parse_seconds(std::string_view flag, std::string_view text, double min,
                                double max) {
   const std::string want = fmt::format("seconds, {} to {}", min, max);

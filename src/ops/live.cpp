@@ -12,10 +12,14 @@ namespace salut::ops {
 LiveLine::LiveLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
 
 void LiveLine::show(const LiveSample& sample) {
-  std::string line = fmt::format(
-      "{:6.1f} s  {:>11} CPS  {:>9} open  {:>11} TIME_WAIT  {} failed", sample.elapsed_s,
-      with_commas(static_cast<std::uint64_t>(sample.cps + 0.5)), with_commas(sample.open),
-      with_commas(sample.time_wait), with_commas(sample.failures));
+  std::string line =
+      sample.gbit_s >= 0
+          ? fmt::format("{:6.1f} s  {:7.3f} Gbit/s  {:>9} open  {} failed", sample.elapsed_s,
+                        sample.gbit_s, with_commas(sample.open), with_commas(sample.failures))
+          : fmt::format("{:6.1f} s  {:>11} CPS  {:>9} open  {:>11} TIME_WAIT  {} failed",
+                        sample.elapsed_s, with_commas(static_cast<std::uint64_t>(sample.cps + 0.5)),
+                        with_commas(sample.open), with_commas(sample.time_wait),
+                        with_commas(sample.failures));
   if (*sample.note != 0) line += fmt::format("  ({})", sample.note);
   // Erase to the end of the line: the one before may have been longer.
   fmt::print(out_, "{}{}{}", terminal_ ? "\r" : "", line, terminal_ ? "\x1b[K" : "\n");

@@ -9,7 +9,8 @@ namespace salut::ops {
 
 struct LiveSample {
   double elapsed_s = 0;
-  double cps = 0;  // of the last second
+  double cps = 0;      // of the last second
+  double gbit_s = -1;  // the same; a stream, if not below 0
   std::uint64_t open = 0;
   std::uint64_t time_wait = 0;
   std::uint64_t failures = 0;

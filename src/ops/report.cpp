@@ -100,21 +100,61 @@ std::string failures_text(const BenchReport& report) {
   return text.empty() ? "none" : text;
 }
 
-void side_rows(Table& table, std::string_view name, const SideReport& side, double tsc_hz) {
+void stream_rows(Table& table, const StreamReport& stream) {
+  table.row("throughput",
+            fmt::format("{:.3f} Gbit/s, {:.3f} per core", stream.gbit_s, stream.gbit_s_per_core));
+  table.row("bytes",
+            fmt::format("{} in {:.3f} s, {}", with_commas(stream.bytes), stream.seconds,
+                        !stream.verified    ? "not compared (--verify)"
+                        : stream.wrong == 0 ? "each compared"
+                                            : with_commas(stream.wrong) + " pieces WRONG"));
+  table.row("checksums", stream.checksums ? "computed and verified" : "computed, not verified");
+}
+
+void connection_rows(Table& table, const BenchReport& report) {
+  table.row("connections per second", count_text(report.cps));
+  table.row("packets per connection", fmt::format("{:.2f}", report.packets_per_connection));
+  latency_row(table, "handshake", report.handshake);
+  latency_row(table, "whole life", report.lifetime);
+}
+
+std::string repairs_text(const SideReport& side) {
+  std::string text;
+  const auto add = [&](std::uint64_t count, std::string_view what) {
+    if (count != 0) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", with_commas(count), what);
+    }
+  };
+  add(side.fast_retransmits, "fast recoveries");
+  add(side.timeouts, "timeouts");
+  add(side.tail_probes, "tail probes");
+  add(side.spurious_recoveries, "spurious");
+  return text;
+}
+
+void side_rows(Table& table, std::string_view name, const SideReport& side, double tsc_hz,
+               bool stream) {
   std::string cores;
   for (const std::uint32_t core : side.cores) {
     cores += fmt::format("{}{}", cores.empty() ? "" : ",", core);
   }
   table.heading(fmt::format("{} (core {})", name, cores));
-  table.row("busy per connection",
-            fmt::format("{} cycles ({:.0f} ns)", count_text(side.busy_cycles_per_connection),
-                        tsc_hz > 0 ? side.busy_cycles_per_connection * 1e9 / tsc_hz : 0));
+  if (stream) {
+    table.row("busy per byte", fmt::format("{:.3f} cycles", side.busy_cycles_per_byte));
+  } else {
+    table.row("busy per connection",
+              fmt::format("{} cycles ({:.0f} ns)", count_text(side.busy_cycles_per_connection),
+                          tsc_hz > 0 ? side.busy_cycles_per_connection * 1e9 / tsc_hz : 0));
+  }
   table.row("busy", fmt::format("{:.1f} %", side.busy_percent));
   table.row("sockets at the end", states_text(side.states));
   table.row("sockets at the peak", states_text(side.states_peak));
   table.row("packets", fmt::format("{} sent, {} received", with_commas(side.tx_packets),
                                    with_commas(side.rx_packets)));
   if (side.retransmits != 0) table.row("retransmitted", with_commas(side.retransmits));
+  if (const std::string repairs = repairs_text(side); stream && !repairs.empty()) {
+    table.row("repairs", repairs);
+  }
   for (std::size_t i = 0; i < drop_count; ++i) {
     if (side.drops[i] == 0) continue;
     table.row("dropped",
@@ -136,10 +176,11 @@ std::string to_table(const BenchReport& report) {
   Table table;
   table.heading(fmt::format("salut {} bench: {} over {}, {:.4g} s, 2MSL {:g} s", report.version,
                             report.mode, report.transport, report.duration_s, 2 * report.msl_s));
-  table.row("connections per second", count_text(report.cps));
-  table.row("packets per connection", fmt::format("{:.2f}", report.packets_per_connection));
-  latency_row(table, "handshake", report.handshake);
-  latency_row(table, "whole life", report.lifetime);
+  if (report.stream) {
+    stream_rows(table, *report.stream);
+  } else {
+    connection_rows(table, report);
+  }
   table.row("connections",
             fmt::format("{} attempted, {} established, {} closed", with_commas(report.attempted),
                         with_commas(report.established), with_commas(report.closed)));
@@ -148,9 +189,11 @@ std::string to_table(const BenchReport& report) {
   table.row("memory", memory_text(report.memory));
   if (report.client) {
     side_rows(table, report.one_stack ? "client and server on one stack" : "client", *report.client,
-              report.tsc_hz);
+              report.tsc_hz, report.stream.has_value());
   }
-  if (report.server) side_rows(table, "server", *report.server, report.tsc_hz);
+  if (report.server) {
+    side_rows(table, "server", *report.server, report.tsc_hz, report.stream.has_value());
+  }
   if (!report.impaired.empty()) table.heading("impaired on purpose");
   for (const PortImpaired& port : report.impaired) {
     table.row(port.port + " in", impaired_text(port.in));

@@ -37,7 +37,24 @@ struct SideReport {
   std::uint64_t tx_packets = 0;
   std::uint64_t rx_packets = 0;
   std::array<std::uint64_t, drop_count> drops = {};
-  std::uint64_t retransmits = 0;  // table only
+  double busy_cycles_per_byte = 0;  // of a stream
+  std::uint64_t retransmits = 0;    // from here on: table, and the JSON of a stream
+  std::uint64_t timeouts = 0;
+  std::uint64_t fast_retransmits = 0;
+  std::uint64_t tail_probes = 0;
+  std::uint64_t spurious_recoveries = 0;
+};
+
+// Bytes one way, instead of connections.
+struct StreamReport {
+  std::uint64_t connections = 0;
+  std::uint64_t bytes = 0;  // that arrived; where the server is not ours, that were written
+  double seconds = 0;       // from the first byte to the last close; timed: of the window
+  double gbit_s = 0;
+  double gbit_s_per_core = 0;  // of all workers, busy or not
+  bool checksums = true;          // of received segments are verified
+  bool verified = false;          // every byte was compared
+  std::uint64_t wrong = 0;        // pieces that differed
 };
 
 struct BenchReport {
@@ -68,6 +85,7 @@ struct BenchReport {
   Latency lifetime;
   std::optional<SideReport> client;
   std::optional<SideReport> server;
+  std::optional<StreamReport> stream;
   bool one_stack = false;  // client and server share a stack; its figures stand under `client`
   double tsc_hz = 0;
   std::uint64_t sockets_peak = 0;

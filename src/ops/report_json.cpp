@@ -41,6 +41,30 @@ Json json(const std::optional<SideReport>& side) {
           {"drops", std::move(drops)}};
 }
 
+Json stream_side(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  return {{"busy_cycles_per_byte", rounded(side->busy_cycles_per_byte)},
+          {"retransmits", side->retransmits},
+          {"timeouts", side->timeouts},
+          {"fast_retransmits", side->fast_retransmits},
+          {"tail_probes", side->tail_probes},
+          {"spurious_recoveries", side->spurious_recoveries}};
+}
+
+Json stream(const BenchReport& report) {
+  const StreamReport& stream = *report.stream;
+  return {{"connections", stream.connections},
+          {"bytes", stream.bytes},
+          {"seconds", rounded(stream.seconds)},
+          {"gbit_s", rounded(stream.gbit_s)},
+          {"gbit_s_per_core", rounded(stream.gbit_s_per_core)},
+          {"checksums_verified", stream.checksums},
+          {"bytes_compared", stream.verified},
+          {"wrong_pieces", stream.wrong},
+          {"client", stream_side(report.client)},
+          {"server", stream_side(report.server)}};
+}
+
 Json json(const MemoryUse& memory) {
   return {
       {"tcb", memory.tcb},       {"time_wait", memory.time_wait}, {"flow_table", memory.flow_table},
@@ -94,6 +118,7 @@ std::string to_json(const BenchReport& report) {
   for (const PortImpaired& port : report.impaired) {  // a key that is there only then
     object["impaired"][port.port] = {{"in", json(port.in)}, {"out", json(port.out)}};
   }
+  if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   return object.dump(2) + "\n";
 }
 

@@ -4,8 +4,10 @@
 // plain memory; calls are per burst, so that their virtual dispatch costs nothing per packet.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace salut {
 
@@ -24,8 +26,16 @@ struct Frame {
   std::uint16_t room = 0;     // bytes that may be written at `data`, at least `length`
   std::uint16_t flags = 0;    // FrameFlag, on receive
   std::uint16_t port = 0;     // index of the stack's interface it came in on or goes out of
+
+  // Sets length and port and no flags, all four as one word: a frame is copied next, and a word
+  // that was written in pieces cannot be forwarded to the load of the whole.
+  void leave_by(std::uint16_t out, std::size_t bytes) {
+    const std::uint64_t word = bytes | std::uint64_t{room} << 16 | std::uint64_t{out} << 48;
+    std::memcpy(reinterpret_cast<std::byte*>(this) + 16, &word, sizeof(word));
+  }
 };
-static_assert(sizeof(Frame) == 24);
+static_assert(sizeof(Frame) == 24 && offsetof(Frame, length) == 16);
+static_assert(std::endian::native == std::endian::little);
 
 // Packet buffers. A frame has one owner at a time: the core gives back each frame that it was
 // given, to a device (transmit) or to the pool (release), and may reuse a received one to send.

@@ -63,6 +63,7 @@ void find_candidates(Context& c, const Segment* segments, unsigned n, std::uint3
     const std::uint32_t index = candidates[i] = c.flows.candidate(segments[i].hash);
     if ((index & time_wait_bit) == 0) {
       __builtin_prefetch(&c.tcbs[index], 1);
+      if (c.config.timestamps) __builtin_prefetch(&c.tcbs[index].ts_recent, 1);
       if (segments[i].ip6 && c.links.has_ip6()) __builtin_prefetch(&c.addresses6[index]);
     } else if (index != flow::Table::none) {
       c.time_wait.prefetch(index & ~time_wait_bit);

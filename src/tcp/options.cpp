@@ -55,8 +55,7 @@ std::size_t syn_options(Context& c, const Tcb& t, std::uint16_t mss, wire::Optio
 
 std::size_t segment_options(const Context& c, const Tcb& t, wire::OptionBytes& to) {
   if (!t.has(Flag::timestamps)) return 0;
-  return wire::emit_options(
-      to, {.timestamps = true, .tsval = our_timestamp(c, t), .tsecr = t.ts_recent});
+  return wire::emit_timestamps(to, our_timestamp(c, t), t.ts_recent);
 }
 
 std::size_t ack_options(Context& c, Tcb& t, wire::OptionBytes& to) {

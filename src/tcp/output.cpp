@@ -82,32 +82,28 @@ bool is_update_due(const Context& c, const Tcb& t) {
   return shown < most / 2 && gain >= std::min(most / 2, 2u * t.mss);
 }
 
-void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t wnd, Frame& frame,
-                  std::span<const std::byte> options, std::uint16_t payload,
-                  std::uint8_t traffic_class) {
+void emit_segment(Context& c, Tcb& t, Frame& frame, wire::TcpOut& out) {
   stack::Neighbours& neighbours = c.links.neighbours();
-  frame.port = neighbours.port(t.neighbour);
-  const bool known = neighbours.resolved(t.neighbour);
-  if ((flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) flags |= wire::ece;
+  const std::uint16_t port = neighbours.port(t.neighbour);
+  if ((out.flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) out.flags |= wire::ece;
+  out.key = t.key;
+  out.ttl = static_cast<std::uint8_t>(c.config.ttl);
   if (t.has(Flag::data_ready)) {
-    traffic_class = static_cast<std::uint8_t>(traffic_class | c.stream(t).dscp << 2);
+    out.traffic_class = static_cast<std::uint8_t>(out.traffic_class | c.stream(t).dscp << 2);
   }
-  const flow::AddressPair* whole = whole_addresses(c, t);
-  wire::emit_tcp(frame, wire::TcpOut{.key = t.key,
-                                     .ip6 = whole,
-                                     .flow_label = whole != nullptr ? c.fold.label(t.key) : 0,
-                                     .src_mac = c.links.interface(frame.port).mac,
-                                     .dst_mac = known ? neighbours.mac(t.neighbour) : wire::Mac{},
-                                     .seq = seq.value,
-                                     .ack = (flags & wire::ack) != 0 ? t.rcv_nxt.value : 0,
-                                     .wnd = wnd,
-                                     .flags = flags,
-                                     .ttl = static_cast<std::uint8_t>(c.config.ttl),
-                                     .traffic_class = traffic_class,
-                                     .ip_id = c.ip_id++,
-                                     .payload_length = payload,
-                                     .options = options});
-  if ((flags & wire::ack) != 0) {
+  if (t.has(Flag::ip6)) {
+    out.ip6 = whole_addresses(c, t);
+    out.flow_label = c.fold.label(t.key);
+  }
+  out.src_mac = c.links.interface(port).mac;
+  if (neighbours.resolved(t.neighbour)) [[likely]]
+    out.dst_mac = neighbours.mac(t.neighbour);
+  out.ack = (out.flags & wire::ack) != 0 ? t.rcv_nxt.value : 0;
+  out.ip_id = c.ip_id++;
+  wire::emit_tcp(frame, out);
+  frame.leave_by(port, (t.has(Flag::ip6) ? wire::tcp_frame_min_6 : wire::tcp_frame_min) +
+                           out.options.size() + out.payload_length);
+  if ((out.flags & wire::ack) != 0) {
     t.clear(Flag::ack_pending | Flag::ack_delayed | Flag::window_update);
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
     if (t.has(Flag::data_ready)) c.stream(t).ack_at = 0;
@@ -123,7 +119,8 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   wire::OptionBytes options;
   const std::size_t size =
       (flags & wire::rst) != 0 ? segment_options(c, t, options) : ack_options(c, t, options);
-  emit_segment(c, t, seq, flags, wnd, frame, {options.data(), size}, 0);
+  wire::TcpOut out{.seq = seq.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}};
+  emit_segment(c, t, frame, out);
 }
 
 void output_syn(Context& c, std::uint32_t index) {
@@ -142,7 +139,9 @@ void output_syn(Context& c, std::uint32_t index) {
   // A SYN's window is never scaled (RFC 7323 §2.2).
   const std::uint32_t room = answer ? t.rcv_wnd() : recv_buffer(c, t);
   const auto wnd = static_cast<std::uint16_t>(std::min(room, 65'535u));
-  emit_segment(c, t, t.snd_una, flags, wnd, frame, {options.data(), size}, 0);
+  wire::TcpOut out{
+      .seq = t.snd_una.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}};
+  emit_segment(c, t, frame, out);
 }
 
 void output_ack(Context& c, std::uint32_t index) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "tcp/context.hpp"
+#include "wire/emit.hpp"
 #include "wire/segment.hpp"
 
 namespace salut::tcp {
@@ -34,9 +35,9 @@ std::uint16_t offer_window(const Context& c, Tcb& tcb);
 bool is_update_due(const Context& c, const Tcb& tcb);
 
 // One segment of the connection in `frame`, whose payload is in its place; counts and sends it.
-void emit_segment(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags, std::uint16_t wnd,
-                  Frame& frame, std::span<const std::byte> options, std::uint16_t payload,
-                  std::uint8_t traffic_class = 0);
+// `out` has seq, flags, wnd, traffic_class, payload_length and options, and is given the rest in
+// place: arguments that are written to the stack and read again in another width stall.
+void emit_segment(Context& c, Tcb& tcb, Frame& frame, wire::TcpOut& out);
 
 // A segment without payload and SYN.
 void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);

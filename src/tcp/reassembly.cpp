@@ -150,6 +150,8 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
   // RFC 2883 §4: the block that holds the repetition is the next one told of.
   if (kept > 0 || again_size > 0) remember(c, stream, again_size > 0 ? again : seq);
   if (again_size > 0) note_duplicate(c, t, again, again + again_size);
+  // The peer goes on with a small window, whose odd segment must not wait for company.
+  stream.quick_acks = Stream{}.quick_acks;
   settle_flag(t, stream);
   return kept;
 }

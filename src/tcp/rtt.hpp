@@ -111,6 +111,11 @@ inline Duration retry_limit(const Context& c, const Tcb& tcb) {
 
 // What the retransmission timer is set to: the RTO, or less if R2 comes first.
 inline Duration rto_wait(const Context& c, const Tcb& tcb) {
+  // The first time, without data: what opening and closing need.
+  if (tcb.retries == 0 && !tcb.has(Flag::data_ready)) [[likely]] {
+    return std::min(rto_base(c, tcb),
+                    tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout);
+  }
   const Duration wait = rto(c, tcb);
   const Duration left = retry_limit(c, tcb) - unanswered_for(c, tcb);
   return std::clamp<Duration>(left, Duration{0}, wait);

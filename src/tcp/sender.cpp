@@ -47,8 +47,13 @@ bool emit_piece(Context& c, Tcb& t, const Piece& piece, stack::Cursor* cursor) {
   }
   if (piece.push) flags |= wire::psh;
   if (piece.fin) flags |= wire::fin;
-  emit_segment(c, t, piece.at, flags, offer_window(c, t), frame, {options.data(), size}, piece.size,
-               traffic_class);
+  wire::TcpOut out{.seq = piece.at.value,
+                   .wnd = offer_window(c, t),
+                   .flags = flags,
+                   .traffic_class = traffic_class,
+                   .payload_length = piece.size,
+                   .options = {options.data(), size}};
+  emit_segment(c, t, frame, out);
   return true;
 }
 

@@ -24,6 +24,14 @@ inline std::uint64_t put_options(std::byte* to, std::span<const std::byte> optio
   return total;
 }
 
+// Each address at once to its place: a header that is put together on the stack first is stored in
+// pieces and loaded as a whole, which stalls.
+inline void put_ethernet(std::byte* at, const TcpOut& out, std::uint16_t type) {
+  std::memcpy(at + offsetof(EthernetHeader, destination), &out.dst_mac, sizeof(Mac));
+  std::memcpy(at + offsetof(EthernetHeader, source), &out.src_mac, sizeof(Mac));
+  store(at + offsetof(EthernetHeader, type), net16(type));
+}
+
 // TCP behind the IP header, its checksum with the sum of the pseudo-header.
 inline void put_tcp(std::byte* at, const TcpOut& out, std::size_t header_length,
                     std::uint64_t tcp_sum) {
@@ -52,7 +60,7 @@ void emit_tcp_6(Frame& frame, const TcpOut& out, std::size_t header_length) {
   const std::size_t length = header_length + out.payload_length;
   assert(frame.room >= tcp_at_6 + length);
   std::byte* data = frame.data;
-  view<EthernetHeader>(data) = EthernetHeader{out.dst_mac, out.src_mac, net16(ether_type_ipv6)};
+  put_ethernet(data, out, ether_type_ipv6);
   const flow::Address& source = out.ip6->local;
   const flow::Address& destination = out.ip6->remote;
   const std::uint32_t first =
@@ -77,7 +85,7 @@ void emit_tcp(Frame& frame, const TcpOut& out) {
   const std::size_t total = ipv4_size + tcp_length;
   assert(frame.room >= ethernet_size + total);
   std::byte* data = frame.data;
-  view<EthernetHeader>(data) = EthernetHeader{out.dst_mac, out.src_mac, net16(ether_type_ipv4)};
+  put_ethernet(data, out, ether_type_ipv4);
 
   const std::uint32_t source = out.key.local_addr;
   const std::uint32_t destination = out.key.remote_addr;

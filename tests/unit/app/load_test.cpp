@@ -103,6 +103,67 @@ INSTANTIATE_TEST_SUITE_P(Load, EveryExchange,
                                          Case{500, 0, true}, Case{100'000, 100'000, false},
                                          Case{100'000, 300'000, true}));
 
+TEST(Stream, arrives_whole_compared_and_only_after_release) {
+  for (const double loss : {0.0, 0.01, 0.05}) {
+    LoadOptions options;
+    options.exchange = {.request = 1'000'003, .stream = true, .verify = true};
+    options.limit = 7;
+    Load load(options, 11, sim::Conditions{.loss = loss, .delay_max = milliseconds{1}});
+    load.limit = options.limit;
+    load.client.open_concurrent(7);
+    ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().established == 7; }));
+    load.pair.run_for(seconds{1});
+    EXPECT_EQ(load.client.bytes(), 0u);
+    load.client.begin_window(load.now());
+    load.client.release();
+    ASSERT_TRUE(load.run_to_the_end());
+    load.pair.run_for(seconds{10});
+    load.client.end_window(load.now());
+    EXPECT_EQ(load.client.totals().closed, 7u);
+    EXPECT_EQ(load.client.totals().all_failures(), 0u);
+    EXPECT_EQ(load.client.bytes(), 7u * 1'000'003);
+    EXPECT_EQ(load.server.totals().bytes_in, 7u * 1'000'003);
+    EXPECT_EQ(load.server.wrong(), 0u);
+    EXPECT_GT(load.client.window().last_end, load.client.window().begin);
+    EXPECT_LE(load.client.window().last_end, load.client.window().end);
+  }
+}
+
+TEST(Stream, endless_one_ends_by_close_when_it_is_told) {
+  LoadOptions options;
+  options.exchange = {.request = endless_request, .stream = true, .verify = true};
+  options.limit = 3;
+  Load load(options);
+  load.limit = options.limit;
+  load.client.open_concurrent(3);
+  ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().established == 3; }));
+  load.client.release();
+  load.pair.run_for(milliseconds{200});
+  EXPECT_EQ(load.client.in_flight(), 3u);
+  load.client.stop_opening();
+  ASSERT_TRUE(load.run_to_the_end());
+  load.pair.run_for(seconds{1});
+  EXPECT_EQ(load.client.totals().closed, 3u);
+  EXPECT_GT(load.client.bytes(), 100'000u);
+  EXPECT_EQ(load.server.totals().bytes_in, load.client.bytes());
+  EXPECT_EQ(load.server.wrong(), 0u);
+}
+
+TEST(Stream, a_server_that_compares_finds_what_is_wrong) {
+  LoadOptions options;
+  options.exchange = {.request = 100'000};  // not the pattern
+  options.limit = 1;
+  Load load(options, 1, {}, false);
+  LoadServer server(service, {.request = 100'000, .stream = true, .verify = true}, 16);
+  ASSERT_TRUE(server.start(load.pair.server()));
+  load.pair.on_server_turn(
+      [&](Stack& stack, std::span<const Event> events) { server.on_events(stack, events); });
+  load.limit = 1;
+  load.client.open_concurrent(1);
+  ASSERT_TRUE(load.run_to_the_end());
+  EXPECT_GT(server.wrong(), 0u);
+}
+
 TEST(Load, rate_is_exact_in_virtual_time) {
   Load load({});
   load.client.open_at_rate(777, load.now());

@@ -85,6 +85,36 @@ TEST(Options, bench_takes_every_flag_of_the_issue) {
   EXPECT_EQ(*bench("--connections 10k --concurrency 100").connections, 10'000u);
 }
 
+TEST(Options, stream_shares_its_bytes_among_its_connections) {
+  const BenchOptions one = bench("--stream");
+  EXPECT_TRUE(one.stream);
+  EXPECT_EQ(one.mode, app::LoadMode::stream);
+  EXPECT_EQ(one.concurrency, 1u);
+  EXPECT_EQ(one.request, 1'000'000'000u);
+  const BenchOptions many = bench("--stream --concurrency 1000 --bytes 10k --verify");
+  EXPECT_EQ(many.request, 10u);
+  EXPECT_TRUE(many.verify);
+  EXPECT_EQ(bench("--stream --concurrency 3 --bytes 10").request, 4u);
+  EXPECT_EQ(bench("--stream --duration 2").request, app::endless_request);
+  EXPECT_EQ(bench("--stream --duration 2").bytes, 0u);
+}
+
+TEST(Options, impair_is_of_one_end_of_the_embedded_wire) {
+  const auto setup = bench_setup(bench("--stream --impair drop=1%,seed=7"), 2, 8ull << 30);
+  ASSERT_TRUE(setup);
+  ASSERT_EQ(setup->config.ports.size(), 2u);
+  EXPECT_DOUBLE_EQ(setup->config.ports[0].impair.drop, 0.01);
+  EXPECT_EQ(setup->config.ports[0].impair.seed, 7u);
+  EXPECT_FALSE(setup->config.ports[1].impair.any()) << "each way once, not twice";
+}
+
+TEST(Options, verify_needs_a_server_of_ours) {
+  EXPECT_TRUE(bench_setup(bench("--stream --connect 10.0.0.1:9"), 2, 8ull << 30));
+  const auto setup = bench_setup(bench("--stream --verify --connect 10.0.0.1:9"), 2, 8ull << 30);
+  ASSERT_FALSE(setup);
+  EXPECT_NE(setup.error().message.find("--connect = 10.0.0.1:9"), std::string::npos);
+}
+
 TEST(Options, serve_listens_where_its_application_does) {
   const auto port = [](const std::string& flags) {
     const Result<Command> command = parse("serve " + flags);
@@ -115,6 +145,15 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --cores 0,x", {"--cores = 0,x", "not a list", "0,1"}},
       {"bench --request 2GiB", {"--request = 2GiB", "out of range", "1073741824"}},
       {"bench --rate 5 --max", {"--rate", "--max", "one of them"}},
+      {"bench --stream --bytes 0", {"--bytes = 0", "nothing to send", "want 1"}},
+      {"bench --stream --bytes many", {"--bytes = many", "not a number", "10M"}},
+      {"bench --stream --bytes 1M --duration 2", {"--bytes = 1M", "--duration", "one of"}},
+      {"bench --bytes 1M", {"--bytes = 1M", "of a stream", "--stream"}},
+      {"bench --verify", {"--verify", "of a stream", "--stream"}},
+      {"bench --stream --max", {"--stream", "--max", "--concurrency"}},
+      {"bench --stream --request 5", {"--stream", "--request", "--bytes"}},
+      {"bench --stream --connections 5", {"--connections = 5", "--stream", "--concurrency"}},
+      {"bench --stream --close server", {"--close = server", "--stream", "want client"}},
       {"bench --hold 5 --close server", {"--close = server", "--hold", "want client"}},
       {"bench --hold 5 --connections 5", {"--connections = 5", "--hold", "--rate"}},
       {"bench --connections 5 --duration 5", {"--connections = 5", "--duration", "one"}},

@@ -105,6 +105,49 @@ TEST(ReportJson, a_side_that_is_not_ours_is_null) {
   EXPECT_TRUE(Json::parse(to_json(report))["server"].is_null());
 }
 
+BenchReport stream_sample() {
+  BenchReport report = sample();
+  report.client->busy_cycles_per_byte = 0.5;
+  report.client->retransmits = 77;
+  report.client->timeouts = 3;
+  report.client->fast_retransmits = 1'234;
+  report.stream.emplace();
+  report.stream->connections = 10;
+  report.stream->bytes = 1'000'000;
+  report.stream->seconds = 0.25;
+  report.stream->gbit_s = 12.3456;
+  report.stream->gbit_s_per_core = 6.1728;
+  return report;
+}
+
+TEST(ReportJson, a_stream_adds_one_key) {
+  std::set<std::string> wanted = keys(Json::parse(to_json(sample())));
+  const Json json = Json::parse(to_json(stream_sample()));
+  wanted.insert("stream");
+  EXPECT_EQ(keys(json), wanted);
+  const Json& stream = json["stream"];
+  EXPECT_EQ(stream["bytes"], 1'000'000);
+  EXPECT_DOUBLE_EQ(stream["gbit_s"], 12.346);
+  EXPECT_EQ(stream["frames_lost"], 4'321);
+  EXPECT_EQ(stream["client"]["timeouts"], 3);
+  EXPECT_DOUBLE_EQ(stream["client"]["busy_cycles_per_byte"], 0.5);
+}
+
+TEST(ReportTable, a_stream_says_bytes_and_repairs_instead_of_connections_per_second) {
+  BenchReport report = stream_sample();
+  const std::string table = to_table(report);
+  for (const char* part :
+       {"12.346 Gbit/s, 6.173 per core", "1,000,000 in 0.250 s, not compared", "0.500 cycles",
+        "4,321 frames (1 % each way, seed 9)", "1,234 fast recoveries, 3 timeouts"}) {
+    EXPECT_NE(table.find(part), std::string::npos) << part << "\n" << table;
+  }
+  EXPECT_EQ(table.find("connections per second"), std::string::npos);
+  report.stream->verified = true;
+  EXPECT_NE(to_table(report).find("each compared"), std::string::npos);
+  report.stream->wrong = 2;
+  EXPECT_NE(to_table(report).find("2 pieces WRONG"), std::string::npos);
+}
+
 TEST(ReportTable, names_what_failed_and_was_dropped) {
   const std::string table = to_table(sample());
   for (const char* part : {"refused 1", "unreachable 5", "cut short 3", "unfinished 6",
