@@ -32,7 +32,7 @@ struct StackConfig {
   Duration syn_timeout = std::chrono::seconds{180};    // syn_timeout_s: R2 for a SYN, 1..3600
   Duration retry_timeout = std::chrono::seconds{100};  // retry_timeout_s: R2 for the rest, 1..3600
   Duration fin_wait_2 = std::chrono::seconds{60};      // fin_wait_2_s: after close(), 1..3600
-  Duration delayed_ack = std::chrono::milliseconds{40};  // delayed_ack_ms: 0..500; 0 never waits
+  Duration delayed_ack = std::chrono::milliseconds{40};  // delayed_ack_ms: 0..499; 0 never waits
   std::uint32_t initial_window = 10;          // initial_window: segments, 1..100 (RFC 6928)
   Congestion congestion = Congestion::cubic;  // congestion: "cubic" | "newreno"
   bool no_delay = false;         // no_delay: Nagle's algorithm is off (RFC 9293 section 3.7.4)
@@ -46,6 +46,7 @@ struct StackConfig {
   bool quiet_time = false;  // quiet_time: no SYN leaves for one MSL after the start (RFC 9293
                             // section 3.4.3); ISNs of RFC 6528 do not need it
   bool syn_cookies = true;   // syn_cookies: answer SYNs over the backlog without keeping them
+  std::uint32_t ttl = 64;    // ttl: hop limit of what is sent, 1..255 (RFC 9293 section 3.9.2)
   bool ecn = false;          // ecn: the same (RFC 3168)
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
   bool coalesce = true;    // coalesce: hold an ACK until the application has seen its event (no

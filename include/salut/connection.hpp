@@ -42,9 +42,12 @@ struct ConnectionOptions {
   std::optional<std::uint16_t> mss;
   std::optional<Congestion> congestion;  // the controller, from now on
 
+  // Differentiated services code point of what is sent, 0..63 (RFC 9293 section 3.9.2).
+  std::optional<std::uint8_t> dscp;
+
   bool any() const {
     return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss ||
-           congestion;
+           congestion || dscp;
   }
 };
 

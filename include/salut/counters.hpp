@@ -46,6 +46,8 @@ namespace salut {
   X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                   \
   X(tcp_challenge_limited, "challenge ACK withheld by its rate limit (RFC 5961 section 7)") \
   X(tcp_recv_full, "payload with no room in the receive buffer")                         \
+  X(tcp_after_fin, "data past the peer's FIN")                                           \
+  X(tcp_syn_text, "text of a SYN, not kept: it comes again")                             \
   X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")        \
   X(syn_backlog_full, "SYN over the listener's backlog")                                 \
   X(syn_overload, "SYN with no free connection slot")                                    \

@@ -192,7 +192,7 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
   o.from = flow::Address::of(local.address);
   o.remote_port = net16(remote.port);
   o.ip6 = remote.address.is_v6();
-  if (remote.port == 0 || o.to.is_any()) return tl::unexpected(Errc::invalid_argument);
+  if (remote.port == 0 || !c_.links.is_station(o.to)) return tl::unexpected(Errc::invalid_argument);
   if (!o.from.is_any() && o.from.is_v4() == o.ip6) return tl::unexpected(Errc::invalid_argument);
   c_.set_now(std::max(c_.now, now));
   if (!o.from.is_any() && !c_.links.is_local(o.from)) return tl::unexpected(Errc::no_route);

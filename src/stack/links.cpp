@@ -28,6 +28,7 @@ Links::~Links() {
   for (unsigned port = 0; port < interfaces_.size(); ++port) {
     if (staged_[port].count > 0) pool_.release(staged_[port].frames, staged_[port].count);
   }
+  neighbours_.give_back(pool_);
   release_spare();
 }
 
@@ -53,8 +54,20 @@ void Links::add_addresses(std::uint16_t port) {
     local6_.add(number_of(first), number_of(last), 0, port);
     has_ip6_ = true;
   };
-  for (const Prefix& prefix : interfaces_[port].addresses) add(prefix.address, prefix.address);
+  constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a link of two has none
+  for (const Prefix& prefix : interfaces_[port].addresses) {
+    add(prefix.address, prefix.address);
+    if (prefix.address.is_v4() && prefix.length <= broadcast_most) {
+      broadcasts_.push_back(prefix.last().v4());
+    }
+  }
   for (const AddressRange& range : interfaces_[port].ranges) add(range.first, range.last());
+}
+
+bool Links::is_station(std::uint32_t v4) const {
+  const bool multicast = v4 >> 28 == 14;
+  return !multicast && v4 != 0xffff'ffff &&
+         std::find(broadcasts_.begin(), broadcasts_.end(), v4) == broadcasts_.end();
 }
 
 // Of equal prefixes the first counts: links before routes before gateways.

@@ -79,6 +79,13 @@ class Links final : private Neighbours::Sink {
                            : local6_.find(number_of(address)) != none;
   }
 
+  // May one station have this address? Not any, not multicast, not the broadcast of a link of ours
+  // (RFC 9293 §3.9.2.3): nobody connects to those, and who comes from one is not answered.
+  bool is_station(const flow::Address& address) const {
+    if (address.is_any() || address.is_multicast()) return false;
+    return !address.is_v4() || is_station(net32(address.v4()));
+  }
+
   // Longest prefix first, then the gateway of the first interface that has one.
   std::optional<Route> route(const flow::Address& destination) const {
     return routes_.find(destination);
@@ -153,6 +160,7 @@ class Links final : private Neighbours::Sink {
     std::uint16_t vlan = 0;
   };
 
+  bool is_station(std::uint32_t v4) const;
   void add_link_local(Interface& interface);
   void add_addresses(std::uint16_t port);
   void add_routes();
@@ -171,6 +179,7 @@ class Links final : private Neighbours::Sink {
   UnresolvedListener* unresolved_ = nullptr;
   Intervals<std::uint32_t> local_;  // to ports
   Intervals<flow::Wide> local6_;
+  std::vector<std::uint32_t> broadcasts_;  // of IPv4 links, host order
   Routes routes_;
   bool has_ip6_ = false;
   std::array<Frame, spare_max> spare_ = {};

@@ -276,4 +276,12 @@ void Neighbours::expire(std::uint16_t index, Instant now, Sink& sink) {
   ask(index, State::probing, 1, now, sink);
 }
 
+void Neighbours::give_back(FramePool& pool) {
+  for (std::uint32_t i = 0; waiting_ > 0 && i < entries_.size(); ++i) {
+    if (entries_[i].waiting == 0) continue;
+    const Taken taken = take_waiting(static_cast<std::uint16_t>(i));
+    pool.release(taken.frames, taken.count);
+  }
+}
+
 }  // namespace salut::stack

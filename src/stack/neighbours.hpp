@@ -99,6 +99,9 @@ class Neighbours {
   // Runs the timers that are due, at most advance_max. Every 100 ms or so.
   void advance(Instant now, Sink& sink);
 
+  // The end: what still waits goes back to where it came from.
+  void give_back(FramePool& pool);
+
   std::uint16_t port(std::uint16_t index) const { return entries_[index].port; }
   State state(std::uint16_t index) const { return entries_[index].state; }
   std::uint32_t holds(std::uint16_t index) const { return entries_[index].holds; }

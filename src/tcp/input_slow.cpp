@@ -55,6 +55,7 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
     if (!raise_event(c, index, Event::syn_ack, s, frame)) return;
     if (s.len() > 1) accept_text_and_fin(c, index, s, frame);
   } else {
+    if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
     raise_event(c, index, Event::syn, s, frame);
   }
 }
@@ -93,7 +94,9 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
     return false;
   }
-  if (acceptable(Seq{s.seq}, s.len(), t.rcv_nxt, t.rcv_wnd())) return true;
+  // Of an RST only its place counts, whatever text it brings (RFC 5961 §3.2).
+  const std::uint32_t len = (s.flags & wire::rst) != 0 ? 0 : s.len();
+  if (acceptable(Seq{s.seq}, len, t.rcv_nxt, t.rcv_wnd())) return true;
   if ((s.flags & wire::rst) != 0) {
     c.count_drop(Drop::tcp_bad_reset);
     raise_event(c, index, Event::reset_bad, s, frame);
@@ -179,6 +182,7 @@ struct Text {
   std::uint32_t size = 0;
   Seq at;             // of its first byte: RCV.NXT, or beyond it
   bool whole = true;  // its end is the segment's end: a FIN may follow
+  bool cut = false;   // what lies beyond the window is not there
 };
 
 Text trim(const Context& c, const Tcb& t, const Segment& s, const Frame& frame) {
@@ -193,6 +197,7 @@ Text trim(const Context& c, const Tcb& t, const Segment& s, const Frame& frame) 
   }
   const std::uint32_t offset = text.at - t.rcv_nxt;
   std::uint32_t room = t.rcv_wnd() > offset ? t.rcv_wnd() - offset : 0;
+  text.cut = text.size > room;
   room = std::min(room, until_kept_fin(c, t, text.at));
   if (text.size > room) {
     text.size = room;
@@ -285,6 +290,8 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   const bool counted = open && !t.has(Flag::sack) && text.size > 0 && text.at != t.rcv_nxt;
   if (counted && t.has(Flag::ack_pending | Flag::ack_delayed)) output_ack(c, index);
   if (open) what |= accept_text(c, t, s, text);
+  if (open && text.cut) c.count_drop(Drop::tcp_recv_full);
+  if (!open && text.size > 0) c.count_drop(Drop::tcp_after_fin);
   const bool all_taken = plain && t.rcv_nxt - text.at == text.size;
   if (s.len() > 0) t.set(all_taken && !gaps ? Flag::ack_delayed : Flag::ack_pending);
   // Eighth, FIN: once all before it has come.

@@ -123,6 +123,8 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
 void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
   const flow::Address local = local_address(s.key, whole_addresses(s, frame));
   if (!c.links.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
+  const flow::Address remote = remote_address(s.key, whole_addresses(s, frame));
+  if (!c.links.is_station(remote)) return c.count_drop(Drop::ip_bad_source);
   const std::uint16_t listener = c.listeners.find(local, s.key.local_port);
   const bool listening = listener != flow::Listeners::none;
   const std::optional<CookieContent> cookie = listening ? returned_cookie(c, s) : std::nullopt;
@@ -146,6 +148,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
     c.count_drop(why);
     return false;
   };
+  if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
   if (half_open_full(c, c.listeners[listener])) {
     // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.
     if (!c.config.syn_cookies || beyond != nullptr) return refuse(Drop::syn_backlog_full);

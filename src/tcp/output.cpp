@@ -89,6 +89,9 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
   frame.port = neighbours.port(t.neighbour);
   const bool known = neighbours.resolved(t.neighbour);
   if ((flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) flags |= wire::ece;
+  if (t.has(Flag::data_ready)) {
+    traffic_class = static_cast<std::uint8_t>(traffic_class | c.stream(t).dscp << 2);
+  }
   const flow::AddressPair* whole = whole_addresses(c, t);
   wire::emit_tcp(frame, wire::TcpOut{.key = t.key,
                                      .ip6 = whole,
@@ -99,6 +102,7 @@ void emit_segment(Context& c, Tcb& t, Seq seq, std::uint8_t flags, std::uint16_t
                                      .ack = (flags & wire::ack) != 0 ? t.rcv_nxt.value : 0,
                                      .wnd = wnd,
                                      .flags = flags,
+                                     .ttl = static_cast<std::uint8_t>(c.config.ttl),
                                      .traffic_class = traffic_class,
                                      .ip_id = c.ip_id++,
                                      .payload_length = payload,
@@ -206,6 +210,7 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
                                      .ack = ack.value,
                                      .wnd = wnd,
                                      .flags = flags,
+                                     .ttl = static_cast<std::uint8_t>(c.config.ttl),
                                      .ip_id = c.ip_id++,
                                      .options = options});
   ++c.counters.segments_out;

@@ -15,6 +15,7 @@ constexpr Duration longest = std::chrono::hours{24 * 365 / 2};
 constexpr Duration grain{std::int64_t{1} << timer::tick_shift};  // heard_at is rounded down
 constexpr std::uint32_t buffer_min = 2'048;
 constexpr std::uint16_t mss_min = 64;
+constexpr std::uint8_t dscp_max = 63;
 constexpr std::uint32_t buffer_max = 1u << 30;
 
 std::uint32_t to_ms(Duration duration) {
@@ -47,6 +48,7 @@ bool valid_options(const ConnectionOptions& options) {
     return !wish || (wish->count() >= 0 && *wish <= longest);
   };
   if (options.mss && *options.mss < mss_min) return false;
+  if (options.dscp && *options.dscp > dscp_max) return false;
   return in_range(options.send_buffer) && in_range(options.recv_buffer) &&
          duration(options.keep_alive) && duration(options.user_timeout) &&
          (!options.linger || *options.linger <= longest);
@@ -64,6 +66,7 @@ void set_options(Context& c, std::uint32_t index, const ConnectionOptions& optio
   if (options.mss) stream.own_mss = *options.mss;
   if (options.no_delay) *options.no_delay ? stream.set(no_delay) : stream.clear(no_delay);
   if (options.congestion) set_controller(stream, *options.congestion);
+  if (options.dscp) stream.dscp = *options.dscp;
   if (options.send_buffer) stream.send_buffer = *options.send_buffer;
   if (options.recv_buffer) stream.recv_buffer = *options.recv_buffer;
   if (options.user_timeout) stream.user_timeout_ms = to_ms(*options.user_timeout);

@@ -34,4 +34,24 @@ void narrow_path(Context& c, std::uint32_t index, std::uint32_t mtu) {
   c.queue_output(index);
 }
 
+void suspect_black_hole(Context& c, std::uint32_t index) {
+  constexpr unsigned suspicious = 2;
+  constexpr unsigned outage = 4;
+  constexpr std::uint16_t mtu = 1280;
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  if (t.retries == suspicious) {
+    const unsigned options = t.has(Flag::timestamps) ? timestamps_size : 0u;
+    const auto mss = static_cast<std::uint16_t>(port_mss(mtu, t.has(Flag::ip6)) - options);
+    const bool large = t.mss > mss && t.snd_nxt - t.snd_una > mss && t.snd_wnd > mss;
+    stream.open_mss = large ? t.mss : std::uint16_t{0};
+    if (!large) return;
+    t.mss = mss;
+    ++c.counters.path_mtu_lowered;
+  } else if (t.retries == outage && stream.open_mss != 0) {
+    t.mss = std::max(t.mss, stream.open_mss);
+    stream.open_mss = 0;
+  }
+}
+
 }  // namespace salut::tcp

@@ -77,6 +77,8 @@ struct alignas(64) Stream {
   std::uint8_t keep_probes = 0;  // in a row, without an answer
   bool keep_alive_own = false;   // keep_alive_ms was set, not taken from the configuration
   std::uint16_t own_mss = 0;     // 0: what the port allows
+  std::uint16_t open_mss = 0;    // of before a black hole was suspected; 0 not now
+  std::uint8_t dscp = 0;         // of everything that is sent (RFC 2474)
 
   bool has(unsigned b) const { return (bits & b) != 0; }
   void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }

@@ -96,6 +96,7 @@ void count(Context& c, const Rest& rest, const wire::Segment& s, Event event) {
     c.count_drop(paws_rejects(rest, s) ? Drop::tcp_paws : Drop::tcp_out_of_window);
   }
   if (event == Event::ack_bad) c.count_drop(Drop::tcp_bad_ack);
+  if (event == Event::other && s.payload_length > 0) c.count_drop(Drop::tcp_after_fin);
   if (event == Event::syn_other) c.count_drop(Drop::tcp_unexpected_syn);
 }
 

@@ -3,6 +3,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
 #include "tcp/owner.hpp"
+#include "tcp/path_mtu.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
 
@@ -38,6 +39,7 @@ void retransmission_timeout(Context& c, std::uint32_t index) {
     t.set(Flag::emit_syn);
     c.queue_output(index);
   } else if ((cell.acts & tcp::Act::retransmit) != 0) {
+    if (t.has(Flag::data_ready)) tcp::suspect_black_hole(c, index);
     tcp::on_timeout(c, index);
   }
   tcp::set_timer(c, index, tcp::rto_wait(c, t));

@@ -1,5 +1,9 @@
 // Opening: who waits for what, and how it ends.
+#include <arpa/inet.h>
 #include <netinet/in.h>
+
+#include <array>
+#include <cstring>
 
 #include "driver.hpp"
 
@@ -18,6 +22,33 @@ TEST(Open, accept_has_the_peers_address) {
   EXPECT_EQ(v4.sin_family, AF_INET);
   EXPECT_EQ(ntohl(v4.sin_addr.s_addr), 0x0a000002u);
   EXPECT_EQ(ntohs(v4.sin_port), 40000);
+}
+
+// The wire answers the engine's solicitation; the script sees an IPv6 packet and nothing else.
+TEST(Open, connect_over_ipv6_sends_a_syn_from_local6) {
+  Driver d("mtu=1520");
+  packetdrill_interface& i = d.calls();
+  const int fd = i.socket(i.userdata, AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  ASSERT_GE(fd, 0);
+  sockaddr_in6 to = {};
+  to.sin6_family = AF_INET6;
+  to.sin6_port = htons(8080);
+  ASSERT_EQ(inet_pton(AF_INET6, "fd3d:fa7b:d17d::1", &to.sin6_addr), 1);
+  EXPECT_EQ(i.connect(i.userdata, fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), -1);
+  EXPECT_EQ(errno, EINPROGRESS);
+  std::array<unsigned char, 2048> packet;
+  std::size_t size = packet.size();
+  long long at = 0;
+  ASSERT_EQ(i.netdev_receive(i.userdata, packet.data(), &size, &at), 0);
+  ASSERT_GE(size, 60u);
+  EXPECT_EQ(packet[0] >> 4, 6);
+  EXPECT_EQ(packet[6], 6) << "TCP";
+  in6_addr local;
+  ASSERT_EQ(inet_pton(AF_INET6, "fd3d:a0b:17d6::1", &local), 1);
+  EXPECT_EQ(std::memcmp(&packet[8], &local, 16), 0);
+  EXPECT_EQ(std::memcmp(&packet[24], &to.sin6_addr, 16), 0);
+  EXPECT_EQ(packet[53], 2) << "SYN";
+  EXPECT_EQ(packet[62] << 8 | packet[63], 1460) << "MSS";
 }
 
 TEST(Open, accept_before_the_third_segment_is_eagain) {

@@ -6,9 +6,13 @@ namespace salut::sim {
 
 void Actor::listen(std::uint16_t port, std::uint32_t backlog) {
   if (listening_) return;
-  const auto listener = host_.engine->listen({IpAddress{}, port}, backlog);
-  if (!listener) return;
-  listener_ = *listener;
+  const auto v4 = host_.engine->listen({IpAddress{}, port}, backlog);
+  const auto v6 = host_.engine->listen({IpAddress::any_v6(), port}, backlog);
+  if (!v4 || !v6) {
+    error_ = host_.name + ": listen() failed";
+    return;
+  }
+  listeners_ = {*v4, *v6};
   listening_ = true;
   world_.say(host_, "listens");
 }
@@ -16,7 +20,9 @@ void Actor::listen(std::uint16_t port, std::uint32_t backlog) {
 void Actor::unlisten() {
   if (!listening_) return;
   listening_ = false;
-  if (host_.engine->unlisten(listener_) != Errc::ok) error_ = host_.name + ": unlisten() failed";
+  for (const std::uint16_t listener : listeners_) {
+    if (host_.engine->unlisten(listener) != Errc::ok) error_ = host_.name + ": unlisten() failed";
+  }
   world_.say(host_, "listens no more");
   host_.wake_at = world_.now();
 }
@@ -38,8 +44,8 @@ void Actor::connect(const Endpoint& to, const Endpoint& from, const Action& acti
   }
   const auto info = host_.engine->info(*connection);
   add(EndState{.plan = action.mine, .stream = stream * 2, .connection = *connection});
-  say(ends_.back(), "connects to " + to.to_string() + " from port " +
-                        std::to_string(info->local.port));
+  say(ends_.back(),
+      "connects to " + to.to_string() + " from port " + std::to_string(info->local.port));
   if (peer != nullptr) {
     peer->expected_[{info->local.address, info->local.port, to.port}] =
         EndState{.plan = action.theirs, .stream = stream * 2 + 1, .connection = {}};

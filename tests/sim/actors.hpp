@@ -2,6 +2,7 @@
 // close or abort as their plans say, and know what they should have received.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -84,8 +85,8 @@ class Actor {
   using Timer = std::pair<Instant, std::uint64_t>;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
   std::vector<std::byte> scratch_;
-  std::vector<const EndState*> refused_;  // whose write() failed in this turn
-  std::uint16_t listener_ = 0;
+  std::vector<const EndState*> refused_;         // whose write() failed in this turn
+  std::array<std::uint16_t, 2> listeners_ = {};  // of IPv4 and IPv6
   bool listening_ = false;
   bool hurry_ = false;
   std::string error_;  // the first broken promise

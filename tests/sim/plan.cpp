@@ -37,6 +37,8 @@ Size size_of(Draw& draw) {
   return n < 70 ? Size::pair : n < 92 ? Size::few : n < 98 ? Size::storm : Size::crowd;
 }
 
+enum class Family { v4, v6, both };
+
 Instant start_of(Draw& draw) {
   constexpr std::int64_t tick_wrap = std::int64_t{1} << (32 + timer::tick_shift);
   constexpr std::int64_t ms_wrap = (std::int64_t{1} << 32) * 1'000'000;
@@ -98,7 +100,7 @@ void draw_options(Draw& draw, StackConfig& config) {
   }
 }
 
-HostPlan draw_host(Draw& draw, Size size, bool clean) {
+HostPlan draw_host(Draw& draw, Size size, Family family, bool clean) {
   HostPlan host;
   StackConfig& config = host.config;
   const bool many = size == Size::storm;
@@ -109,7 +111,9 @@ HostPlan draw_host(Draw& draw, Size size, bool clean) {
   config.recv_buffer = draw.one_in(3) ? 2'048 + draw.below(20'000) : 262'144;
   config.msl = draw.of(std::array<Duration, 3>{30s, 30s, 1s});
   draw_options(draw, config);
-  host.options.mtu = draw.one_in(4) ? std::uint16_t{576} : std::uint16_t{1500};
+  // The least that a link of the family must carry.
+  const std::uint16_t least = family == Family::v4 ? std::uint16_t{576} : std::uint16_t{1280};
+  host.options.mtu = draw.one_in(4) ? least : std::uint16_t{1500};
   host.options.frames = 512;
   if (clean) return host;
   host.conditions = draw_conditions(draw);
@@ -120,7 +124,7 @@ HostPlan draw_host(Draw& draw, Size size, bool clean) {
   return host;
 }
 
-void add_connects(Draw& draw, SeedPlan& plan, Size size, Duration span) {
+void add_connects(Draw& draw, SeedPlan& plan, Size size, Family family, Duration span) {
   const auto hosts = static_cast<unsigned>(plan.hosts.size());
   const unsigned count = size == Size::storm   ? 40 + draw.below(160)
                          : size == Size::crowd ? hosts + draw.below(hosts)
@@ -131,6 +135,7 @@ void add_connects(Draw& draw, SeedPlan& plan, Size size, Duration span) {
     action.to = (action.host + 1 + draw.below(hosts - 1)) % hosts;
     if (size == Size::storm && !draw.one_in(4)) action.to = action.host == 0 ? 1 : 0;
     action.at = draw.one_in(3) ? Duration{0} : draw.up_to(span);
+    action.ip6 = family == Family::v6 || (family == Family::both && draw.one_in(2));
     if (draw.one_in(20)) action.kind = Action::Kind::connect_closed;
     action.mine = draw_plan(draw, size != Size::pair);
     action.theirs = draw_plan(draw, size != Size::pair);
@@ -172,12 +177,15 @@ SeedPlan plan_of(std::uint64_t seed) {
   plan.start = start_of(draw);
   plan.clean = draw.one_in(4);
   const Size size = size_of(draw);
+  const Family family = draw.of(std::array<Family, 3>{Family::v4, Family::v6, Family::both});
   const unsigned hosts = size == Size::crowd ? 10 + draw.below(41)
                          : size == Size::few ? 3 + draw.below(4)
                                              : 2;
-  for (unsigned i = 0; i < hosts; ++i) plan.hosts.push_back(draw_host(draw, size, plan.clean));
+  for (unsigned i = 0; i < hosts; ++i) {
+    plan.hosts.push_back(draw_host(draw, size, family, plan.clean));
+  }
   const Duration span = draw.one_in(8) ? Duration{60s} : Duration{1s};
-  add_connects(draw, plan, size, span);
+  add_connects(draw, plan, size, family, span);
   if (!plan.clean) add_trouble(draw, plan, 2 * span);
   std::stable_sort(plan.actions.begin(), plan.actions.end(),
                    [](const Action& a, const Action& b) { return a.at < b.at; });

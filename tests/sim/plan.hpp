@@ -1,5 +1,6 @@
 // What a seed decides: the world's size, each engine's configuration, what the links do and when
-// they are cut, who opens connections to whom, and what the two applications of each do.
+// they are cut, who opens connections to whom over which of the two families, and what the two
+// applications of each do.
 //
 // All of it is drawn before anything runs, so that a seed is the same world whatever the engines
 // do; only the links draw as they go.
@@ -42,6 +43,7 @@ struct Action {
   unsigned host = 0;
   unsigned to = 0;
   Duration length{0};  // of a cut or a pause
+  bool ip6 = false;    // of a connection
   Plan mine;
   Plan theirs;
 };

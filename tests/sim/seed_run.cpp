@@ -71,11 +71,15 @@ class Run {
   }
 
  private:
-  static IpAddress address(unsigned host) { return IpAddress::v4(0x0a000001 + host); }
+  static IpAddress address(unsigned host, bool ip6) {
+    return ip6 ? IpAddress::v6(0xfd00'0000'0000'0000, 1 + host) : IpAddress::v4(0x0a000001 + host);
+  }
 
   void add_host(unsigned i) {
     const HostPlan& plan = plan_.hosts[i];
-    Host& host = world_.add_host(address(i), plan.config, plan.options);
+    HostOptions options = plan.options;
+    options.more_addresses = {address(i, true)};
+    Host& host = world_.add_host(address(i, false), plan.config, options);
     host.end->conditions = plan.conditions;
     hosts_.push_back(&host);
     actors_.push_back(std::make_unique<Actor>(host, world_));
@@ -93,10 +97,11 @@ class Run {
     Actor& actor = *actors_[action.host];
     switch (action.kind) {
       case Action::Kind::connect:
-        return actor.connect({address(action.to), open_port}, {}, action, actors_[action.to].get(),
-                             streams_++);
+        return actor.connect({address(action.to, action.ip6), open_port}, {}, action,
+                             actors_[action.to].get(), streams_++);
       case Action::Kind::connect_closed:
-        return actor.connect({address(action.to), closed_port}, {}, action, nullptr, streams_++);
+        return actor.connect({address(action.to, action.ip6), closed_port}, {}, action, nullptr,
+                             streams_++);
       case Action::Kind::cut:
         world_.say(host, "cut off");
         host.end->cut_until = world_.now() + action.length;

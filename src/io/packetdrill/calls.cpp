@@ -1,11 +1,13 @@
 #include "io/packetdrill/calls.hpp"
 
+#include <endian.h>
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -29,9 +31,12 @@ std::optional<Endpoint> endpoint_of(const sockaddr* address, socklen_t length, i
   if (address->sa_family == AF_INET6 && domain == AF_INET6 && length >= sizeof(sockaddr_in6)) {
     sockaddr_in6 v6;
     std::memcpy(&v6, address, sizeof(v6));
-    // Mapped addresses are IPv4 (RFC 4291 §2.5.5.2); others are for when the engine speaks IPv6.
-    if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return std::nullopt;
-    std::uint32_t v4;
+    if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+      std::array<std::uint64_t, 2> half;
+      std::memcpy(half.data(), v6.sin6_addr.s6_addr, 16);
+      return Endpoint{IpAddress::v6(be64toh(half[0]), be64toh(half[1])), ntohs(v6.sin6_port)};
+    }
+    std::uint32_t v4;  // RFC 4291 §2.5.5.2
     std::memcpy(&v4, v6.sin6_addr.s6_addr + 12, sizeof(v4));
     return Endpoint{IpAddress::v4(ntohl(v4)), ntohs(v6.sin6_port)};
   }

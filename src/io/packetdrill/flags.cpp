@@ -36,9 +36,10 @@ std::uint32_t bytes(std::string_view key, std::string_view value) {
   return static_cast<std::uint32_t>(number(key, value, 1u << 30));
 }
 
-IpAddress address(std::string_view key, std::string_view value) {
+IpAddress address(std::string_view key, std::string_view value, bool v4) {
   const auto parsed = IpAddress::parse(value);
-  if (!parsed) refuse(key, value, "an address");
+  if (!parsed || parsed->is_v4() != v4)
+    refuse(key, value, v4 ? "an IPv4 address" : "an IPv6 address");
   return *parsed;
 }
 
@@ -49,8 +50,10 @@ struct Key {
 
 const Key keys[] = {
     {"seed", [](Flags& f, auto k, auto v) { f.stack.seed = number(k, v, ~std::uint64_t{0}); }},
-    {"local", [](Flags& f, auto k, auto v) { f.local = address(k, v); }},
-    {"gateway", [](Flags& f, auto k, auto v) { f.gateway = address(k, v); }},
+    {"local", [](Flags& f, auto k, auto v) { f.local = address(k, v, true); }},
+    {"gateway", [](Flags& f, auto k, auto v) { f.gateway = address(k, v, true); }},
+    {"local6", [](Flags& f, auto k, auto v) { f.local6 = address(k, v, false); }},
+    {"gateway6", [](Flags& f, auto k, auto v) { f.gateway6 = address(k, v, false); }},
     {"mtu",
      [](Flags& f, auto k, auto v) { f.mtu = static_cast<std::uint16_t>(number(k, v, 9000)); }},
     {"trace", [](Flags& f, auto k, auto v) { f.trace = on_off(k, v); }},

@@ -17,9 +17,12 @@ namespace salut::packetdrill {
 
 struct Flags {
   StackConfig stack;
-  IpAddress local = IpAddress::v4(0xc0a80002);         // local: where connect() comes from
-  IpAddress gateway = IpAddress::v4(0xc0a80001);       // gateway: the next hop to everybody else
-  std::uint16_t mtu = 1500;                            // mtu
+  IpAddress local = IpAddress::v4(0xc0a80002);    // local: where connect() comes from
+  IpAddress gateway = IpAddress::v4(0xc0a80001);  // gateway: the next hop to everybody else
+  // Of IPv6, as packetdrill's run_all.py has them; the addresses of fd00::/16 are one link.
+  IpAddress local6 = IpAddress::v6(0xfd3d'0a0b'17d6'0000, 1);    // local6
+  IpAddress gateway6 = IpAddress::v6(0xfd3d'0a0b'17d6'8888, 1);  // gateway6
+  std::uint16_t mtu = 1500;                                      // mtu
   Duration receive_limit = std::chrono::seconds{300};  // receive_limit_s: no packet for this long,
                                                        // in virtual time, is "none will come"
   bool trace = false;                                  // trace: each packet on stderr as it passes

@@ -18,7 +18,8 @@ stack::Interface interface_for(const Flags& flags, Device& device) {
   interface.mac = engine_mac;
   interface.mtu = flags.mtu;
   interface.gateway = flags.gateway;
-  interface.addresses = {Prefix{flags.local, 16}};
+  interface.addresses = {Prefix{flags.local, 16}, Prefix{flags.local6, 16}};
+  interface.gateway6 = flags.gateway6;
   const std::uint32_t network = flags.local.v4() & 0xffff'0000;
   std::uint32_t next = network + 2;
   for (const std::uint32_t except :

@@ -155,7 +155,10 @@ Result Socket::connect(Endpoint remote) {
     return connect_told_ ? -EISCONN : connect_result();
   }
   Endpoint local = local_;
-  if (local.address.is_any()) local.address = machine_.flags().local;
+  if (local.address.is_any()) {
+    const Flags& flags = machine_.flags();
+    local.address = remote.address.is_v4() ? flags.local : flags.local6;
+  }
   const auto made =
       machine_.engine().connect(remote, local, 0, machine_.now(), to_engine(options_));
   if (!made) {

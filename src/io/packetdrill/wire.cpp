@@ -142,6 +142,34 @@ void Wire::answer_arp(Bytes request) {
   enqueue(type_arp, std::as_bytes(std::span(&arp, 1)));
 }
 
+// RFC 4861 §4.3, §4.4. False: the packet is something else.
+bool Wire::answer_solicitation(Bytes packet) {
+  constexpr std::size_t message = 40;
+  constexpr std::size_t size = message + 32;  // with one option, the link-layer address
+  if (packet.size() < message + 24 || std::to_integer<unsigned>(packet[6]) != icmp6) return false;
+  if (std::to_integer<unsigned>(packet[message]) != 135) return false;
+  std::vector<std::byte> answer(packet.begin(), packet.begin() + message);
+  answer.resize(size);
+  answer[5] = std::byte{size - message};
+  std::copy_n(packet.begin() + message + 8, 16, answer.begin() + 8);  // from the target
+  std::copy_n(packet.begin() + 8, 16, answer.begin() + 24);
+  answer[message] = std::byte{136};
+  answer[message + 4] = std::byte{0x60};  // solicited, override
+  std::copy_n(packet.begin() + message + 8, 16, answer.begin() + message + 8);
+  answer[message + 24] = std::byte{2};
+  answer[message + 25] = std::byte{1};
+  for (std::size_t i = 0; i < 6; ++i) {
+    answer[message + 26 + i] = static_cast<std::byte>(script_mac.bytes[i]);
+  }
+  const Bytes whole(answer);
+  const std::uint32_t pseudo = add_words(whole.subspan(8, 32), icmp6 + (size - message));
+  const std::uint32_t sum = ~add_words(whole.subspan(message), pseudo) & 0xffff;
+  answer[message + 2] = static_cast<std::byte>(sum >> 8);
+  answer[message + 3] = static_cast<std::byte>(sum & 0xff);
+  enqueue(type_ipv6, answer);
+  return true;
+}
+
 void Wire::carry(Bytes frame) {
   if (frame.size() < sizeof(wire::EthernetHeader)) refuse(frame, "Ethernet header cut short");
   const Bytes payload = frame.subspan(sizeof(wire::EthernetHeader));
@@ -149,6 +177,7 @@ void Wire::carry(Bytes frame) {
   if (type == type_arp) return answer_arp(payload);
   if (type != type_ipv4 && type != type_ipv6) refuse(frame, "neither ARP nor IP");
   if (const std::string fault = fault_of(payload); !fault.empty()) refuse(payload, fault);
+  if (type == type_ipv6 && answer_solicitation(payload)) return;
   sent.push_back({now_, {payload.begin(), payload.end()}});
 }
 

@@ -2,9 +2,9 @@
 // ours.
 //
 // There is one station at the other end, and it is every address that the engine may ask for: ARP
-// is answered here and never seen by the script. What the engine sends is judged before the script
-// gets it, by a checksum routine of its own: packetdrill verifies none, so a wrong one would pass.
-// A packet that fails is printed and ends the process.
+// and neighbour solicitations are answered here and never seen by the script. What the engine sends
+// is judged before the script gets it, by a checksum routine of its own: packetdrill verifies none,
+// so a wrong one would pass. A packet that fails is printed and ends the process.
 //
 // Threads: under the machine's lock. Packets are copied; this is no fast path.
 #pragma once
@@ -65,6 +65,7 @@ class Wire final : public Device {
  private:
   void carry(std::span<const std::byte> frame);
   void answer_arp(std::span<const std::byte> request);
+  bool answer_solicitation(std::span<const std::byte> ip_packet);
   void enqueue(std::uint16_t type, std::span<const std::byte> payload);
 
   Pool& pool_;

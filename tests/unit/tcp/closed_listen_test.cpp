@@ -117,8 +117,8 @@ TEST(Listen, listen_syn_with_text_text_comes_again) {
 TEST(Listen, listen_active_open_from_its_port) {
   Harness h;
   h.listen();
-  const auto made = h.engine().connect({peer_address(), peer_port},
-                                       {our_address(), our_port}, 0, h.now());
+  const auto made =
+      h.engine().connect({peer_address(), peer_port}, {our_address(), our_port}, 0, h.now());
   ASSERT_TRUE(made);
   h.conn = *made;
   h.settle();
@@ -168,6 +168,45 @@ TEST(Listen, listen_twice_in_use) {
   EXPECT_TRUE(h.engine().listen({our_address(), our_port}, 1)) << "more exact: another";
   EXPECT_EQ(h.engine().listen({any_address(), 0}, 1).error(), Errc::invalid_argument);
   EXPECT_EQ(h.engine().listen({far_address(), 5}, 1).error(), Errc::no_route);
+}
+
+// RFC 9293 §3.9.2.3 (MUST-63, MUST-57): nothing is answered, nothing kept.
+TEST(Listen, listen_syn_from_or_to_broadcast_and_multicast_dropped) {
+  const auto syn = [](bool source, const wire::test::Bytes& address) {
+    wire::test::Bytes bytes = test_packet({.seq = near_wrap, .ack = 0, .flags = 2});
+    const std::size_t at = (over_ip6() ? 22u : 26u) + (source ? 0 : address.size());
+    std::copy(address.begin(), address.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    fix_test_checksums(bytes);
+    return bytes;
+  };
+  wire::test::Bytes group(16);
+  group[0] = 0xff, group[1] = 2, group[15] = 1;
+  const std::vector<wire::test::Bytes> bad =
+      over_ip6() ? std::vector{group, wire::test::Bytes(16)}
+                 : std::vector<wire::test::Bytes>{
+                       {224, 0, 0, 1}, {255, 255, 255, 255}, {10, 0, 0, 255}, {0, 0, 0, 0}};
+  Harness h;
+  h.listen();
+  for (const bool source : {true, false}) {
+    for (const wire::test::Bytes& address : bad) {
+      h.queue_raw(syn(source, address));
+      h.settle();
+      h.expect_nothing();
+      EXPECT_TRUE(h.others.empty());
+    }
+  }
+  EXPECT_EQ(h.drops(Drop::ip_bad_source), bad.size());
+  EXPECT_EQ(h.drops(Drop::ip_not_for_us), bad.size());
+  EXPECT_EQ(h.engine().context().tcbs.in_use(), 0u);
+}
+
+// RFC 9293 §3.10.7.2: the RST check comes before all others.
+TEST(Listen, listen_rst_with_anything_else_dropped) {
+  Harness h;
+  h.listen();
+  for (const char* flags : {"R", "RA", "RS", "RSA", "RF"}) h.send({.flags = flags, .seq = 0});
+  h.expect_nothing();
+  EXPECT_EQ(h.state(), State::closed);
 }
 
 }  // namespace

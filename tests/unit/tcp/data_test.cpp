@@ -396,5 +396,63 @@ TEST(Send, established_write_without_a_block_is_told_when_there_is_one) {
   h.sent.clear(), h.events.clear();
 }
 
+// RFC 9293 §3.1 (MUST-1): the upper half of the header's window is not below zero.
+TEST(Send, window_of_32_kib_and_more_is_no_negative_one) {
+  for (const std::uint16_t wnd :
+       {std::uint16_t{0x7fff}, std::uint16_t{0x8000}, std::uint16_t{0xffff}}) {
+    Harness h;
+    h.established();
+    h.send({.wnd = wnd});
+    h.write(std::string(10 * 1460, 'w'));
+    EXPECT_EQ(h.sent.size(), 10u);
+    EXPECT_EQ(h.engine().info(h.conn)->snd_wnd, wnd);
+    h.sent.clear();
+  }
+}
+
+// RFC 9293 §3.7.1 (MUST-65): no option, MSS included, where none was agreed.
+TEST(Send, segments_without_syn_have_no_mss) {
+  Harness h(plain_config());
+  h.established();
+  const auto no_options = [&](const Seen& seen) { EXPECT_EQ(seen.segment.options_length, 0); };
+  h.write("data");
+  no_options(h.take());
+  h.send({.ack = 5, .payload = "in"});
+  no_options(h.take());
+  h.expect_event(Event::readable);
+  h.read();
+  h.close();
+  no_options(h.take());
+}
+
+// RFC 9293 §3.8.5 (MUST-31): however long, it is all data.
+TEST(Receive, established_urgent_of_several_segments_is_ordinary_data) {
+  Harness h;
+  h.established();
+  std::string all;
+  for (int i = 0; i < 5; ++i) {
+    const std::string part(1000, static_cast<char>('a' + i));
+    h.send({.flags = "UA", .payload = part, .urgent = static_cast<unsigned>(5000 - 1000 * i)});
+    all += part;
+  }
+  EXPECT_EQ(h.read(), all);
+  h.sent.clear();
+  h.events.clear();
+}
+
+// RFC 9293 §3.10.7.4 (MUST-66): RST and URG are looked at while the window is shut.
+TEST(Window, shut_window_rst_with_data_and_urg_are_looked_at) {
+  Harness h(small_window());
+  fill_window(h);
+  h.write("ours");
+  h.expect({.flags = "A", .seq = 1, .ack = 2049, .len = 4, .wnd = 0});
+  h.send({.flags = "UA", .seq = 2049, .ack = 5, .urgent = 1});
+  h.expect_nothing();
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u) << "its ACK counts";
+  h.send({.flags = "RA", .seq = 2049, .payload = "why"});
+  h.expect_nothing();
+  h.expect_closed(Reason::reset);
+}
+
 }  // namespace
 }  // namespace salut::test

@@ -212,14 +212,14 @@ TEST(SynSent, established_third_ack_lost_syn_ack_comes_again) {
 TEST(Ports, connect_exhaustion_is_an_error_at_once) {
   Harness h;
   h.syn_sent();  // the only local endpoint that this wish leaves
-  const auto again = h.engine().connect({peer_address(), peer_port},
-                                        {our_address(), 50000}, 0, h.now());
+  const auto again =
+      h.engine().connect({peer_address(), peer_port}, {our_address(), 50000}, 0, h.now());
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error(), Errc::no_port);
   h.settle();
   h.expect_nothing();
-  EXPECT_TRUE(h.engine().connect({peer_address(), peer_port + 1},
-                                 {our_address(), 50000}, 0, h.now()))
+  EXPECT_TRUE(
+      h.engine().connect({peer_address(), peer_port + 1}, {our_address(), 50000}, 0, h.now()))
       << "the 4-tuple counts, not the port";
   h.settle();
   h.expect({.flags = "S", .seq = 0});
@@ -258,6 +258,46 @@ TEST(Ports, connect_ports_are_distinct_and_not_sequential) {
   h.settle();
   EXPECT_EQ(h.sent.size(), 60u);
   h.sent.clear();
+}
+
+// RFC 9293 §3.9.2.3 (MUST-46): nobody can answer from there.
+TEST(Ports, connect_to_broadcast_or_multicast_refused) {
+  Harness h;
+  const std::vector<IpAddress> bad =
+      over_ip6() ? std::vector{IpAddress::v6(0xff02'0000'0000'0000, 1),
+                               IpAddress::v6(0xff0e'0000'0000'0000, 1)}
+                 : std::vector{IpAddress::v4(0xe0000001), IpAddress::v4(0xefffffff),
+                               IpAddress::v4(0xffffffff), IpAddress::v4(0x0a0000ff)};
+  for (const IpAddress& address : bad) {
+    const auto made = h.engine().connect({address, 80}, {}, 0, h.now());
+    ASSERT_FALSE(made) << address.to_string();
+    EXPECT_EQ(made.error(), Errc::invalid_argument) << address.to_string();
+  }
+  h.settle();
+  h.expect_nothing();
+}
+
+// RFC 9293 §3.9.1.1 (MUST-42)
+TEST(Listen, listen_on_a_port_from_which_a_connection_opens) {
+  Harness h;
+  h.syn_sent();
+  const auto listener = h.engine().listen({our_address(), 50'000}, 4);
+  ASSERT_TRUE(listener);
+  h.send({.flags = "S", .seq = 0, .from_port = peer_port + 1});
+  EXPECT_EQ(h.take().segment.flags, wire::syn | wire::ack);
+  EXPECT_EQ(h.counters().states[static_cast<std::size_t>(State::syn_sent)], 1u);
+  EXPECT_EQ(h.counters().states[static_cast<std::size_t>(State::syn_received)], 1u);
+}
+
+// RFC 1122 §4.2.2.9 with 6528: as if it were new.
+TEST(SynSent, syn_sent_syn_ack_with_a_window_of_0_then_probed) {
+  Harness h;
+  h.syn_sent();
+  EXPECT_EQ(h.write("early"), 5u);
+  h.send({.flags = "SA", .wnd = 0, .mss = 1460});
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  h.expect_event(Event::connected);
+  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
 }
 
 }  // namespace

@@ -107,6 +107,36 @@ TEST(KeepAlive, option_overrides_the_configuration_both_ways) {
   off.expect_nothing();
 }
 
+// RFC 9293 §3.8.4 (MUST-26): what is in flight has a timer of its own.
+TEST(KeepAlive, established_data_in_flight_no_probe) {
+  StackConfig config = probing();
+  config.rto_min = config.rto_max = 60s;
+  Harness h(config);
+  h.established();
+  h.write("x");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.advance(59s);
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().keep_alives, 0u);
+  h.send({});
+  const Duration silent = h.silence(30s);
+  EXPECT_GE(silent, 10s - 2 * tick);
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+}
+
+// MUST-29: one that is lost says nothing.
+TEST(KeepAlive, established_last_probe_answered_goes_on) {
+  Harness h(probing());
+  h.established();
+  for (int i = 0; i < 3; ++i) {
+    h.expect_after(10s, {.flags = "A", .seq = 0, .ack = 1});
+    h.expect_after(1s, {.flags = "A", .seq = 0, .ack = 1});
+    h.expect_after(1s, {.flags = "A", .seq = 0, .ack = 1});
+    h.send({});
+  }
+  EXPECT_EQ(h.state(), State::established);
+}
+
 // RFC 5482: 3 s after the first transmission, whatever the backed-off timer would do.
 TEST(UserTimeout, established_data_unacknowledged_for_longer_timed_out) {
   Harness h;
@@ -196,6 +226,29 @@ TEST(Options, send_buffer_bounds_what_write_takes) {
   h.sent.clear();
   h.send({});
   h.expect_event(Event::writable);
+}
+
+// RFC 9293 §3.9.2 (MUST-48, SHLD-21, SHLD-22): as it was asked for, on every segment.
+TEST(Options, dscp_is_that_of_everything_sent) {
+  for (const std::uint8_t dscp : {std::uint8_t{0}, std::uint8_t{46}, std::uint8_t{63}}) {
+    Harness h;
+    h.resolve_peer();
+    ASSERT_TRUE(h.engine().listen({any_address(), our_port}, 4, {.dscp = dscp}));
+    h.send({.flags = "S", .seq = 0, .mss = 1460});
+    EXPECT_EQ(h.take().segment.traffic_class, dscp << 2);
+    h.send({.seq = 1, .ack = 1, .payload = "in"});
+    h.expect_event(Event::accepted | Event::readable);
+    EXPECT_EQ(h.take().segment.traffic_class, dscp << 2);
+    h.write("out");
+    EXPECT_EQ(h.take().segment.traffic_class, dscp << 2);
+    EXPECT_EQ(h.engine().set_options(h.conn, {.dscp = std::uint8_t{8}}), Errc::ok);
+    h.abort();
+    EXPECT_EQ(h.take().segment.traffic_class, 8 << 2);
+    h.expect_closed(Reason::aborted);
+  }
+  Harness h;
+  h.established();
+  EXPECT_EQ(h.engine().set_options(h.conn, {.dscp = std::uint8_t{64}}), Errc::invalid_argument);
 }
 
 TEST(Options, recv_buffer_of_a_listener_is_the_window_of_its_syn_ack) {

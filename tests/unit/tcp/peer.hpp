@@ -86,6 +86,7 @@ class CaptureDevice final : public Device {
     for (unsigned i = 0; i < n; ++i) {
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(frames[i].data);
       outbox.emplace_back(bytes, bytes + frames[i].length);
+      last = outbox.back();
     }
     pool_.release(frames, n);
     return n;
@@ -93,7 +94,8 @@ class CaptureDevice final : public Device {
 
   std::deque<wire::test::Bytes> inbox;
   std::deque<wire::test::Bytes> outbox;
-  unsigned accept = ~0u;  // how many frames transmit() takes
+  wire::test::Bytes last;  // of the outbox, however long ago
+  unsigned accept = ~0u;   // how many frames transmit() takes
 
  private:
   FramePool& pool_;

@@ -194,6 +194,27 @@ TEST(Synchronized, established_abort_with_data_in_flight_and_queued) {
   EXPECT_EQ(h.engine().context().buffers.available_blocks(), h.config().buffer_blocks);
 }
 
+// RFC 9293 §3.5.3 (SHLD-2): its text may say why, and changes nothing.
+TEST(Synchronized, any_rst_with_data_closed) {
+  in_each_synchronized_state([](Harness& h, State) {
+    h.send({.flags = "RA", .payload = "why it ends"});
+    h.expect_nothing();
+    h.expect_closed(Reason::reset);
+    EXPECT_EQ(h.state(), State::closed);
+  });
+}
+
+// RFC 5961 §3.2 compares SEG.SEQ, not the end of what the RST brings.
+TEST(Synchronized, any_rst_with_data_that_only_reaches_into_the_window_ignored) {
+  in_each_synchronized_state([](Harness& h, State state) {
+    h.send({.flags = "R", .seq = h.peer_nxt - 3, .payload = "forged"});
+    h.expect_nothing();
+    EXPECT_EQ(h.state(), state);
+    EXPECT_EQ(h.drops(Drop::tcp_bad_reset), 1u);
+    EXPECT_EQ(h.counters().challenge_acks, 0u);
+  });
+}
+
 // RFC 9293 §3.5.1, figure 8: an old duplicate SYN arrives at a listener.
 TEST(OldDuplicate, listen_old_duplicate_syn_is_reset_by_its_sender) {
   Harness h;

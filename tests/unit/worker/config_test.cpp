@@ -68,6 +68,7 @@ verify_checksums = false
 coalesce = false
 no_delay = true
 initial_window = 4
+ttl = 32
 congestion = "newreno"
 seed = 7
 [[port]]
@@ -112,6 +113,7 @@ worker = 1
   EXPECT_FALSE(stack.coalesce);
   EXPECT_TRUE(stack.no_delay);
   EXPECT_EQ(stack.initial_window, 4u);
+  EXPECT_EQ(stack.ttl, 32u);
   EXPECT_EQ(stack.congestion, Congestion::newreno);
   EXPECT_EQ(stack.seed, 7u);
   ASSERT_EQ(config->ports.size(), 2u);
