@@ -16,6 +16,13 @@ std::uint32_t ticks_of(Duration duration) {
   return static_cast<std::uint32_t>(duration.count() >> timer::tick_shift) + 2;
 }
 
+// Ports, flow labels and budgets of challenge ACKs are seen by whoever wants to, and what makes
+// them can be turned round: none of it gets the seed itself, which would give away the key of the
+// ISNs.
+std::uint64_t derived(std::uint64_t seed, std::uint64_t purpose) {
+  return SipHash(seed, ~seed)(purpose, 0);
+}
+
 // The smallest shift with which the header carries the whole buffer.
 std::uint8_t scale_for(std::uint32_t buffer) {
   std::uint8_t shift = 0;
@@ -72,11 +79,11 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),
       listeners(memory),
       listener_options(memory, flow::Listeners::capacity, Use::tcb),
-      ports(seed ^ 0x5bd1e9955bd1e995),
-      fold(seed ^ 0x6c62272e07bb0142),
+      ports(derived(seed, 1)),
+      fold(derived(seed, 2)),
       wheel(memory, config.connections, tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
-      challenges(seed ^ 0x9e3779b97f4a7c15),
+      challenges(derived(seed, 3)),
       cookies(seed ^ 0xe7037ed1a0b428db),
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {

@@ -114,7 +114,7 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   t.ts_recent = s.tsval;
   t.ts_recent_at = c.epoch;
   take_listener_options(c, index);
-  t.rcv_adv = t.rcv_nxt + std::min(recv_buffer(c, t), 65'535u);
+  t.rcv_adv = t.rcv_nxt + std::min(recv_limit(c, t), 65'535u);
   input_segment(c, index, s, frame);
 }
 
@@ -174,7 +174,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   offer_options(c, t);
   agree_options(c, t, s);
   take_listener_options(c, index);
-  t.rcv_adv = t.rcv_nxt + recv_buffer(c, t);
+  t.rcv_adv = t.rcv_nxt + recv_limit(c, t);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once.
   output_syn(c, index);
   return true;

@@ -100,7 +100,7 @@ void set(Flags& flags, std::string_view item) {
 Flags::Flags() {
   stack.connections = 1024;
   stack.time_wait = 1024;
-  stack.buffer_blocks = 4096;
+  stack.buffer_blocks = 32'768;  // recv_buffer is at most a quarter of them
   stack.seed = 1;
   stack.recv_buffer = 15u << 20;    // tcp_rmem's largest, hence a window scale of 8
   stack.delayed_ack = Duration{0};  // Linux starts a connection so ("quick ACKs")

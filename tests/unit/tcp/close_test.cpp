@@ -169,6 +169,21 @@ TEST(Close, established_close_fin_waits_for_all_queued_data) {
   EXPECT_EQ(h.state(), State::fin_wait_2);
 }
 
+TEST(Close, close_wait_close_fin_waits_for_all_queued_data) {
+  Harness h;
+  h.close_wait();
+  h.send({.wnd = 100});
+  h.write(std::string(150, 'q'));
+  h.expect({.flags = "A", .seq = 1, .ack = 2, .len = 100});
+  h.close();
+  h.expect_nothing();
+  EXPECT_EQ(h.state(), State::last_ack) << "on the event, not on its transmission";
+  h.send({.wnd = 100});
+  h.expect({.flags = "FA", .seq = 101, .ack = 2, .len = 50});
+  h.send({});
+  h.expect_closed(Reason::closed);
+}
+
 TEST(Close, fin_wait_1_fin_with_ack_of_data_only_closing) {
   Harness h;
   h.established();

@@ -72,7 +72,7 @@ TEST(Lies, established_windows_that_shrink_at_random) {
     std::mt19937_64 random(seed);
     Harness h;
     h.established();
-    constexpr std::uint32_t size = 60'000;
+    constexpr std::uint32_t size = 200'000;
     h.write(std::string(size, 's'));
     std::uint32_t edge = 65'536;  // the furthest that was ever offered
     std::uint32_t acked = 1;
@@ -194,6 +194,7 @@ TEST(Lies, established_reader_that_never_reads_others_go_on) {
 TEST(Lies, listen_a_million_half_open_healthy_ones_go_on) {
   StackConfig config = small_config();
   config.verify_checksums = false;  // of the test's own haste
+  config.connections = 256;         // a quarter of which is more than the backlog
   Harness h(config);
   h.established();
   wire::test::Bytes syn = test_packet({.source_port = 1, .destination_port = our_port, .flags = 2});
