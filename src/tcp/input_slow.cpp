@@ -286,6 +286,9 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   // twice (RFC 5681 §4.2).
   const bool gaps = t.has(Flag::gaps);
   const bool plain = open && text.size == s.len() && text.at == t.rcv_nxt && text.size > 0;
+  // A peer without SACK counts them: one ACK per segment beyond a gap, not one for a whole burst.
+  const bool counted = open && !t.has(Flag::sack) && text.size > 0 && text.at != t.rcv_nxt;
+  if (counted && t.has(Flag::ack_pending | Flag::ack_delayed)) output_ack(c, index);
   if (open) what |= accept_text(c, t, s, text);
   if (open && text.cut) c.count_drop(Drop::tcp_recv_full);
   if (!open && text.size > 0) c.count_drop(Drop::tcp_after_fin);

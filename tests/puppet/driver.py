@@ -198,6 +198,26 @@ def run(*command):
     subprocess.run(command, check=True)
 
 
+def exchange(puppet, peer, name, sent, back, got, patience_s=60):
+    """The puppet's connection `name`, `s` at the peer: the files `sent` and `back` cross, each is
+    compared, both sides close. Returns the seconds until both had all."""
+    began = time.monotonic()
+    puppet.do(name, f"receive {got}")
+    puppet.do(name, f"send {sent}")
+    peer.tell(f"print('value', both(s, '{back}'), flush=True)")
+    puppet.expect(f"{name} sent {os.path.getsize(sent)}", patience_s)
+    puppet.do(name, "shutdown")
+    there = peer.expect("value (.*)", patience_s)[1]
+    peer.expect("ok")
+    puppet.expect(f"{name} end {os.path.getsize(back)}", patience_s)
+    took = time.monotonic() - began
+    check(there == digest_of(sent), f"{name}: what the kernel received differs: {there}")
+    check(digest_of(got) == digest_of(back), f"{name}: what salut received differs")
+    puppet.do(name, "close")
+    puppet.expect(f"{name} closed closed")
+    return took
+
+
 START = time.monotonic()
 
 

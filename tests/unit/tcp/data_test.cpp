@@ -59,6 +59,21 @@ TEST(Receive, established_data_out_of_order_waits_for_what_precedes_it) {
   EXPECT_EQ(h.read(), "1st second");
 }
 
+// A sender without SACK needs three (RFC 5681 §3.2), and a turn may bring all it has.
+TEST(Receive, established_burst_behind_a_gap_is_acked_segment_by_segment) {
+  Harness h;
+  h.established();
+  h.queue({.payload = "in order"});
+  for (std::uint32_t i = 0; i < 4; ++i) h.queue({.seq = 109 + 10 * i, .payload = "ten bytes."});
+  h.settle();
+  for (int i = 0; i < 5; ++i) h.expect({.flags = "A", .seq = 1, .ack = 9});
+  h.expect_nothing();
+  h.expect_event(Event::readable);
+  h.send({.seq = 9, .payload = std::string(100, 'x')});
+  h.expect({.flags = "A", .seq = 1, .ack = 149});
+  h.expect_event(Event::readable);
+}
+
 TEST(Receive, established_ack_on_data_out_of_order_counts) {
   Harness h;
   h.established();
