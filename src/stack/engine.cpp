@@ -94,10 +94,15 @@ std::optional<Instant> Engine::next_timer() const {
   if (!c_.outputs.empty()) return c_.now;
   std::optional<timer::Tick> tick = c_.wheel.next();
   if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
-  if (!tick) return std::nullopt;
-  const std::int64_t ahead = std::max<std::int32_t>(*tick - timer::tick_of(c_.now), 0);
-  const std::int64_t base = c_.now.time_since_epoch().count() >> timer::tick_shift;
-  return std::max(c_.now, Instant{Duration{(base + ahead) << timer::tick_shift}});
+  std::optional<Instant> next = c_.links.neighbours().next_retry();
+  if (next) next = std::max(*next, neighbours_due_);
+  if (tick) {
+    const std::int64_t ahead = std::max<std::int32_t>(*tick - timer::tick_of(c_.now), 0);
+    const std::int64_t base = c_.now.time_since_epoch().count() >> timer::tick_shift;
+    const Instant at{Duration{(base + ahead) << timer::tick_shift}};
+    next = next ? std::min(*next, at) : at;
+  }
+  return next ? std::optional(std::max(c_.now, *next)) : std::nullopt;
 }
 
 tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog,

@@ -24,6 +24,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <optional>
 
 #include "flow/address.hpp"
 #include "salut/time.hpp"
@@ -96,6 +97,11 @@ class Neighbours {
   void learn(std::uint16_t port, const flow::Address& ip, const wire::Mac& mac, Instant now,
              Sink& sink, bool may_add = false);
 
+  // When the next request is repeated or given up; nothing if none is out.
+  std::optional<Instant> next_retry() const {
+    if (retries_.head == none) return std::nullopt;
+    return entries_[retries_.head].deadline;
+  }
   // Runs the timers that are due, at most advance_max. Every 100 ms or so.
   void advance(Instant now, Sink& sink);
 

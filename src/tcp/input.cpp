@@ -208,7 +208,7 @@ std::uint32_t accept_payload(Context& c, Tcb& t, const std::byte* payload, std::
   Stream& stream = c.stream(t);
   stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(size));
   const auto taken =
-      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, recv_limit(c, t)));
+      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, recv_most(c, t)));
   if (taken < size) c.count_drop(Drop::tcp_recv_full);
   t.rcv_nxt += taken;
   return taken;

@@ -35,15 +35,21 @@ inline std::uint32_t recv_buffer(const Context& c, const Tcb& tcb) {
   const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).recv_buffer : 0;
   return own != 0 ? own : c.config.recv_buffer;
 }
-// How many unread bytes a connection may have: its buffer, but never more than a quarter of what is
-// free in the pool. So readers that never read leave room for those that do, however many they are,
-// and a pool that is free gives everybody his whole buffer.
+// How many unread bytes a connection is offered room for: its buffer, but never more than half of
+// what is free in the pool. So readers that never read leave room for those that do, however many
+// they are, and a pool that is free gives everybody his whole buffer.
 inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
   const std::uint64_t share =
-      std::uint64_t{c.buffers.available_blocks()} * (stack::block_bytes / 4);
+      std::uint64_t{c.buffers.available_blocks()} * (stack::block_bytes / 2);
   const std::uint64_t least = stack::block_bytes;
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
+}
+// How many it may have: what was offered is kept to until the pool's last eighth, which is for
+// those that hold little.
+inline std::uint32_t recv_most(const Context& c, const Tcb& tcb) {
+  const bool plenty = c.buffers.available_blocks() > c.config.buffer_blocks / 8;
+  return plenty ? recv_buffer(c, tcb) : recv_limit(c, tcb);
 }
 // Of `most`, what the port allows: the MSS that our SYN offers.
 inline std::uint16_t offered_mss(const Context& c, const Tcb& tcb, std::uint16_t most) {

@@ -252,6 +252,7 @@ TEST(TimeWaitStamps, answers_go_on_with_our_clock) {
 TEST(TimeWaitStamps, answers_show_the_window_in_its_scale) {
   StackConfig config = only({.scaling = true, .stamps = true});
   config.recv_buffer = 1 << 20;
+  config.buffer_blocks = 2048;
   Harness h(config);
   agree(h, {.scaling = true, .stamps = true});
   h.close();
