@@ -110,6 +110,15 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   const std::uint32_t past = Seq{s.seq} - t.rcv_nxt;
   const bool at_edge = s.len() == 0 ? past - t.rcv_wnd() <= 1 : past == 0 && t.rcv_wnd() == 0;
   if (at_edge && (s.flags & wire::ack) != 0) return true;
+  // A bare ACK from just before RCV.NXT. It may be a keepalive's probe, and is answered; or the peer
+  // stays at the edge of a window that has opened since, and has not seen that we took the byte or
+  // the FIN beyond it: then what it acknowledges counts, or neither side would ever hear the other.
+  const bool bare = s.len() == 0 && (s.flags & (wire::rst | wire::ack)) == wire::ack;
+  if (bare && past == 0xffff'ffff && c.challenges.allow(c.tick)) {
+    c.count_drop(Drop::tcp_out_of_window);
+    answer_with_ack(c, index);
+    return true;
+  }
   c.count_drop(Drop::tcp_out_of_window);
   const Seq end = Seq{s.seq} + s.len();
   const bool fin_again =

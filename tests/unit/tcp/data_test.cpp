@@ -152,6 +152,20 @@ TEST(Window, shut_window_ack_past_the_probe_is_looked_at) {
   EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
 }
 
+// The peer's window was shut when it sent its FIN, which we took: it acknowledges from before it.
+TEST(Window, established_ack_from_just_before_rcv_nxt_counts_and_is_answered) {
+  Harness h;
+  h.close_wait();
+  h.write("ours");
+  h.expect({.flags = "A", .seq = 1, .ack = 2, .len = 4});
+  h.send({.seq = 1, .ack = 5});
+  h.expect({.flags = "A", .seq = 5, .ack = 2});
+  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+  h.send({.seq = 0, .ack = 5});
+  h.expect({.flags = "A", .seq = 5, .ack = 2});
+  EXPECT_EQ(h.drops(Drop::tcp_out_of_window), 2u);
+}
+
 TEST(Window, shut_window_ack_further_past_is_not) {
   Harness h(small_window());
   fill_window(h);
