@@ -203,9 +203,16 @@ bool detect(Context& c, std::uint32_t index, Recovery& r, const AckedBytes& acke
   return board.lost() > 0;
 }
 
+// An echo of a retransmission that others followed: a receiver whose ACK was lost answers the later
+// copy with the time of the earlier one, and what lies between is our RTO and no round trip.
+bool echoes_earlier_copy(const Recovery& r, const wire::Segment& s) {
+  return r.undo_by_time && static_cast<std::int32_t>(s.tsecr - r.undo_tsval) >= 0 &&
+         static_cast<std::int32_t>(s.tsecr - r.last_tsval) < 0;
+}
+
 // The timed segment, else what timestamps say, else anything that was sent only once.
-void sample(Context& c, Tcb& t, Stream& stream, const wire::Segment& s, const AckedBytes& acked,
-            const Delivery& delivery) {
+void sample(Context& c, Tcb& t, Stream& stream, const Recovery& r, const wire::Segment& s,
+            const AckedBytes& acked, const Delivery& delivery) {
   if (acked.sequence == 0) return;
   std::uint32_t rtt = 0;
   if (stream.timed_at != 0 && Seq{s.ack} > stream.mark) {
@@ -213,7 +220,7 @@ void sample(Context& c, Tcb& t, Stream& stream, const wire::Segment& s, const Ac
     stream.timed_at = 0;
   } else if (stream.timed_at == 0 || stream.backoff > 0) {
     if (t.has(Flag::timestamps) && timestamp_rtt(c, t, s, rtt)) {
-      rtt_sample(stream, rtt);
+      if (!echoes_earlier_copy(r, s)) rtt_sample(stream, rtt);
     } else if (delivery.timed && delivery.again == 0) {
       rtt_sample(stream, delivery.rtt);
     }
@@ -291,7 +298,7 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
   } else {
     count_duplicates(t, r, acked, delivery);
   }
-  sample(c, t, stream, s, acked, delivery);
+  sample(c, t, stream, r, s, acked, delivery);
 
   if (t.has(Flag::ecn) && (s.flags & wire::ece) != 0) reduce(c, t, stream);
   if (tail_on_ack(r, ack, acked.duplicate && s.sack_count == 0, dsack)) {

@@ -54,14 +54,15 @@ struct alignas(64) Recovery {
   Seq recover;                   // the episode ends there
   Seq undo_end;                  // and its segment's end
   std::uint32_t undo_tsval = 0;  // our clock when the first byte was sent again (RFC 3522)
+  std::uint32_t last_tsval = 0;  // and when the last was
   std::uint32_t undo_bytes = 0;  // sent again in this episode and not yet seen twice
   std::uint32_t prior_cwnd = 0;  // before the episode
   std::uint32_t prior_ssthresh = 0;
   std::uint32_t prr_delivered = 0;  // RFC 6937
   std::uint32_t prr_out = 0;
-  std::uint32_t prr_flight = 0;   // RecoverFS
-  std::uint32_t duplicates = 0;   // ACKs, without SACK: segments that left the network
-  std::uint32_t lost_total = 0;   // bytes that counted as lost, in all
+  std::uint32_t prr_flight = 0;  // RecoverFS
+  std::uint32_t duplicates = 0;  // ACKs, without SACK: segments that left the network
+  std::uint32_t lost_total = 0;  // bytes that counted as lost, in all
   // --- congestion ---
   Controller controller;
   // --- where the next retransmission is taken from ---

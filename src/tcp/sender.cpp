@@ -96,6 +96,7 @@ bool send_again(Context& c, Tcb& t, Recovery& r, const Piece& piece) {
     r.undo_tsval = our_timestamp(c, t);
     r.undo_end = piece.at + size;
   }
+  r.last_tsval = our_timestamp(c, t);
   r.undo_bytes += size;
   r.prr_out += size;
   ++c.counters.retransmits;

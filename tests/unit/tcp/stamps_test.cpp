@@ -53,6 +53,31 @@ TEST(Stamps, established_data_with_a_gap_fits_the_mtu_and_leaves_sack_out) {
   h.expect_closed(Reason::aborted);
 }
 
+// The ACK of the first copy was lost; the second one is answered with the first one's time.
+TEST(Stamps, established_echo_of_an_earlier_copy_is_no_round_trip) {
+  for (const bool earlier : {true, false}) {
+    Harness h(with_timestamps());
+    h.handshake = 20ms;
+    establish(h);
+    h.write("x");
+    h.expect({.seq = 1, .ack = 1, .len = 1});
+    std::array<std::uint32_t, 2> copies = {};
+    for (std::uint32_t& copy : copies) {
+      h.silence(10s);
+      copy = h.take().segment.tsval;
+    }
+    const std::uint32_t srtt = h.engine().info(h.conn)->srtt_us;
+    h.advance(50ms);
+    h.send({.ts = Stamps{.val = 300, .ecr = copies[earlier ? 0 : 1]}});
+    if (earlier) {
+      EXPECT_EQ(h.engine().info(h.conn)->srtt_us, srtt);
+    } else {
+      EXPECT_GT(h.engine().info(h.conn)->srtt_us, srtt);
+    }
+    EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
+  }
+}
+
 TEST(Stamps, established_abort_rst_carries_them) {
   Harness h(with_timestamps());
   establish(h);
