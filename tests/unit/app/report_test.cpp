@@ -135,9 +135,8 @@ TEST(ReportJson, a_stream_adds_one_key) {
 TEST(ReportTable, a_stream_says_bytes_and_repairs_instead_of_connections_per_second) {
   BenchReport report = stream_sample();
   const std::string table = to_table(report);
-  for (const char* part :
-       {"12.346 Gbit/s, 6.173 per core", "1,000,000 in 0.250 s, not compared", "0.500 cycles",
-        "4,321 frames (1 % each way, seed 9)", "1,234 fast recoveries, 3 timeouts"}) {
+  for (const char* part : {"12.346 Gbit/s, 6.173 per core", "1,000,000 in 0.250 s, not compared",
+                           "0.500 cycles", "1,234 fast recoveries, 3 timeouts"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << "\n" << table;
   }
   EXPECT_EQ(table.find("connections per second"), std::string::npos);
