@@ -421,8 +421,11 @@ void on_timeout(Context& c, std::uint32_t index) {
 
 void on_persist(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
   t.set(Flag::probe);
-  c.stream(t).set(override_due);
+  stream.set(override_due);
+  // Each probe waits twice as long as the one before (RFC 9293 §3.8.6.1), the first included.
+  if (t.snd_wnd == 0 && stream.backoff == 0) stream.backoff = 1;
   c.queue_output(index);
 }
 

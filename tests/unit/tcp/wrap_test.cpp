@@ -78,9 +78,9 @@ TEST(Wrap, established_shut_window_probed) {
     h.write("waiting");
     h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
     h.send({.ack = 1, .wnd = 0});
-    h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
-    h.send({.ack = 1, .wnd = 0});
     h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
+    h.send({.ack = 1, .wnd = 0});
+    h.expect_after(4s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
   });
 }
 
@@ -345,9 +345,9 @@ TEST(Stall, established_shut_window_probed_once_then_backs_off) {
   h.expect_nothing();
   h.expect_no_event();
   h.send({.ack = 1, .wnd = 0});
-  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
-  h.send({.ack = 1, .wnd = 0});
   h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  h.send({.ack = 1, .wnd = 0});
+  h.expect_after(4s, {.flags = "A", .seq = 1, .ack = 1, .len = 1});
 }
 
 TEST(Stall, time_wait_ends_in_the_first_turn) {
