@@ -230,7 +230,7 @@ Bytes emitted(const OptionsOut& out) {
   EXPECT_EQ(size % 4, 0u);
   EXPECT_LE(size, 40u);
   Bytes bytes(size);
-  std::memcpy(bytes.data(), options.data(), size);
+  if (size > 0) std::memcpy(bytes.data(), options.data(), size);
   return bytes;
 }
 
