@@ -41,7 +41,22 @@ void* map_huge(std::size_t size) {
   return bytes + before;
 }
 
+// A write to each page, which the kernel does in one call if it is of 5.14 or later.
+void populate(std::byte* memory, std::size_t size) {
+#ifdef MADV_POPULATE_WRITE
+  if (madvise(memory, size, MADV_POPULATE_WRITE) == 0) return;
+#endif
+  for (std::size_t at = 0; at < size; at += small_page)
+    static_cast<volatile std::byte*>(memory)[at] = std::byte{0};
+}
+
 }  // namespace
+
+std::size_t HugeMemory::pages_at_start(std::size_t size, Use use) const {
+  const bool scattered = use == Use::flow_table;  // any few connections touch all of it
+  if (scattered || (prefault_ && use != Use::time_wait)) return size;
+  return std::min(size, huge_page);
+}
 
 void* HugeMemory::allocate(std::size_t bytes, Use use) {
   if (bytes > std::numeric_limits<std::size_t>::max() / 2) throw std::bad_alloc();
@@ -50,9 +65,7 @@ void* HugeMemory::allocate(std::size_t bytes, Use use) {
                                    : mmap(nullptr, size, PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-#ifdef MADV_POPULATE_WRITE
-  if (prefault_ && use != Use::time_wait) madvise(memory, size, MADV_POPULATE_WRITE);
-#endif
+  populate(static_cast<std::byte*>(memory), pages_at_start(size, use));
   bytes_[static_cast<std::size_t>(use)] += bytes;
   return memory;
 }

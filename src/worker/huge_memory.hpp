@@ -3,7 +3,9 @@
 // A table of ten million connections on 4 KiB pages costs a page walk per random access; on 2 MiB
 // pages the walk stays in the caches. The kernel gives such pages to anonymous memory that asks
 // (madvise), without root and without hugetlbfs; where it has none left it gives small ones, and
-// nothing fails. Pages arrive zeroed, on first touch: what is never used costs nothing.
+// nothing fails. Pages arrive zeroed. The flow table's and the first of every array are there at
+// start, so that the first connections do not wait milliseconds for them; the others come on first
+// touch, so that what is never used costs nothing.
 //
 // Thread safety: none; start-up runs on one thread. Cost: one mmap per array.
 #pragma once
@@ -21,13 +23,16 @@ class HugeMemory final : public Memory {
  public:
   // With `prefault` every page is taken at once: a slower start, and no fault on the way of a
   // packet. The TIME_WAIT arena is left out: it fills front to back, a fault per 65,536 records,
-  // and may never be filled. A kernel without MADV_POPULATE_WRITE (before 5.14) takes them on first touch.
+  // and may never be filled.
   explicit HugeMemory(bool prefault = false) : prefault_(prefault) {}
 
   void* allocate(std::size_t bytes, Use use) override;
   void release(void* memory, std::size_t bytes, Use use) noexcept override;
 
  private:
+  // How many bytes of an array have their pages when it is made.
+  std::size_t pages_at_start(std::size_t size, Use use) const;
+
   bool prefault_;
 };
 
