@@ -66,8 +66,11 @@ bool is_used(const Tcb& t) { return !(t.key == decltype(t.key){}); }
 
 // The record that the tuple has in this side's TIME_WAIT arena, if any.
 const flow::Record* record_of(const tcp::Context& c, unsigned side) {
-  const flow::Key key =
-      flow::make_key(addresses[1 - side], ports[1 - side], addresses[side], ports[side]);
+  const flow::AddressPair pair{flow::Address::of(address_of(1 - side)),
+                               flow::Address::of(address_of(side))};
+  const flow::Key key = over_ip6() ? c.fold.key(pair, net16(ports[1 - side]), net16(ports[side]))
+                                   : flow::make_key(address_of(1 - side).v4(), ports[1 - side],
+                                                    address_of(side).v4(), ports[side]);
   const auto is_record = [&](std::uint32_t index) {
     return (index & tcp::time_wait_bit) != 0 && c.time_wait[index & ~tcp::time_wait_bit].key == key;
   };

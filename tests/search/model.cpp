@@ -19,8 +19,13 @@ constexpr std::array<const char*, 11> kind_names = {"deliver", "drop",     "dupl
                                                     "connect", "unlisten", "close",     "shutdown",
                                                     "abort",   "write",    "read"};
 
-bool is_arp(const std::byte* frame) {
-  return frame[12] == std::byte{8} && frame[13] == std::byte{6};
+// ARP, or neighbour discovery, which is all the ICMPv6 there is here.
+bool is_resolution(const std::byte* frame) {
+  if (frame[12] == std::byte{8}) return frame[13] == std::byte{6};
+  return frame[20] == std::byte{wire::protocol_icmp6};
+}
+bool is_question(const std::byte* frame) {
+  return frame[12] == std::byte{8} ? frame[21] == std::byte{1} : frame[54] == std::byte{135};
 }
 
 constexpr std::byte byte_of(unsigned side, unsigned position) {
@@ -28,6 +33,12 @@ constexpr std::byte byte_of(unsigned side, unsigned position) {
 }
 
 }  // namespace
+
+bool over_ip6() {
+  static const char* family = std::getenv("SALUT_TEST_FAMILY");
+  static const bool ip6 = family != nullptr && std::string(family) == "6";
+  return ip6;
+}
 
 std::string describe(const Choice& choice) {
   std::string text = kind_names[static_cast<std::size_t>(choice.kind)];
@@ -69,7 +80,8 @@ Model::Model(const Scenario& scenario) : scenario_(scenario), arena_(arena_bytes
     stack::Interface interface;
     interface.device = ports_[side];
     interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(side + 1)}};
-    interface.addresses = {Prefix{IpAddress::v4(addresses[side]), 8}};
+    interface.addresses = {
+        Prefix{address_of(side), static_cast<std::uint8_t>(over_ip6() ? 64 : 8)}};
     void* memory = arena_.allocate(sizeof(stack::Engine), Use::tcb);
     engines_[side] =
         new (memory) stack::Engine(scenario.config, std::vector{interface}, *ports_[side], arena_,
@@ -78,7 +90,7 @@ Model::Model(const Scenario& scenario) : scenario_(scenario), arena_(arena_bytes
     s.connects_left = scenario.connects[side];
     s.writes_left = scenario.writes[side];
     if (!scenario.listens[side]) continue;
-    s.listener = *engine(side).listen({IpAddress{}, ports[side]}, 4);
+    s.listener = *engine(side).listen({address_of(side), ports[side]}, 4);
     s.listening = true;
   }
   std::vector<Choice> path;
@@ -194,9 +206,8 @@ void Model::connect(unsigned side) {
       std::find_if(s.conns.begin(), s.conns.end(), [](const Conn& c) { return !c.live; });
   const auto slot = static_cast<std::uint64_t>(free - s.conns.begin());
   const unsigned peer = 1 - side;
-  const auto connection =
-      engine(side).connect({IpAddress::v4(addresses[peer]), ports[peer]},
-                           {IpAddress::v4(addresses[side]), ports[side]}, slot + 1, world_->now);
+  const auto connection = engine(side).connect(
+      {address_of(peer), ports[peer]}, {address_of(side), ports[side]}, slot + 1, world_->now);
   if (!connection) {
     // The tuple is in use: by the peer's connection, or in TIME_WAIT.
     if (connection.error() != Errc::no_port) fail(side, "connect() failed");
@@ -253,7 +264,7 @@ bool Model::fire_next_timer() {
 void Model::poll(unsigned side) {
   do {
     for (const Event& event : engine(side).poll(world_->now)) on_event(side, event);
-  } while (ports_[side]->pending());  // the answer to an ARP request
+  } while (ports_[side]->pending());  // the answer to a question
 }
 
 void Model::on_event(unsigned side, const Event& event) {
@@ -314,10 +325,10 @@ void Model::on_closed(unsigned side, Conn& conn, Reason reason) {
 }
 
 void Model::sent(unsigned from, const Frame& frame) {
-  if (is_arp(frame.data)) {
+  if (is_resolution(frame.data)) {
     // At once: one turn of the peer's, which answers within it.
     ports_[1 - from]->put(frame.data, frame.length);
-    if (frame.data[21] == std::byte{1}) poll(1 - from);
+    if (is_question(frame.data)) poll(1 - from);
     return;
   }
   Wire& wire = world_->wires[from];
