@@ -23,6 +23,9 @@ struct StackConfig {
   std::uint32_t connections = 65'536;    // connections: slots of TCBs per worker, 16..67,108,863
   std::uint32_t time_wait = 262'144;     // time_wait: records per worker, 16..1,000,000,000
   std::uint32_t buffer_blocks = 16'384;  // buffer_blocks: 2 KiB blocks for data per worker, >= 16
+  std::uint32_t lent_frames = 2'048;     // lent_frames: received packets that may wait for their
+                                         // reader uncopied, 0..1,000,000; but at most an eighth
+                                         // of memory.mbufs
   std::uint32_t send_buffer = 262'144;   // send_buffer: bytes per connection, 2,048..16,777,216
   std::uint32_t recv_buffer = 262'144;   // recv_buffer: bytes per connection, 2,048..1,073,741,824
   Duration msl = std::chrono::seconds{30};             // msl_s: 0.001..3600; TIME_WAIT is twice it

@@ -17,6 +17,7 @@ struct Event {
     writable = 8,     // write() accepts again, after it had accepted less than was offered
     peer_closed = 16, // the peer's FIN: read() ends in end_of_stream, write() goes on (half-close)
     closed = 32,      // the last event of this connection, with `reason`; the handle is stale now
+    returned = 64,    // lend(): bytes were acknowledged and are yours again, see send_lent
   };
 
   Connection connection;

@@ -244,43 +244,6 @@ std::uint32_t Engine::find(Connection connection) const {
   return index;
 }
 
-tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<std::byte> to) {
-  const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
-  Tcb& t = c_.tcbs[index];
-  if (t.has(Flag::user_closed)) return tl::unexpected(Errc::not_connected);
-  if (!t.has(Flag::data_ready) || t.recv.bytes == 0) {
-    if (t.has(Flag::fin_received)) return tl::unexpected(Errc::end_of_stream);
-    return 0;
-  }
-  const std::size_t n = c_.buffers.peek(t.recv, to);
-  c_.buffers.consume(t.recv, static_cast<std::uint32_t>(n));
-  const bool over = t.state == State::closed || t.state == State::time_wait;
-  // Tell the peer of the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
-  if (!t.has(Flag::fin_received) && tcp::is_update_due(c_, t)) t.set(Flag::window_update);
-  if ((over && t.recv.bytes == 0) || t.has(Flag::window_update)) c_.queue_output(index);
-  return n;
-}
-
-tl::expected<std::size_t, Errc> Engine::write(Connection connection,
-                                              std::span<const std::byte> from) {
-  const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
-  Tcb& t = c_.tcbs[index];
-  if (t.has(Flag::fin_wanted)) return tl::unexpected(Errc::not_writable);
-  tcp::prepare_data(c_, t);
-  const std::size_t room = std::size_t{tcp::blocks_for_sending(c_)} * block_bytes +
-                           (t.send.tail != no_block ? block_bytes - t.send.tail_end : 0);
-  const std::size_t n =
-      c_.buffers.append(t.send, from.first(std::min(from.size(), room)), tcp::send_buffer(c_, t));
-  if (n < from.size()) {
-    t.set(Flag::write_blocked);
-    if (t.send.bytes == 0) tcp::start_timer(c_, index);
-  }
-  if (n > 0) c_.queue_output(index);
-  return n;
-}
-
 Errc Engine::close_sending(std::uint32_t index) {
   Tcb& t = c_.tcbs[index];
   const tcp::Cell& cell = tcp::step(t.state, tcp::Event::close);

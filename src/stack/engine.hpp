@@ -41,7 +41,10 @@ class Engine final : private UnresolvedListener {
   tl::expected<Endpoint, Errc> take_listener(std::uint16_t listener);
 
   tl::expected<std::size_t, Errc> read(Connection connection, std::span<std::byte> to);
+  tl::expected<std::span<const std::byte>, Errc> peek(Connection connection) const;
+  Errc consume(Connection connection, std::size_t count);
   tl::expected<std::size_t, Errc> write(Connection connection, std::span<const std::byte> from);
+  tl::expected<std::size_t, Errc> lend(Connection connection, std::span<const std::byte> from);
   Errc shutdown(Connection connection);
   Errc close(Connection connection);
   Errc abort(Connection connection);
@@ -60,6 +63,10 @@ class Engine final : private UnresolvedListener {
  private:
   // The slot that the handle names, or none.
   std::uint32_t find(Connection connection) const;
+  tl::expected<std::uint32_t, Errc> find_reader(Connection connection) const;
+  tl::expected<std::uint32_t, Errc> find_writer(Connection connection);
+  void take(std::uint32_t index, std::size_t count);  // as read
+  void written(std::uint32_t index, std::size_t taken, std::size_t offered);
   void on_unresolved(const Frame& frame) override;
   bool receive();
   void note_peaks();

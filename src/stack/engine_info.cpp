@@ -41,6 +41,7 @@ void tell_agreed(const Tcb& t, ConnectionInfo& info) {
 void tell_sender(const Context& c, const Tcb& t, ConnectionInfo& info) {
   const tcp::Stream& stream = c.stream(t);
   info.send_queued = t.send.bytes;
+  info.send_lent = stream.lent;
   info.recv_queued = t.recv.bytes;
   info.congestion = tcp::controller_of(stream);
   info.cwnd = stream.cwnd;

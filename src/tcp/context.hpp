@@ -127,6 +127,7 @@ struct Context {
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
+  bool frame_kept = false;  // the frame in hand belongs to `buffers` now
   std::uint16_t ip_id = 0;
   // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per
   // turn.

@@ -97,8 +97,9 @@ void input(Context& c, Frame* frames, unsigned count) {
   find_candidates(c, c.segments.data(), n, c.candidates.data());
   for (unsigned i = 0; i < n; ++i) {
     const Frame& frame = frames[c.segments[i].frame];
+    c.frame_kept = false;
     process(c, c.segments[i], c.candidates[i], frame);
-    c.links.recycle(frame);
+    if (!c.frame_kept) c.links.recycle(frame);
   }
   c.counters.segments_in += n;
 }
@@ -131,7 +132,7 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   unsigned bits = accept_ack(c, index, segment, frame, is_newest(t, segment));
   unsigned what = 0;
   if (payload != 0) {
-    const std::uint32_t taken = accept_payload(c, t, frame.data + segment.payload_offset, payload);
+    const std::uint32_t taken = accept_payload(c, t, frame, {frame.data + segment.payload_offset, payload});
     if (taken > 0) what |= salut::Event::readable;
     t.set(taken == payload ? Flag::ack_delayed : Flag::ack_pending);
     bits |= fin != 0 && taken == payload ? unsigned{road_fin} : 0u;
@@ -203,13 +204,16 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   return bits;
 }
 
-std::uint32_t accept_payload(Context& c, Tcb& t, const std::byte* payload, std::uint32_t size) {
+std::uint32_t accept_payload(Context& c, Tcb& t, const Frame& frame,
+                             std::span<const std::byte> payload) {
   prepare_data(c, t);
   Stream& stream = c.stream(t);
-  stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(size));
-  const auto taken =
-      static_cast<std::uint32_t>(c.buffers.append(t.recv, {payload, size}, recv_most(c, t)));
-  if (taken < size) c.count_drop(Drop::tcp_recv_full);
+  stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(payload.size()));
+  const std::uint32_t most = recv_most(c, t);
+  c.frame_kept = c.buffers.keep(t.recv, frame, payload, most);
+  const auto taken = static_cast<std::uint32_t>(
+      c.frame_kept ? payload.size() : c.buffers.append(t.recv, payload, most));
+  if (taken < payload.size()) c.count_drop(Drop::tcp_recv_full);
   t.rcv_nxt += taken;
   return taken;
 }

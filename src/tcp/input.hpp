@@ -58,7 +58,8 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const wire::Segment& s
                          const Frame& frame);
 
 // Takes payload that begins at RCV.NXT; how many bytes of it went into the receive buffer.
-std::uint32_t accept_payload(Context& c, Tcb& tcb, const std::byte* payload, std::uint32_t size);
+std::uint32_t accept_payload(Context& c, Tcb& tcb, const Frame& frame,
+                             std::span<const std::byte> payload);
 
 // Sends what a validated event's cell asks for and moves the state; true if the TCB is still there.
 bool raise_event(Context& c, std::uint32_t index, Event event, const wire::Segment& segment,

@@ -230,7 +230,7 @@ void note_congestion(Context& c, Tcb& t, const Segment& s) {
 }
 
 // Seventh check, for a state that takes data. Returns what the owner is to be told.
-unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Text& text) {
+unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Frame& frame, const Text& text) {
   note_old(c, t, s);
   if (text.size == 0) return 0;
   if (text.at != t.rcv_nxt) {
@@ -242,7 +242,7 @@ unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Text& text) {
     }
     return 0;
   }
-  const std::uint32_t taken = accept_payload(c, t, text.data, text.size);
+  const std::uint32_t taken = accept_payload(c, t, frame, {text.data, text.size});
   drain_islands(c, t);
   return taken > 0 ? unsigned{salut::Event::readable} : 0u;
 }
@@ -298,7 +298,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   // A peer without SACK counts them: one ACK per segment beyond a gap, not one for a whole burst.
   const bool counted = open && !t.has(Flag::sack) && text.size > 0 && text.at != t.rcv_nxt;
   if (counted && t.has(Flag::ack_pending | Flag::ack_delayed)) output_ack(c, index);
-  if (open) what |= accept_text(c, t, s, text);
+  if (open) what |= accept_text(c, t, s, frame, text);
   if (open && text.cut) c.count_drop(Drop::tcp_recv_full);
   if (!open && text.size > 0) c.count_drop(Drop::tcp_after_fin);
   const bool all_taken = plain && t.rcv_nxt - text.at == text.size;

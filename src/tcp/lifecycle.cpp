@@ -73,7 +73,7 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       recoveries(memory, config.connections, Use::buffers),
       ranges(memory, config.connections, config.buffer_blocks),
       islands(memory, config.buffer_blocks, Use::buffers),
-      buffers(memory, config.buffer_blocks),
+      buffers(memory, config.buffer_blocks, &links, config.lent_frames),
       hash(seed),
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
       time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),

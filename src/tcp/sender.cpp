@@ -76,7 +76,7 @@ Piece piece_of(const Tcb& t, Seq at, Seq end, std::uint32_t most) {
 // that an episode walks the send buffer once.
 stack::Cursor* seek_again(Context& c, const Tcb& t, Recovery& r, Seq at) {
   if (r.again_valid && r.again_at <= at && r.again_at > t.snd_una) {
-    c.buffers.skip(r.again, at - r.again_at);
+    c.buffers.skip(t.send, r.again, at - r.again_at);
   } else {
     r.again = stack::Cursor{};
   }
@@ -379,11 +379,12 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
   if (acked.data > 0) {
-    c.buffers.consume(t.send, acked.data, &stream.cursor);
-    if (t.has(Flag::write_blocked)) {
-      t.clear(Flag::write_blocked);
-      if (!t.has(Flag::told)) c.raise(index, salut::Event::writable);
-    }
+    const std::uint32_t returned = c.buffers.consume(t.send, acked.data, &stream.cursor);
+    stream.lent -= returned;
+    unsigned what = returned > 0 ? unsigned{salut::Event::returned} : 0u;
+    if (t.has(Flag::write_blocked)) what |= salut::Event::writable;
+    t.clear(Flag::write_blocked);
+    if (what != 0 && !t.has(Flag::told)) c.raise(index, what);
   }
   bool special = stream.recovery != no_recovery || acked.duplicate;
   special |= segment.sack_count != 0 && t.has(Flag::sack);

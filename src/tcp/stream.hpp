@@ -79,6 +79,7 @@ struct alignas(64) Stream {
   std::uint16_t own_mss = 0;     // 0: what the port allows
   std::uint16_t open_mss = 0;    // of before a black hole was suspected; 0 not now
   std::uint8_t dscp = 0;         // of everything that is sent (RFC 2474)
+  std::uint32_t lent = 0;        // bytes in Tcb::send that are the application's own memory
 
   bool has(unsigned b) const { return (bits & b) != 0; }
   void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }

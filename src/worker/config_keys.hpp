@@ -33,6 +33,7 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"connections", &StackConfig::connections, 16, 67'108'863},
     {"time_wait", &StackConfig::time_wait, 16, 1'000'000'000},
     {"buffer_blocks", &StackConfig::buffer_blocks, 16, 4'294'967'295},
+    {"lent_frames", &StackConfig::lent_frames, 0, 1'000'000},
     {"send_buffer", &StackConfig::send_buffer, 2'048, 16'777'216},
     {"recv_buffer", &StackConfig::recv_buffer, 2'048, 1'073'741'824},
     {"msl_s", &StackConfig::msl, 0.001, 3'600, seconds_ns},

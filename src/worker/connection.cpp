@@ -25,6 +25,23 @@ tl::expected<std::size_t, Errc> Connection::write(std::span<const std::byte> fro
   return engine->write(*this, from);
 }
 
+tl::expected<std::span<const std::byte>, Errc> Connection::peek() const {
+  const stack::Engine* engine = engine_of(*this);
+  if (engine == nullptr) return tl::unexpected(Errc::not_connected);
+  return engine->peek(*this);
+}
+
+Errc Connection::consume(std::size_t count) const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->consume(*this, count);
+}
+
+tl::expected<std::size_t, Errc> Connection::lend(std::span<const std::byte> from) const {
+  stack::Engine* engine = engine_of(*this);
+  if (engine == nullptr) return tl::unexpected(Errc::not_connected);
+  return engine->lend(*this, from);
+}
+
 Errc Connection::shutdown() const {
   stack::Engine* engine = engine_of(*this);
   return engine == nullptr ? Errc::not_connected : engine->shutdown(*this);

@@ -168,6 +168,8 @@ Result<void> Runtime::Impl::make_stacks() {
   options.tsc_hz = salut::tsc_hz = tsc_rate(opened_at_, TscSample::take(), io::tsc_hz());
   options.origin = read_tsc();
   options.mbuf_bytes = pool_->bytes() / config_.workers;
+  StackConfig stack = config_.stack;
+  stack.lent_frames = std::min(stack.lent_frames, config_.mbufs / 8);  // devices need theirs
   for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
     options.worker = worker;
     options.seed = seed_for(config_.stack, worker);
@@ -175,7 +177,7 @@ Result<void> Runtime::Impl::make_stacks() {
     options.shares_core = shares_core(worker);
     try {
       stacks_.emplace_back(std::make_unique<Stack::Impl>(
-          config_.stack, ports_->interfaces(config_, worker), *pool_, options, stop_));
+          stack, ports_->interfaces(config_, worker), *pool_, options, stop_));
     } catch (const std::bad_alloc&) {
       return fail(Errc::no_memory,
                   fmt::format("stack.connections = {}: no memory for the tables of worker {}; want "

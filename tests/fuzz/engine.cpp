@@ -66,6 +66,7 @@ StackConfig config_from(std::uint8_t bits) {
   config.connections = 16;
   config.time_wait = 16;
   config.buffer_blocks = 64;
+  config.lent_frames = 12;
   config.send_buffer = 16'384;
   config.recv_buffer = (bits & 1) != 0 ? 2'048 : 32'768;
   config.coalesce = (bits & 2) == 0;

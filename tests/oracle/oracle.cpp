@@ -202,6 +202,9 @@ std::string not_at_rest(const stack::Engine& engine) {
   if (wrong.empty()) {
     wrong = differs("free blocks", c.buffers.available_blocks(), c.config.buffer_blocks);
   }
+  if (wrong.empty()) {
+    wrong = differs("frames kept for readers", c.buffers.frames_kept(), 0);
+  }
   return wrong;
 }
 

@@ -115,12 +115,14 @@ HostPlan draw_host(Draw& draw, Size size, Family family, bool clean) {
   const std::uint16_t least = family == Family::v4 ? std::uint16_t{576} : std::uint16_t{1280};
   host.options.mtu = draw.one_in(4) ? least : std::uint16_t{1500};
   host.options.frames = 512;
+  config.lent_frames = host.options.frames / 8;
   if (clean) return host;
   host.conditions = draw_conditions(draw);
   host.backlog = draw.of(std::array<std::uint32_t, 4>{1, 4, 64, 64});
   if (draw.one_in(8)) config.buffer_blocks = 64;
   if (draw.one_in(8)) host.options.frames = 48;
   if (many && draw.one_in(2)) config.connections = 32;
+  config.lent_frames = draw.one_in(3) ? 0 : host.options.frames / 8;
   return host;
 }
 
@@ -199,19 +201,19 @@ std::string SeedPlan::describe() const {
     const StackConfig& c = hosts[i].config;
     const Conditions& l = hosts[i].conditions;
     char line[256];
-    std::snprintf(line, sizeof(line),
-                  "  %c: loss %.3f dup %.3f corrupt %.3f delay %.1f ms; mtu %u send %u recv %u "
-                  "blocks %u frames %u tcbs %u tw %u backlog %u msl %.1f s;%s%s%s%s%s%s%s%s%s%s\n",
-                  static_cast<char>(i < 26 ? 'a' + i : 'A' + i - 26), l.loss, l.duplicate,
-                  l.corrupt, static_cast<double>(l.delay_max.count()) / 1e6, hosts[i].options.mtu,
-                  c.send_buffer, c.recv_buffer, c.buffer_blocks, hosts[i].options.frames,
-                  c.connections, c.time_wait, hosts[i].backlog,
-                  static_cast<double>(c.msl.count()) / 1e9, c.coalesce ? " coalesce" : "",
-                  c.window_scale ? " wscale" : "", c.timestamps ? " ts" : "", c.sack ? " sack" : "",
-                  c.ecn ? " ecn" : "", c.syn_cookies ? " cookies" : "",
-                  c.delayed_ack.count() != 0 ? " delayed_ack" : "",
-                  c.congestion == Congestion::newreno ? " newreno" : " cubic",
-                  c.no_delay ? " no_delay" : "", c.keep_alive.count() != 0 ? " keep_alive" : "");
+    std::snprintf(
+        line, sizeof(line),
+        "  %c: loss %.3f dup %.3f corrupt %.3f delay %.1f ms; mtu %u send %u recv %u "
+        "blocks %u frames %u lent %u tcbs %u tw %u backlog %u msl %.1f s;%s%s%s%s%s%s%s%s%s%s\n",
+        static_cast<char>(i < 26 ? 'a' + i : 'A' + i - 26), l.loss, l.duplicate, l.corrupt,
+        static_cast<double>(l.delay_max.count()) / 1e6, hosts[i].options.mtu, c.send_buffer,
+        c.recv_buffer, c.buffer_blocks, hosts[i].options.frames, c.lent_frames, c.connections,
+        c.time_wait, hosts[i].backlog, static_cast<double>(c.msl.count()) / 1e9,
+        c.coalesce ? " coalesce" : "", c.window_scale ? " wscale" : "", c.timestamps ? " ts" : "",
+        c.sack ? " sack" : "", c.ecn ? " ecn" : "", c.syn_cookies ? " cookies" : "",
+        c.delayed_ack.count() != 0 ? " delayed_ack" : "",
+        c.congestion == Congestion::newreno ? " newreno" : " cubic", c.no_delay ? " no_delay" : "",
+        c.keep_alive.count() != 0 ? " keep_alive" : "");
     text += line;
   }
   return text;

@@ -39,13 +39,14 @@ class Side {
     segment.hash = c.hash(segment.key);
     const std::uint32_t index = find(c, segment);
     c.event_count = 0;
+    c.frame_kept = false;
     if (index != flow::Table::none && slow_) tcp::input_slow(c, index, segment, frame);
     if (index != flow::Table::none && !slow_) tcp::input_segment(c, index, segment, frame);
     for (unsigned i = 0; i < c.event_count; ++i) {
       if (c.events[i].has(Event::accepted | Event::connected)) h.conn = c.events[i].connection;
       h.events.push_back(c.events[i]);
     }
-    c.links.recycle(frame);
+    if (!c.frame_kept) c.links.recycle(frame);
     h.settle();
   }
 
