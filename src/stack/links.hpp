@@ -136,6 +136,11 @@ class Links final : private Neighbours::Sink {
       return drop(frame, Drop::no_buffer);
     ++staged.count;
   }
+  // How many frames with data may still be staged: the last quarter is for what answers and closes.
+  unsigned room_for_data(unsigned port) const {
+    constexpr unsigned most = staged_max / 4 * 3;
+    return most - std::min(most, staged_[port].count);
+  }
   // Sends a complete frame, but for its destination MAC if that is not known yet.
   void send_via(std::uint16_t neighbour, Frame& frame, Instant now) {
     if (neighbours_.resolved(neighbour)) [[likely]] {
