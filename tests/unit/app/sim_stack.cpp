@@ -45,6 +45,13 @@ tl::expected<std::size_t, Errc> Connection::read(std::span<std::byte> to) const 
 tl::expected<std::size_t, Errc> Connection::write(std::span<const std::byte> from) const {
   return engine_of(*this).write(*this, from);
 }
+tl::expected<std::span<const std::byte>, Errc> Connection::peek() const {
+  return engine_of(*this).peek(*this);
+}
+Errc Connection::consume(std::size_t count) const { return engine_of(*this).consume(*this, count); }
+tl::expected<std::size_t, Errc> Connection::lend(std::span<const std::byte> from) const {
+  return engine_of(*this).lend(*this, from);
+}
 Errc Connection::shutdown() const { return engine_of(*this).shutdown(*this); }
 Errc Connection::close() const { return engine_of(*this).close(*this); }
 Errc Connection::abort() const { return engine_of(*this).abort(*this); }
