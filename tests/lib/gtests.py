@@ -44,11 +44,19 @@ running = set()
 stopping = threading.Event()
 
 
+def kill(child):
+    """With what it started itself: some programs fork, and those would hold the pipe open."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def stop(number, _frame):
     """A signal takes the programs along; each thread then removes its directory."""
     stopping.set()
     for child in list(running):
-        child.kill()
+        kill(child)
     sys.exit(128 + number)
 
 
@@ -57,18 +65,18 @@ def output_of(command, limit, **how):
     if stopping.is_set():
         return None, b""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, **how) as child:
+                          stderr=subprocess.STDOUT, start_new_session=True, **how) as child:
         running.add(child)
         try:
             if stopping.is_set():  # since we asked, and before stop() could know of this child
-                child.kill()
+                kill(child)
             output = child.communicate(timeout=limit)[0]
             return child.returncode, output
         except subprocess.TimeoutExpired:
-            child.kill()
+            kill(child)
             return None, child.communicate()[0] + b"\n(killed after %d s)\n" % limit
         except BaseException:
-            child.kill()
+            kill(child)
             raise
         finally:
             running.discard(child)
