@@ -175,7 +175,7 @@ bool was_spurious(const Tcb& t, const Recovery& r, const wire::Segment& s, const
   // Only an ACK of what was sent again says anything of it.
   return acked.sequence > 0 && r.undo_by_time && t.has(Flag::timestamps) &&
          Seq{s.ack} >= r.undo_end && (s.options & wire::option_has_timestamps) != 0 &&
-         static_cast<std::int32_t>(s.tsecr - r.undo_tsval) < 0;
+         is_older_stamp(s.tsecr, r.undo_tsval);
 }
 
 // What is lost now; true if anything is that was not before.
@@ -206,8 +206,8 @@ bool detect(Context& c, std::uint32_t index, Recovery& r, const AckedBytes& acke
 // An echo of a retransmission that others followed: a receiver whose ACK was lost answers the later
 // copy with the time of the earlier one, and what lies between is our RTO and no round trip.
 bool echoes_earlier_copy(const Recovery& r, const wire::Segment& s) {
-  return r.undo_by_time && static_cast<std::int32_t>(s.tsecr - r.undo_tsval) >= 0 &&
-         static_cast<std::int32_t>(s.tsecr - r.last_tsval) < 0;
+  return r.undo_by_time && !is_older_stamp(s.tsecr, r.undo_tsval) &&
+         is_older_stamp(s.tsecr, r.last_tsval);
 }
 
 // The timed segment, else what timestamps say, else anything that was sent only once.

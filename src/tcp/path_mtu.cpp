@@ -7,6 +7,15 @@
 #include "tcp/sender.hpp"
 
 namespace salut::tcp {
+namespace {
+
+// What packets of `mtu` bytes carry on this connection, beside its timestamps.
+std::uint16_t mss_of(const Tcb& t, std::uint16_t mtu) {
+  const unsigned options = t.has(Flag::timestamps) ? timestamps_size : 0u;
+  return static_cast<std::uint16_t>(port_mss(mtu, t.has(Flag::ip6)) - options);
+}
+
+}  // namespace
 
 std::uint32_t path_mtu_of(std::uint32_t said, std::uint16_t packet_length) {
   if (said != 0) return said;
@@ -19,11 +28,8 @@ std::uint32_t path_mtu_of(std::uint32_t said, std::uint16_t packet_length) {
 
 void narrow_path(Context& c, std::uint32_t index, std::uint32_t mtu) {
   Tcb& t = c.tcbs[index];
-  const bool ip6 = t.has(Flag::ip6);
-  const std::uint32_t floor = ip6 ? 1280 : 576;
-  const auto bounded = static_cast<std::uint16_t>(std::clamp(mtu, floor, 65'535u));
-  const unsigned options = t.has(Flag::timestamps) ? timestamps_size : 0u;
-  const auto mss = static_cast<std::uint16_t>(port_mss(bounded, ip6) - options);
+  const std::uint32_t floor = t.has(Flag::ip6) ? 1280 : 576;
+  const auto mss = mss_of(t, static_cast<std::uint16_t>(std::clamp(mtu, floor, 65'535u)));
   // A handshake's segments are smaller than any path.
   if (mss >= t.mss || t.has(Flag::syn_unacked)) return;
   t.mss = mss;
@@ -41,8 +47,7 @@ void suspect_black_hole(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
   if (t.retries == suspicious) {
-    const unsigned options = t.has(Flag::timestamps) ? timestamps_size : 0u;
-    const auto mss = static_cast<std::uint16_t>(port_mss(mtu, t.has(Flag::ip6)) - options);
+    const std::uint16_t mss = mss_of(t, mtu);
     const bool large = t.mss > mss && t.snd_nxt - t.snd_una > mss && t.snd_wnd > mss;
     stream.open_mss = large ? t.mss : std::uint16_t{0};
     if (!large) return;

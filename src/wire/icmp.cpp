@@ -36,21 +36,22 @@ bool is_echo_request_6(const Frame& frame) {
          icmp.code == 0;
 }
 
-// The sum over the addresses does not care for their order.
-void turn_round_6(Frame& frame) {
-  constexpr std::size_t at = ethernet_size + ipv6_size;
+// What the replies of both families have in common: both pairs of addresses change places, over
+// which no sum cares for the order, and the type is another.
+template <class IpHeader>
+IpHeader& turn_round(Frame& frame, std::uint8_t reply) {
+  constexpr std::size_t at = ethernet_size + sizeof(IpHeader);
   auto& ethernet = view<EthernetHeader>(frame.data);
-  auto& ip = view<Ipv6Header>(frame.data + ethernet_size);
+  auto& ip = view<IpHeader>(frame.data + ethernet_size);
   auto& icmp = view<IcmpHeader>(frame.data + at);
   std::swap(ethernet.destination, ethernet.source);
-  const flow::Address source = ip.source;
+  const auto source = ip.source;
   ip.source = ip.destination;
   ip.destination = source;
-  ip.hop_limit = 64;
   const auto before = load<std::uint16_t>(frame.data + at);  // type and code
-  icmp.type = icmp6_echo_reply;
+  icmp.type = reply;
   icmp.checksum = update_checksum(icmp.checksum, before, load<std::uint16_t>(frame.data + at));
-  frame.length = static_cast<std::uint16_t>(at + net16(ip.payload_length));
+  return ip;
 }
 
 // What the message says, if it is an error; the MTU with it.
@@ -130,24 +131,19 @@ bool parse_icmp_error(const Frame& frame, const Segment& icmp, const flow::Addre
 }
 
 bool make_echo_reply(Frame& frame) {
+  constexpr std::uint8_t hops = 64;
   if (is_echo_request_6(frame)) {
-    turn_round_6(frame);
+    auto& ip = turn_round<Ipv6Header>(frame, icmp6_echo_reply);
+    ip.hop_limit = hops;
+    frame.length = static_cast<std::uint16_t>(ethernet_size + ipv6_size + net16(ip.payload_length));
     return true;
   }
   if (!is_echo_request(frame)) return false;
-  auto& ethernet = view<EthernetHeader>(frame.data);
-  auto& ip = view<Ipv4Header>(frame.data + ethernet_size);
-  auto& icmp = view<IcmpHeader>(frame.data + icmp_at);
-  std::swap(ethernet.destination, ethernet.source);
-  const std::uint32_t source = ip.source;
-  ip.source = ip.destination;
-  ip.destination = source;
-  ip.ttl = 64;
+  auto& ip = turn_round<Ipv4Header>(frame, icmp_echo_reply);
+  ip.ttl = hops;
   ip.checksum = 0;
   ip.checksum = complement(sum_20(frame.data + ethernet_size));
-  const std::uint16_t before = load<std::uint16_t>(frame.data + icmp_at);  // type and code
-  icmp.type = icmp_echo_reply;
-  icmp.checksum = update_checksum(icmp.checksum, before, load<std::uint16_t>(frame.data + icmp_at));
+  auto& icmp = view<IcmpHeader>(frame.data + icmp_at);
   // The two zeroes are the same to who verifies, unless all else is zero: then only this one holds.
   if (icmp.checksum == 0) icmp.checksum = 0xffff;
   frame.length = static_cast<std::uint16_t>(ethernet_size + net16(ip.total_length));

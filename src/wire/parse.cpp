@@ -28,39 +28,21 @@ bool is_bad_source(std::uint32_t source_be) {
 
 Parsed parse_tcp(const Frame& frame, const ParseOptions& options, const Inside& inside,
                  Segment& out) {
-  if (inside.length < tcp_size) return dropped(Drop::tcp_truncated);
-  const std::byte* data = frame.data;
-  const auto& tcp = view<TcpHeader>(data + inside.at);
-  const std::size_t header_length = static_cast<std::size_t>(tcp.offset >> 4) * 4;
-  if (header_length < tcp_size || header_length > inside.length) {
-    return dropped(Drop::tcp_bad_offset);
-  }
-  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::tcp_bad_checksum);
-  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0) {
-    const auto& ip = view<Ipv4Header>(data + inside.ip_at);
-    if (tcp_checksum(ip.source, ip.destination, data + inside.at, inside.length) != 0) {
-      return dropped(Drop::tcp_bad_checksum);
-    }
-  }
-  if (tcp.source_port == 0 || tcp.destination_port == 0) return dropped(Drop::tcp_bad_port);
-  detail::fill_tcp_4(frame, inside, header_length, out);
+  const std::byte* tcp = frame.data + inside.at;
+  const auto checksum = [&] {
+    const auto& ip = view<Ipv4Header>(frame.data + inside.ip_at);
+    return tcp_checksum(ip.source, ip.destination, tcp, inside.length);
+  };
+  const Drop why = detail::check_tcp(frame, options, inside, checksum);
+  if (why != Drop::none) return dropped(why);
+  detail::fill_tcp_4(frame, inside, detail::length_of(view<TcpHeader>(tcp)), out);
   return {Kind::tcp, Drop::none};
 }
 
 Parsed parse_icmp(const Frame& frame, const ParseOptions& options, const Inside& inside,
                   Segment& out) {
-  if (inside.length < icmp_size) return dropped(Drop::icmp_malformed);
-  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::icmp_malformed);
-  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 &&
-      internet_checksum(frame.data + inside.at, inside.length) != 0) {
-    return dropped(Drop::icmp_malformed);
-  }
-  out.port = static_cast<std::uint8_t>(frame.port);
-  out.ip_offset = static_cast<std::uint8_t>(inside.ip_at);
-  out.ip6 = false;
-  out.payload_offset = static_cast<std::uint16_t>(inside.at);
-  out.payload_length = static_cast<std::uint16_t>(inside.length);
-  return {Kind::icmp, Drop::none};
+  const auto checksum = [&] { return internet_checksum(frame.data + inside.at, inside.length); };
+  return detail::take_icmp(frame, options, inside, false, checksum, out);
 }
 
 Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out) {
@@ -96,7 +78,7 @@ Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& ou
   const auto& ip = view<Ipv6Header>(data + ethernet_size);
   const auto& tcp = view<TcpHeader>(data + tcp_at_6);
   const std::size_t length = net16(ip.payload_length);
-  const std::size_t header_length = static_cast<std::size_t>(tcp.offset >> 4) * 4;
+  const std::size_t header_length = detail::length_of(tcp);
   const flow::Address source = ip.source;
   bool off = !is_mac(view<EthernetHeader>(data).destination, options.mac);
   off |= (ip.version_class_label & 0xf0) != 0x60;
@@ -160,7 +142,7 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
   const auto& tcp = view<TcpHeader>(data + tcp_at);
   const std::size_t total = net16(ip.total_length);
   const std::size_t tcp_length = total - ipv4_size;
-  const std::size_t header_length = static_cast<std::size_t>(tcp.offset >> 4) * 4;
+  const std::size_t header_length = detail::length_of(tcp);
   const std::uint32_t first = ip.source & 0xff;
   bool off = !is_mac(ethernet.destination, options.mac);
   off |= ethernet.type != net16(ether_type_ipv4);

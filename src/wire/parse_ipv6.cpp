@@ -65,42 +65,26 @@ Drop skip(const std::byte* data, std::size_t end, std::size_t& at, std::uint8_t&
   return Drop::none;
 }
 
+// As internet_checksum(), of what is inside.
+std::uint16_t checksum_of(const Frame& frame, const Inside& inside, std::uint8_t protocol) {
+  const std::byte* addresses = frame.data + inside.ip_at + offsetof(Ipv6Header, source);
+  return checksum_6(addresses, protocol, frame.data + inside.at, inside.length);
+}
+
 Parsed parse_tcp_6(const Frame& frame, const ParseOptions& options, const Inside& inside,
                    Segment& out) {
-  if (inside.length < tcp_size) return dropped(Drop::tcp_truncated);
-  const std::byte* data = frame.data;
-  const auto& tcp = view<TcpHeader>(data + inside.at);
-  const std::size_t header_length = static_cast<std::size_t>(tcp.offset >> 4) * 4;
-  if (header_length < tcp_size || header_length > inside.length) {
-    return dropped(Drop::tcp_bad_offset);
-  }
-  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::tcp_bad_checksum);
-  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 &&
-      checksum_6(data + inside.ip_at + offsetof(Ipv6Header, source), protocol_tcp, data + inside.at,
-                 inside.length) != 0) {
-    return dropped(Drop::tcp_bad_checksum);
-  }
-  if (tcp.source_port == 0 || tcp.destination_port == 0) return dropped(Drop::tcp_bad_port);
-  fill_tcp_6(frame, *options.fold, inside, header_length, out);
+  const auto checksum = [&] { return checksum_of(frame, inside, protocol_tcp); };
+  const Drop why = check_tcp(frame, options, inside, checksum);
+  if (why != Drop::none) return dropped(why);
+  const auto& tcp = view<TcpHeader>(frame.data + inside.at);
+  fill_tcp_6(frame, *options.fold, inside, length_of(tcp), out);
   return {Kind::tcp, Drop::none};
 }
 
 Parsed parse_icmp_6(const Frame& frame, const ParseOptions& options, const Inside& inside,
                     Segment& out) {
-  // Every message has four bytes behind the checksum.
-  if (inside.length < icmp_size) return dropped(Drop::icmp_malformed);
-  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::icmp_malformed);
-  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 &&
-      checksum_6(frame.data + inside.ip_at + offsetof(Ipv6Header, source), protocol_icmp6,
-                 frame.data + inside.at, inside.length) != 0) {
-    return dropped(Drop::icmp_malformed);
-  }
-  out.port = static_cast<std::uint8_t>(frame.port);
-  out.ip_offset = static_cast<std::uint8_t>(inside.ip_at);
-  out.ip6 = true;
-  out.payload_offset = static_cast<std::uint16_t>(inside.at);
-  out.payload_length = static_cast<std::uint16_t>(inside.length);
-  return {Kind::icmp, Drop::none};
+  const auto checksum = [&] { return checksum_of(frame, inside, protocol_icmp6); };
+  return take_icmp(frame, options, inside, true, checksum, out);
 }
 
 }  // namespace

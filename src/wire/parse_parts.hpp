@@ -16,6 +16,44 @@ struct Inside {
   std::size_t length = 0;  // of TCP or ICMP with its payload
 };
 
+inline std::size_t length_of(const TcpHeader& tcp) {
+  return static_cast<std::size_t>(tcp.offset >> 4) * 4;
+}
+
+// Step by step, what the straight road asks at once: TCP behind either IP header. `checksum` gives
+// 0 if that of the segment is right.
+template <class Checksum>
+Drop check_tcp(const Frame& frame, const ParseOptions& options, const Inside& inside,
+               const Checksum& checksum) {
+  if (inside.length < tcp_size) return Drop::tcp_truncated;
+  const auto& tcp = view<TcpHeader>(frame.data + inside.at);
+  const std::size_t header_length = length_of(tcp);
+  if (header_length < tcp_size || header_length > inside.length) return Drop::tcp_bad_offset;
+  if ((frame.flags & checksum_bad) != 0) return Drop::tcp_bad_checksum;
+  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 && checksum() != 0) {
+    return Drop::tcp_bad_checksum;
+  }
+  if (tcp.source_port == 0 || tcp.destination_port == 0) return Drop::tcp_bad_port;
+  return Drop::none;
+}
+
+// ICMP behind either IP header; each of its messages has four bytes behind the checksum.
+template <class Checksum>
+Parsed take_icmp(const Frame& frame, const ParseOptions& options, const Inside& inside, bool ip6,
+                 const Checksum& checksum, Segment& out) {
+  if (inside.length < icmp_size) return dropped(Drop::icmp_malformed);
+  if ((frame.flags & checksum_bad) != 0) return dropped(Drop::icmp_malformed);
+  if (options.verify_checksums && (frame.flags & l4_checksum_good) == 0 && checksum() != 0) {
+    return dropped(Drop::icmp_malformed);
+  }
+  out.port = static_cast<std::uint8_t>(frame.port);
+  out.ip_offset = static_cast<std::uint8_t>(inside.ip_at);
+  out.ip6 = ip6;
+  out.payload_offset = static_cast<std::uint16_t>(inside.at);
+  out.payload_length = static_cast<std::uint16_t>(inside.length);
+  return {Kind::icmp, Drop::none};
+}
+
 // No options, or a SYN's MSS alone: both without a branch that depends on the packet, so that a
 // burst of SYNs among ACKs does not mispredict. `header` is what stands in if there are none.
 inline void fill_options(const std::byte* frame, const std::byte* header, Segment& out) {

@@ -12,9 +12,11 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 
@@ -38,6 +40,48 @@ def name_of(test, build):
     return "/".join(parts + ["_".join(words)] * bool(words))
 
 
+running = set()
+stopping = threading.Event()
+
+
+def kill(child):
+    """With what it started itself: some programs fork, and those would hold the pipe open."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def stop(number, _frame):
+    """A signal takes the programs along; each thread then removes its directory."""
+    stopping.set()
+    for child in list(running):
+        kill(child)
+    sys.exit(128 + number)
+
+
+def output_of(command, limit, **how):
+    """Returns (exit status or None on a time-out, output), as bytes."""
+    if stopping.is_set():
+        return None, b""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, start_new_session=True, **how) as child:
+        running.add(child)
+        try:
+            if stopping.is_set():  # since we asked, and before stop() could know of this child
+                kill(child)
+            output = child.communicate(timeout=limit)[0]
+            return child.returncode, output
+        except subprocess.TimeoutExpired:
+            kill(child)
+            return None, child.communicate()[0] + b"\n(killed after %d s)\n" % limit
+        except BaseException:
+            kill(child)
+            raise
+        finally:
+            running.discard(child)
+
+
 def run(test, scale):
     """Returns (exit status or None on a time-out, output, report or None, seconds)."""
     with tempfile.TemporaryDirectory(prefix="salut-tests-") as scratch:
@@ -49,13 +93,7 @@ def run(test, scale):
         env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
         limit = max(test.get("timeout") or 0, 30) * 4 * scale
         start = time.monotonic()
-        try:
-            done = subprocess.run(test["cmd"], env=env, cwd=test.get("workdir") or scratch,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=limit)
-            status, output = done.returncode, done.stdout
-        except subprocess.TimeoutExpired as late:
-            status, output = None, (late.stdout or b"") + b"\n(killed after %d s)\n" % limit
+        status, output = output_of(test["cmd"], limit, env=env, cwd=test.get("workdir") or scratch)
         seconds = time.monotonic() - start
         try:
             with open(report, encoding="utf-8") as file:
@@ -114,6 +152,8 @@ def excerpt(output):
 
 
 def main():
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     build = sys.argv[1]
     tests = sorted(((name_of(test, build), test) for test in introspect(build)),
                    key=lambda pair: pair[0])

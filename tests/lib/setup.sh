@@ -190,22 +190,20 @@ apt_install() {
 
 # What apt prints is of interest only if it fails.
 apt_quiet() {
-  local action=$1 log status=0 try
+  local action=$1 log='' status=0 try
   shift
   [[ $action == install && $# -eq 0 ]] && return 0
-  log=$(mktemp)
   # The timeout covers dpkg's lock; that of the package lists has none, hence the loop.
   for try in 1 2 3 4 5 6; do
     status=0
-    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y "$action" \
+    log=$(as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -q -y "$action" \
       --no-install-recommends -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" \
-      >"$log" 2>&1 </dev/null || status=$?
-    grep -q 'Could not get lock' "$log" || break
+      2>&1 </dev/null) || status=$?
+    [[ $log == *'Could not get lock'* ]] || break
     [[ $try -eq 1 ]] && say "waiting for another apt-get"
     sleep 10
   done
-  [[ $status -eq 0 ]] || tail -n 20 "$log" >&2
-  rm -f "$log"
+  [[ $status -eq 0 ]] || tail -n 20 <<<"$log" >&2
   return "$status"
 }
 

@@ -31,26 +31,27 @@ begin() {
 }
 
 # The tools named, the program, a directory, and the trap that cleans up.
-dir='' spaces=() processes=()
+dir='' tag='' spaces=() processes=()
 begin_anywhere() {
   local tool
   for tool in "$@"; do
     command -v "$tool" >/dev/null || skip "needs $tool"
   done
   [[ -x $salut ]] || fail "no program $salut: build it first"
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   dir=$(mktemp -d "${TMPDIR:-/tmp}/salut wire.XXXXXX")
   # Unique among all runs of this moment: in names of instances, namespaces and file prefixes.
   tag=${dir##*.}
   tag=${tag,,}$$
-  trap clean_up EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
 }
 
 clean_up() {
   local status=$? pid log
   trap '' INT TERM
   set +e
+  [[ -n $dir ]] || exit "$status"
   for pid in "${processes[@]}"; do kill -TERM "$pid" 2>/dev/null; done
   for pid in "${processes[@]}"; do wait_for 5 gone "$pid" || kill -KILL "$pid" 2>/dev/null; done
   [[ ${#spaces[@]} -eq 0 ]] || kill_stragglers
@@ -59,7 +60,8 @@ clean_up() {
       [[ ! -s $log ]] || { echo "-- ${log##*/}:" && tail -n 40 "$log"; }
     done
   fi
-  rm -rf "$dir" {/var/run,/tmp,"${XDG_RUNTIME_DIR:-/tmp}"}/dpdk/"$tag-"*
+  rm -rf "$dir"
+  [[ -z $tag ]] || rm -rf {/var/run,/tmp,"${XDG_RUNTIME_DIR:-/tmp}"}/dpdk/"$tag-"*
   exit "$status"
 }
 

@@ -1,5 +1,5 @@
-// What lies below TCP, seen from an engine: neighbour discovery, routes, VLAN, ICMP errors of both
-// families, listeners of both, path MTU.
+// What lies below TCP, seen from an engine: neighbour discovery, routes, VLAN, listeners of both
+// families.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -10,7 +10,6 @@
 #include "stack/routes.hpp"
 #include "tcp/addresses.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/path_mtu.hpp"
 
 namespace salut::test {
 namespace {
@@ -23,8 +22,7 @@ using wire::test::peer_ip6;
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 Prefix prefix(const char* text) { return *Prefix::parse(text); }
 
-// --- routes, against going through all of them
-// ----------------------------------------------------
+// --- routes, against going through all of them -------------------------------------------------
 
 struct Configured {
   Prefix to;
@@ -88,8 +86,7 @@ TEST(Routes, random_prefixes_of_both_families_against_an_oracle) {
   }
 }
 
-// --- an engine with interfaces of its own
-// ---------------------------------------------------------
+// --- an engine with interfaces of its own ------------------------------------------------------
 
 class Below {
  public:
@@ -268,8 +265,7 @@ TEST(Echo, of_ipv6_is_answered_for_our_addresses_only) {
   EXPECT_EQ(b.drops(Drop::ip_not_for_us), 1u);
 }
 
-// --- listeners
-// ------------------------------------------------------------------------------------
+// --- listeners ---------------------------------------------------------------------------------
 
 // The family of what answers a SYN: 4, 6 or 0; "R" if it is a reset.
 std::string answer_to(Below& b, bool ip6, std::uint16_t port) {
@@ -314,8 +310,7 @@ TEST(Listeners, the_most_exact_one_takes_the_connection) {
   EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.2")), 80), any6);
 }
 
-// --- active opens
-// ---------------------------------------------------------------------------------
+// --- active opens ------------------------------------------------------------------------------
 
 TEST(Sources, ranges_of_ipv6_are_what_connections_come_from) {
   stack::Interface interface = both_families();
@@ -385,8 +380,7 @@ TEST(Gateways, longest_prefix_then_route_then_gateway_decides_who_is_asked) {
   EXPECT_EQ(asked_for("10.2.9.9"), "10.0.0.77");
 }
 
-// --- VLAN
-// -----------------------------------------------------------------------------------------
+// --- VLAN --------------------------------------------------------------------------------------
 
 Bytes tagged(const Bytes& plain, unsigned tag) {
   Bytes bytes(plain.begin(), plain.begin() + 12);
@@ -426,227 +420,7 @@ TEST(Vlan, tagged_frame_without_a_vlan_is_dropped) {
   EXPECT_EQ(b.drops(Drop::ether_type_unknown), 1u);
 }
 
-// --- ICMP errors about connections
-// ----------------------------------------------------------------
-
-// An error about a segment of the harness's connection with this sequence number.
-Bytes error_about(const Harness& h, std::uint16_t local_port, unsigned type, unsigned code,
-                  unsigned mtu, std::uint32_t seq) {
-  Bytes quoted =
-      test_packet({.source_port = local_port, .destination_port = peer_port, .seq = seq});
-  const std::size_t size = over_ip6() ? 16 : 4;
-  const std::size_t at = over_ip6() ? 22 : 26;
-  std::swap_ranges(quoted.begin() + static_cast<std::ptrdiff_t>(at),
-                   quoted.begin() + static_cast<std::ptrdiff_t>(at + size),
-                   quoted.begin() + static_cast<std::ptrdiff_t>(at + size));
-  Bytes icmp(8);
-  icmp[0] = static_cast<std::uint8_t>(type);
-  icmp[1] = static_cast<std::uint8_t>(code);
-  wire::test::put16(icmp, 6, mtu);
-  wire::test::append(icmp, Bytes(quoted.begin() + 14, quoted.end()));
-  static_cast<void>(h);
-  return over_ip6() ? wire::test::ipv6(58, icmp) : wire::test::ipv4(1, icmp);
-}
-unsigned port_unreachable() { return over_ip6() ? 4 : 3; }
-unsigned unreachable() { return over_ip6() ? 1 : 3; }
-unsigned no_route() { return over_ip6() ? 0 : 1; }
-
-TEST(IcmpErrors, syn_sent_port_unreachable_ends_unreachable) {
-  Harness h;
-  h.syn_sent();
-  h.queue_raw(error_about(h, 50'000, unreachable(), port_unreachable(), 0, h.iss));
-  h.settle();
-  h.expect_closed(Reason::unreachable);
-  EXPECT_EQ(h.counters().icmp_errors, 1u);
-}
-
-TEST(IcmpErrors, syn_sent_host_unreachable_is_soft) {
-  Harness h;
-  h.syn_sent();
-  h.queue_raw(error_about(h, 50'000, unreachable(), no_route(), 0, h.iss));
-  h.settle();
-  EXPECT_EQ(h.state(), State::syn_sent);
-  EXPECT_EQ(h.counters().icmp_errors, 1u);
-}
-
-TEST(IcmpErrors, syn_sent_quote_of_another_sequence_or_port_is_ignored) {
-  Harness h;
-  h.syn_sent();
-  for (const std::uint32_t seq : {h.iss - 1, h.iss + 1, h.iss + 0x8000'0000}) {
-    h.queue_raw(error_about(h, 50'000, unreachable(), port_unreachable(), 0, seq));
-  }
-  h.queue_raw(error_about(h, 50'001, unreachable(), port_unreachable(), 0, h.iss));
-  h.settle();
-  EXPECT_EQ(h.state(), State::syn_sent);
-  EXPECT_EQ(h.drops(Drop::icmp_unmatched), 4u);
-}
-
-TEST(IcmpErrors, established_port_unreachable_is_soft) {
-  Harness h;
-  h.established();
-  h.write("abc");
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
-  h.queue_raw(error_about(h, our_port, unreachable(), port_unreachable(), 0, h.iss + 1));
-  h.settle();
-  EXPECT_EQ(h.state(), State::established);
-}
-
-// RFC 9293 §3.9.2.2 (MUST-56): what may pass is no reason to give up. RFC 5927 §4.1: nor is what
-// ends an opening one a reason to end an established one.
-TEST(IcmpErrors, any_error_of_a_path_is_soft) {
-  struct Kind {
-    unsigned type;
-    unsigned code;
-  };
-  const std::vector<Kind> kinds =
-      over_ip6() ? std::vector<Kind>{{1, 0}, {1, 3}, {3, 0}, {3, 1}, {4, 0}, {4, 2}}
-                 : std::vector<Kind>{{3, 0}, {3, 1}, {3, 5}, {11, 0}, {11, 1}, {12, 0}, {12, 1}};
-  for (const Kind& kind : kinds) {
-    SCOPED_TRACE(std::to_string(kind.type) + "/" + std::to_string(kind.code));
-    Harness opening;
-    opening.syn_sent();
-    opening.queue_raw(error_about(opening, 50'000, kind.type, kind.code, 0, opening.iss));
-    opening.settle();
-    EXPECT_EQ(opening.state(), State::syn_sent);
-    EXPECT_EQ(opening.counters().icmp_errors, 1u);
-    Harness h;
-    h.established();
-    h.write("abc");
-    h.take();
-    h.queue_raw(error_about(h, our_port, kind.type, kind.code, 0, h.iss + 1));
-    h.settle();
-    EXPECT_EQ(h.state(), State::established);
-    EXPECT_EQ(h.counters().icmp_errors, 1u);
-  }
-}
-
-// RFC 9293 §3.9.2.2 (MUST-55), RFC 6633: nothing slows down, nothing ends, nobody is told.
-TEST(IcmpErrors, established_source_quench_dropped) {
-  if (over_ip6()) return;  // ICMPv6 has none
-  Harness h;
-  h.established();
-  h.write("abc");
-  h.take();
-  const std::uint32_t cwnd = h.engine().info(h.conn)->cwnd;
-  h.queue_raw(error_about(h, our_port, 4, 0, 0, h.iss + 1));
-  h.settle();
-  h.expect_nothing();
-  EXPECT_EQ(h.engine().info(h.conn)->cwnd, cwnd);
-  EXPECT_EQ(h.drops(Drop::icmp_ignored), 1u);
-  EXPECT_EQ(h.counters().icmp_errors, 0u);
-}
-
-Bytes too_big(const Harness& h, unsigned mtu, std::uint32_t seq) {
-  return over_ip6() ? error_about(h, our_port, 2, 0, mtu, seq)
-                    : error_about(h, our_port, 3, 4, mtu, seq);
-}
-
-TEST(PathMtu, too_big_lowers_the_mss_and_sends_again) {
-  Harness h;
-  h.established();
-  const std::string text(1460, 'x');
-  h.write(text);
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.queue_raw(too_big(h, 1300, h.iss + 1));
-  h.settle();
-  const std::uint32_t mss = over_ip6() ? 1240 : 1260;
-  EXPECT_EQ(h.engine().info(h.conn)->mss, mss);
-  EXPECT_EQ(h.counters().path_mtu_lowered, 1u);
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
-  h.send({.ack = 1 + mss});
-  h.expect({.flags = "A", .seq = 1 + mss, .ack = 1, .len = 1460 - mss});
-}
-
-TEST(PathMtu, lie_or_larger_mtu_changes_nothing) {
-  Harness h;
-  h.established();
-  h.write(std::string(1460, 'x'));
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.queue_raw(too_big(h, 1300, h.iss + 1461));  // not sent yet
-  h.queue_raw(too_big(h, 1300, h.iss));         // acknowledged
-  h.queue_raw(too_big(h, 9000, h.iss + 1));
-  h.settle();
-  EXPECT_EQ(h.engine().info(h.conn)->mss, 1460u);
-  EXPECT_EQ(h.drops(Drop::icmp_unmatched), 2u);
-}
-
-TEST(PathMtu, never_below_the_floor) {
-  Harness h;
-  h.established();
-  h.write(std::string(1460, 'x'));
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.queue_raw(too_big(h, 68, h.iss + 1));
-  h.settle();
-  EXPECT_EQ(h.engine().info(h.conn)->mss, over_ip6() ? 1220u : 536u);
-  h.sent.clear();
-}
-
-// Nobody says that it is too large; it only never arrives (RFC 2923 §2.1).
-TEST(PathMtu, black_hole_smaller_segments_after_three_timeouts) {
-  Harness h;
-  h.established();
-  const std::uint32_t mss = over_ip6() ? 1220 : 1240;
-  h.write(std::string(2920, 'x'));
-  EXPECT_EQ(h.sent.size(), 2u);
-  h.sent.clear();
-  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.expect_after(4s, {.flags = "A", .seq = 1, .ack = 1, .len = mss});
-  EXPECT_EQ(h.counters().path_mtu_lowered, 1u);
-  h.send({.ack = 1 + mss});
-  EXPECT_FALSE(h.sent.empty());
-  for (int i = 0; i < 3; ++i) {
-    for (const Seen& seen : h.sent) EXPECT_LE(seen.segment.payload_length, mss);
-    const std::uint32_t end = h.sent.empty() ? 2920 + h.iss : h.sent.back().segment.seq;
-    h.sent.clear();
-    h.send({.ack = end - h.iss});
-  }
-  h.sent.clear();
-  h.send({});
-  EXPECT_EQ(h.engine().info(h.conn)->mss, mss);
-  EXPECT_EQ(h.engine().info(h.conn)->send_queued, 0u);
-}
-
-TEST(PathMtu, outage_is_no_black_hole) {
-  Harness h;
-  h.established();
-  const std::uint32_t mss = over_ip6() ? 1220 : 1240;
-  h.write(std::string(1460, 'x'));
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.expect_after(2s, {.flags = "A", .seq = 1, .ack = 1, .len = 1460});
-  h.expect_after(4s, {.flags = "A", .seq = 1, .ack = 1, .len = mss});
-  h.expect_after(8s, {.flags = "A", .seq = 1, .ack = 1, .len = mss});
-  h.silence(17s);  // in the pieces that it is in now
-  h.sent.clear();
-  h.send({});
-  EXPECT_EQ(h.engine().info(h.conn)->mss, 1460u);
-}
-
-// Small segments time out for other reasons.
-TEST(PathMtu, small_segment_that_times_out_suspects_nothing) {
-  Harness h;
-  h.established();
-  h.write(std::string(1000, 'x'));
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1000});
-  for (const auto wait : {1s, 2s, 4s, 8s}) {
-    h.expect_after(wait, {.flags = "A", .seq = 1, .ack = 1, .len = 1000});
-  }
-  h.send({});
-  EXPECT_EQ(h.engine().info(h.conn)->mss, 1460u);
-  EXPECT_EQ(h.counters().path_mtu_lowered, 0u);
-}
-
-TEST(PathMtu, router_that_says_none_means_the_next_plateau) {
-  EXPECT_EQ(tcp::path_mtu_of(1400, 1500), 1400u);
-  EXPECT_EQ(tcp::path_mtu_of(0, 1500), 1492u);
-  EXPECT_EQ(tcp::path_mtu_of(0, 1492), 1006u);
-  EXPECT_EQ(tcp::path_mtu_of(0, 9000), 8166u);
-  EXPECT_EQ(tcp::path_mtu_of(0, 600), 508u);
-}
-
-// --- keys that collide
-// ----------------------------------------------------------------------------
+// --- keys that collide -------------------------------------------------------------------------
 
 // Folds are 32 bits: two peers may have one key. Only the whole addresses tell them apart.
 TEST(Folded, connections_with_one_key_are_told_apart) {

@@ -28,17 +28,38 @@ In piece(std::uint32_t from, std::uint32_t to, const char* flags = "A") {
   return {.flags = flags, .seq = from, .payload = bytes(from, to)};
 }
 
+// All bytes before `end` are there now: acknowledged, told of, and read as they were sent. Nothing
+// is kept any more.
+void expect_delivered(Harness& h, std::uint32_t end, Where where = Where::current()) {
+  const ::testing::ScopedTrace trace(where.file_name(), static_cast<int>(where.line()), "here");
+  h.expect({.flags = "A", .seq = 1, .ack = end}, where);
+  h.expect_event(Event::readable, Reason::none, where);
+  EXPECT_EQ(h.read(), bytes(1, end));
+  expect_all_back(h);
+}
+// The same, and the FIN behind them is taken.
+void expect_delivered_with_fin(Harness& h, std::uint32_t end, Where where = Where::current()) {
+  const ::testing::ScopedTrace trace(where.file_name(), static_cast<int>(where.line()), "here");
+  h.expect({.flags = "A", .seq = 1, .ack = end + 1}, where);
+  h.expect_event(Event::readable | Event::peer_closed, Reason::none, where);
+  EXPECT_EQ(h.state(), State::close_wait);
+  EXPECT_EQ(h.read(), bytes(1, end));
+  EXPECT_EQ(h.read_error(), Errc::end_of_stream);
+  expect_all_back(h);
+}
+// A gap is before what came: an ACK of nothing, and the reader hears nothing.
+void expect_waits(Harness& h, Where where = Where::current()) {
+  h.expect({.flags = "A", .seq = 1, .ack = 1}, where);
+  h.expect_no_event(where);
+}
+
 TEST(Reassembly, established_gap_filled_delivers_all) {
   Harness h;
   h.established();
   h.send(piece(11, 21));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
-  h.expect_no_event();
+  expect_waits(h);
   h.send(piece(1, 11));
-  h.expect({.flags = "A", .seq = 1, .ack = 21});
-  h.expect_event(Event::readable);
-  EXPECT_EQ(h.read(), bytes(1, 21));
-  expect_all_back(h);
+  expect_delivered(h, 21);
 }
 
 // An island at [20, 40); the second segment lies to it in every way there is.
@@ -53,10 +74,7 @@ TEST(Reassembly, established_overlap_in_every_relative_position) {
       h.sent.clear();
       h.expect_no_event();
       h.send(piece(1, 61));
-      h.expect({.flags = "A", .seq = 1, .ack = 61});
-      h.expect_event(Event::readable);
-      EXPECT_EQ(h.read(), bytes(1, 61));
-      expect_all_back(h);
+      expect_delivered(h, 61);
       if (::testing::Test::HasFailure()) return;
     }
   }
@@ -69,12 +87,9 @@ TEST(Reassembly, established_one_segment_over_many_islands) {
   EXPECT_EQ(islands(h), 10u);
   h.sent.clear();
   h.send(piece(5, 300));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send(piece(1, 5));
-  h.expect({.flags = "A", .seq = 1, .ack = 300});
-  h.expect_event(Event::readable);
-  EXPECT_EQ(h.read(), bytes(1, 300));
-  expect_all_back(h);
+  expect_delivered(h, 300);
 }
 
 TEST(Reassembly, established_in_order_segment_over_islands) {
@@ -84,10 +99,7 @@ TEST(Reassembly, established_in_order_segment_over_islands) {
   h.send(piece(30, 40));
   h.sent.clear();
   h.send(piece(1, 35));  // covers one and a half
-  h.expect({.flags = "A", .seq = 1, .ack = 40});
-  h.expect_event(Event::readable);
-  EXPECT_EQ(h.read(), bytes(1, 40));
-  expect_all_back(h);
+  expect_delivered(h, 40);
 }
 
 TEST(Reassembly, established_flight_behind_one_loss_is_one_island) {
@@ -95,14 +107,11 @@ TEST(Reassembly, established_flight_behind_one_loss_is_one_island) {
   h.established();
   for (std::uint32_t at = 1461; at < 20 * 1460; at += 1460) {
     h.send(piece(at, at + 1460));
-    h.expect({.flags = "A", .seq = 1, .ack = 1});
+    expect_waits(h);
   }
   EXPECT_EQ(islands(h), 1u);
   h.send(piece(1, 1461));
-  h.expect({.flags = "A", .seq = 1, .ack = 1 + 20 * 1460});
-  h.expect_event(Event::readable);
-  EXPECT_EQ(h.read(), bytes(1, 1 + 20 * 1460));
-  expect_all_back(h);
+  expect_delivered(h, 1 + 20 * 1460);
 }
 
 TEST(Reassembly, established_no_more_islands_than_there_may_be) {
@@ -110,19 +119,16 @@ TEST(Reassembly, established_no_more_islands_than_there_may_be) {
   h.established();
   for (std::uint32_t i = 1; i <= tcp::islands_max + 20; ++i) {
     h.send(piece(i * 10, i * 10 + 5));
-    h.expect({.flags = "A", .seq = 1, .ack = 1});
+    expect_waits(h);
   }
   EXPECT_EQ(islands(h), tcp::islands_max);
   EXPECT_EQ(h.drops(Drop::tcp_not_kept), 20u);
   // One that continues the last still finds room.
   h.send(piece(645, 660));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   EXPECT_EQ(h.drops(Drop::tcp_not_kept), 20u);
   h.send(piece(1, 645));
-  h.expect({.flags = "A", .seq = 1, .ack = 660});
-  h.expect_event(Event::readable);
-  EXPECT_EQ(h.read(), bytes(1, 660));
-  expect_all_back(h);
+  expect_delivered(h, 660);
 }
 
 TEST(Reassembly, established_a_quarter_of_the_pool_is_for_data_in_order) {
@@ -186,42 +192,31 @@ TEST(ReassemblyFin, fin_before_its_data_waits) {
   Harness h;
   h.established();
   h.send({.flags = "FA", .seq = 11});
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
-  h.expect_no_event();
+  expect_waits(h);
   EXPECT_EQ(h.state(), State::established);
   h.send(piece(1, 11));
-  h.expect({.flags = "A", .seq = 1, .ack = 12});
-  h.expect_event(Event::readable | Event::peer_closed);
-  EXPECT_EQ(h.state(), State::close_wait);
-  EXPECT_EQ(h.read(), bytes(1, 11));
-  EXPECT_EQ(h.read_error(), Errc::end_of_stream);
-  expect_all_back(h);
+  expect_delivered_with_fin(h, 11);
 }
 
 TEST(ReassemblyFin, fin_with_data_beyond_a_gap_waits) {
   Harness h;
   h.established();
   h.send(piece(11, 21, "FA"));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send(piece(1, 6));
   h.expect({.flags = "A", .seq = 1, .ack = 6});
   h.expect_event(Event::readable);
   h.send(piece(6, 11));
-  h.expect({.flags = "A", .seq = 1, .ack = 22});
-  h.expect_event(Event::readable | Event::peer_closed);
-  EXPECT_EQ(h.read(), bytes(1, 21));
-  expect_all_back(h);
+  expect_delivered_with_fin(h, 21);
 }
 
 TEST(ReassemblyFin, kept_fin_comes_again_with_what_was_missing) {
   Harness h;
   h.established();
   h.send({.flags = "FA", .seq = 11});
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send(piece(1, 11, "FA"));
-  h.expect({.flags = "A", .seq = 1, .ack = 12});
-  h.expect_event(Event::readable | Event::peer_closed);
-  EXPECT_EQ(h.state(), State::close_wait);
+  expect_delivered_with_fin(h, 11);
 }
 
 TEST(ReassemblyFin, data_past_a_kept_fin_is_not_taken) {
@@ -230,7 +225,7 @@ TEST(ReassemblyFin, data_past_a_kept_fin_is_not_taken) {
     Harness h(only({.sack = true}));
     agree(h, {.sack = true});
     h.send({.flags = "FA", .seq = 11});
-    h.expect({.flags = "A", .seq = 1, .ack = 1});
+    expect_waits(h);
     h.send(piece(from, 40));
     h.sent.clear();
     h.events.clear();
@@ -250,15 +245,13 @@ TEST(ReassemblyFin, fin_before_bytes_that_are_kept_is_nonsense) {
   Harness h;
   h.established();
   h.send(piece(11, 21));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send({.flags = "FA", .seq = 15});
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   EXPECT_EQ(h.drops(Drop::tcp_not_kept), 1u);
   h.send(piece(1, 11));
-  h.expect({.flags = "A", .seq = 1, .ack = 21});
-  h.expect_event(Event::readable);
+  expect_delivered(h, 21);
   EXPECT_EQ(h.state(), State::established);
-  EXPECT_EQ(h.read(), bytes(1, 21));
 }
 
 TEST(ReassemblyFin, two_different_fins_the_first_counts) {
@@ -266,14 +259,12 @@ TEST(ReassemblyFin, two_different_fins_the_first_counts) {
     Harness h;
     h.established();
     h.send({.flags = "FA", .seq = 11});
-    h.expect({.flags = "A", .seq = 1, .ack = 1});
+    expect_waits(h);
     h.send({.flags = "FA", .seq = second});
-    h.expect({.flags = "A", .seq = 1, .ack = 1});
+    expect_waits(h);
     EXPECT_EQ(h.drops(Drop::tcp_not_kept), 1u);
     h.send(piece(1, 11));
-    h.expect({.flags = "A", .seq = 1, .ack = 12});
-    h.expect_event(Event::readable | Event::peer_closed);
-    EXPECT_EQ(h.read(), bytes(1, 11));
+    expect_delivered_with_fin(h, 11);
   }
 }
 
@@ -283,9 +274,9 @@ TEST(ReassemblyFin, fin_beyond_the_window_is_not_kept) {
   Harness h(config);
   h.established();
   h.send({.flags = "FA", .seq = 2049});
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send(piece(1001, 2049, "FA"));  // its text ends with the window
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send(piece(1, 1001));
   h.expect({.flags = "A", .seq = 1, .ack = 2049});
   h.expect_event(Event::readable);
@@ -319,7 +310,7 @@ TEST(ReassemblyEnd, close_with_a_gap_fin_then_reset_when_more_comes) {
   Harness h;
   h.established();
   h.send(piece(11, 21));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.close();
   h.expect({.flags = "FA", .seq = 1, .ack = 1});
   h.send({.seq = 1, .ack = 2, .payload = bytes(1, 11)});
@@ -357,7 +348,7 @@ TEST(ReassemblyEnd, slot_used_again_remembers_nothing) {
   Harness h;
   h.established();
   h.send(piece(11, 21));
-  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  expect_waits(h);
   h.send({.flags = "R", .seq = 1});
   h.expect_closed(Reason::reset);
   h.peer_nxt = 0;
@@ -367,9 +358,7 @@ TEST(ReassemblyEnd, slot_used_again_remembers_nothing) {
   h.send({});
   h.expect_event(Event::accepted);
   h.send(piece(1, 11));
-  h.expect({.flags = "A", .seq = 1, .ack = 11});
-  h.expect_event(Event::readable);
-  EXPECT_EQ(h.read(), bytes(1, 11));
+  expect_delivered(h, 11);
 }
 
 // --- against a stupid oracle ------------------------------------------------------------------

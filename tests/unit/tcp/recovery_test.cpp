@@ -29,6 +29,13 @@ void expect_segment(Harness& h, std::uint32_t segment, Where where = Where::curr
 }
 void write_segments(Harness& h, std::uint32_t count) { h.write(std::string(count * mss, 'd')); }
 
+// sacked(), and so many segments are on their way.
+void in_flight(Harness& h, std::uint32_t count) {
+  sacked(h);
+  write_segments(h, count);
+  h.sent.clear();
+}
+
 TEST(Sack, established_three_sacked_segments_bring_the_hole_again) {
   Harness h;
   sacked(h);
@@ -53,9 +60,7 @@ TEST(Sack, established_three_sacked_segments_bring_the_hole_again) {
 
 TEST(Sack, established_two_holes_are_both_filled_in_one_recovery) {
   Harness h;
-  sacked(h);
-  write_segments(h, 10);
-  h.sent.clear();
+  in_flight(h, 10);
   h.advance(100ms);
   h.send({.ack = at(0), .sack = {at(1), at(3), at(4), at(6)}});
   expect_segment(h, 0);
@@ -72,9 +77,7 @@ TEST(Sack, established_two_holes_are_both_filled_in_one_recovery) {
 
 TEST(Sack, established_lost_retransmission_is_found_without_a_timeout) {
   Harness h;
-  sacked(h);
-  write_segments(h, 10);
-  h.sent.clear();
+  in_flight(h, 10);
   h.advance(100ms);
   h.send({.ack = at(0), .sack = {at(1), at(4)}});
   expect_segment(h, 0);
@@ -95,9 +98,7 @@ TEST(Sack, established_lost_retransmission_is_found_without_a_timeout) {
 
 TEST(Sack, established_blocks_of_nonsense_do_no_harm) {
   Harness h;
-  sacked(h);
-  write_segments(h, 5);
-  h.sent.clear();
+  in_flight(h, 5);
   h.advance(100ms);
   const std::vector<Edges> lies = {
       {at(6), at(9)},                              // beyond SND.NXT
@@ -121,9 +122,7 @@ TEST(Sack, established_blocks_of_nonsense_do_no_harm) {
 // RFC 2018 §8
 TEST(Sack, established_renege_at_the_timeout_everything_comes_again) {
   Harness h;
-  sacked(h);
-  write_segments(h, 5);
-  h.sent.clear();
+  in_flight(h, 5);
   h.advance(100ms);
   h.send({.ack = at(0), .sack = {at(1), at(5)}});
   expect_segment(h, 0);
@@ -144,9 +143,7 @@ TEST(Sack, established_more_blocks_than_ranges_are_survived) {
   StackConfig config = small_config();
   config.buffer_blocks = 16;  // and as many ranges
   Harness h(config);
-  sacked(h);
-  write_segments(h, 10);
-  h.sent.clear();
+  in_flight(h, 10);
   h.advance(100ms);
   for (std::uint32_t i = 1; i < 10 * mss - 20; i += 20) {
     h.send({.ack = at(0), .sack = {at(0) + i, at(0) + i + 10}});
@@ -161,9 +158,7 @@ TEST(Sack, established_more_blocks_than_ranges_are_survived) {
 
 TEST(Rack, established_one_sacked_segment_waits_a_quarter_of_the_round_trip) {
   Harness h;
-  sacked(h);
-  write_segments(h, 3);
-  h.sent.clear();
+  in_flight(h, 3);
   h.advance(100ms);
   h.send({.ack = at(0), .sack = {at(1), at(2)}});
   h.expect_after(25ms, {.flags = "A", .seq = at(0), .ack = 1, .len = mss});
@@ -172,9 +167,7 @@ TEST(Rack, established_one_sacked_segment_waits_a_quarter_of_the_round_trip) {
 
 TEST(Rack, established_reordered_within_the_window_nothing_is_sent) {
   Harness h;
-  sacked(h);
-  write_segments(h, 3);
-  h.sent.clear();
+  in_flight(h, 3);
   h.advance(100ms);
   h.send({.ack = at(0), .sack = {at(1), at(2)}});
   h.advance(20ms);
@@ -188,9 +181,7 @@ TEST(Rack, established_reordered_within_the_window_nothing_is_sent) {
 // RFC 8985 §7: two round trips after the last transmission, the last segment.
 TEST(TailLoss, established_probe_then_rack_finds_the_rest) {
   Harness h;
-  sacked(h);
-  write_segments(h, 3);
-  h.sent.clear();
+  in_flight(h, 3);
   h.expect_after(200ms, {.flags = "A", .seq = at(2), .ack = 1, .len = mss});
   h.expect_nothing();
   EXPECT_EQ(h.counters().tail_probes, 1u);
@@ -204,9 +195,7 @@ TEST(TailLoss, established_probe_then_rack_finds_the_rest) {
 
 TEST(TailLoss, established_answered_by_dsack_cwnd_stays) {
   Harness h;
-  sacked(h);
-  write_segments(h, 3);
-  h.sent.clear();
+  in_flight(h, 3);
   const std::uint32_t cwnd = h.engine().info(h.conn)->cwnd;
   h.silence(250ms);
   h.expect({.flags = "A", .seq = at(2), .ack = 1, .len = mss});
@@ -219,9 +208,7 @@ TEST(TailLoss, established_answered_by_dsack_cwnd_stays) {
 
 TEST(TailLoss, established_one_probe_only_then_the_timer) {
   Harness h;
-  sacked(h);
-  write_segments(h, 3);
-  h.sent.clear();
+  in_flight(h, 3);
   h.silence(250ms);
   h.expect({.flags = "A", .seq = at(2), .ack = 1, .len = mss});
   h.silence(2s);

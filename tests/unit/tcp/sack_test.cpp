@@ -11,6 +11,11 @@ constexpr Options both{.stamps = true, .sack = true};
 In piece(std::uint32_t from, std::uint32_t to, const char* flags = "A") {
   return {.flags = flags, .seq = from, .payload = std::string(to - from, 'x')};
 }
+// Five of a hundred bytes each, from 101 on, with gaps as large between them; the last ACK is left.
+void send_five_islands(Harness& h) {
+  for (std::uint32_t at = 101; at <= 901; at += 200) h.send(piece(at, at + 100));
+  h.sent.erase(h.sent.begin(), h.sent.end() - 1);
+}
 // The one segment that was sent tells of these blocks.
 void expect_blocks(Harness& h, std::uint32_t ack, const Edges& edges,
                    std::source_location where = std::source_location::current()) {
@@ -45,16 +50,14 @@ TEST(Sack, established_block_that_grows_does_not_push_out_the_others) {
 TEST(Sack, established_four_blocks_without_timestamps) {
   Harness h(only(sack));
   agree(h, sack);
-  for (std::uint32_t at = 101; at <= 901; at += 200) h.send(piece(at, at + 100));
-  h.sent.erase(h.sent.begin(), h.sent.end() - 1);
+  send_five_islands(h);
   expect_blocks(h, 1, {901, 1001, 701, 801, 501, 601, 301, 401});
 }
 
 TEST(Sack, established_three_blocks_with_timestamps) {
   Harness h(only(both));
   agree(h, both);
-  for (std::uint32_t at = 101; at <= 901; at += 200) h.send(piece(at, at + 100));
-  h.sent.erase(h.sent.begin(), h.sent.end() - 1);
+  send_five_islands(h);
   EXPECT_EQ(h.sent.front().segment.options_length, 40);
   expect_blocks(h, 1, {901, 1001, 701, 801, 501, 601});
 }
@@ -245,7 +248,7 @@ TEST(Dsack, established_not_agreed_nothing) {
 TEST(Dsack, established_with_timestamps_three_blocks_in_all) {
   Harness h(only(both));
   agree(h, both);
-  for (std::uint32_t at = 101; at <= 901; at += 200) h.send(piece(at, at + 100));
+  send_five_islands(h);
   h.sent.clear();
   h.send(piece(301, 401));
   expect_blocks(h, 1, {301, 401, 301, 401, 901, 1001});

@@ -1,0 +1,162 @@
+// Every wrong line of [[port]] and [[route]], and the one line that answers it.
+#include "config_texts.hpp"
+
+namespace salut::test {
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(
+    Devices, WrongValue,
+    testing::Values(
+        Wrong{"[[port]]\nname = \"w\"\ntype = \"wifi\"\n" + address,
+              "port[0].type = \"wifi\": unknown type; want \"loop\", \"tap\", \"vdev\" or \"pci\""},
+        Wrong{"[[port]]\nname = \"w\"\ntype = \"tap\"\n" + address,
+              "port[0].interface: missing; want the kernel's name for it, \"salut0\""},
+        Wrong{
+            "[[port]]\nname = \"w\"\ntype = \"tap\"\ninterface = \"sixteen-letters-\"\n" + address,
+            "port[0].interface = \"sixteen-letters-\": not a name for an interface; want at most "
+            "15 letters, digits, - and _"},
+        Wrong{"[[port]]\nname = \"w\"\ntype = \"tap\"\ninterface = \"a/b\"\n" + address,
+              "port[0].interface = \"a/b\": not a name for an interface; want at most 15 letters, "
+              "digits, - and _"},
+        Wrong{
+            tap_port("peer = \"wire\"\n" + address),
+            "port[0].peer = \"wire\": not for a port of type \"tap\"; want type = \"loop\", or no "
+            "such key"},
+        Wrong{
+            "[[port]]\nname = \"w\"\ntype = \"vdev\"\nvdev = \"net_tap0,iface=x\"\n" + address,
+            "port[0].vdev = \"net_tap0,iface=x\": a TAP has a type of its own; want type = \"tap\" "
+            "and interface = \"NAME\""},
+        Wrong{"[[port]]\nname = \"w\"\ntype = \"vdev\"\nvdev = \"virtio\"\n" + address,
+              "port[0].vdev = \"virtio\": not a network vdev; want one such as "
+              "\"net_virtio_user0,path=/tmp/s,queues=1\""},
+        Wrong{"[[port]]\nname = \"w\"\ntype = \"pci\"\npci = \"03:00.0\"\n" + address,
+              "port[0].pci = \"03:00.0\": not a PCI address; want one such as \"0000:03:00.0\""},
+        Wrong{tap_port(address) + "[[port]]\nname = \"b\"\ntype = \"tap\"\ninterface = \"salut0\"\n"
+                                  "addresses = [\"10.0.1.1/24\"]\n",
+              "port[1].interface = \"salut0\": port[0] has it; want a device of its own"}));
+
+std::string pair_with(const std::string& type_of_b, const std::string& peer_of_b) {
+  return "[[port]]\nname = \"a\"\npeer = \"b\"\n" + address + "[[port]]\nname = \"b\"\ntype = \"" +
+         type_of_b + "\"\n" + peer_of_b + "addresses = [\"10.0.0.2/24\"]\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Peers, WrongValue,
+    testing::Values(
+        Wrong{"[[port]]\nname = \"w\"\n" + address,
+              "port[0].peer: missing; want the name of the port at the other end"},
+        Wrong{"[[port]]\nname = \"w\"\npeer = \"nobody\"\n" + address,
+              "port[0].peer = \"nobody\": no port has this name; want \"w\""},
+        Wrong{pair_with("loop", "peer = \"b\"\n"),
+              "port[0].peer = \"b\": that port has peer = \"b\"; want peer = \"a\" there"},
+        Wrong{pair_with("tap", "interface = \"s\"\n"),
+              "port[0].peer = \"b\": a port of type \"tap\"; want one of type \"loop\""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Addresses, WrongValue,
+    testing::Values(
+        Wrong{
+            tap_port(""),
+            "port[0].addresses: missing; want at least one, [\"10.0.0.1/24\"] or [\"fd00::1/64\"]"},
+        Wrong{
+            tap_port("addresses = []\n"),
+            "port[0].addresses: missing; want at least one, [\"10.0.0.1/24\"] or [\"fd00::1/64\"]"},
+        Wrong{tap_port("addresses = \"10.0.0.1\"\n"),
+              "port[0].addresses = \"10.0.0.1\": wrong type; want a list, [\"10.0.0.1/24\"]"},
+        Wrong{tap_port("addresses = [1]\n"),
+              "port[0].addresses[0] = 1: wrong type; want \"10.0.0.1/24\""},
+        Wrong{tap_port("addresses = [\"10.0.0.300/24\"]\n"),
+              "port[0].addresses[0] = \"10.0.0.300/24\": not understood; want \"10.0.0.1/24\""},
+        Wrong{tap_port("addresses = [\"fd00::1/129\"]\n"),
+              "port[0].addresses[0] = \"fd00::1/129\": not understood; want \"10.0.0.1/24\""},
+        Wrong{tap_port("addresses = [\"ff02::1/64\"]\n"),
+              "port[0].addresses[0] = \"ff02::1/64\": not an address of a host; want a unicast "
+              "address, \"10.0.0.1/24\" or \"fd00::1/64\""},
+        Wrong{tap_port("addresses = [\"::1/128\"]\n"),
+              "port[0].addresses[0] = \"::1/128\": not an address of a host; want a unicast "
+              "address, \"10.0.0.1/24\" or \"fd00::1/64\""},
+        Wrong{tap_port(address6 + "mtu = 1279\n"),
+              "port[0].mtu = 1279: too small for IPv6; want 1280..9000"},
+        Wrong{tap_port(address6 + "gateway = \"fd00::fe\"\n"),
+              "port[0].gateway = \"fd00::fe\": of the other family; want an IPv4 address; gateway6 "
+              "is that of IPv6"},
+        Wrong{tap_port(address6 + "gateway6 = \"fd01::fe\"\n"),
+              "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an address in "
+              "fd00::1/64"},
+        Wrong{tap_port(address + "gateway6 = \"fd01::fe\"\n"),
+              "port[0].gateway6 = \"fd01::fe\": on no link of this port; want an IPv6 address for "
+              "the port first"},
+        Wrong{tap_port(address + "vlan = 4095\n"),
+              "port[0].vlan = 4095: out of range; want 0..4094"},
+        Wrong{tap_port("addresses = [\"10.0.0.1/24\", \"224.0.0.1/24\"]\n"),
+              "port[0].addresses[1] = \"224.0.0.1/24\": not an address of a host; want a "
+              "unicast address, \"10.0.0.1/24\" or \"fd00::1/64\""},
+        Wrong{tap_port(address + "ranges = [\"127.0.0.0/8\"]\n"),
+              "port[0].ranges[0] = \"127.0.0.0/8\": not addresses of hosts; want "
+              "unicast addresses, \"10.1.0.0/16\" or \"fd00:1::/112\""},
+        Wrong{tap_port(address + "ranges = [\"10.1\"]\n"),
+              "port[0].ranges[0] = \"10.1\": not understood; want \"10.1.0.0/16\""},
+        Wrong{tap_port(address + "gateway = \"10.0.9.1\"\n"),
+              "port[0].gateway = \"10.0.9.1\": on no link of this port; want an address in "
+              "10.0.0.1/24"},
+        Wrong{tap_port(address + "gateway = \"router\"\n"),
+              "port[0].gateway = \"router\": not understood; want an IPv4 address, \"10.0.0.1\""},
+        Wrong{tap_port(address + "mac = \"02-00-00-00-00-01\"\n"),
+              "port[0].mac = \"02-00-00-00-00-01\": not a MAC address; want one such as "
+              "\"02:00:00:00:00:01\""},
+        Wrong{tap_port(address + "mac = \"01:00:00:00:00:01\"\n"),
+              "port[0].mac = \"01:00:00:00:00:01\": not the address of one station; want a unicast "
+              "address such as \"02:00:00:00:00:01\""},
+        Wrong{tap_port(address + "mtu = 100\n"), "port[0].mtu = 100: out of range; want 576..9000"},
+        Wrong{tap_port(address + "worker = 1\n"),
+              "port[0].worker = 1: no such worker; workers.count is 1; want 0..0"},
+        Wrong{tap_port("addresses = [\"10.0.0.1/24\"]\n") +
+                  "[[port]]\nname = \"b\"\ntype = \"tap\"\ninterface = \"salut1\"\n"
+                  "addresses = [\"10.9.0.1/24\"]\nranges = [\"10.0.0.0/30\"]\n",
+              "port[1].ranges[0] = \"10.0.0.0/30\": overlaps port[0].addresses[0] = "
+              "\"10.0.0.1/24\" on the same worker; want addresses of its own"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Routes, WrongValue,
+    testing::Values(
+        Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.0/16\"\nport = \"nowhere\"\n",
+              "route[0].port = \"nowhere\": no port has this name; want \"wire\""},
+        Wrong{tap_port(address) + "[[route]]\nport = \"wire\"\n",
+              "route[0].to: missing; want a prefix, \"10.2.0.0/16\""},
+        Wrong{tap_port(address) + "[[route]]\nto = \"10.2.0.1/16\"\nport = \"wire\"\n",
+              "route[0].to = \"10.2.0.1/16\": does not begin where its prefix does; want "
+              "\"10.2.0.0/16\""},
+        Wrong{tap_port(address) +
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.9.0.1\"\nport = \"wire\"\n",
+              "route[0].via = \"10.9.0.1\": on no link of the port; want an address in "
+              "10.0.0.1/24"},
+        Wrong{tap_port(address) +
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"fd00::9\"\nport = \"wire\"\n",
+              "route[0].via = \"fd00::9\": of another family than `to`; want an address of the "
+              "family of `to` on a link of the port"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Impair, WrongValue,
+    testing::Values(
+        Wrong{tap_port(address + "impair = { drop = 1.5 }\n"),
+              "port[0].impair.drop = 1.5: out of range; want 0..1"},
+        Wrong{tap_port(address + "impair = { drop = -0.1 }\n"),
+              "port[0].impair.drop = -0.1: out of range; want 0..1"},
+        Wrong{tap_port(address + "impair = { drop = \"1%\" }\n"),
+              "port[0].impair.drop = \"1%\": wrong type; want a number 0..1"},
+        Wrong{tap_port(address + "impair = { lose = 0.1 }\n"),
+              "port[0].impair.lose: unknown key; want seed, drop, duplicate, corrupt, reorder, "
+              "reorder_by_us or delay_us"},
+        Wrong{tap_port(address + "impair = { duplicates = 0.1 }\n"),
+              "port[0].impair.duplicates: unknown key; did you mean \"duplicate\"?"},
+        Wrong{tap_port(address + "impair = { reorder_by_us = 0 }\n"),
+              "port[0].impair.reorder_by_us = 0: out of range; want 1..1000000"},
+        Wrong{tap_port(address + "impair = { delay_us = 1000001 }\n"),
+              "port[0].impair.delay_us = 1000001: out of range; want 0..1000000"},
+        Wrong{tap_port(address + "impair = { seed = -1 }\n"),
+              "port[0].impair.seed = -1: out of range; want an integer 0..9223372036854775807"},
+        Wrong{tap_port(address + "impair = 0.01\n"),
+              "port[0].impair = 0.01: wrong type; want a table, { KEY = VALUE, ... }"}));
+
+}  // namespace
+}  // namespace salut::test
