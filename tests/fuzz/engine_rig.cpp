@@ -401,7 +401,7 @@ void Rig::live_on() {
   flow = Flow{.remote_port = static_cast<std::uint16_t>(stranger_port)};
   wire::test::TcpSpec spec{
       .source_port = stranger_port, .seq = 7'000, .ack = 0, .flags = wire::syn};
-  put(packet(spec));
+  put(packet(spec, 5));  // headers that a host must step over
   for (unsigned i = 0; i < 3 && !flow.known; ++i) poll();
   require(flow.known, "a new SYN is not answered");
   spec.seq += 1, spec.ack = flow.iss + 1, spec.flags = wire::ack;

@@ -166,8 +166,8 @@ PROGRAMS = {
     "keep_frames_least": PASSIVE + data(127) + data(128) + segment(PSH | ACK, size=255)
                          + op(READ, 0, 255),
     "keep_frames_overlap": PASSIVE + data(20)
-                           + segment(PSH | ACK, SEQ_RCV_NXT, seq_offset=-60, size=255)
-                           + data(175) + op(READ, 0, 255),
+                           + segment(PSH | ACK, SEQ_RCV_NXT, seq_offset=-60, size=35)
+                           + data(175) * 2 + op(READ, 0, 255),
     "keep_frames_gap": PASSIVE + segment(PSH | ACK, seq_offset=100, size=255) + data(13)
                        + data(175) * 2 + op(READ, 0, 255) * 2,
     "keep_frames_no_frames": PASSIVE + data(175) * 4 + op(LINK, 4) + data(175) * 2
