@@ -34,7 +34,9 @@ bool Http::respond(Connection connection, HttpState& state) {
     const std::span<const std::byte> bytes =
         state.sent < head_size ? std::as_bytes(std::span(response.head)).subspan(state.sent)
                                : response.rest.subspan(state.sent - head_size);
-    const std::size_t taken = send(connection, state, bytes);
+    // A body lies there for as long as the server does: nobody needs to be told of its return.
+    const bool lent = state.sent >= head_size;
+    const std::size_t taken = send(connection, state, bytes, lent);
     state.sent += taken;
     if (taken < bytes.size()) return false;
   }

@@ -20,7 +20,9 @@ struct Exchange {
   // them run at once, and stop_opening() ends what is still sending.
   bool stream = false;
   bool verify = false;  // the request is Pattern, and the server compares
+  bool copy = false;    // a stream goes by write() and read(), not by lend() and peek()
 
+  bool lends() const { return stream && !copy; }
   bool bare() const { return request == 0 && response == 0; }
 };
 

@@ -223,9 +223,12 @@ void LoadClient::exchange(Connection connection, Record& record, std::uint8_t wh
 void LoadClient::write(Connection connection, Record& record) {
   while (record.to_write != 0) {
     const std::size_t offered = std::min<std::size_t>(record.to_write, bytes_.size());
-    const auto taken = connection.write(
-        options_.exchange.verify ? pattern_.at(options_.exchange.request - record.to_write, offered)
-                                 : std::span<const std::byte>{bytes_.data(), offered});
+    const auto piece = options_.exchange.verify
+                           ? pattern_.at(options_.exchange.request - record.to_write, offered)
+                           : std::span<const std::byte>{bytes_.data(), offered};
+    // Neither changes for as long as we are there: no need to ask what was returned.
+    const auto taken =
+        options_.exchange.lends() ? connection.lend(piece) : connection.write(piece);
     if (!taken) return;  // it is ending; `closed` says why
     record.to_write -= *taken;
     bytes_written_ += *taken;

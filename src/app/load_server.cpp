@@ -71,16 +71,30 @@ void LoadServer::on_event(const Event& event) {
 
 // What exceeds the request is read too: left unread it would turn our close into a reset.
 void LoadServer::read(Connection connection, Record& record) {
+  if (exchange_.lends()) return read_lent(connection, record);
   while (true) {
     const auto count = connection.read(bytes_);
     if (!count || *count == 0) return;
-    totals_.bytes_in += *count;
-    if (exchange_.verify) {
-      const std::uint64_t position = exchange_.request - record.to_read;
-      wrong_ += pattern_.matches(position, {bytes_.data(), *count}) ? 0 : 1;
-    }
-    record.to_read -= std::min<std::uint64_t>(*count, record.to_read);
+    take(record, {bytes_.data(), *count});
   }
+}
+
+void LoadServer::read_lent(Connection connection, Record& record) {
+  while (true) {
+    const auto bytes = connection.peek();
+    if (!bytes || bytes->empty()) return;
+    take(record, *bytes);
+    connection.consume(bytes->size());
+  }
+}
+
+void LoadServer::take(Record& record, std::span<const std::byte> bytes) {
+  totals_.bytes_in += bytes.size();
+  if (exchange_.verify) {
+    const std::uint64_t position = exchange_.request - record.to_read;
+    wrong_ += pattern_.matches(position, bytes) ? 0 : 1;
+  }
+  record.to_read -= std::min<std::uint64_t>(bytes.size(), record.to_read);
 }
 
 void LoadServer::write(Connection connection, Record& record) {

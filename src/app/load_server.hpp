@@ -39,6 +39,8 @@ class LoadServer final : public Application {
   void on_event(const Event& event);
   void on_bare_event(const Event& event);
   void read(Connection connection, Record& record);
+  void read_lent(Connection connection, Record& record);
+  void take(Record& record, std::span<const std::byte> bytes);
   void write(Connection connection, Record& record);
 
   Endpoint local_;

@@ -125,8 +125,10 @@ class StreamServer : public Application {
   }
 
   // write() with the bookkeeping: how many were taken; a write that cannot be is the end.
-  std::size_t send(Connection connection, Record& record, std::span<const std::byte> bytes) {
-    const auto count = connection.write(bytes);
+  // `lent`: they stay where they are, unchanged.
+  std::size_t send(Connection connection, Record& record, std::span<const std::byte> bytes,
+                   bool lent = false) {
+    const auto count = lent ? connection.lend(bytes) : connection.write(bytes);
     if (!count) {
       drop(connection, record);
       return 0;

@@ -35,7 +35,7 @@ app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
   plan.duration = options.duration;
   plan.load.target = setup.target;
   plan.load.exchange = {options.request, options.response, options.server_closes, options.stream,
-                        options.verify};
+                        options.verify, options.copy};
   plan.load.local = options.local;
   plan.load.slots = runtime.config().stack.connections;
   plan.load.hz = Runtime::tsc_hz();

@@ -141,6 +141,7 @@ ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& s
   stream.gbit_s_per_core = stream.gbit_s / static_cast<double>(workers.size());
   stream.checksums = config.stack.verify_checksums;
   stream.verified = options.verify;
+  stream.copied = options.copy;
   for (const auto& worker : conductor.workers()) {
     if (worker->server() != nullptr) stream.wrong += worker->server()->wrong();
   }

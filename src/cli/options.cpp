@@ -43,7 +43,7 @@ struct Raw {
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json;
   std::string bytes;
-  bool max = false, ip6 = false, stream = false, verify = false;
+  bool max = false, ip6 = false, stream = false, verify = false, copy = false;
   std::string format;
 };
 
@@ -98,6 +98,8 @@ void add_bench(CLI::App& program, Raw& raw) {
   bench.add_flag("--stream", raw.stream, "send; --concurrency connections (1) side by side")
       ->group(streams);
   to(streams)("--bytes", raw.bytes, "so many in all (1G), instead of --duration", "BYTES");
+  bench.add_flag("--copy", raw.copy, "through read() and write(), not peek() and lend()")
+      ->group(streams);
   bench.add_flag("--verify", raw.verify, "send a pattern, and compare what arrives")
       ->group(streams);
   const auto what = to("What each connection does");
@@ -229,6 +231,7 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
     check.refuse(!raw.bytes.empty(),
                  "--bytes = " + raw.bytes + ": of a stream; want --stream with it");
     check.refuse(raw.verify, "--verify: of a stream; want --stream with it");
+    check.refuse(raw.copy, "--copy: of a stream; want --stream with it");
     return;
   }
   check.refuse(options.mode != app::LoadMode::concurrency,
@@ -244,6 +247,7 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
                "--bytes = " + raw.bytes + ": not with --duration; want one of the two");
   options.stream = true;
   options.verify = raw.verify;
+  options.copy = raw.copy;
   options.mode = app::LoadMode::stream;
   if (raw.concurrency.empty()) options.concurrency = 1;
   if (raw.duration.empty()) options.bytes = 1'000'000'000;

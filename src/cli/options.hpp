@@ -53,6 +53,7 @@ struct BenchOptions {
   bool stream = false;      // request is of each connection, and endless with --duration
   std::uint64_t bytes = 0;  // of a stream, of all connections; 0: endless
   bool verify = false;      // of a stream
+  bool copy = false;        // the same
   Duration duration = std::chrono::seconds{10};
   std::string json;     // a file, "-" for standard output, empty for none
   std::string command;  // as typed

@@ -108,6 +108,7 @@ void stream_rows(Table& table, const StreamReport& stream) {
                         !stream.verified    ? "not compared (--verify)"
                         : stream.wrong == 0 ? "each compared"
                                             : with_commas(stream.wrong) + " pieces WRONG"));
+  table.row("calls", stream.copied ? "write() and read()" : "lend() and peek()");
   table.row("checksums", stream.checksums ? "computed and verified" : "computed, not verified");
 }
 

@@ -54,6 +54,7 @@ struct StreamReport {
   double gbit_s_per_core = 0;  // of all workers, busy or not
   bool checksums = true;          // of received segments are verified
   bool verified = false;          // every byte was compared
+  bool copied = false;            // by read() and write()
   std::uint64_t wrong = 0;        // pieces that differed
 };
 

@@ -60,6 +60,7 @@ Json stream(const BenchReport& report) {
           {"gbit_s_per_core", rounded(stream.gbit_s_per_core)},
           {"checksums_verified", stream.checksums},
           {"bytes_compared", stream.verified},
+          {"copied", stream.copied},
           {"wrong_pieces", stream.wrong},
           {"client", stream_side(report.client)},
           {"server", stream_side(report.server)}};

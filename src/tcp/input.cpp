@@ -135,6 +135,7 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
     const std::uint32_t taken = accept_payload(c, t, frame, {frame.data + segment.payload_offset, payload});
     if (taken > 0) what |= salut::Event::readable;
     t.set(taken == payload ? Flag::ack_delayed : Flag::ack_pending);
+    if (fin == 0 && is_quick_ack_due(c, t)) output_ack(c, index);
     bits |= fin != 0 && taken == payload ? unsigned{road_fin} : 0u;
   } else {
     bits |= fin * road_fin;

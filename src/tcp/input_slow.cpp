@@ -296,13 +296,14 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   const bool gaps = t.has(Flag::gaps);
   const bool plain = open && text.size == s.len() && text.at == t.rcv_nxt && text.size > 0;
   // A peer without SACK counts them: one ACK per segment beyond a gap, not one for a whole burst.
-  const bool counted = open && !t.has(Flag::sack) && text.size > 0 && text.at != t.rcv_nxt;
+  const bool counted = open && text.size > 0 && text.at != t.rcv_nxt;
   if (counted && t.has(Flag::ack_pending | Flag::ack_delayed)) output_ack(c, index);
   if (open) what |= accept_text(c, t, s, frame, text);
   if (open && text.cut) c.count_drop(Drop::tcp_recv_full);
   if (!open && text.size > 0) c.count_drop(Drop::tcp_after_fin);
   const bool all_taken = plain && t.rcv_nxt - text.at == text.size;
   if (s.len() > 0) t.set(all_taken && !gaps ? Flag::ack_delayed : Flag::ack_pending);
+  if (plain && (s.flags & wire::fin) == 0 && is_quick_ack_due(c, t)) output_ack(c, index);
   // Eighth, FIN: once all before it has come.
   const Seq fin_at = Seq{s.seq} + (s.len() - 1);
   bool fin = false;

@@ -134,6 +134,7 @@ void prepare_data(Context& c, Tcb& tcb) {
   tcb.set(Flag::data_ready);
   tcb.send = stack::Chain{};
   tcb.recv = stack::Chain{};
+  if (!tcb.has(Flag::timestamps)) tcb.last_ack_sent = tcb.rcv_nxt;  // those know it already
   tcb.snd_wl1 = tcb.rcv_nxt;
   tcb.snd_wl2 = tcb.snd_una;
   tcb.stream = c.streams.acquire();  // as many as TCBs: there is one

@@ -60,6 +60,13 @@ bool fin_may_leave(const Tcb& t) {
 
 }  // namespace
 
+bool is_quick_ack_due(const Context& c, const Tcb& t) {
+  const Stream& stream = c.stream(t);
+  constexpr std::uint16_t small = 536;  // what is less is no bulk
+  return stream.quick_acks > 0 &&
+         t.rcv_nxt - t.last_ack_sent >= 2u * std::max(stream.rcv_mss, small);
+}
+
 // The window to offer. The right edge moves only by a worthwhile step (RFC 9293 §3.8.6.2.2, silly
 // window avoidance) and never back.
 std::uint16_t offer_window(const Context& c, Tcb& t) {
@@ -146,6 +153,7 @@ void output_syn(Context& c, std::uint32_t index) {
 
 void output_ack(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
+  if (t.has(Flag::data_ready) && c.stream(t).quick_acks > 0) --c.stream(t).quick_acks;
   emit_control(c, t, ack_seq(t), wire::ack);
 }
 

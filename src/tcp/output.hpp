@@ -25,6 +25,11 @@ void output_syn(Context& c, std::uint32_t index);
 // A bare ACK at once, for a connection that is about to become a TIME_WAIT record.
 void output_ack(Context& c, std::uint32_t index);
 
+// Of a burst everything is acknowledged at once. But a peer that starts slowly, or repairs a loss,
+// lives of our ACKs and may have no more than a window out: were the only one for all of it lost,
+// nothing would move before its timer. So it gets one for each two segments (RFC 9293 §3.8.6.3).
+bool is_quick_ack_due(const Context& c, const Tcb& tcb);
+
 // RST of a connection that is being aborted.
 void output_reset(Context& c, std::uint32_t index);
 

@@ -115,6 +115,7 @@ void Actor::on_event(const Event& event) {
   if (event.has(Event::closed)) {
     ++end.reports;
     end.reason = event.reason;
+    spoil(end, end.written);
     say(end, "closed, " + std::string(name(event.reason)));
     if (host_.engine->info(end.connection)) fail(end, "the handle lives on after `closed`");
     return;
@@ -127,6 +128,9 @@ void Actor::drive(std::uint64_t user) {
   if (end.reports > 0 || end.closed_by_us || !end.open) return;
   stack::Engine& engine = *host_.engine;
   const Plan& plan = end.plan;
+  if (const auto info = engine.info(end.connection); info && plan.lends) {
+    spoil(end, end.written - info->send_lent);
+  }
   const bool abort_now = (plan.abort_after != 0 && end.written >= plan.abort_after) ||
                          (plan.abort_at.count() > 0 && world_.now() >= end.opened + plan.abort_at);
   if (abort_now) {
@@ -167,19 +171,34 @@ void Actor::read_all(EndState& end) {
 }
 
 bool Actor::read_some(EndState& end) {
+  if (end.plan.peeks) {
+    const auto run = host_.engine->peek(end.connection);
+    if (!run) {
+      if (run.error() == Errc::end_of_stream) end.end_of_stream = true;
+      return false;
+    }
+    const std::size_t n = std::min<std::size_t>(run->size(), end.plan.read_size);
+    if (!check_bytes(end, run->first(n))) return false;
+    if (host_.engine->consume(end.connection, n) != Errc::ok) fail(end, "consume() failed");
+    return n > 0;
+  }
   scratch_.resize(std::max<std::size_t>(end.plan.read_size, scratch_.size()));
   const auto n = host_.engine->read(end.connection, {scratch_.data(), end.plan.read_size});
   if (!n) {
     if (n.error() == Errc::end_of_stream) end.end_of_stream = true;
     return false;
   }
-  for (std::size_t i = 0; i < *n; ++i) {
-    if (scratch_[i] != byte_at(end.stream ^ 1, end.received++)) {
+  return check_bytes(end, {scratch_.data(), *n}) && *n > 0;
+}
+
+bool Actor::check_bytes(EndState& end, std::span<const std::byte> bytes) {
+  for (const std::byte byte : bytes) {
+    if (byte != byte_at(end.stream ^ 1, end.received++)) {
       fail(end, "byte " + std::to_string(end.received - 1) + " is wrong");
       return false;
     }
   }
-  return *n > 0;
+  return true;
 }
 
 void Actor::write_some(EndState& end) {
@@ -189,12 +208,27 @@ void Actor::write_some(EndState& end) {
     // Only so that bytes are not made in vain: write() itself takes what fits.
     const std::uint32_t room = info && info->send_queued < size ? size - info->send_queued : 1;
     const std::uint32_t n = std::min({end.plan.chunk, end.plan.bytes - end.written, room});
-    scratch_.resize(std::max<std::size_t>(n, scratch_.size()));
-    for (std::uint32_t i = 0; i < n; ++i) scratch_[i] = byte_at(end.stream, end.written + i);
-    const auto taken = host_.engine->write(end.connection, {scratch_.data(), n});
+    const auto taken = hand_over(end, n);
     if (!taken) return refused_.push_back(&end);
     end.written += static_cast<std::uint32_t>(*taken);
     if (*taken < n) return;
+  }
+}
+
+tl::expected<std::size_t, Errc> Actor::hand_over(EndState& end, std::uint32_t count) {
+  if (end.plan.lends && end.lent.empty()) end.lent.resize(end.plan.bytes);
+  if (!end.plan.lends) scratch_.resize(std::max<std::size_t>(count, scratch_.size()));
+  std::byte* bytes = end.plan.lends ? end.lent.data() + end.written : scratch_.data();
+  for (std::uint32_t i = 0; i < count; ++i) bytes[i] = byte_at(end.stream, end.written + i);
+  stack::Engine& engine = *host_.engine;
+  return end.plan.lends ? engine.lend(end.connection, {bytes, count})
+                        : engine.write(end.connection, {bytes, count});
+}
+
+// A byte that is sent after it was returned is one that is wrong.
+void Actor::spoil(EndState& end, std::uint32_t until) {
+  for (; end.plan.lends && end.spoilt < until; ++end.spoilt) {
+    end.lent[end.spoilt] = ~byte_at(end.stream, end.spoilt);
   }
 }
 

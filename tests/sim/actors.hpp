@@ -24,6 +24,8 @@ struct EndState {
   Instant next_read;
   std::uint32_t written = 0;
   std::uint32_t received = 0;
+  std::vector<std::byte> lent;  // what lend() was given; overwritten as soon as that is allowed
+  std::uint32_t spoilt = 0;     // so many of its bytes
   bool open = false;  // the handshake is complete
   bool end_of_stream = false;
   bool peer_closed = false;
@@ -72,6 +74,9 @@ class Actor {
   bool read_some(EndState& end);
   void read_all(EndState& end);
   void write_some(EndState& end);
+  tl::expected<std::size_t, Errc> hand_over(EndState& end, std::uint32_t count);
+  void spoil(EndState& end, std::uint32_t until);
+  bool check_bytes(EndState& end, std::span<const std::byte> bytes);
   void wake(std::uint64_t user, Instant at) { timers_.emplace(at, user); }
   void fail(const EndState& end, const std::string& what);
   void say(const EndState& end, const std::string& what);

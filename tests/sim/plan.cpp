@@ -68,6 +68,9 @@ Plan draw_plan(Draw& draw, bool small) {
   if (draw.one_in(6)) plan.think = 1ms + draw.up_to(50ms);
   // A byte at a time, slowly, is a test only where the bytes are few.
   if (plan.think.count() > 0) plan.read_size += 500;
+  plan.peeks = draw.one_in(2);
+  plan.lends = draw.one_in(2);
+  if (plan.lends) plan.chunk *= 1 + draw.below(8);  // beyond what one block refers to
   return plan;
 }
 

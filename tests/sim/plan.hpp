@@ -25,6 +25,8 @@ struct Plan {
   bool close_early = false;       // close() as soon as all is written, without reading to the end
   bool half_close = false;        // shutdown() when all is written; close() at end of stream
   std::uint32_t abort_after = 0;  // bytes written; 0 never
+  bool peeks = false;             // peek() and consume(), at most read_size, not read()
+  bool lends = false;             // lend(), not write()
 
   bool orderly() const { return !close_early && abort_after == 0 && abort_at.count() == 0; }
 };

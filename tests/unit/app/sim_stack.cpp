@@ -1,15 +1,10 @@
 #include "sim_stack.hpp"
 
-#include <array>
 #include <utility>
 
+#include "worker/engines.hpp"
+
 namespace salut {
-
-namespace {
-std::array<stack::Engine*, 64> engines = {};
-
-stack::Engine& engine_of(const Connection& connection) { return *engines[connection.slot() >> 26]; }
-}  // namespace
 
 Stack::Stack(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Stack::~Stack() = default;
@@ -38,16 +33,6 @@ Instant Stack::now() const { return impl_->world.now(); }
 bool Stack::stopping() const { return impl_->stopping; }
 std::uint64_t Stack::open_connections() const { return impl_->host.engine->open_connections(); }
 Counters Stack::counters() const { return impl_->host.engine->counters(); }
-
-tl::expected<std::size_t, Errc> Connection::read(std::span<std::byte> to) const {
-  return engine_of(*this).read(*this, to);
-}
-tl::expected<std::size_t, Errc> Connection::write(std::span<const std::byte> from) const {
-  return engine_of(*this).write(*this, from);
-}
-Errc Connection::shutdown() const { return engine_of(*this).shutdown(*this); }
-Errc Connection::close() const { return engine_of(*this).close(*this); }
-Errc Connection::abort() const { return engine_of(*this).abort(*this); }
 
 namespace app {
 

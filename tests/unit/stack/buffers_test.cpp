@@ -3,11 +3,15 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <deque>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "io/sim/world.hpp"
 #include "stack/buffers.hpp"
+#include "stack/links.hpp"
 
 namespace salut::stack {
 namespace {
@@ -136,6 +140,7 @@ struct Stream {
   Cursor cursor;
   std::uint32_t position = 0;  // of the cursor
   std::string oracle;
+  std::size_t referred = 0;  // bytes of it that are lent
 };
 
 class Random {
@@ -145,11 +150,17 @@ class Random {
   void run(int steps) {
     for (int i = 0; i < steps && !::testing::Test::HasFailure(); ++i) {
       Stream& stream = streams_[pick(streams_.size())];
-      switch (pick(8)) {
+      switch (pick(10)) {
         case 0:
         case 1:
         case 2:
           append(stream);
+          break;
+        case 8:
+          keep(stream);
+          break;
+        case 9:
+          refer(stream);
           break;
         case 3:
         case 4:
@@ -166,10 +177,14 @@ class Random {
     }
     for (Stream& stream : streams_) clear(stream);
     EXPECT_EQ(buffers_.available_blocks(), blocks);
+    EXPECT_EQ(buffers_.frames_kept(), 0u);
+    links_.release_spare();
+    EXPECT_EQ(pool_.outstanding(), 0u);
   }
 
  private:
   static constexpr std::uint32_t blocks = 40;
+  static constexpr std::uint32_t frames_most = 6;
 
   std::size_t pick(std::size_t n) { return random_() % n; }
   std::size_t size() { return pick(3) == 0 ? pick(3 * block_bytes) : pick(200); }
@@ -184,6 +199,41 @@ class Random {
     EXPECT_TRUE(taken == std::min(text.size(), room) || buffers_.available_blocks() == 0);
     s.oracle += text.substr(0, taken);
   }
+  std::string any_text(std::size_t size) {
+    std::string text(size, '\0');
+    for (char& c : text) c = static_cast<char>(pick(256));
+    return text;
+  }
+  void keep(Stream& s) {
+    links_.release_spare();
+    Frame frame;
+    ASSERT_TRUE(pool_.acquire(&frame, 1));
+    const std::string text =
+        any_text(pick(4) == 0 ? pick(lent_least + 2u) : lent_least + pick(400));
+    const std::size_t at = pick(100);
+    std::memcpy(frame.data + at, text.data(), text.size());
+    const std::uint32_t before = buffers_.frames_kept();
+    const bool free = buffers_.available_blocks() > 0;
+    const auto limit = static_cast<std::uint32_t>(8 * block_bytes);
+    const bool kept = buffers_.keep(s.chain, frame, {frame.data + at, text.size()}, limit);
+    EXPECT_EQ(kept, text.size() >= lent_least && before < frames_most && free &&
+                        text.size() + s.oracle.size() <= limit);
+    EXPECT_EQ(buffers_.frames_kept(), before + (kept ? 1u : 0u));
+    if (kept) {
+      s.oracle += text;
+    } else {
+      pool_.release(&frame, 1);
+    }
+  }
+  void refer(Stream& s) {
+    lent_.push_back(any_text(pick(8) == 0 ? pick(70'000) : pick(2'000)));
+    const std::string& text = lent_.back();
+    const std::size_t taken =
+        buffers_.refer(s.chain, bytes_of(text), static_cast<std::uint32_t>(pick(4)), no_limit);
+    EXPECT_LE(taken, text.size());
+    s.referred += taken;
+    s.oracle += text.substr(0, taken);
+  }
   void copy(Stream& s) {
     std::string got(size(), '\0');
     const std::size_t n =
@@ -191,11 +241,18 @@ class Random {
     EXPECT_EQ(n, std::min(got.size(), s.oracle.size() - s.position));
     EXPECT_EQ(got.substr(0, n), s.oracle.substr(s.position, n));
     s.position += static_cast<std::uint32_t>(n);
+    if (s.cursor.block == no_block || pick(3) != 0) return;
+    const auto more = static_cast<std::uint32_t>(pick(s.oracle.size() - s.position + 1));
+    buffers_.skip(s.chain, s.cursor, more);
+    s.position += more;
   }
   // An ACK takes no more than was sent.
   void consume(Stream& s) {
     const auto n = static_cast<std::uint32_t>(pick(s.position + 1));
-    buffers_.consume(s.chain, n, &s.cursor);
+    const std::uint32_t returned = buffers_.consume(s.chain, n, &s.cursor);
+    EXPECT_LE(returned, s.referred);
+    s.referred -= returned;
+    EXPECT_TRUE(n < s.oracle.size() || s.referred == 0) << "nothing is left, nothing is lent";
     s.oracle.erase(0, n);
     s.position -= n;
   }
@@ -212,11 +269,19 @@ class Random {
     std::string got(pick(2) == 0 ? 64 : s.oracle.size(), '\0');
     const std::size_t n = buffers_.peek(s.chain, std::as_writable_bytes(std::span(got)));
     EXPECT_EQ(got.substr(0, n), s.oracle.substr(0, got.size()));
+    const std::span<const std::byte> first = buffers_.first(s.chain);
+    EXPECT_EQ(first.empty(), s.oracle.empty());
+    const std::string run(reinterpret_cast<const char*>(first.data()), first.size());
+    EXPECT_EQ(run, s.oracle.substr(0, run.size()));
   }
 
   std::mt19937_64 random_;
   HeapMemory memory_;
-  Buffers buffers_{memory_, blocks};
+  sim::Pool pool_{64};
+  Counters counters_;
+  Links links_{{}, pool_, memory_, counters_};
+  Buffers buffers_{memory_, blocks, &links_, frames_most};
+  std::deque<std::string> lent_;
   std::vector<Stream> streams_{5};
 };
 

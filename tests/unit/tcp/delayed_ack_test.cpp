@@ -332,5 +332,77 @@ TEST(DelayedAck, half_closed_side_delays_too) {
   h.expect_after(40ms, {.flags = "A", .seq = 2, .ack = nxt + segment});
 }
 
+// --- bursts
+// ---------------------------------------------------------------------------------------
+
+std::string full() { return std::string(1460, 'x'); }
+
+void expect_acks(Harness& h, std::initializer_list<std::uint32_t> acks) {
+  for (const std::uint32_t ack : acks) h.expect({.flags = "A", .seq = 1, .ack = ack});
+  h.expect_nothing();
+  h.events.clear();
+}
+
+TEST(AckBurst, established_full_segments_an_ack_for_each_two) {
+  Harness h;
+  h.established();
+  for (int i = 0; i < 5; ++i) h.queue({.payload = full()});
+  h.settle();
+  expect_acks(h, {1 + 2 * 1460, 1 + 4 * 1460, 1 + 5 * 1460});
+}
+
+TEST(AckBurst, established_past_the_peers_slow_start_one_ack) {
+  Harness h;
+  h.established();
+  for (int i = 0; i < 16; ++i) h.send({.payload = full()});
+  h.read();
+  h.sent.clear(), h.events.clear();
+  const std::uint32_t nxt = h.peer_nxt;
+  for (int i = 0; i < 5; ++i) h.queue({.payload = full()});
+  h.settle();
+  expect_acks(h, {nxt + 5 * 1460});
+}
+
+TEST(AckBurst, established_small_segments_one_ack) {
+  Harness h;
+  h.established();
+  for (int i = 0; i < 5; ++i) h.queue({.payload = std::string(200, 'x')});
+  h.settle();
+  expect_acks(h, {1001});
+}
+
+TEST(AckBurst, established_beyond_a_gap_an_ack_each) {
+  for (const bool sack : {false, true}) {
+    Harness h(only({.sack = sack}));
+    agree(h, {.sack = sack});
+    const std::uint32_t gap = h.peer_nxt;
+    for (std::uint32_t i = 1; i < 5; ++i) h.queue({.seq = gap + i * 1460, .payload = full()});
+    h.settle();
+    expect_acks(h, {gap, gap, gap, gap});
+  }
+}
+
+TEST(AckBurst, established_gap_filled_acked_before_what_follows) {
+  Harness h;
+  h.established();
+  h.send({.seq = 1461, .payload = full()});
+  h.sent.clear();
+  h.queue({.seq = 1, .payload = full()});
+  h.queue({.seq = 2921, .payload = full()});
+  h.settle();
+  expect_acks(h, {2921, 4381});
+  h.peer_nxt = 4381;
+}
+
+// The data of a segment with FIN is acknowledged together with it.
+TEST(AckBurst, established_fin_on_the_second_segment_one_ack) {
+  Harness h;
+  h.established();
+  h.queue({.payload = full()});
+  h.queue({.flags = "FA", .payload = full()});
+  h.settle();
+  expect_acks(h, {2 * 1460 + 2});
+}
+
 }  // namespace
 }  // namespace salut::test
