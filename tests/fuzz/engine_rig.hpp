@@ -55,6 +55,9 @@ struct Flow {
   std::uint32_t edge = 0;      // the right edge that the engine offered last
   std::uint32_t peer_nxt = 0;  // what the peer would send next, were it honest
   std::uint32_t tsval = 0;     // the engine's last
+  // iss of all incarnations: a frame that waited for its next hop may leave after the SYN of the
+  // next one.
+  std::vector<std::uint32_t> isses = {};
 };
 
 // One connection of the application.
@@ -117,8 +120,13 @@ class Rig final : public Device {
   void set_starved(bool starved);                     // no frame is free
   void forge() { forged_ = true; }                    // bytes are no longer known
 
-  static std::byte peer_byte(std::uint32_t seq) { return static_cast<std::byte>(seq * 167 >> 3); }
-  static std::byte our_byte(std::uint32_t seq) { return static_cast<std::byte>(seq * 89 >> 2); }
+  // No period below 2^32: a byte that is one block off is another one.
+  static std::byte peer_byte(std::uint32_t seq) {
+    return static_cast<std::byte>(seq * 0x85eb'ca6bu >> 24);
+  }
+  static std::byte our_byte(std::uint32_t seq) {
+    return static_cast<std::byte>(seq * 0x9e37'79b1u >> 24);
+  }
 
  private:
   void on_event(const Event& event);

@@ -150,6 +150,9 @@ PROGRAMS = {
     "icmp_too_big": PASSIVE + op(WRITE, 0, 100) + op(ICMP, 0, 3, 4, 72, 0) + next_timer(3),
     "icmp_unreachable": SYN_SENT + op(ICMP, 4, 3, 1, 0, 0) + op(ICMP, 4, 3, 3, 0, 0),
     "burst": PASSIVE + data(burst=True) + data(burst=True) + op(AGAIN, burst=True) + fin(),
+    # It waits for its next hop, and the SYN,ACK of the next incarnation, a reply in place, does not.
+    "late_data_of_before": PASSIVE + op(WRITE, 0, 128) + op(LINK, 2) + wait(12) + wait(9) + wait(14)
+                           + op(FLOOD, 3, 14) + wait(14) + op(ABORT, burst=True) + op(OPEN, 0, 0),
     "urgent": PASSIVE + segment(PSH | ACK | URG, size=9),
     "keep_frames_unread": PASSIVE + data(175) * 40,
     "keep_frames_close": PASSIVE + data(175) * 3 + op(CLOSE),
