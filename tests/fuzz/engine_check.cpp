@@ -134,15 +134,18 @@ void Rig::check_options(const Bytes& frame, std::size_t at, std::size_t size, Fl
   }
 }
 
+void Rig::know(Flow& flow, std::uint32_t iss) {
+  if (flow.known && flow.iss == iss) return;
+  if (flow.isses.empty() || flow.iss != iss) flow.isses.push_back(iss);
+  flow.known = true;
+  flow.iss = iss;
+  flow.snd_nxt = iss + 1;
+}
+
 void Rig::learn(Flow& flow, const Bytes& frame, std::size_t tcp, std::uint32_t len) {
   const std::uint32_t seq = get32(frame, tcp + 4);
   const unsigned flags = frame[tcp + 13];
-  if ((flags & wire::syn) != 0 && (!flow.known || flow.iss != seq)) {
-    flow.known = true;
-    if (flow.isses.empty() || flow.iss != seq) flow.isses.push_back(seq);
-    flow.iss = seq;
-    flow.snd_nxt = seq + 1;
-  }
+  if ((flags & wire::syn) != 0) know(flow, seq);
   if (flow.known && after(seq + len, flow.snd_nxt)) flow.snd_nxt = seq + len;
   if ((flags & wire::ack) == 0) return;
   flow.rcv_nxt = get32(frame, tcp + 8);

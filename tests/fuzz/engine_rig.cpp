@@ -340,6 +340,9 @@ void Rig::on_event(const Event& event) {
       const tcp::Tcb& t =
           engine_->context().tcbs[conn.handle.slot() & ((1u << tcp::slot_bits) - 1)];
       conn.irs = t.rcv_nxt.value - info->recv_queued - (t.has(tcp::Flag::fin_received) ? 1u : 0u);
+      // No frame may have been free for the SYN, and the peer learned our number from an ACK.
+      Flow* flow = find_flow(info->remote.port, info->local.port);
+      if (flow != nullptr) know(*flow, t.snd_una.value - 1);
     }
   }
   if (event.has(Event::peer_closed)) {

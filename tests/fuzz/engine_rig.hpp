@@ -142,6 +142,7 @@ class Rig final : public Device {
   void check_ndp(const Bytes& frame);
   void check_tcp(const Bytes& frame, std::size_t tcp);
   void check_options(const Bytes& frame, std::size_t at, std::size_t size, Flow* flow);
+  static void know(Flow& flow, std::uint32_t iss);
   void learn(Flow& flow, const Bytes& frame, std::size_t tcp, std::uint32_t len);
   Flow* find_flow(unsigned remote_port, unsigned local_port);
   void live_on();

@@ -153,6 +153,9 @@ PROGRAMS = {
     # It waits for its next hop, and the SYN,ACK of the next incarnation, a reply in place, does not.
     "late_data_of_before": PASSIVE + op(WRITE, 0, 128) + op(LINK, 2) + wait(12) + wait(9) + wait(14)
                            + op(FLOOD, 3, 14) + wait(14) + op(ABORT, burst=True) + op(OPEN, 0, 0),
+    # The SYN,ACK found no frame, and the peer takes our number from a challenge ACK.
+    "syn_ack_never_left": PASSIVE + data(246, 0x18) + op(ABORT, burst=True) + op(LINK, 4, burst=True)
+                          + wait(1) + op(OPEN, 0, 0) + data(0, 0) + ack() + op(WRITE, 0, 255),
     "urgent": PASSIVE + segment(PSH | ACK | URG, size=9),
     "keep_frames_unread": PASSIVE + data(175) * 40,
     "keep_frames_close": PASSIVE + data(175) * 3 + op(CLOSE),
