@@ -11,12 +11,13 @@
 
 namespace salut {
 
-// What a device says of a received frame's checksums.
+// What a device says of a received frame's checksums, and what it is asked for on transmission.
 enum FrameFlag : std::uint16_t {
   ip_checksum_good = 1,  // verified by the device
   l4_checksum_good = 2,  // verified by the device, or the sender left it to hardware (virtio)
   checksum_bad = 4,      // the device found one wrong
   scattered = 8,         // in more than one buffer; only the first `length` bytes are at `data`
+  l4_checksum_left = 16,  // transmit: the TCP checksum is the pseudo-header's sum, to be completed
 };
 
 struct Frame {
@@ -24,13 +25,14 @@ struct Frame {
   void* handle = nullptr;     // the device's own buffer; the core never looks inside
   std::uint16_t length = 0;   // bytes of frame at `data`
   std::uint16_t room = 0;     // bytes that may be written at `data`, at least `length`
-  std::uint16_t flags = 0;    // FrameFlag, on receive
+  std::uint16_t flags = 0;    // FrameFlag
   std::uint16_t port = 0;     // index of the stack's interface it came in on or goes out of
 
-  // Sets length and port and no flags, all four as one word: a frame is copied next, and a word
-  // that was written in pieces cannot be forwarded to the load of the whole.
-  void leave_by(std::uint16_t out, std::size_t bytes) {
-    const std::uint64_t word = bytes | std::uint64_t{room} << 16 | std::uint64_t{out} << 48;
+  // Sets length, port and flags, all four as one word: a frame is copied next, and a word that was
+  // written in pieces cannot be forwarded to the load of the whole.
+  void leave_by(std::uint16_t out, std::size_t bytes, std::uint16_t with = 0) {
+    const std::uint64_t word = bytes | std::uint64_t{room} << 16 | std::uint64_t{with} << 32 |
+                               std::uint64_t{out} << 48;
     std::memcpy(reinterpret_cast<std::byte*>(this) + 16, &word, sizeof(word));
   }
 };

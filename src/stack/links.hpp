@@ -43,6 +43,7 @@ struct Interface {
   wire::Mac mac;
   std::uint16_t mtu = 1500;
   std::uint16_t vlan = 0;  // 802.1Q tag of all its frames; 0: they have none
+  bool completes_checksums = false;  // the device honours l4_checksum_left
   std::vector<Prefix> addresses;
   std::vector<AddressRange> ranges;
   IpAddress gateway;  // of each family; any: none
@@ -120,7 +121,9 @@ class Links final : private Neighbours::Sink {
   }
   void drop(const Frame& frame, Drop reason) {
     ++counters_.drops[static_cast<std::size_t>(reason)];
-    recycle(frame);
+    Frame clean = frame;  // whoever takes it next may not ask for what it was to ask for
+    clean.flags &= static_cast<std::uint16_t>(~l4_checksum_left);
+    recycle(clean);
   }
 
   // Takes a complete frame on its way to frame.port; the device gets it at the end of the turn.
@@ -132,6 +135,11 @@ class Links final : private Neighbours::Sink {
     if (staged.vlan != 0 && !tag(staged.frames[staged.count], staged.vlan)) [[unlikely]]
       return drop(frame, Drop::no_buffer);
     ++staged.count;
+  }
+  // How many frames with data may still be staged: the last quarter is for what answers and closes.
+  unsigned room_for_data(unsigned port) const {
+    constexpr unsigned most = staged_max / 4 * 3;
+    return most - std::min(most, staged_[port].count);
   }
   // Sends a complete frame, but for its destination MAC if that is not known yet.
   void send_via(std::uint16_t neighbour, Frame& frame, Instant now) {

@@ -102,6 +102,10 @@ void emit_segment(Context& c, Tcb& t, Frame& frame, wire::TcpOut& out) {
     out.ip6 = whole_addresses(c, t);
     out.flow_label = c.fold.label(t.key);
   }
+  // The sum of a header costs nothing here; that of a payload is a walk through it.
+  constexpr std::uint16_t worth_leaving = 256;
+  out.leave_sum =
+      out.payload_length >= worth_leaving && c.links.interface(port).completes_checksums;
   out.src_mac = c.links.interface(port).mac;
   if (neighbours.resolved(t.neighbour)) [[likely]]
     out.dst_mac = neighbours.mac(t.neighbour);
@@ -109,7 +113,8 @@ void emit_segment(Context& c, Tcb& t, Frame& frame, wire::TcpOut& out) {
   out.ip_id = c.ip_id++;
   wire::emit_tcp(frame, out);
   frame.leave_by(port, (t.has(Flag::ip6) ? wire::tcp_frame_min_6 : wire::tcp_frame_min) +
-                           out.options.size() + out.payload_length);
+                           out.options.size() + out.payload_length,
+                 out.leave_sum ? std::uint16_t{l4_checksum_left} : std::uint16_t{0});
   if ((out.flags & wire::ack) != 0) {
     t.clear(Flag::ack_pending | Flag::ack_delayed | Flag::window_update);
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;

@@ -341,7 +341,9 @@ bool send_data(Context& c, std::uint32_t index) {
   if (!t.has(Flag::data_ready)) {
     sent = send_bare_fin(c, index);
   } else {
-    unsigned budget = segments_per_turn;
+    // What finds no room on the way out waits its turn here, and is not lost there.
+    unsigned budget =
+        std::min(segments_per_turn, c.links.room_for_data(c.links.neighbours().port(t.neighbour)));
     // A bare FIN timed out, and then there was data.
     if (t.has(Flag::rewound) && c.stream(t).recovery == no_recovery) lose_flight(c, t);
     if (t.has(Flag::rewound)) sent = send_lost(c, index, budget);

@@ -35,6 +35,7 @@ inline void put_ethernet(std::byte* at, const TcpOut& out, std::uint16_t type) {
 // TCP behind the IP header, its checksum with the sum of the pseudo-header.
 inline void put_tcp(std::byte* at, const TcpOut& out, std::size_t header_length,
                     std::uint64_t tcp_sum) {
+  const std::uint64_t pseudo = tcp_sum;
   const std::uint32_t seq_be = net32(out.seq);
   const std::uint32_t ack_be = net32(out.ack);
   const std::uint16_t wnd_be = net16(out.wnd);
@@ -44,7 +45,9 @@ inline void put_tcp(std::byte* at, const TcpOut& out, std::size_t header_length,
   tcp_sum += std::uint64_t{seq_be} + ack_be + wnd_be;
   tcp_sum += static_cast<std::uint16_t>(offset | out.flags << 8);
   tcp_sum += put_options(at + tcp_size, out.options);
-  if (out.payload_length != 0) tcp_sum += sum(at + header_length, out.payload_length);
+  if (out.payload_length != 0 && !out.leave_sum) {
+    tcp_sum += sum(at + header_length, out.payload_length);
+  }
   view<TcpHeader>(at) = TcpHeader{out.key.local_port,
                                   out.key.remote_port,
                                   seq_be,
@@ -52,7 +55,7 @@ inline void put_tcp(std::byte* at, const TcpOut& out, std::size_t header_length,
                                   offset,
                                   out.flags,
                                   wnd_be,
-                                  complement(tcp_sum),
+                                  out.leave_sum ? fold(pseudo) : complement(tcp_sum),
                                   0};
 }
 

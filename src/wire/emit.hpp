@@ -37,6 +37,7 @@ struct TcpOut {
   std::uint8_t traffic_class = 0;  // DSCP and ECN
   std::uint16_t ip_id = 0;
   std::uint16_t payload_length = 0;
+  bool leave_sum = false;  // the checksum is only that of the pseudo-header: the device goes on
   std::span<const std::byte> options;  // a multiple of 4, at most 40; may lie in the frame itself
 };
 

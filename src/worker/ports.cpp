@@ -124,6 +124,7 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
                           .mac = ports_[i].mac,
                           .mtu = port.mtu,
                           .vlan = port.vlan,
+                          .completes_checksums = ports_[i].completes_checksums(),
                           .addresses = port.addresses,
                           .ranges = port.ranges,
                           .gateway = port.gateway,

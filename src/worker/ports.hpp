@@ -38,6 +38,10 @@ class Ports {
     std::unique_ptr<io::ImpairedPort> impaired;  // before it, if the configuration says so
     wire::Mac mac;
     Device* device() const { return impaired != nullptr ? impaired.get() : plain(); }
+    // What is made bad on the way must have its checksum before that.
+    bool completes_checksums() const {
+      return eth != nullptr && impaired == nullptr && eth->completes_checksums();
+    }
     Device* plain() const { return loop != nullptr ? static_cast<Device*>(loop.get()) : eth.get(); }
   };
 

@@ -126,6 +126,7 @@ HostPlan draw_host(Draw& draw, Size size, Family family, bool clean) {
   if (draw.one_in(8)) host.options.frames = 48;
   if (many && draw.one_in(2)) config.connections = 32;
   config.lent_frames = draw.one_in(3) ? 0 : host.options.frames / 8;
+  host.options.completes_checksums = draw.one_in(2);
   return host;
 }
 

@@ -198,5 +198,50 @@ TEST(Throughput, slow_link_small_queue) {
   EXPECT_GT(result.goodput, 0.7 * static_cast<double>(run.link.rate));
 }
 
+// More segments at once than a port stages: what finds no room waits in its connection.
+TEST(Many, six_hundred_connections_write_at_once_no_frame_is_thrown_away) {
+  constexpr std::uint32_t count = 600;
+  StackConfig config;
+  config.connections = 1'024;
+  config.time_wait = 1'024;
+  World world(1);
+  HostOptions options;
+  options.frames = 16'384;
+  Host& a = world.add_host(IpAddress::v4(0x0a000001), config, options);
+  Host& b = world.add_host(IpAddress::v4(0x0a000002), config, options);
+  world.join(a, b, {});
+  ASSERT_TRUE(b.engine->listen({IpAddress{}, 80}, count));
+  std::vector<Connection> all;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto made = a.engine->connect({IpAddress::v4(0x0a000002), 80}, {}, 1, world.now());
+    ASSERT_TRUE(made);
+    all.push_back(*made);
+  }
+  std::uint32_t connected = 0;
+  a.on_events = [&](std::span<const Event> events) {
+    for (const Event& event : events) connected += event.has(Event::connected) ? 1 : 0;
+  };
+  while (connected < count && world.step(world.now() + 1s)) {
+  }
+  const std::vector<std::byte> ten_segments(14'480);
+  for (const Connection& connection : all) {
+    ASSERT_EQ(a.engine->write(connection, ten_segments).value_or(0), ten_segments.size());
+  }
+  a.wake_at = world.now();
+  std::uint64_t received = 0;
+  std::vector<std::byte> bytes(65'536);
+  b.on_events = [&](std::span<const Event> events) {
+    for (const Event& event : events) {
+      while (const std::size_t n = b.engine->read(event.connection, bytes).value_or(0))
+        received += n;
+    }
+  };
+  const Instant until = world.now() + 30s;
+  while (received < count * ten_segments.size() && world.step(until)) {
+  }
+  EXPECT_EQ(received, count * ten_segments.size());
+  EXPECT_EQ(a.engine->counters().drops[static_cast<std::size_t>(Drop::tx_full)], 0u);
+}
+
 }  // namespace
 }  // namespace salut::sim

@@ -83,6 +83,26 @@ unsigned EthPort::receive(Frame* frames, unsigned count) {
   return kept;
 }
 
+namespace {
+
+// What the frame leaves to the device: the rest of the TCP checksum. Its type says where TCP is.
+std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
+  std::uint64_t l2 = wire::ethernet_size;
+  auto type = wire::load<std::uint16_t>(frame.data + l2 - sizeof(std::uint16_t));
+  if (type == net16(wire::ether_type_vlan)) {
+    l2 += wire::vlan_size;
+    type = wire::load<std::uint16_t>(frame.data + l2 - sizeof(std::uint16_t));
+  }
+  const bool ip6 = type == net16(wire::ether_type_ipv6);
+  mbuf.tx_offload = 0;
+  mbuf.l2_len = l2;
+  mbuf.l3_len = ip6 ? wire::ipv6_size : wire::ipv4_size;
+  mbuf.l4_len = (std::to_integer<std::uint64_t>(frame.data[l2 + mbuf.l3_len + 12]) >> 4) * 4;
+  return RTE_MBUF_F_TX_TCP_CKSUM | (ip6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+}
+
+}  // namespace
+
 unsigned EthPort::transmit(const Frame* frames, unsigned count) {
   std::array<rte_mbuf*, burst> mbufs;
   unsigned sent = 0;
@@ -95,7 +115,8 @@ unsigned EthPort::transmit(const Frame* frames, unsigned count) {
           static_cast<std::uint16_t>(frame.data - static_cast<std::byte*>(mbuf->buf_addr));
       mbuf->data_len = frame.length;
       mbuf->pkt_len = frame.length;
-      mbuf->ol_flags = 0;  // of its life as a received packet
+      const bool left = (frame.flags & l4_checksum_left) != 0;
+      mbuf->ol_flags = left ? ask_for_checksum(*mbuf, frame) : 0;
       mbufs[i] = mbuf;
     }
     const unsigned taken =

@@ -102,7 +102,10 @@ Result<void> EthPort::configure(const PortConfig& config) {
                                               mtu_, info.min_mtu, info.max_mtu));
   }
   for (const Named& offload : rx_wanted) rx_offloads_ |= info.rx_offload_capa & offload.bit;
-  tx_offloads_ = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+  std::uint64_t wanted = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+  // Behind a socket there is another program, which may pass the frame on and the wish not.
+  if (config.type != PortType::vdev) wanted |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+  tx_offloads_ = info.tx_offload_capa & wanted;
 
   rte_eth_conf conf = {};
   conf.rxmode.mtu = mtu_;
@@ -172,6 +175,10 @@ EthPort::~EthPort() {
   vdev_.clean_up();
 }
 
+bool EthPort::completes_checksums() const {
+  return (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+}
+
 bool EthPort::link_up() const {
   rte_eth_link link = {};
   return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
@@ -184,6 +191,7 @@ std::string EthPort::describe() const {
   for (const Named& offload : rx_wanted) {
     if ((rx_offloads_ & offload.bit) != 0) verified += fmt::format(" {}", offload.name);
   }
+  if (completes_checksums()) verified += ", completed: TCP";
   return fmt::format("{} {}, {}, MTU {}, checksums verified by the device:{}{}, link {}",
                      info.driver_name == nullptr ? "?" : info.driver_name, device_name_,
                      mac_.to_string(), mtu_, verified.empty() ? " none" : verified,

@@ -38,6 +38,8 @@ class EthPort final : public Device {
   // The stack's address on this port. A TAP's kernel side has one of its own.
   const wire::Mac& mac() const { return mac_; }
   bool link_up() const;
+  // May frames leave with FrameFlag::l4_checksum_left?
+  bool completes_checksums() const;
   // "net_tap salut0, 02:…, MTU 1500, checksums verified by the device: IPv4 TCP, link up"
   std::string describe() const;
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "wire/checksum.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::sim {
@@ -43,9 +44,26 @@ unsigned LinkEnd::receive(Frame* frames, unsigned count) {
 }
 
 unsigned LinkEnd::transmit(const Frame* frames, unsigned count) {
-  for (unsigned i = 0; i < count; ++i) world->carry(*this, frames[i]);
+  for (unsigned i = 0; i < count; ++i) {
+    complete_checksum(frames[i]);
+    world->carry(*this, frames[i]);
+  }
   pool->release(frames, count);
   return count;
+}
+
+void complete_checksum(const Frame& frame) {
+  if ((frame.flags & l4_checksum_left) == 0) return;
+  std::size_t type_at = wire::ethernet_size - sizeof(std::uint16_t);
+  if (wire::load<std::uint16_t>(frame.data + type_at) == net16(wire::ether_type_vlan)) {
+    type_at += wire::vlan_size;
+  }
+  const auto type = wire::load<std::uint16_t>(frame.data + type_at);
+  const bool ip6 = type == net16(wire::ether_type_ipv6);
+  const std::size_t tcp = type_at + sizeof(type) + (ip6 ? wire::ipv6_size : wire::ipv4_size);
+  std::byte* at = frame.data + tcp;
+  wire::store(at + offsetof(wire::TcpHeader, checksum),
+              wire::internet_checksum(at, frame.length - tcp));
 }
 
 World::World(std::uint64_t seed, Instant start) : seed_(seed), random_(seed), now_(start) {}
@@ -65,6 +83,7 @@ Host& World::add_host(const IpAddress& address, const StackConfig& config,
   interface.device = host->end.get();
   interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
   interface.mtu = options.mtu;
+  interface.completes_checksums = options.completes_checksums;
   const auto add = [&interface](const IpAddress& own) {
     interface.addresses.push_back(Prefix{own, static_cast<std::uint8_t>(own.is_v4() ? 8 : 64)});
   };

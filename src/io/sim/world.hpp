@@ -59,6 +59,9 @@ class Pool final : public FramePool {
   std::vector<std::byte*> free_;
 };
 
+// What a device does with FrameFlag::l4_checksum_left.
+void complete_checksum(const Frame& frame);
+
 class World;
 
 // One end of a link.
@@ -87,6 +90,7 @@ struct HostOptions {
   std::vector<IpAddress> more_addresses;
   std::uint16_t mtu = 1500;
   unsigned frames = 4096;
+  bool completes_checksums = false;  // its device does, so that the engine leaves them to it
 };
 
 struct Host {

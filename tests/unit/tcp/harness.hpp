@@ -64,12 +64,13 @@ enum class Open { passive, active };
 class Harness {
  public:
   explicit Harness(const StackConfig& config = small_config(), std::uint64_t seed = 1,
-                   unsigned frames = 1024)
+                   unsigned frames = 1024, bool completes_checksums = false)
       : config_(config), pool_(frames), device_(pool_), now_(Instant{1s}) {
     stack::Interface interface;
     interface.device = &device_;
     interface.mac = our_mac;
     interface.mtu = test_mtu();
+    interface.completes_checksums = completes_checksums;
     interface.addresses = {Prefix{our_address(), static_cast<std::uint8_t>(over_ip6() ? 64 : 24)}};
     engine_ = std::make_unique<stack::Engine>(config, std::vector{interface}, pool_, memory_, seed,
                                               std::uint8_t{3}, now_);

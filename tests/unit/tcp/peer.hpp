@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "io/sim/world.hpp"
 #include "stack/device.hpp"
 #include "timer/tick.hpp"
 #include "wire/options.hpp"
@@ -84,6 +85,8 @@ class CaptureDevice final : public Device {
   unsigned transmit(const Frame* frames, unsigned count) override {
     const unsigned n = std::min(count, accept);
     for (unsigned i = 0; i < n; ++i) {
+      completed += (frames[i].flags & l4_checksum_left) != 0 ? 1 : 0;
+      sim::complete_checksum(frames[i]);
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(frames[i].data);
       outbox.emplace_back(bytes, bytes + frames[i].length);
       last = outbox.back();
@@ -94,6 +97,7 @@ class CaptureDevice final : public Device {
 
   std::deque<wire::test::Bytes> inbox;
   std::deque<wire::test::Bytes> outbox;
+  unsigned completed = 0;   // checksums that were left to the device
   wire::test::Bytes last;  // of the outbox, however long ago
   unsigned accept = ~0u;   // how many frames transmit() takes
 

@@ -333,5 +333,43 @@ TEST(Lend, shutdown_fin_follows_the_bytes) {
   EXPECT_EQ(h.state(), State::fin_wait_2);
 }
 
+// --- checksums that the device completes ----------------------------------------------------------
+// The harness looks at every checksum that leaves.
+
+TEST(LeftChecksum, payload_of_some_size_is_summed_by_the_device) {
+  Harness h(small_config(), 1, 1024, true);
+  h.established();
+  EXPECT_EQ(h.device().completed, 0u) << "a header alone is summed while it is made";
+  EXPECT_EQ(h.write(some_text(255)), 255u);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 255, .payload = some_text(255)});
+  h.send({.ack = 256});
+  EXPECT_EQ(h.device().completed, 0u);
+  EXPECT_EQ(h.write(some_text(1460)), 1460u);
+  h.expect({.flags = "A", .seq = 256, .ack = 1, .len = 1460, .payload = some_text(1460)});
+  EXPECT_EQ(h.device().completed, 1u);
+}
+
+TEST(LeftChecksum, device_that_cannot_is_not_asked) {
+  Harness h;
+  h.established();
+  EXPECT_EQ(h.write(some_text(1460)), 1460u);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1460});
+  EXPECT_EQ(h.device().completed, 0u);
+}
+
+TEST(LeftChecksum, frame_that_was_thrown_away_no_longer_asks) {
+  Harness h(small_config(), 1, 1024, true);
+  stack::Links& links = h.engine().context().links;
+  Frame thrown;
+  ASSERT_TRUE(links.acquire(thrown));
+  thrown.flags = l4_checksum_left;
+  links.drop(thrown, Drop::tx_full);
+  Frame next;
+  ASSERT_TRUE(links.acquire(next));
+  EXPECT_EQ(next.data, thrown.data);
+  EXPECT_EQ(next.flags, 0);
+  links.recycle(next);
+}
+
 }  // namespace
 }  // namespace salut::test
