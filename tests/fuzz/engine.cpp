@@ -6,10 +6,10 @@
 //   fuzz_engine -max_len=512 FOUND tests/fuzz/corpus/engine     (clang; new inputs go to FOUND)
 //   fuzz_engine_replay tests/fuzz/corpus/engine [mutations [seed [first]]]
 //
-// A program: two bytes of configuration, then commands. A command byte: low four bits what (enum
-// Op), the next three on which connection, the highest: the engine does not get a turn yet, so that
-// several segments arrive in one burst. Arguments follow; what is missing at the end is zero.
-// make_engine_corpus.py writes programs by name and shows the encoding.
+// A program: two bytes of configuration (config_from(), StartBit), then commands. A command byte:
+// low four bits what (enum Op), the next three on which connection, the highest: the engine does
+// not get a turn yet, so that several segments arrive in one burst. Arguments follow; what is
+// missing at the end is zero. make_engine_corpus.py writes programs by name and shows the encoding.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +25,8 @@ enum Op : std::uint8_t {
   op_advance,  // which of `waits`
   op_listen,   // on or off
   op_connect,
-  op_read,   // how many bytes, times 16
-  op_write,  // how many bytes, times 64
+  op_read,   // how many bytes, times 16; odd, for an application that may: peek() and consume()
+  op_write,  // how many bytes, times 64; odd, for an application that may: lend()
   op_shutdown,
   op_close,
   op_abort,
@@ -34,7 +34,7 @@ enum Op : std::uint8_t {
   op_next,     // the peer's correct next segment: flags, payload times 8
   op_segment,  // flags, bases, seq and ack offset, window (2), options, payload times 4
   op_raw,      // length, bytes; checksums are made right if the length is odd
-  op_link,     // bits: ARP silent, device stuck, pool empty
+  op_link,     // bits: ARP and NDP silent, device stuck, pool empty
   op_icmp,     // type, code, what of the connection's last segment is quoted
   op_again,    // the last segment once more
   op_flood,    // so many SYNs from different ports
@@ -79,14 +79,28 @@ StackConfig config_from(std::uint8_t bits) {
   return config;
 }
 
-// Bit 0: the tick counter is about to wrap; bit 1: the counter of milliseconds is. (Bit 2: a small
-// MTU; bit 3: the peer's address is not known yet.)
+// The second byte of configuration.
+enum StartBit : std::uint8_t {
+  start_tick_wrap = 1,   // the tick counter is about to wrap
+  start_ms_wrap = 2,     // the counter of milliseconds is
+  start_small_mtu = 4,   // the least of the family
+  start_unresolved = 8,  // the peer's address is not known yet
+  start_ip6 = 16,
+  start_no_copy = 32,  // the application peeks and lends, too
+  start_more = 64,     // each segment takes one more byte, the last: see Rig::packet()
+};
+
 Instant start_from(std::uint8_t bits) {
   constexpr std::int64_t tick_wrap = std::int64_t{1} << (32 + timer::tick_shift);
   constexpr std::int64_t ms_wrap = (std::int64_t{1} << 32) * 1'000'000;
-  if ((bits & 1) != 0) return Instant{Duration{tick_wrap} - 2s};
-  if ((bits & 2) != 0) return Instant{Duration{ms_wrap} - 2s};
+  if ((bits & start_tick_wrap) != 0) return Instant{Duration{tick_wrap} - 2s};
+  if ((bits & start_ms_wrap) != 0) return Instant{Duration{ms_wrap} - 2s};
   return Instant{1s};
+}
+
+std::uint16_t mtu_from(std::uint8_t bits) {
+  if ((bits & start_small_mtu) == 0) return 1500;
+  return (bits & start_ip6) != 0 ? 1280 : 576;
 }
 
 class Machine {
@@ -95,11 +109,11 @@ class Machine {
       : program_(data, size),
         config_bits_(program_.byte()),
         start_bits_(program_.byte()),
-        rig_(config_from(config_bits_), start_from(start_bits_),
-             (start_bits_ & 4) != 0 ? std::uint16_t{576} : std::uint16_t{1500}) {}
+        rig_(config_from(config_bits_), start_from(start_bits_), mtu_from(start_bits_),
+             (start_bits_ & start_ip6) != 0 ? Family::ip6 : Family::ip4) {}
 
   void run() {
-    if ((start_bits_ & 8) == 0) rig_.introduce();
+    if ((start_bits_ & start_unresolved) == 0) rig_.introduce();
     for (unsigned commands = 0; commands < 400 && !program_.done(); ++commands) {
       const std::uint8_t command = program_.byte();
       carry_out(static_cast<Op>(command & 15), command >> 4 & 7);
@@ -174,11 +188,12 @@ void Machine::call(Op op, unsigned which) {
   const std::size_t size = op == op_read || op == op_write ? program_.byte() : 0u;
   Conn* conn = rig_.conn(which);
   if (conn == nullptr) return;
+  const bool no_copy = (start_bits_ & start_no_copy) != 0 && size % 2 != 0;
   switch (op) {
     case op_read:
-      return rig_.read(*conn, size * 16);
+      return no_copy ? rig_.look(*conn, size * 16) : rig_.read(*conn, size * 16);
     case op_write:
-      return rig_.write(*conn, size * 64);
+      return no_copy ? rig_.lend(*conn, size * 64) : rig_.write(*conn, size * 64);
     case op_shutdown:
       static_cast<void>(rig_.engine().shutdown(conn->handle));
       return;
@@ -201,7 +216,7 @@ wire::test::TcpSpec Machine::correct(const Flow& flow, unsigned flags) const {
 }
 
 void Machine::send(const wire::test::TcpSpec& spec) {
-  last_ = wire::test::tcp_packet(spec);
+  last_ = rig_.packet(spec, (start_bits_ & start_more) != 0 ? program_.byte() : 0u);
   rig_.put(last_);
 }
 
@@ -330,7 +345,9 @@ Bytes Machine::options(const Flow& flow, std::uint8_t what) {
 void Machine::raw() {
   const std::size_t size = program_.byte();
   Bytes bytes = program_.bytes(size);
-  if (size % 2 != 0 && bytes.size() >= 34) wire::test::fix_checksums(bytes);
+  if (size % 2 != 0 && bytes.size() >= 34) {
+    rig_.ip6() ? wire::test::fix_checksums_6(bytes) : wire::test::fix_checksums(bytes);
+  }
   // It may be a valid segment of a connection with bytes of its own.
   rig_.forge();
   last_ = bytes;
@@ -343,18 +360,8 @@ void Machine::icmp(unsigned which) {
   const std::uint8_t code = program_.byte();
   const unsigned mtu = program_.byte() * 8u;
   const std::int32_t offset = program_.offset();
-  Bytes message(8);
-  message[0] = type, message[1] = code;
-  wire::test::put16(message, 6, mtu);
-  // The IP header and eight bytes of a segment of ours.
-  Bytes quoted = wire::test::tcp_packet({});
-  wire::test::put32(quoted, 26, wire::test::our_ip);
-  wire::test::put32(quoted, 30, wire::test::peer_ip);
-  wire::test::put16(quoted, 34, flow.local_port);
-  wire::test::put16(quoted, 36, flow.remote_port);
-  wire::test::put32(quoted, 38, flow.snd_nxt - 1 + static_cast<std::uint32_t>(offset));
-  message.insert(message.end(), quoted.begin() + 14, quoted.begin() + 42);
-  last_ = wire::test::ipv4(1, message);
+  last_ =
+      rig_.icmp_error(type, code, mtu, flow, flow.snd_nxt - 1 + static_cast<std::uint32_t>(offset));
   rig_.put(last_);
 }
 
@@ -365,7 +372,7 @@ void Machine::flood() {
   spec.ack = 0;
   for (unsigned i = 0; i < count; ++i) {
     spec.source_port = 20'000 + i;
-    rig_.put(wire::test::tcp_packet(spec));
+    rig_.put(rig_.packet(spec));
   }
 }
 

@@ -10,23 +10,15 @@ namespace salut::fuzz {
 namespace {
 
 using namespace std::chrono_literals;
-using wire::test::get16;
-using wire::test::naive_checksum;
-using wire::test::naive_sum;
 using wire::test::our_ip;
+using wire::test::our_ip6;
 using wire::test::our_mac;
 using wire::test::peer_ip;
-using wire::test::peer_mac;
+using wire::test::peer_ip6;
 
 constexpr unsigned pool_frames = 96;
 constexpr unsigned stranger_port = 50'000;  // of the connection that must still work at the end
 constexpr unsigned turns_to_rest = 20'000;
-
-std::uint32_t get32(const Bytes& bytes, std::size_t at) {
-  return static_cast<std::uint32_t>(get16(bytes, at)) << 16 | get16(bytes, at + 2);
-}
-
-bool after(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) > 0; }
 
 std::multimap<std::size_t, void*>& kept_blocks() {
   static auto& blocks = *new std::multimap<std::size_t, void*>;  // for the next run, and for ever
@@ -39,7 +31,35 @@ sim::Pool& kept_pool() {
   return pool;
 }
 
-Bytes arp_reply() { return wire::test::arp_packet(2, our_mac); }
+// Extension headers by number, as they stand before TCP, and the type of the first.
+struct Extensions {
+  Bytes headers;
+  unsigned first = 0;
+};
+Extensions extensions(unsigned which) {
+  constexpr unsigned hop_by_hop = 0, routing = 43, fragment = 44, destination = 60;
+  switch (which) {
+    case 1:
+      return {{6, 0, 1, 4, 0, 0, 0, 0}, hop_by_hop};
+    case 2:
+      return {{6, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, destination};
+    case 3:
+      return {{6, 0, 4, 0, 0, 0, 0, 0}, routing};
+    case 4:  // an atomic fragment: the whole
+      return {{6, 0, 0, 0, 0xca, 0xfe, 0, 1}, fragment};
+    case 5:
+      return {
+          {destination, 0, 1, 4, 0, 0, 0, 0, fragment, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 1},
+          hop_by_hop};
+    // Not for us to accept: a fragment, and an option that says so.
+    case 6:
+      return {{6, 0, 0, 1, 0xca, 0xfe, 0, 2}, fragment};
+    case 7:
+      return {{6, 0, 0xc2, 4, 0, 1, 0, 0}, destination};
+    default:
+      return {};
+  }
+}
 
 }  // namespace
 
@@ -68,13 +88,13 @@ void KeptMemory::release(void* memory, std::size_t bytes, Use use) noexcept {
   kept_blocks().emplace(std::max<std::size_t>(64, (bytes + 63) / 64 * 64), memory);
 }
 
-Rig::Rig(const StackConfig& config, Instant start, std::uint16_t mtu)
-    : pool_(kept_pool()), now_(start), mtu_(mtu) {
+Rig::Rig(const StackConfig& config, Instant start, std::uint16_t mtu, Family family)
+    : pool_(kept_pool()), now_(start), mtu_(mtu), family_(family) {
   stack::Interface interface;
   interface.device = this;
   interface.mac = our_mac;
   interface.mtu = mtu;
-  interface.addresses = {Prefix{IpAddress::v4(our_ip), 24}};
+  interface.addresses = {ip6() ? Prefix{our_ip6, 64} : Prefix{IpAddress::v4(our_ip), 24}};
   engine_ = std::make_unique<stack::Engine>(config, std::vector{interface}, pool_, memory_, 1,
                                             std::uint8_t{1}, start);
   for (unsigned i = 0; i < flow_count; ++i) {
@@ -87,7 +107,7 @@ Rig::Rig(const StackConfig& config, Instant start, std::uint16_t mtu)
 }
 
 void Rig::introduce() {
-  put(wire::test::arp_packet(1));
+  put(ip6() ? wire::test::ndp_packet(wire::icmp6_solicitation) : wire::test::arp_packet(1));
   poll();
 }
 
@@ -117,9 +137,39 @@ void Rig::put(Bytes frame) {
   if (!frame.empty()) arriving_.push_back(std::move(frame));
 }
 
+Bytes Rig::packet(const wire::test::TcpSpec& spec, unsigned more) const {
+  if (ip6()) {
+    const Extensions e = extensions(more % 8);
+    return wire::test::tcp_packet_6(spec, e.headers, e.first);
+  }
+  if (more % 8 == 0) return wire::test::tcp_packet(spec);
+  wire::test::TcpSpec with_options = spec;
+  with_options.ip_options = Bytes(std::size_t{4} * (more % 8), 1);
+  return wire::test::tcp_packet(with_options);
+}
+
+Bytes Rig::icmp_error(unsigned type, unsigned code, unsigned mtu, const Flow& flow,
+                      std::uint32_t seq) const {
+  Bytes message(8);
+  message[0] = static_cast<std::uint8_t>(type), message[1] = static_cast<std::uint8_t>(code);
+  wire::test::put16(message, 6, mtu);
+  // The IP header and eight bytes of a segment of ours: one of the peer's, turned round.
+  Bytes quoted =
+      packet({.source_port = flow.local_port, .destination_port = flow.remote_port, .seq = seq});
+  const std::size_t addresses = ip6() ? 22 : 26, tcp = ip6() ? 54 : 34;
+  const auto from = quoted.begin() + static_cast<std::ptrdiff_t>(addresses);
+  const auto middle = from + (ip6() ? 16 : 4);
+  std::swap_ranges(from, middle, middle);
+  message.insert(message.end(), quoted.begin() + 14,
+                 quoted.begin() + static_cast<std::ptrdiff_t>(tcp + 8));
+  return ip6() ? wire::test::ipv6(58, message) : wire::test::ipv4(1, message);
+}
+
 void Rig::poll() {
   const Counters before = engine_->counters();
+  for (Conn& conn : conns_) conn.returned = false;
   for (const Event& event : engine_->poll(now_)) on_event(event);
+  for (Conn& conn : conns_) take_back(conn);
   require_none(oracle::unexplained(before, engine_->counters()));
   require_none(oracle::inconsistent(*engine_));
   require(pool_.outstanding() <= pool_frames, "a frame was given back twice");
@@ -141,7 +191,8 @@ bool Rig::advance_to_timer() {
 void Rig::listen(bool on) {
   if (on == listener_.has_value()) return;
   if (on) {
-    const auto listener = engine_->listen({IpAddress{}, served_port}, 3);
+    const auto listener =
+        engine_->listen({ip6() ? IpAddress::any_v6() : IpAddress{}, served_port}, 3);
     require(listener.has_value(), "listen() failed");
     listener_ = *listener;
     return;
@@ -153,8 +204,10 @@ void Rig::listen(bool on) {
 void Rig::connect(unsigned which) {
   const unsigned index = flow_count + which % flow_count;
   const Flow& flow = flows_[index];
-  const auto connection = engine_->connect({IpAddress::v4(peer_ip), flow.remote_port},
-                                           {IpAddress::v4(our_ip), flow.local_port}, 0, now_);
+  const IpAddress to = ip6() ? peer_ip6 : IpAddress::v4(peer_ip);
+  const IpAddress from = ip6() ? our_ip6 : IpAddress::v4(our_ip);
+  const auto connection =
+      engine_->connect({to, flow.remote_port}, {from, flow.local_port}, 0, now_);
   if (connection) conns_.push_back(Conn{.handle = *connection, .flow = index, .own = true});
 }
 
@@ -169,34 +222,98 @@ Conn* Rig::conn(unsigned which) {
   return nullptr;
 }
 
-void Rig::read(Conn& conn, std::size_t most) {
-  Bytes bytes(most);
-  const auto n = engine_->read(conn.handle, std::as_writable_bytes(std::span(bytes)));
-  if (!n) {
-    require(n.error() != Errc::end_of_stream || conn.peer_closed || forged_,
-            "an end of stream of which nobody was told");
-    return;
-  }
-  require(*n <= most, "read() returned more than there was room for");
-  for (std::size_t i = 0; i < *n; ++i) {
-    const auto seq = static_cast<std::uint32_t>(conn.irs + conn.read++);
-    require(forged_ || std::byte{bytes[i]} == peer_byte(seq), "read() gave a byte nobody sent");
+bool Rig::may_end(const Conn& conn, Errc error) const {
+  return error != Errc::end_of_stream || conn.peer_closed || forged_;
+}
+
+void Rig::check_read(Conn& conn, std::span<const std::byte> bytes) const {
+  auto seq = static_cast<std::uint32_t>(conn.irs + conn.read);
+  for (const std::byte byte : bytes) {
+    require(forged_ || byte == peer_byte(seq++), "a byte to read that nobody sent");
   }
 }
 
-void Rig::write(Conn& conn, std::size_t size) {
-  const auto info = engine_->info(conn.handle);
-  if (!info) return;
-  // Bytes are counted from the first: what was taken before is queued or acknowledged.
-  Bytes bytes(size);
-  for (std::size_t i = 0; i < size; ++i) {
-    bytes[i] =
-        std::to_integer<std::uint8_t>(our_byte(conn.written + static_cast<std::uint32_t>(i)));
+void Rig::read(Conn& conn, std::size_t most) {
+  std::vector<std::byte> bytes(most);
+  const auto n = engine_->read(conn.handle, bytes);
+  if (!n) return require(may_end(conn, n.error()), "an end of stream of which nobody was told");
+  require(*n <= most, "read() returned more than there was room for");
+  check_read(conn, std::span(bytes).first(*n));
+  conn.read += static_cast<std::uint32_t>(*n);
+}
+
+void Rig::look(Conn& conn, std::size_t most) {
+  for (std::size_t left = most;;) {
+    const auto run = engine_->peek(conn.handle);
+    if (!run) return require(may_end(conn, run.error()), "an end of stream nobody was told of");
+    const auto info = engine_->info(conn.handle);
+    require(info.has_value(), "bytes to read and no connection");
+    require(run->size() <= info->recv_queued, "peek() shows more than was received");
+    require(run->empty() == (info->recv_queued == 0), "peek() hides what was received");
+    require(engine_->consume(conn.handle, info->recv_queued + 1u) == Errc::invalid_argument,
+            "consume() takes what is not there");
+    check_read(conn, *run);
+    const std::size_t n = std::min(left, run->size());
+    if (n == 0) return;
+    require(engine_->consume(conn.handle, n) == Errc::ok, "consume() refuses what peek() showed");
+    conn.read += static_cast<std::uint32_t>(n);
+    left -= n;
   }
+}
+
+// The next `size` bytes of the connection: what was taken before is queued or acknowledged.
+static Bytes next_bytes(const Conn& conn, std::size_t size) {
+  Bytes bytes(size);
+  auto at = conn.written;
+  for (std::uint8_t& byte : bytes) byte = std::to_integer<std::uint8_t>(Rig::our_byte(at++));
+  return bytes;
+}
+
+void Rig::write(Conn& conn, std::size_t size) {
+  const Bytes bytes = next_bytes(conn, size);
   const auto taken = engine_->write(conn.handle, std::as_bytes(std::span(bytes)));
   if (!taken) return;
   require(*taken <= size, "write() took more than it was offered");
   conn.written += static_cast<std::uint32_t>(*taken);
+}
+
+static void spoil(std::span<std::uint8_t> bytes) {
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(~byte);
+}
+
+void Rig::lend(Conn& conn, std::size_t size) {
+  Bytes bytes = next_bytes(conn, size);
+  const auto taken = engine_->lend(conn.handle, std::as_bytes(std::span(bytes)));
+  if (!taken) return;
+  require(*taken <= size, "lend() took more than it was offered");
+  conn.written += static_cast<std::uint32_t>(*taken);
+  spoil(std::span(bytes).subspan(*taken));
+  if (*taken > 0) {
+    bytes.resize(*taken);  // where it is: vectors do not move when they shrink
+    conn.lent.push_back(std::move(bytes));
+  }
+}
+
+// Runs that the engine is done with: whole ones, from the first, and told of by an event.
+void Rig::take_back(Conn& conn) {
+  if (conn.lent.empty()) return require(!conn.returned, "returned what was not lent");
+  std::size_t out = 0;
+  for (const Bytes& run : conn.lent) out += run.size();
+  std::size_t still_out = 0;
+  if (conn.ends == 0) {
+    const auto info = engine_->info(conn.handle);
+    if (!info) return;  // aborted: `closed` is to come
+    still_out = info->send_lent;
+    require(conn.returned == (still_out < out), "an event and send_lent that do not agree");
+  }
+  std::size_t done = 0;
+  for (; out > still_out; ++done) {
+    out -= conn.lent[done].size();
+    spoil(conn.lent[done]);
+    conn.was_lent.push_back(std::move(conn.lent[done]));
+  }
+  require(out == still_out, "a part of a run came back");
+  conn.lent.erase(conn.lent.begin(), conn.lent.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 void Rig::set_starved(bool starved) {
@@ -223,12 +340,16 @@ void Rig::on_event(const Event& event) {
       const tcp::Tcb& t =
           engine_->context().tcbs[conn.handle.slot() & ((1u << tcp::slot_bits) - 1)];
       conn.irs = t.rcv_nxt.value - info->recv_queued - (t.has(tcp::Flag::fin_received) ? 1u : 0u);
+      // No frame may have been free for the SYN, and the peer learned our number from an ACK.
+      Flow* flow = find_flow(info->remote.port, info->local.port);
+      if (flow != nullptr) know(*flow, t.snd_una.value - 1);
     }
   }
   if (event.has(Event::peer_closed)) {
     require(!conn.peer_closed, "peer_closed twice");
     conn.peer_closed = true;
   }
+  if (event.has(Event::returned)) conn.returned = true;
   if (event.has(Event::closed)) {
     require(event.reason != Reason::none, "an end without a reason");
     conn.ends = 1;
@@ -257,82 +378,6 @@ Flow* Rig::find_flow(unsigned remote_port, unsigned local_port) {
   return nullptr;
 }
 
-void Rig::check_frame(const Frame& frame) {
-  Bytes bytes(frame.length);
-  std::memcpy(bytes.data(), frame.data, frame.length);
-  require(bytes.size() >= 34, "a frame too short");
-  require(std::equal(our_mac.bytes.begin(), our_mac.bytes.end(), bytes.begin() + 6),
-          "a frame from another station");
-  const unsigned type = get16(bytes, 12);
-  if (type == 0x0806) return check_arp(bytes);
-  if (type != 0x0800) return;
-  require(get16(bytes, 16) == bytes.size() - 14, "an IPv4 length that lies");
-  require(naive_checksum(naive_sum(&bytes[14], 20)) == 0, "an IPv4 checksum that is wrong");
-  require(get32(bytes, 26) == our_ip || forged_, "a packet from somebody else's address");
-  if (bytes[23] == 6) check_tcp(bytes);
-}
-
-void Rig::check_arp(const Bytes& frame) {
-  require(frame.size() >= 42, "an ARP packet too short");
-  const bool asks = get16(frame, 20) == 1 && get32(frame, 38) == peer_ip;
-  if (asks && !silent_) put(arp_reply());
-}
-
-void Rig::check_tcp(const Bytes& frame) {
-  constexpr std::size_t tcp = 34;
-  const std::size_t length = frame.size() - tcp;
-  require(length >= 20, "a TCP header too short");
-  require(frame.size() <= 14u + mtu_, "a segment longer than the MTU");
-  const std::uint32_t pseudo = naive_sum(&frame[26], 8) + 6 + static_cast<std::uint32_t>(length);
-  require(naive_checksum(pseudo + naive_sum(&frame[tcp], length)) == 0, "a TCP checksum is wrong");
-  const std::size_t header = static_cast<std::size_t>(frame[tcp + 12] >> 4) * 4;
-  require(header >= 20 && header <= length, "a TCP offset that lies");
-  const unsigned flags = frame[tcp + 13];
-  const bool syn = (flags & wire::syn) != 0, fin = (flags & wire::fin) != 0;
-  const bool rst = (flags & wire::rst) != 0, ack = (flags & wire::ack) != 0;
-  require(syn + fin + rst <= 1, "two of SYN, FIN and RST at once");
-  require(ack || syn || rst, "a segment without ACK");
-  const std::size_t payload = length - header;
-  require(payload == 0 || !(syn || rst), "data on a SYN or RST");
-  Flow* flow = find_flow(get16(frame, tcp + 2), get16(frame, tcp));
-  check_options(frame, tcp + 20, header - 20, flow);
-  if (flow == nullptr || rst) return;
-  const std::uint32_t seq = get32(frame, tcp + 4);
-  for (std::size_t i = 0; i < payload && flow->known && !forged_; ++i) {
-    const auto offset = static_cast<std::uint32_t>(seq + i - flow->iss - 1);
-    require(std::byte{frame[tcp + header + i]} == our_byte(offset), "a byte left that is wrong");
-  }
-  learn(*flow, frame, tcp, static_cast<std::uint32_t>(payload + (syn || fin ? 1 : 0)));
-}
-
-void Rig::check_options(const Bytes& frame, std::size_t at, std::size_t size, Flow* flow) {
-  const std::size_t end = at + size;
-  while (at < end && frame[at] != 0) {
-    if (frame[at] == 1) {
-      ++at;
-      continue;
-    }
-    require(at + 2 <= end && frame[at + 1] >= 2 && at + frame[at + 1] <= end,
-            "an option that is malformed");
-    if (flow != nullptr && frame[at] == 8) flow->tsval = get32(frame, at + 2);
-    at += frame[at + 1];
-  }
-}
-
-void Rig::learn(Flow& flow, const Bytes& frame, std::size_t tcp, std::uint32_t len) {
-  const std::uint32_t seq = get32(frame, tcp + 4);
-  const unsigned flags = frame[tcp + 13];
-  if ((flags & wire::syn) != 0 && (!flow.known || flow.iss != seq)) {
-    flow.known = true;
-    flow.iss = seq;
-    flow.snd_nxt = seq + 1;
-  }
-  if (flow.known && after(seq + len, flow.snd_nxt)) flow.snd_nxt = seq + len;
-  if ((flags & wire::ack) == 0) return;
-  flow.rcv_nxt = get32(frame, tcp + 8);
-  flow.edge = flow.rcv_nxt + get16(frame, tcp + 14);
-}
-
 void Rig::finish() {
   set_stuck(false), set_silent(false);
   set_starved(false);
@@ -359,11 +404,11 @@ void Rig::live_on() {
   flow = Flow{.remote_port = static_cast<std::uint16_t>(stranger_port)};
   wire::test::TcpSpec spec{
       .source_port = stranger_port, .seq = 7'000, .ack = 0, .flags = wire::syn};
-  put(wire::test::tcp_packet(spec));
+  put(packet(spec, 5));  // headers that a host must step over
   for (unsigned i = 0; i < 3 && !flow.known; ++i) poll();
   require(flow.known, "a new SYN is not answered");
   spec.seq += 1, spec.ack = flow.iss + 1, spec.flags = wire::ack;
-  put(wire::test::tcp_packet(spec));
+  put(packet(spec));
   const std::size_t before = conns_.size();
   poll();
   require(conns_.size() == before + 1, "a new connection is not accepted");
