@@ -44,7 +44,11 @@ void input_icmp(Context& c, const wire::Segment& icmp, Frame& frame) {
   if (!c.links.is_local(destination_of(icmp, frame))) {
     return c.links.drop(frame, Drop::ip_not_for_us);
   }
-  if (wire::make_echo_reply(frame)) return c.links.stage(frame);
+  if (wire::make_echo_reply(frame)) {
+    // The request may have come to a group's MAC, which is nobody's to send from.
+    wire::view<wire::EthernetHeader>(frame.data).source = c.links.interface(frame.port).mac;
+    return c.links.stage(frame);
+  }
   wire::IcmpError error;
   if (!wire::parse_icmp_error(frame, icmp, c.fold, error)) {
     return c.links.drop(frame, Drop::icmp_ignored);

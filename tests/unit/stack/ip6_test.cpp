@@ -265,6 +265,17 @@ TEST(Echo, of_ipv6_is_answered_for_our_addresses_only) {
   EXPECT_EQ(b.drops(Drop::ip_not_for_us), 1u);
 }
 
+TEST(Echo, to_the_mac_of_a_group_is_answered_from_ours) {
+  Below b(both_families());
+  Bytes request = wire::test::echo_packet_6(9);
+  const Bytes group = {0x33, 0x33, 0xff, 0, 0, 1};
+  std::copy(group.begin(), group.end(), request.begin());
+  b.send(request);
+  const Bytes reply = b.take();
+  ASSERT_EQ(reply[type_at], 129);
+  EXPECT_TRUE(std::equal(our_mac.bytes.begin(), our_mac.bytes.end(), reply.begin() + 6));
+}
+
 // --- listeners ---------------------------------------------------------------------------------
 
 // The family of what answers a SYN: 4, 6 or 0; "R" if it is a reset.
