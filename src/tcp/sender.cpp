@@ -157,8 +157,11 @@ bool send_bare_fin(Context& c, std::uint32_t index) {
 void restart_after_idle(Context& c, const Tcb& t, Stream& stream) {
   const std::uint32_t start = initial_cwnd(c.config.initial_window, t.mss);
   if (stream.cwnd <= start || stream.srtt == 0) return;
+  // Microseconds wrap after 72 minutes, and a connection may be silent for so long, and a moment;
+  // of what is all acknowledged the peer was heard since.
   const auto idle = std::chrono::microseconds(now_us(c) - stream.sent_at);
-  if (idle <= rto(c, t)) return;
+  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << timer::tick_shift};
+  if (std::max<Duration>(idle, silent) <= rto(c, t)) return;
   stream.cwnd = start;
   if (stream.recovery != no_recovery) pause(c.recoveries[stream.recovery].controller);
 }
