@@ -3,7 +3,7 @@
 // connection and side are those of the path itself, with TIME_WAIT filling all the while.
 //
 // For instructions and mispredictions, which no shared machine can falsify:
-//   valgrind --tool=cachegrind --branch-sim=yes build/bench/connection_path --benchmark_filter=/0
+//   valgrind --tool=cachegrind --branch-sim=yes build/bench/connection_path --benchmark_filter=bytes:0/bare_acks:0/ip6:0
 #include <benchmark/benchmark.h>
 #include <x86intrin.h>
 
@@ -74,8 +74,15 @@ struct Side {
   std::uint64_t cycles = 0;
 };
 
-constexpr std::uint32_t client_address = 0x0a000001, server_address = 0x0a000002;
-constexpr Endpoint server_endpoint{IpAddress::v4(server_address), 80};
+// Of a family: the two ends, and where the client's connections come from.
+struct Addresses {
+  IpAddress client, server, sources;
+  std::uint8_t prefix;
+};
+const Addresses v4{IpAddress::v4(0x0a000001), IpAddress::v4(0x0a000002), IpAddress::v4(0x0a010000),
+                   24};
+const Addresses v6{IpAddress::v6(0xfd00'0000'0000'0000, 1), IpAddress::v6(0xfd00'0000'0000'0000, 2),
+                   IpAddress::v6(0xfd01'0000'0000'0000, 0), 64};
 
 StackConfig config_for(std::uint32_t time_wait, bool coalesce) {
   StackConfig config;
@@ -86,19 +93,21 @@ StackConfig config_for(std::uint32_t time_wait, bool coalesce) {
   return config;
 }
 
-void set_up(Side& side, Pool& pool, Memory& memory, std::uint32_t address, bool client,
+void set_up(Side& side, Pool& pool, Memory& memory, const Addresses& addresses, bool client,
             const StackConfig& config, std::uint8_t id) {
   stack::Interface interface;
   interface.device = &side.wire;
   interface.mac = wire::Mac{{2, 0, 0, 0, 0, id}};
-  interface.addresses = {Prefix{IpAddress::v4(address), 24}};
-  if (client) interface.ranges = {AddressRange{IpAddress::v4(0x0a010000), 65'536}};
-  if (!client) interface.gateway = IpAddress::v4(client_address);
+  interface.addresses = {Prefix{client ? addresses.client : addresses.server, addresses.prefix}};
+  if (client) interface.ranges = {AddressRange{addresses.sources, 65'536}};
+  if (!client) {
+    (addresses.client.is_v4() ? interface.gateway : interface.gateway6) = addresses.client;
+  }
   side.engine = std::make_unique<stack::Engine>(config, std::vector{interface}, pool, memory,
                                                 id + 77u, id, Instant{});
 }
 
-// Arguments: bytes of request and response; whether every ACK is a packet of its own.
+// Arguments: bytes of request and response; whether every ACK is a packet of its own; IPv6.
 void connections(benchmark::State& state) {
   const auto bytes = static_cast<std::size_t>(state.range(0));
   const StackConfig config = config_for(4'000'000, state.range(1) == 0);
@@ -107,8 +116,10 @@ void connections(benchmark::State& state) {
   Side client, server;
   client.wire.peer = &server.wire;
   server.wire.peer = &client.wire;
-  set_up(client, pool, memory, client_address, true, config, 1);
-  set_up(server, pool, memory, server_address, false, config, 2);
+  const Addresses& addresses = state.range(2) == 0 ? v4 : v6;
+  const Endpoint server_endpoint{addresses.server, 80};
+  set_up(client, pool, memory, addresses, true, config, 1);
+  set_up(server, pool, memory, addresses, false, config, 2);
   if (!server.engine->listen(server_endpoint, 4096)) return state.SkipWithError("listen");
 
   std::array<std::byte, 2048> buffer = {};
@@ -167,7 +178,13 @@ void connections(benchmark::State& state) {
   state.counters["connections"] = static_cast<double>(closed);
   state.SetItemsProcessed(static_cast<std::int64_t>(closed));
 }
-BENCHMARK(connections)->ArgNames({"bytes", "bare_acks"})->Args({0, 0})->Args({0, 1})->Args({64, 0});
+BENCHMARK(connections)
+    ->ArgNames({"bytes", "bare_acks", "ip6"})
+    ->Args({0, 0, 0})
+    ->Args({0, 1, 0})
+    ->Args({64, 0, 0})
+    ->Args({0, 0, 1})
+    ->Args({64, 0, 1});
 
 }  // namespace
 

@@ -63,11 +63,13 @@ double softirq_cpu() {
   return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-sockaddr_in address_of(const char* address, const char* port) {
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
-  if (inet_pton(AF_INET, address, &to.sin_addr) != 1) die("address");
+// IPv4 as an IPv4-mapped address: all sockets are IPv6's, and the packets are what the peer is.
+sockaddr_in6 address_of(std::string address, const char* port) {
+  if (address.find(':') == std::string::npos) address = "::ffff:" + address;
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  to.sin6_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
+  if (inet_pton(AF_INET6, address.c_str(), &to.sin6_addr) != 1) die("address");
   return to;
 }
 
@@ -95,8 +97,8 @@ class Poll {
 };
 
 int receive(const char* port, int connections) {
-  const sockaddr_in local = address_of("0.0.0.0", port);
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in6 local = address_of("::", port);
+  const int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
   if (bind(listener, reinterpret_cast<const sockaddr*>(&local), sizeof(local)) != 0) die("bind");
@@ -132,9 +134,9 @@ int receive(const char* port, int connections) {
   return 0;
 }
 
-int connect_patiently(const sockaddr_in& to) {
+int connect_patiently(const sockaddr_in6& to) {
   for (int i = 0; i < 100; ++i) {
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int socket = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (socket < 0) die("socket");
     setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);  // as salut has it by default
     if (connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0) return socket;
@@ -144,8 +146,8 @@ int connect_patiently(const sockaddr_in& to) {
   die("connect");
 }
 
-int begin_to_connect(const sockaddr_in& to) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+int begin_to_connect(const sockaddr_in6& to) {
+  const int socket = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (socket < 0) die("socket");
   setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
   const int done = connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
@@ -154,7 +156,7 @@ int begin_to_connect(const sockaddr_in& to) {
 }
 
 int send(const char* address, const char* port, int connections, const std::string& much) {
-  const sockaddr_in to = address_of(address, port);
+  const sockaddr_in6 to = address_of(address, port);
   const bool timed = much.ends_with("s");
   const double amount = std::atof(much.c_str());
   const std::uint64_t share =
