@@ -68,7 +68,7 @@ struct ConnectionInfo {
   std::uint32_t mss = 0;          // bytes of payload per segment that we send
   std::uint32_t recv_mss = 0;     // the MSS that our SYN told the peer
   std::uint32_t send_queued = 0;  // bytes written and not yet acknowledged
-  std::uint32_t send_lent = 0;    // of them, bytes of runs that lend() took and still refers to
+  std::uint32_t send_lent = 0;    // of them, bytes that lend() took and still refers to
   std::uint32_t recv_queued = 0;  // bytes that read() would return now
   std::uint32_t snd_wnd = 0;      // bytes that the peer last offered
   std::uint32_t rcv_wnd = 0;      // bytes that we last offered
@@ -114,10 +114,10 @@ class Connection {
   // `writable` will follow. Errc::not_writable after shutdown() or close().
   tl::expected<std::size_t, Errc> write(std::span<const std::byte> from) const;
 
-  // Received bytes where they lie, without a copy: the next run of them in order, in the packet that
-  // brought it where that is possible. Empty: nothing now, `readable` will follow; end_of_stream as
-  // for read(). Valid until consume(), read(), close() or abort() of this connection, and never
-  // beyond the next Stack::poll().
+  // Received bytes where they lie, without a copy: the next run of them in order, in the packet
+  // that brought it where that is possible. Empty: nothing now, `readable` will follow;
+  // end_of_stream as for read(). Valid until consume(), read(), close() or abort() of this
+  // connection, and never beyond the next Stack::poll().
   tl::expected<std::span<const std::byte>, Errc> peek() const;
 
   // Takes the first `count` bytes as read. Errc::invalid_argument, and nothing is taken, if that is
@@ -125,9 +125,10 @@ class Connection {
   Errc consume(std::size_t count) const;
 
   // Like write(), but the bytes are not copied here: they are read where they are whenever they are
-  // sent, and must stay unchanged until they were acknowledged. `returned` says when some are;
-  // runs come back whole and in order, info().send_lent bytes are still out. After `closed` none
-  // is. For runs of some KiB and more: each holds a block of stack.buffer_blocks.
+  // sent, and must stay unchanged until they were acknowledged. `returned` says when some are:
+  // they come back in order, in pieces of at most 32 KiB, and info().send_lent bytes are still out.
+  // After `closed` none is. For runs of some KiB and more: each piece holds a block of
+  // stack.buffer_blocks.
   tl::expected<std::size_t, Errc> lend(std::span<const std::byte> from) const;
 
   // Closes the sending half: a FIN follows what was written. Reading goes on (half-close).

@@ -1,10 +1,10 @@
 // Bytes in flight and bytes unread: chains of blocks out of one pool per stack.
 //
-// A connection without data has no block. A block has 2 KiB of its own, or stands for bytes that lie
-// elsewhere and are not copied: in a received frame, which goes back when they were read, or in the
-// memory of the application, which has lent them until they are acknowledged. A position is a block
-// and an offset. Blocks come from a LIFO free list: the one just given back is the one still in
-// cache.
+// A connection without data has no block. A block has 2 KiB of its own, or stands for bytes that
+// lie elsewhere and are not copied: in a received frame, which goes back when they were read, or in
+// the memory of the application, which has lent them until they are acknowledged. A position is a
+// block and an offset. Blocks come from a LIFO free list: the one just given back is the one still
+// in cache.
 //
 // Threads: the stack's lcore. Never allocates after construction; append() takes what fits.
 #pragma once

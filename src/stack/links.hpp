@@ -136,7 +136,8 @@ class Links final : private Neighbours::Sink {
       return drop(frame, Drop::no_buffer);
     ++staged.count;
   }
-  // How many frames with data may still be staged: the last quarter is for what answers and closes.
+  // How many segments of connections with data may still be staged; the last quarter is for ACKs,
+  // handshakes and resets.
   unsigned room_for_data(unsigned port) const {
     constexpr unsigned most = staged_max / 4 * 3;
     return most - std::min(most, staged_[port].count);

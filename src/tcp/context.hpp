@@ -38,10 +38,11 @@ inline constexpr unsigned burst = 64;
 inline constexpr unsigned output_budget = 2048;
 // Wheel entries and TIME_WAIT records worked off per turn.
 inline constexpr unsigned timer_budget = 1024;
-// A segment raises at most two events (what it brought, and the end); a timer and an abort one.
+// A segment raises at most three events (what its ACK gave back, what it brought, and the end); a
+// timer and an abort one.
 // Output is flushed at both ends of a turn.
 inline constexpr unsigned event_capacity =
-    2 * burst * stack::Links::max_interfaces + timer_budget + 2 * output_budget + 64;
+    3 * burst * stack::Links::max_interfaces + timer_budget + 2 * output_budget + 64;
 
 // In the flow table: an index with this bit is a record of the TIME_WAIT arena.
 inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;

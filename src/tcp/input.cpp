@@ -132,7 +132,8 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   unsigned bits = accept_ack(c, index, segment, frame, is_newest(t, segment));
   unsigned what = 0;
   if (payload != 0) {
-    const std::uint32_t taken = accept_payload(c, t, frame, {frame.data + segment.payload_offset, payload});
+    const std::uint32_t taken =
+        accept_payload(c, t, frame, {frame.data + segment.payload_offset, payload});
     if (taken > 0) what |= salut::Event::readable;
     t.set(taken == payload ? Flag::ack_delayed : Flag::ack_pending);
     if (fin == 0 && is_quick_ack_due(c, t)) output_ack(c, index);

@@ -110,9 +110,10 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   const std::uint32_t past = Seq{s.seq} - t.rcv_nxt;
   const bool at_edge = s.len() == 0 ? past - t.rcv_wnd() <= 1 : past == 0 && t.rcv_wnd() == 0;
   if (at_edge && (s.flags & wire::ack) != 0) return true;
-  // A bare ACK from just before RCV.NXT. It may be a keepalive's probe, and is answered; or the peer
-  // stays at the edge of a window that has opened since, and has not seen that we took the byte or
-  // the FIN beyond it: then what it acknowledges counts, or neither side would ever hear the other.
+  // A bare ACK from just before RCV.NXT. It may be a keepalive's probe, and is answered; or the
+  // peer stays at the edge of a window that has opened since, and has not seen that we took the
+  // byte or the FIN beyond it: then what it acknowledges counts, or neither side would ever hear
+  // the other.
   const bool bare = s.len() == 0 && (s.flags & (wire::rst | wire::ack)) == wire::ack;
   if (bare && past == 0xffff'ffff && c.challenges.allow(c.tick)) {
     c.count_drop(Drop::tcp_out_of_window);
@@ -295,7 +296,8 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   // twice (RFC 5681 §4.2).
   const bool gaps = t.has(Flag::gaps);
   const bool plain = open && text.size == s.len() && text.at == t.rcv_nxt && text.size > 0;
-  // A peer without SACK counts them: one ACK per segment beyond a gap, not one for a whole burst.
+  // One ACK per segment beyond a gap, not one for a whole burst: a peer without SACK counts them,
+  // and of several one arrives.
   const bool counted = open && text.size > 0 && text.at != t.rcv_nxt;
   if (counted && t.has(Flag::ack_pending | Flag::ack_delayed)) output_ack(c, index);
   if (open) what |= accept_text(c, t, s, frame, text);
@@ -303,7 +305,6 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   if (!open && text.size > 0) c.count_drop(Drop::tcp_after_fin);
   const bool all_taken = plain && t.rcv_nxt - text.at == text.size;
   if (s.len() > 0) t.set(all_taken && !gaps ? Flag::ack_delayed : Flag::ack_pending);
-  if (plain && (s.flags & wire::fin) == 0 && is_quick_ack_due(c, t)) output_ack(c, index);
   // Eighth, FIN: once all before it has come.
   const Seq fin_at = Seq{s.seq} + (s.len() - 1);
   bool fin = false;
@@ -315,6 +316,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
     }
   }
   fin = (open && take_fin(c, t)) || fin;
+  if (plain && !fin && is_quick_ack_due(c, t)) output_ack(c, index);
   if (fin) {
     t.rcv_nxt += 1;
     t.set(Flag::fin_received);

@@ -276,6 +276,8 @@ void recover_on_ack(Context& c, std::uint32_t index, const wire::Segment& s, con
   Stream& stream = c.stream(t);
   Recovery& r = take_recovery(c, t, stream);
   const Seq ack{s.ack};
+  // Its block went with what was acknowledged; half a sequence space on it would seem ahead again.
+  if (r.again_at <= t.snd_una) r.again_valid = false;
   const bool limited = stream.has(cwnd_limited) || (stream.cwnd < stream.ssthresh &&
                                                     2 * (flight(t) + acked.sequence) > stream.cwnd);
   Delivery delivery{.now = now_us(c), .min_rtt = stream.min_rtt, .below = r.recover};

@@ -22,7 +22,8 @@ namespace salut::tcp {
 
 inline constexpr unsigned islands_max = 64;
 
-// Text beyond RCV.NXT, trimmed to window and FIN by the caller; how many bytes of it were new and kept.
+// Text beyond RCV.NXT, trimmed to window and FIN by the caller; how many bytes of it were new and
+// kept.
 std::uint32_t keep_island(Context& c, Tcb& tcb, Seq seq, const std::byte* data, std::uint32_t size);
 
 // A FIN beyond RCV.NXT, at `seq`. The first one counts, and none before bytes that are kept.

@@ -347,16 +347,21 @@ bool send_data(Context& c, std::uint32_t index) {
     // What finds no room on the way out waits its turn here, and is not lost there.
     unsigned budget =
         std::min(segments_per_turn, c.links.room_for_data(c.links.neighbours().port(t.neighbour)));
+    const bool had_room = budget > 0;
+    const bool idle = t.snd_una == t.snd_nxt;
     // A bare FIN timed out, and then there was data.
     if (t.has(Flag::rewound) && c.stream(t).recovery == no_recovery) lose_flight(c, t);
     if (t.has(Flag::rewound)) sent = send_lost(c, index, budget);
     // Nothing new before what is lost, but for what F-RTO asks (then nothing is `rewound`).
     bool fresh = false;
     if (!t.has(Flag::rewound)) fresh = send_new(c, index, budget);
-    t.clear(Flag::probe);
-    c.stream(t).clear(override_due);
+    if (had_room) {
+      t.clear(Flag::probe);
+      c.stream(t).clear(override_due);
+    }
     if (fresh) {
-      start_timer(c, index);
+      // A timer that ran while nothing was in flight was for the wait: the RTO begins now.
+      idle ? set_timer(c, index, rto_wait(c, t)) : start_timer(c, index);
       tail_schedule(c, index);
     }
     sent |= fresh;

@@ -107,4 +107,14 @@ void emit_tcp(Frame& frame, const TcpOut& out) {
   frame.length = static_cast<std::uint16_t>(ethernet_size + total);
 }
 
+Layers layers_of(const std::byte* frame) {
+  const auto type_before = [frame](std::size_t end) {
+    return load<std::uint16_t>(frame + end - sizeof(std::uint16_t));
+  };
+  const bool tagged = type_before(ethernet_size) == net16(ether_type_vlan);
+  const std::size_t l2 = ethernet_size + (tagged ? vlan_size : 0);
+  const bool ip6 = type_before(l2) == net16(ether_type_ipv6);
+  return {l2, ip6 ? ipv6_size : ipv4_size, ip6};
+}
+
 }  // namespace salut::wire

@@ -5,7 +5,8 @@
 // (madvise), without root and without hugetlbfs; where it has none left it gives small ones, and
 // nothing fails. Pages arrive zeroed. The flow table's and the first of every array are there at
 // start, so that the first connections do not wait milliseconds for them; the others come on first
-// touch, so that what is never used costs nothing.
+// touch, so that what is never used costs nothing. On a machine of several nodes the first ones are
+// the control thread's.
 //
 // Thread safety: none; start-up runs on one thread. Cost: one mmap per array.
 #pragma once

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "io/dpdk/eth_port.hpp"
+#include "wire/emit.hpp"
 
 namespace salut::io {
 namespace {
@@ -85,20 +86,15 @@ unsigned EthPort::receive(Frame* frames, unsigned count) {
 
 namespace {
 
-// What the frame leaves to the device: the rest of the TCP checksum. Its type says where TCP is.
+// What the frame leaves to the device: the rest of the TCP checksum.
 std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
-  std::uint64_t l2 = wire::ethernet_size;
-  auto type = wire::load<std::uint16_t>(frame.data + l2 - sizeof(std::uint16_t));
-  if (type == net16(wire::ether_type_vlan)) {
-    l2 += wire::vlan_size;
-    type = wire::load<std::uint16_t>(frame.data + l2 - sizeof(std::uint16_t));
-  }
-  const bool ip6 = type == net16(wire::ether_type_ipv6);
+  const wire::Layers layers = wire::layers_of(frame.data);
+  constexpr std::size_t offset_at = 12;  // of a TCP header, its length in words
   mbuf.tx_offload = 0;
-  mbuf.l2_len = l2;
-  mbuf.l3_len = ip6 ? wire::ipv6_size : wire::ipv4_size;
-  mbuf.l4_len = (std::to_integer<std::uint64_t>(frame.data[l2 + mbuf.l3_len + 12]) >> 4) * 4;
-  return RTE_MBUF_F_TX_TCP_CKSUM | (ip6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+  mbuf.l2_len = layers.l2;
+  mbuf.l3_len = layers.l3;
+  mbuf.l4_len = std::to_integer<std::uint64_t>(frame.data[layers.tcp() + offset_at]) >> 4 << 2;
+  return RTE_MBUF_F_TX_TCP_CKSUM | (layers.ip6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "wire/checksum.hpp"
+#include "wire/emit.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::sim {
@@ -54,13 +55,7 @@ unsigned LinkEnd::transmit(const Frame* frames, unsigned count) {
 
 void complete_checksum(const Frame& frame) {
   if ((frame.flags & l4_checksum_left) == 0) return;
-  std::size_t type_at = wire::ethernet_size - sizeof(std::uint16_t);
-  if (wire::load<std::uint16_t>(frame.data + type_at) == net16(wire::ether_type_vlan)) {
-    type_at += wire::vlan_size;
-  }
-  const auto type = wire::load<std::uint16_t>(frame.data + type_at);
-  const bool ip6 = type == net16(wire::ether_type_ipv6);
-  const std::size_t tcp = type_at + sizeof(type) + (ip6 ? wire::ipv6_size : wire::ipv4_size);
+  const std::size_t tcp = wire::layers_of(frame.data).tcp();
   std::byte* at = frame.data + tcp;
   wire::store(at + offsetof(wire::TcpHeader, checksum),
               wire::internet_checksum(at, frame.length - tcp));

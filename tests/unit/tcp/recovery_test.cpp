@@ -368,79 +368,6 @@ TEST(Frto, established_true_timeout_goes_on_retransmitting) {
   h.sent.clear();
 }
 
-TEST(Nagle, established_small_segment_waits_for_the_one_before) {
-  Harness h;
-  h.established();
-  h.write("one");
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
-  h.write("two");
-  h.write("three");
-  h.expect_nothing();
-  h.send({.ack = 4});
-  h.expect({.flags = "A", .seq = 4, .ack = 1, .len = 8, .payload = "twothree"});
-}
-
-TEST(Nagle, established_no_delay_does_not_wait) {
-  StackConfig config = small_config();
-  config.no_delay = true;
-  Harness h(config);
-  h.established();
-  h.write("one");
-  h.write("two");
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
-  h.expect({.flags = "A", .seq = 4, .ack = 1, .len = 3});
-}
-
-// Minshall: only small segments wait, and only for small ones.
-TEST(Nagle, established_tail_of_a_large_write_does_not_wait) {
-  Harness h;
-  h.established();
-  h.write(std::string(mss + 100, 'd'));
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = mss});
-  h.expect({.flags = "A", .seq = 1 + mss, .ack = 1, .len = 100});
-}
-
-TEST(Nagle, established_fin_takes_the_small_segment_along) {
-  Harness h;
-  h.established();
-  h.write("one");
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
-  h.write("two");
-  h.expect_nothing();
-  h.shutdown();
-  h.expect({.flags = "FA", .seq = 4, .ack = 1, .len = 3});
-}
-
-TEST(SillyWindow, established_small_window_waits_for_the_override_timer) {
-  Harness h;
-  h.established();
-  h.write("r");
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
-  h.send({.ack = 2, .wnd = 200});
-  h.write(std::string(1000, 's'));
-  h.expect_nothing();  // 200 of 65,535 ever offered
-  h.silence(2s);
-  h.expect({.flags = "A", .seq = 2, .ack = 1, .len = 200});
-  h.send({.ack = 202, .wnd = 65'535});
-  h.expect({.flags = "A", .seq = 202, .ack = 1, .len = 800});
-}
-
-TEST(SillyWindow, established_half_of_the_largest_window_is_worth_a_segment) {
-  Harness h;
-  h.listen();
-  h.send({.flags = "S", .wnd = 600, .mss = 1460});
-  h.take();
-  h.send({.wnd = 600});
-  h.expect_event(Event::accepted);
-  h.write(std::string(2000, 's'));
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 600});
-  h.send({.ack = 601, .wnd = 299});
-  h.expect_nothing();
-  h.send({.ack = 601, .wnd = 300});
-  h.expect({.flags = "A", .seq = 601, .ack = 1, .len = 300});
-}
-
-// RFC 5681 §4.1
 // The second time is where microseconds in 32 bits are back at the last segment's.
 class Idle : public ::testing::TestWithParam<Duration> {};
 INSTANTIATE_TEST_SUITE_P(All, Idle,
@@ -462,6 +389,25 @@ TEST_P(Idle, established_after_an_idle_timeout_cwnd_is_the_initial_one) {
   h.write(std::string(20 * mss, 'd'));
   EXPECT_EQ(h.sent.size(), 10u);
   h.sent.clear();
+}
+
+// The place in the send buffer from which retransmissions go on is forgotten with what lay there:
+// after half the sequence space it would seem to lie ahead once more.
+TEST(Rto, cursor_of_retransmissions_goes_with_what_was_acknowledged) {
+  Harness h;
+  h.established();
+  h.write(std::string(3 * mss, 'd'));
+  h.sent.clear();
+  h.advance(1100ms);
+  ASSERT_FALSE(h.sent.empty());
+  h.sent.clear();
+  const tcp::Context& c = h.engine().context();
+  const tcp::Tcb& t = c.tcbs[0];
+  const tcp::Recovery& r = c.recoveries[c.stream(t).recovery];
+  ASSERT_TRUE(r.again_valid);
+  h.send({.ack = 1 + 3 * mss});
+  EXPECT_EQ(t.snd_una, t.snd_nxt);
+  EXPECT_FALSE(r.again_valid);
 }
 
 TEST(Rto, backoff_outlives_the_retransmission_until_a_sample) {

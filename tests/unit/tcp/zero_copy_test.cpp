@@ -277,6 +277,31 @@ TEST(Lend, between_writes_order_is_kept) {
   EXPECT_EQ(h.engine().info(h.conn)->send_lent, 0u);
 }
 
+TEST(Lend, long_run_comes_back_in_pieces) {
+  Harness h;
+  h.established();
+  h.send({.wnd = 0});
+  const std::string text = some_text(40'000);
+  EXPECT_EQ(h.engine().lend(h.conn, bytes_of(text)), text.size());
+  h.settle();
+  // Acknowledged as far as it was sent, however little that is.
+  std::uint32_t acked = 0;
+  while (acked < text.size()) {
+    const std::uint32_t before = h.engine().info(h.conn)->send_lent;
+    h.send({.ack = 1 + acked});
+    for (; !h.sent.empty(); h.sent.pop_front()) {
+      acked = h.sent.front().segment.seq - h.iss - 1 + h.sent.front().segment.payload_length;
+    }
+    const std::uint32_t out = h.engine().info(h.conn)->send_lent;
+    EXPECT_TRUE(out == text.size() || out == text.size() - 32'768);
+    EXPECT_EQ(h.events.size(), before == out ? 0u : 1u);
+    h.events.clear();
+  }
+  h.send({.ack = 1 + acked});
+  h.expect_event(Event::returned);
+  EXPECT_EQ(h.engine().info(h.conn)->send_lent, 0u);
+}
+
 TEST(Lend, buffer_full_takes_a_part_and_says_when_more_may_come) {
   StackConfig config = small_config();
   config.send_buffer = 4096;
@@ -333,7 +358,7 @@ TEST(Lend, shutdown_fin_follows_the_bytes) {
   EXPECT_EQ(h.state(), State::fin_wait_2);
 }
 
-// --- checksums that the device completes ----------------------------------------------------------
+// --- checksums that the device completes --------------------------------------------------------
 // The harness looks at every checksum that leaves.
 
 TEST(LeftChecksum, payload_of_some_size_is_summed_by_the_device) {
@@ -344,9 +369,65 @@ TEST(LeftChecksum, payload_of_some_size_is_summed_by_the_device) {
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 255, .payload = some_text(255)});
   h.send({.ack = 256});
   EXPECT_EQ(h.device().completed, 0u);
-  EXPECT_EQ(h.write(some_text(1460)), 1460u);
-  h.expect({.flags = "A", .seq = 256, .ack = 1, .len = 1460, .payload = some_text(1460)});
-  EXPECT_EQ(h.device().completed, 1u);
+  std::uint32_t at = 256;
+  unsigned completed = 0;
+  for (const std::uint32_t size : {256u, 257u, 1460u}) {
+    EXPECT_EQ(h.write(some_text(size)), size);
+    h.expect({.flags = "A", .seq = at, .ack = 1, .len = size, .payload = some_text(size)});
+    EXPECT_EQ(h.device().completed, ++completed);
+    at += size;
+    h.send({.ack = at});
+  }
+}
+
+// A port that has no room: data waits in its connection.
+void fill_port(Harness& h) {
+  h.device().accept = 0;
+  stack::Links& links = h.engine().context().links;
+  while (links.room_for_data(0) > 0) {
+    Frame frame;
+    ASSERT_TRUE(links.acquire(frame));
+    std::memset(frame.data, 0, 60);
+    frame.leave_by(0, 60);
+    links.stage(frame);
+  }
+}
+void empty_port(Harness& h) {
+  h.device().accept = ~0u;
+  h.settle();
+  h.others.clear();
+}
+
+TEST(FullPort, established_rto_counts_from_when_the_data_left) {
+  Harness h(small_config(), 1, 8192);
+  h.established();
+  fill_port(h);
+  h.engine().write(h.conn, bytes_of("hello"));
+  for (int i = 0; i < 900; ++i) {
+    h.jump(h.now() + 1ms);
+    h.turn();
+  }
+  h.expect_nothing();
+  empty_port(h);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 5});
+  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 5});
+}
+
+TEST(FullPort, established_probe_of_a_shut_window_is_not_forgotten) {
+  Harness h(small_config(), 1, 8192);
+  h.established();
+  h.send({.wnd = 0});
+  EXPECT_EQ(h.write("hello"), 5u);
+  h.jump(h.now() + 900ms);
+  h.turn();
+  h.expect_nothing();
+  fill_port(h);
+  for (int i = 0; i < 200; ++i) {  // over the time of the probe
+    h.jump(h.now() + 1ms);
+    h.turn();
+  }
+  empty_port(h);
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
 }
 
 TEST(LeftChecksum, device_that_cannot_is_not_asked) {

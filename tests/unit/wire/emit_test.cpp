@@ -1,4 +1,5 @@
 // What emit_tcp() writes: against bytes made by hand, and read back by parse() from a seed.
+#include "wire/checksum.hpp"
 #include "wire/emit.hpp"
 #include "wire/options.hpp"
 
@@ -130,6 +131,42 @@ TEST(Emit, random_segments_come_back_from_parse) {
     ASSERT_EQ(segment.wnd, spec.window);
     ASSERT_EQ(segment.options_length, spec.options.size());
     ASSERT_EQ(segment.payload_length, spec.payload.size());
+  }
+}
+
+TEST(Emit, layers_are_found_in_both_families_tagged_or_not) {
+  const Bytes v4 = tcp_packet({.options = mss_1460, .payload = {1, 2, 3}});
+  const Bytes v6 = tcp_packet_6({.options = mss_1460, .payload = {1, 2, 3}});
+  for (const bool ip6 : {false, true}) {
+    for (const bool tagged : {false, true}) {
+      Bytes bytes = ip6 ? v6 : v4;
+      const Bytes tag = {0x81, 0, 0, 100};
+      if (tagged) bytes.insert(bytes.begin() + 12, tag.begin(), tag.end());
+      const Layers layers = layers_of(as_bytes(bytes).data());
+      EXPECT_EQ(layers.l2, tagged ? 18u : 14u);
+      EXPECT_EQ(layers.l3, ip6 ? 40u : 20u);
+      EXPECT_EQ(layers.ip6, ip6);
+      // There the TCP header is: its ports.
+      EXPECT_EQ(get16(bytes, layers.tcp()), TcpSpec{}.source_port);
+    }
+  }
+}
+
+// The sum of the pseudo-header is in its place, and the device goes on from there.
+TEST(Emit, sum_that_is_left_is_completed_by_summing_what_is_there) {
+  for (const std::size_t size : {1u, 256u, 257u, 1460u}) {
+    const TcpSpec spec{.options = mss_1460, .payload = Bytes(size, 0x5a)};
+    const auto options = as_bytes(spec.options);
+    Buffer buffer(54 + options.size() + size);
+    const auto payload = as_bytes(spec.payload);
+    std::copy(payload.begin(), payload.end(), payload_at(buffer.frame, options.size(), false));
+    TcpOut out = like(spec, options);
+    out.leave_sum = true;
+    emit_tcp(buffer.frame, out);
+    EXPECT_NE(buffer.bytes(), tcp_packet(spec));
+    std::byte* tcp = buffer.frame.data + tcp_at;
+    store(tcp + 16, internet_checksum(tcp, buffer.frame.length - tcp_at));
+    EXPECT_EQ(buffer.bytes(), tcp_packet(spec));
   }
 }
 
