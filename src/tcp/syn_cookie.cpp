@@ -5,19 +5,21 @@
 namespace salut::tcp {
 namespace {
 
-constexpr std::uint32_t sum_mask = 0x00ff'ffff;
+constexpr unsigned sum_bits = 29;
+constexpr std::uint32_t sum_mask = (1u << sum_bits) - 1;
 constexpr std::uint32_t stamp_bits = 6;
 constexpr std::uint32_t no_scale = 15;
 
 }  // namespace
 
-std::uint32_t SynCookies::sum(const flow::Key& key, Seq irs, std::uint32_t head) const {
+std::uint32_t SynCookies::sum(const flow::Key& key, Seq irs, std::uint32_t when,
+                              std::uint32_t mss) const {
   std::uint64_t words[2] = {};
   std::memcpy(words, &key, sizeof(key));
   words[1] |= std::uint64_t{irs.value} << 32;
-  // The head has its own place: folded in after the first pass, so that it cannot cancel a field.
+  // The rest has its own place: folded in after the first pass, so that it cannot cancel a field.
   const std::uint64_t first = hash_(words[0], words[1]);
-  return static_cast<std::uint32_t>(hash_(first, head)) & sum_mask;
+  return static_cast<std::uint32_t>(hash_(first, std::uint64_t{when} << 32 | mss)) & sum_mask;
 }
 
 Seq SynCookies::make(const flow::Key& key, Seq irs, std::uint16_t mss, Instant now) {
@@ -25,8 +27,7 @@ Seq SynCookies::make(const flow::Key& key, Seq irs, std::uint16_t mss, Instant n
   while (index + 1 < mss_list.size() && mss_list[index + 1] <= mss) ++index;
   last_sent_ = unit(now);
   any_sent_ = true;
-  const std::uint32_t head = (last_sent_ & 31) << 3 | index;
-  return Seq{head << 24 | sum(key, irs, head)};
+  return Seq{index << sum_bits | sum(key, irs, last_sent_, index)};
 }
 
 std::uint32_t SynCookies::stamp(std::uint32_t clock, const CookieContent& content) {
@@ -41,11 +42,13 @@ std::optional<CookieContent> SynCookies::check(const wire::Segment& ack, Instant
   const std::uint32_t present = unit(now);
   if (!any_sent_ || present - last_sent_ > 1) return std::nullopt;
   const std::uint32_t cookie = ack.ack - 1;
-  const std::uint32_t head = cookie >> 24;
-  if (((present - (head >> 3)) & 31) > 1) return std::nullopt;
-  if (sum(ack.key, Seq{ack.seq - 1}, head) != (cookie & sum_mask)) return std::nullopt;
+  const std::uint32_t mss = cookie >> sum_bits;
+  const auto is_of = [&](std::uint32_t when) {
+    return sum(ack.key, Seq{ack.seq - 1}, when, mss) == (cookie & sum_mask);
+  };
+  if (!is_of(present) && !is_of(present - 1)) return std::nullopt;
   CookieContent content;
-  content.mss = mss_list[head & 7];
+  content.mss = mss_list[mss];
   content.timestamps = (ack.options & wire::option_has_timestamps) != 0;
   if (content.timestamps) {
     const std::uint32_t scale = ack.tsecr & 15;

@@ -3,19 +3,22 @@
 // What the connection will need is put into our ISS and, where the peer offered timestamps, into
 // our TSval, and comes back with the ACK of our SYN:
 //
-//   ISS:   | 5 bits: when, in units of 69 s | 3 bits: MSS of a list | 24 bits: keyed hash |
+//   ISS:   | 3 bits: MSS of a list | 29 bits: keyed hash |
 //   TSval: | our clock, 26 bits | ECN | SACK | 4 bits: the peer's window scale, 15 for none |
 //
-// The hash is SipHash-2-4 over the 4-tuple, the peer's ISS and the bits above, with a key of its
-// own. A cookie is good for one to two units. One in 2^24 guesses opens a connection, to whoever
-// can see none of our answers; the flood that it would take is counted. Cookies are looked for only
-// while some that we sent may still be on their way.
+// The hash is SipHash-2-4 over the 4-tuple, the peer's ISS, the MSS and when it was made, in units of
+// 69 s, with a key of its own; that of this unit and of the one before are tried. A cookie is good
+// for one to two units. One in 2^28 guesses opens a connection, to whoever can see none of our
+// answers; the flood that it would take is counted. It must be that rare for the honest, too: where
+// the first text is lost on its way, what follows it is such a guess, and if it were taken the
+// stream would begin in the middle. Cookies are looked for only while some that we sent may still
+// be on their way.
 //
 // The bet against keeping a smaller record per SYN: a flood costs no memory at all, and evicts
 // nothing. What is lost beside a real handshake: our SYN,ACK is not repeated, the MSS is rounded
 // down to the list, and without timestamps there is no window scale and no SACK.
 //
-// Thread safety: one stack, one lcore. Cost: one SipHash per SYN and per ACK looked at.
+// Thread safety: one stack, one lcore. Cost: one SipHash per SYN, one or two per ACK looked at.
 #pragma once
 
 #include <array>
@@ -59,7 +62,7 @@ class SynCookies {
   static std::uint32_t unit(Instant now) {
     return static_cast<std::uint32_t>(now.time_since_epoch().count() >> 36);  // 68.7 s
   }
-  std::uint32_t sum(const flow::Key& key, Seq irs, std::uint32_t head) const;
+  std::uint32_t sum(const flow::Key& key, Seq irs, std::uint32_t when, std::uint32_t mss) const;
 
   SipHash hash_;
   std::uint32_t last_sent_ = 0;
