@@ -90,10 +90,8 @@ namespace {
 std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
   const wire::Layers layers = wire::layers_of(frame.data);
   constexpr std::size_t offset_at = 12;  // of a TCP header, its length in words
-  mbuf.tx_offload = 0;
-  mbuf.l2_len = layers.l2;
-  mbuf.l3_len = layers.l3;
-  mbuf.l4_len = std::to_integer<std::uint64_t>(frame.data[layers.tcp() + offset_at]) >> 4 << 2;
+  const auto words = std::to_integer<std::uint64_t>(frame.data[layers.tcp() + offset_at]) >> 4;
+  mbuf.tx_offload = rte_mbuf_tx_offload(layers.l2, layers.l3, words * 4, 0, 0, 0, 0);
   return RTE_MBUF_F_TX_TCP_CKSUM | (layers.ip6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
 }
 
