@@ -3,7 +3,8 @@
 // connection and side are those of the path itself, with TIME_WAIT filling all the while.
 //
 // For instructions and mispredictions, which no shared machine can falsify:
-//   valgrind --tool=cachegrind --branch-sim=yes build/bench/connection_path --benchmark_filter=bytes:0/bare_acks:0/ip6:0
+//   valgrind --tool=cachegrind --branch-sim=yes build/bench/connection_path FILTER
+// where FILTER is --benchmark_filter=bytes:0/bare_acks:0/ip6:0.
 #include <benchmark/benchmark.h>
 #include <x86intrin.h>
 

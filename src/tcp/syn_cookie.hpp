@@ -6,9 +6,9 @@
 //   ISS:   | 3 bits: MSS of a list | 29 bits: keyed hash |
 //   TSval: | our clock, 26 bits | ECN | SACK | 4 bits: the peer's window scale, 15 for none |
 //
-// The hash is SipHash-2-4 over the 4-tuple, the peer's ISS, the MSS and when it was made, in units of
-// 69 s, with a key of its own; that of this unit and of the one before are tried. A cookie is good
-// for one to two units. One in 2^28 guesses opens a connection, to whoever can see none of our
+// The hash is SipHash-2-4 over the 4-tuple, the peer's ISS, the MSS and when it was made, in units
+// of 69 s, with a key of its own; that of this unit and of the one before are tried. A cookie is
+// good for one to two units. One in 2^28 guesses opens a connection, to whoever can see none of our
 // answers; the flood that it would take is counted. It must be that rare for the honest, too: where
 // the first text is lost on its way, what follows it is such a guess, and if it were taken the
 // stream would begin in the middle. Cookies are looked for only while some that we sent may still
