@@ -114,7 +114,8 @@ Layers layers_of(const std::byte* frame) {
   const bool tagged = type_before(ethernet_size) == net16(ether_type_vlan);
   const std::size_t l2 = ethernet_size + (tagged ? vlan_size : 0);
   const bool ip6 = type_before(l2) == net16(ether_type_ipv6);
-  return {l2, ip6 ? ipv6_size : ipv4_size, ip6};
+  const std::size_t l3 = ip6 ? ipv6_size : ipv4_size;
+  return {l2, l3, length_of(view<TcpHeader>(frame + l2 + l3)), ip6};
 }
 
 }  // namespace salut::wire

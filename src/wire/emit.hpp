@@ -50,10 +50,11 @@ inline std::byte* payload_at(Frame& frame, std::size_t options_length, bool ip6)
 // REQUIRES: frame.room >= 54 (IPv6: 74) + options + payload; options as above.
 void emit_tcp(Frame& frame, const TcpOut& out);
 
-// How long the headers before TCP are, for a device that completes a checksum.
+// How long the headers are, for a device that completes a checksum.
 struct Layers {
   std::size_t l2 = 0;  // Ethernet, with a tag if there is one
   std::size_t l3 = 0;
+  std::size_t l4 = 0;  // TCP with its options
   bool ip6 = false;
   std::size_t tcp() const { return l2 + l3; }
 };

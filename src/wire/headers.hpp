@@ -123,6 +123,10 @@ inline constexpr std::size_t arp_size = sizeof(ArpHeader);
 inline constexpr std::size_t ipv4_size = sizeof(Ipv4Header);  // without options
 inline constexpr std::size_t ipv6_size = sizeof(Ipv6Header);  // without extension headers
 inline constexpr std::size_t tcp_size = sizeof(TcpHeader);    // without options
+// What the header says of its own length, options included; not checked.
+inline std::size_t length_of(const TcpHeader& tcp) {
+  return static_cast<std::size_t>(tcp.offset >> 4) * 4;
+}
 inline constexpr std::size_t icmp_size = sizeof(IcmpHeader);
 inline constexpr std::size_t tcp_options_max = 40;
 

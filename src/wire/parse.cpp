@@ -35,7 +35,7 @@ Parsed parse_tcp(const Frame& frame, const ParseOptions& options, const Inside& 
   };
   const Drop why = detail::check_tcp(frame, options, inside, checksum);
   if (why != Drop::none) return dropped(why);
-  detail::fill_tcp_4(frame, inside, detail::length_of(view<TcpHeader>(tcp)), out);
+  detail::fill_tcp_4(frame, inside, length_of(view<TcpHeader>(tcp)), out);
   return {Kind::tcp, Drop::none};
 }
 
@@ -78,7 +78,7 @@ Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& ou
   const auto& ip = view<Ipv6Header>(data + ethernet_size);
   const auto& tcp = view<TcpHeader>(data + tcp_at_6);
   const std::size_t length = net16(ip.payload_length);
-  const std::size_t header_length = detail::length_of(tcp);
+  const std::size_t header_length = length_of(tcp);
   const flow::Address source = ip.source;
   bool off = !is_mac(view<EthernetHeader>(data).destination, options.mac);
   off |= (ip.version_class_label & 0xf0) != 0x60;
@@ -142,7 +142,7 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
   const auto& tcp = view<TcpHeader>(data + tcp_at);
   const std::size_t total = net16(ip.total_length);
   const std::size_t tcp_length = total - ipv4_size;
-  const std::size_t header_length = detail::length_of(tcp);
+  const std::size_t header_length = length_of(tcp);
   const std::uint32_t first = ip.source & 0xff;
   bool off = !is_mac(ethernet.destination, options.mac);
   off |= ethernet.type != net16(ether_type_ipv4);

@@ -16,10 +16,6 @@ struct Inside {
   std::size_t length = 0;  // of TCP or ICMP with its payload
 };
 
-inline std::size_t length_of(const TcpHeader& tcp) {
-  return static_cast<std::size_t>(tcp.offset >> 4) * 4;
-}
-
 // Step by step, what the straight road asks at once: TCP behind either IP header. `checksum` gives
 // 0 if that of the segment is right.
 template <class Checksum>

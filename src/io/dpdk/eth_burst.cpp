@@ -89,9 +89,7 @@ namespace {
 // What the frame leaves to the device: the rest of the TCP checksum.
 std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
   const wire::Layers layers = wire::layers_of(frame.data);
-  constexpr std::size_t offset_at = 12;  // of a TCP header, its length in words
-  const auto words = std::to_integer<std::uint64_t>(frame.data[layers.tcp() + offset_at]) >> 4;
-  mbuf.tx_offload = rte_mbuf_tx_offload(layers.l2, layers.l3, words * 4, 0, 0, 0, 0);
+  mbuf.tx_offload = rte_mbuf_tx_offload(layers.l2, layers.l3, layers.l4, 0, 0, 0, 0);
   return RTE_MBUF_F_TX_TCP_CKSUM | (layers.ip6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
 }
 

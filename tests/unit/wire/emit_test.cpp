@@ -145,6 +145,7 @@ TEST(Emit, layers_are_found_in_both_families_tagged_or_not) {
       const Layers layers = layers_of(as_bytes(bytes).data());
       EXPECT_EQ(layers.l2, tagged ? 18u : 14u);
       EXPECT_EQ(layers.l3, ip6 ? 40u : 20u);
+      EXPECT_EQ(layers.l4, tcp_size + mss_1460.size());
       EXPECT_EQ(layers.ip6, ip6);
       // There the TCP header is: its ports.
       EXPECT_EQ(get16(bytes, layers.tcp()), TcpSpec{}.source_port);
