@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "worker/huge_memory.hpp"
 
@@ -17,6 +20,31 @@ TEST(HugeMemory, arrives_zeroed_and_aligned) {
     std::memset(array, 0xff, bytes);
     memory.release(array, bytes, Use::tcb);
   }
+}
+
+// How much of a new array of 8 MiB has its pages, in MiB.
+std::size_t megabytes_at_start(bool prefault, Use use) {
+  constexpr std::size_t bytes = 8u << 20, page = 4'096;
+  HugeMemory memory(prefault);
+  void* array = memory.allocate(bytes, use);
+  std::vector<unsigned char> resident(bytes / page);
+  EXPECT_EQ(mincore(array, bytes, resident.data()), 0);
+  memory.release(array, bytes, use);
+  const auto pages =
+      std::count_if(resident.begin(), resident.end(), [](unsigned char p) { return (p & 1) != 0; });
+  return static_cast<std::size_t>(pages) * page >> 20;
+}
+
+// The first connections do not wait for pages, and what is never used costs nothing.
+TEST(HugeMemory, first_pages_and_the_flow_table_are_there_at_start) {
+  EXPECT_EQ(megabytes_at_start(false, Use::tcb), 2u);
+  EXPECT_EQ(megabytes_at_start(false, Use::time_wait), 2u);
+  EXPECT_EQ(megabytes_at_start(false, Use::flow_table), 8u);
+}
+
+TEST(HugeMemory, prefault_takes_all_but_time_wait) {
+  EXPECT_EQ(megabytes_at_start(true, Use::tcb), 8u);
+  EXPECT_EQ(megabytes_at_start(true, Use::time_wait), 2u);
 }
 
 TEST(HugeMemory, counts_bytes_by_use) {
