@@ -126,6 +126,15 @@ struct MemoryUse {
   std::uint64_t buffers = 0;
   std::uint64_t mbufs = 0;
   std::uint64_t total() const { return tcb + time_wait + flow_table + timers + buffers + mbufs; }
+  MemoryUse& operator+=(const MemoryUse& other) {
+    tcb += other.tcb;
+    time_wait += other.time_wait;
+    flow_table += other.flow_table;
+    timers += other.timers;
+    buffers += other.buffers;
+    mbufs += other.mbufs;
+    return *this;
+  }
 };
 
 }  // namespace salut

@@ -144,6 +144,22 @@ void Conductor::hold_run() {
   drain();
   measure(false);
   window_ = collect();
+  note_opening();
+}
+
+// How long opening took, by the clients' own clocks: ours looks every 5 ms.
+void Conductor::note_opening() {
+  std::uint64_t opened = 0;
+  double seconds = 0;
+  for (const auto& part : window_.workers) {
+    if (part.load.last_open <= part.load.begin) continue;
+    opened += part.load.totals.established;
+    seconds = std::max(seconds,
+                       static_cast<double>(part.load.last_open - part.load.begin) / plan_.load.hz);
+  }
+  if (seconds <= 0) return;
+  notes_.push_back(fmt::format("opened {} in {:.6f} s, {:.0f} per second", opened, seconds,
+                               static_cast<double>(opened) / seconds));
 }
 
 void Conductor::stream_run() {

@@ -78,6 +78,7 @@ class Conductor {
   void timed_run();
   void limited_run();
   void hold_run();
+  void note_opening();
   void max_run();
   void stream_run();
   bool try_rate(double rate);

@@ -162,7 +162,10 @@ void LoadClient::on_connected(Record& record, std::uint64_t now) {
   ++totals_.established;
   --handshakes_;
   answered_ = true;
-  if (measuring_ && record.opened >= window_.begin) window_.handshake.record(now - record.opened);
+  if (measuring_ && record.opened >= window_.begin) {
+    window_.last_open = now;
+    window_.handshake.record(now - record.opened);
+  }
 }
 
 void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {

@@ -46,6 +46,7 @@ struct LoadWindow {
   std::uint64_t begin = 0;  // ticks
   std::uint64_t end = 0;
   std::uint64_t last_end = 0;   // ticks, of the last connection that closed in it
+  std::uint64_t last_open = 0;  // ticks, of the last that was established in it
   std::uint64_t completed = 0;  // opened and closed inside
   LoadTotals totals;            // of what happened inside
   ops::Histogram handshake;     // ticks, of connections opened inside

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -10,6 +9,7 @@
 #include "app/conductor.hpp"
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
 #include "cli/tap.hpp"
@@ -34,8 +34,8 @@ app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
   if (options.stream) plan.limit = options.concurrency;
   plan.duration = options.duration;
   plan.load.target = setup.target;
-  plan.load.exchange = {options.request, options.response, options.server_closes, options.stream,
-                        options.verify, options.copy};
+  plan.load.exchange = {options.request, options.response, options.server_closes,
+                        options.stream,  options.verify,   options.copy};
   plan.load.local = options.local;
   plan.load.slots = runtime.config().stack.connections;
   plan.load.hz = Runtime::tsc_hz();
@@ -43,27 +43,6 @@ app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
   plan.clients = setup.clients;
   plan.servers = setup.servers;
   return plan;
-}
-
-// Asked before the run: ten seconds of work are not to end in a file that cannot be written.
-bool can_write(const std::string& file) {
-  if (access(file.c_str(), F_OK) == 0) return access(file.c_str(), W_OK) == 0;
-  const std::size_t slash = file.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash + 1);
-  return access(folder.c_str(), W_OK) == 0;
-}
-
-bool write_json(const std::string& name, const std::string& text) {
-  std::FILE* const file = name == "-" ? stdout : std::fopen(name.c_str(), "w");
-  if (file == nullptr) return false;
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  return (file == stdout ? std::fflush(file) : std::fclose(file)) == 0 && written;
-}
-
-Error json_error(const std::string& name) {
-  return {Errc::no_permission,
-          fmt::format("--json = {}: cannot be written; want a file in a folder that is there, or -",
-                      name)};
 }
 
 void announce(std::FILE* out, const BenchOptions& options, const BenchSetup& setup,
@@ -93,8 +72,8 @@ void wait_for_kernel(const PortConfig& tap, const std::atomic<bool>& interrupted
 int run_bench(const BenchOptions& options) {
   Result<BenchSetup> setup = bench_setup(options, ops::this_machine().cores, available_memory());
   if (!setup) return refuse(setup.error());
-  const bool to_file = !options.json.empty() && options.json != "-";
-  if (to_file && !can_write(options.json)) return refuse(json_error(options.json));
+  if (!can_write(options.json)) return refuse(cannot_write("--json", options.json));
+  if (!can_write(options.latencies)) return refuse(cannot_write("--latencies", options.latencies));
   Result<Runtime> runtime = Runtime::open(setup->config);
   if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
   const StopOnSignal signals(*runtime);
@@ -111,8 +90,11 @@ int run_bench(const BenchOptions& options) {
   const ops::BenchReport report = make_report(options, *setup, conductor, *runtime);
   fmt::print(out, "{}", ops::to_table(report));
   std::fflush(out);
-  if (!options.json.empty() && !write_json(options.json, ops::to_json(report))) {
-    return refuse(json_error(options.json));
+  if (!write_text(options.json, ops::to_json(report))) {
+    return refuse(cannot_write("--json", options.json));
+  }
+  if (!write_text(options.latencies, report.latencies)) {
+    return refuse(cannot_write("--latencies", options.latencies));
   }
   if (report.established == 0 && report.attempted != 0) {
     fmt::print(stderr, "salut: no connection to {} could be opened\n", setup->target.to_string());

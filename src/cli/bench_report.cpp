@@ -29,11 +29,6 @@ std::string transport(const Config& config, std::uint32_t worker) {
   return device.substr(0, number == std::string::npos ? 0 : number + 1);
 }
 
-void add(std::array<std::uint64_t, state_count>& sum,
-         const std::array<std::uint64_t, state_count>& part) {
-  for (std::size_t i = 0; i < state_count; ++i) sum[i] += part[i];
-}
-
 ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uint32_t>& workers,
                      const Config& config) {
   ops::SideReport side;
@@ -42,31 +37,13 @@ ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uin
   for (const std::uint32_t worker : workers) {
     const Counters& last = conductor.workers()[worker]->last().counters;
     if (worker < config.cores.size()) side.cores.push_back(config.cores[worker]);
-    add(side.states, last.states);
-    add(side.states_peak, last.states_peak);
-    side.tx_packets += last.tx_frames;
-    side.rx_packets += last.rx_frames;
-    side.retransmits += last.retransmits;
-    side.timeouts += last.timeouts;
-    side.fast_retransmits += last.fast_retransmits;
-    side.tail_probes += last.tail_probes;
-    side.spurious_recoveries += last.spurious_recoveries;
-    for (std::size_t i = 0; i < drop_count; ++i) side.drops[i] += last.drops[i];
+    side.add(last);
     if (conductor.window().workers.empty()) continue;
     const auto& window = conductor.window().workers[worker];
     busy += window.end.loop.busy_cycles - window.begin.loop.busy_cycles;
     total += window.end.loop.total_cycles - window.begin.loop.total_cycles;
   }
-  const std::uint64_t ended = conductor.window().ended;
-  if (ended != 0) {
-    side.busy_cycles_per_connection = static_cast<double>(busy) / static_cast<double>(ended);
-  }
-  if (const std::uint64_t bytes = conductor.window().bytes; bytes != 0) {
-    side.busy_cycles_per_byte = static_cast<double>(busy) / static_cast<double>(bytes);
-  }
-  if (total != 0) {
-    side.busy_percent = 100 * static_cast<double>(busy) / static_cast<double>(total);
-  }
+  side.set_busy(busy, total, conductor.window().ended, conductor.window().bytes);
   return side;
 }
 
@@ -101,6 +78,15 @@ void set_totals(const app::LoadTotals& totals, ops::BenchReport& report) {
   report.unfinished = totals.failures(Failure::unfinished);
 }
 
+// One line a step, in microseconds.
+std::string as_csv(const ops::Histogram& ticks, double hz) {
+  std::string text = "us,count\n";
+  ticks.for_each([&](double middle, std::uint64_t count) {
+    text += fmt::format("{:.4f},{}\n", middle * 1e6 / hz, count);
+  });
+  return text;
+}
+
 void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& report) {
   ops::Histogram handshake;
   ops::Histogram lifetime;
@@ -110,17 +96,12 @@ void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& 
   }
   report.handshake = ops::Latency::of(handshake, hz);
   report.lifetime = ops::Latency::of(lifetime, hz);
+  report.latencies = as_csv(handshake, hz);
 }
 
 void set_memory(const app::Conductor& conductor, ops::BenchReport& report) {
   for (const auto& worker : conductor.workers()) {
-    const MemoryUse& part = worker->memory();
-    report.memory.tcb += part.tcb;
-    report.memory.time_wait += part.time_wait;
-    report.memory.flow_table += part.flow_table;
-    report.memory.timers += part.timers;
-    report.memory.buffers += part.buffers;
-    report.memory.mbufs += part.mbufs;
+    report.memory += worker->memory();
   }
 }
 

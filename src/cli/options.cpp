@@ -41,7 +41,7 @@ struct Raw {
   std::string config, name, cores, msl, interface, address, impair;
   std::string app, port, body, drain;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
-      duration, json;
+      duration, json, latencies;
   std::string bytes;
   bool max = false, ip6 = false, stream = false, verify = false, copy = false;
   std::string format;
@@ -70,9 +70,15 @@ void add_serve(CLI::App& program, Raw& raw) {
   const auto add = [&](const char* flag, std::string& value, const char* text, const char* type) {
     serve.add_option(flag, value, text)->type_name(type)->group("What it serves");
   };
-  add("--app", raw.app, "http, echo or discard (http)", "APP");
-  add("--port", raw.port, "TCP port (80, 7 or 9 by the application)", "N");
+  add("--app", raw.app, "http, echo, discard or load, the other end of `salut bench` (http)",
+      "APP");
+  add("--port", raw.port, "TCP port (80, 7, 9 or 80 by the application)", "N");
   add("--body", raw.body, "http: size of the page (1024)", "BYTES");
+  add("--request", raw.request, "load: bytes from each client, as bench is told (0)", "BYTES");
+  add("--response", raw.response, "load: bytes back (0)", "BYTES");
+  add("--close", raw.close, "load: who closes first, as bench is told (client)", "client|server");
+  add("--json", raw.json, "what was served and what it cost, at the end; -: on standard output",
+      "FILE");
   add("--drain", raw.drain, "how long to wait for open connections at the end (5)", "S");
   add_runtime_options(serve, raw);
 }
@@ -115,6 +121,8 @@ void add_bench(CLI::App& program, Raw& raw) {
   much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
   much("--connections", raw.connections, "so many in all, however long it takes", "N");
   much("--json", raw.json, "the result as JSON; -: on standard output, the rest on standard error",
+       "FILE");
+  much("--latencies", raw.latencies, "how long handshakes took, as CSV: microseconds, how many",
        "FILE");
   add_runtime_options(bench, raw);
 }
@@ -185,19 +193,35 @@ void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
   });
 }
 
+bool server_closes(const Raw& raw, Checker& check) {
+  std::size_t closer = 0;
+  check.take(raw.close, closer, [](const std::string& text) {
+    return parse_word("--close", text, {"client", "server"});
+  });
+  return closer == 1;
+}
+
 Result<Command> serve_command(const Raw& raw) {
   ServeOptions options;
   Checker check;
   take_runtime(raw, options.runtime, check);
   check.take(raw.app, options.app, [](const std::string& text) {
-    return parse_word("--app", text, {"http", "echo", "discard"});
+    return parse_word("--app", text, {"http", "echo", "discard", "load"});
   });
-  constexpr std::uint16_t ports[] = {80, 7, 9};
+  constexpr std::uint16_t ports[] = {80, 7, 9, 80};
   options.port = ports[static_cast<std::size_t>(options.app)];
   check.take(raw.port, options.port, count("--port", 1, 65'535));
   check.refuse(!raw.body.empty() && options.app != ServeApp::http,
                "--body = " + raw.body + ": only http has a page; want --app http with it");
   check.take(raw.body, options.body, bytes("--body", gib));
+  const bool loads = options.app == ServeApp::load;
+  const bool exchanges = !raw.request.empty() || !raw.response.empty() || !raw.close.empty();
+  check.refuse(!loads && exchanges,
+               "--request, --response, --close: of a load; want --app load with them");
+  check.take(raw.request, options.request, bytes("--request", gib));
+  check.take(raw.response, options.response, bytes("--response", gib));
+  options.server_closes = server_closes(raw, check);
+  options.json = raw.json;
   check.take(raw.drain, options.drain, seconds("--drain", 0, 3'600));
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
   return Command{std::move(options)};
@@ -269,11 +293,7 @@ Result<Command> bench_command(const Raw& raw) {
              parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80 or [fd00::1]:80"));
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
-  std::size_t closer = 0;
-  check.take(raw.close, closer, [](const std::string& text) {
-    return parse_word("--close", text, {"client", "server"});
-  });
-  options.server_closes = closer == 1;
+  options.server_closes = server_closes(raw, check);
   check.refuse(options.server_closes && options.mode == app::LoadMode::hold,
                "--close = server: not with --hold, whose client closes what it held; want client");
   check.take(raw.local, options.local,
@@ -288,6 +308,7 @@ Result<Command> bench_command(const Raw& raw) {
   check.refuse(raw.ip6 && !embedded,
                "--ipv6: not with --connect or --config, whose addresses say it; want neither");
   options.json = raw.json;
+  options.latencies = raw.latencies;
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
   return Command{std::move(options)};
 }
@@ -342,15 +363,16 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));
   }
 
-  if (program.got_subcommand("serve")) return serve_command(raw);
+  std::string typed;
+  for (const std::string& argument : arguments) typed += (typed.empty() ? "" : " ") + argument;
+  if (program.got_subcommand("serve")) {
+    Result<Command> command = serve_command(raw);
+    if (command) std::get<ServeOptions>(*command).command = typed;
+    return command;
+  }
   if (program.got_subcommand("bench")) {
     Result<Command> command = bench_command(raw);
-    if (command) {
-      std::string& line = std::get<BenchOptions>(*command).command;
-      for (const std::string& argument : arguments) {
-        line += (line.empty() ? "" : " ") + argument;
-      }
-    }
+    if (command) std::get<BenchOptions>(*command).command = typed;
     return command;
   }
   return states_command(raw);

@@ -27,13 +27,18 @@ struct RuntimeOptions {
   std::optional<ImpairConfig> impair;  // of every port
 };
 
-enum class ServeApp : std::uint8_t { http, echo, discard };
+enum class ServeApp : std::uint8_t { http, echo, discard, load };
 
 struct ServeOptions {
   RuntimeOptions runtime;
   ServeApp app = ServeApp::http;
   std::uint16_t port = 80;
   std::uint64_t body = 1024;
+  std::uint64_t request = 0;   // of a load
+  std::uint32_t response = 0;  // the same
+  bool server_closes = false;  // the same
+  std::string json;            // a file, "-" for standard output, empty for none
+  std::string command;         // as typed
   Duration drain = std::chrono::seconds{5};
 };
 
@@ -49,14 +54,15 @@ struct BenchOptions {
   std::uint32_t response = 0;
   bool server_closes = false;
   std::optional<AddressRange> local;
-  bool ip6 = false;  // both ends in this process: over IPv6
+  bool ip6 = false;         // both ends in this process: over IPv6
   bool stream = false;      // request is of each connection, and endless with --duration
   std::uint64_t bytes = 0;  // of a stream, of all connections; 0: endless
   bool verify = false;      // of a stream
   bool copy = false;        // the same
   Duration duration = std::chrono::seconds{10};
-  std::string json;     // a file, "-" for standard output, empty for none
-  std::string command;  // as typed
+  std::string json;       // a file, "-" for standard output, empty for none
+  std::string latencies;  // the same, without "-"
+  std::string command;    // as typed
 };
 
 enum class StatesFormat : std::uint8_t { text, dot, svg, json };

@@ -11,10 +11,14 @@
 #include "app/discard.hpp"
 #include "app/echo.hpp"
 #include "app/http.hpp"
+#include "app/load_server.hpp"
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
 #include "cli/tap.hpp"
+#include "cli/version.hpp"
+#include "ops/machine.hpp"
 #include "ops/report.hpp"
 #include "salut/runtime.hpp"
 
@@ -40,6 +44,11 @@ std::vector<std::unique_ptr<app::Application>> make_applications(const ServeOpti
         break;
       case ServeApp::discard:
         applications.push_back(std::make_unique<app::Discard>(server));
+        break;
+      case ServeApp::load:
+        applications.push_back(std::make_unique<app::LoadServer>(
+            server.local, app::Exchange{options.request, options.response, options.server_closes},
+            runtime.config().stack.connections));
         break;
     }
   }
@@ -68,7 +77,7 @@ std::string addresses(const Config& config, std::uint16_t port) {
   return text;
 }
 
-constexpr const char* app_names[] = {"http", "echo", "discard"};
+constexpr const char* app_names[] = {"http", "echo", "discard", "load"};
 
 void announce(const ServeOptions& options, const Config& config) {
   if (options.runtime.config.empty()) {
@@ -79,51 +88,41 @@ void announce(const ServeOptions& options, const Config& config) {
   std::fflush(stdout);
 }
 
-void report(const std::vector<std::unique_ptr<app::Application>>& applications, Runtime& runtime) {
-  app::Totals totals;
-  Counters counters;
+ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>>& applications,
+                             const ServeOptions& options, Runtime& runtime) {
+  ops::ServeReport report;
   for (const auto& application : applications) {
     const app::Totals& part = application->totals();
-    totals.connections += part.connections;
-    totals.requests += part.requests;
-    totals.bytes_in += part.bytes_in;
-    totals.bytes_out += part.bytes_out;
-    totals.refused += part.refused;
-    totals.aborted += part.aborted;
+    report.connections += part.connections;
+    report.requests += part.requests;
+    report.bytes_in += part.bytes_in;
+    report.bytes_out += part.bytes_out;
+    report.refused += part.refused;
+    report.aborted += part.aborted;
   }
+  LoopStats loop;
   for (std::uint32_t worker = 0; worker < runtime.workers(); ++worker) {
-    const Counters part = runtime.stack(worker).counters();
-    for (std::size_t i = 0; i < drop_count; ++i) counters.drops[i] += part.drops[i];
-    for (std::size_t i = 0; i < state_count; ++i) counters.states[i] += part.states[i];
-    counters.retransmits += part.retransmits;
+    const Stack& stack = runtime.stack(worker);
+    report.side.add(stack.counters());
+    report.memory += stack.memory_use();
+    loop.busy_cycles += stack.loop_stats().busy_cycles;
+    loop.total_cycles += stack.loop_stats().total_cycles;
   }
-  using ops::with_commas;
-  fmt::print("connections    {}\n", with_commas(totals.connections));
-  if (totals.requests != 0) fmt::print("requests       {}\n", with_commas(totals.requests));
-  fmt::print("bytes          {} in, {} out\n", with_commas(totals.bytes_in),
-             with_commas(totals.bytes_out));
-  if (totals.refused != 0) fmt::print("refused        {}\n", with_commas(totals.refused));
-  if (totals.aborted != 0) {
-    fmt::print("reset at last  {}\n", with_commas(totals.aborted));
-  }
-  if (counters.retransmits != 0) {
-    fmt::print("retransmitted  {}\n", with_commas(counters.retransmits));
-  }
-  for (std::size_t i = 0; i < drop_count; ++i) {
-    if (counters.drops[i] == 0) continue;
-    fmt::print("dropped        {} x {}\n", with_commas(counters.drops[i]),
-               sentence(static_cast<Drop>(i)));
-  }
-  for (const PortImpaired& port : runtime.impaired()) {
-    fmt::print("impaired       {} in: {}\n", port.port, ops::impaired_text(port.in));
-    fmt::print("impaired       {} out: {}\n", port.port, ops::impaired_text(port.out));
-  }
-  fmt::print("sockets left   {}\n", ops::states_text(counters.states));
+  report.side.set_busy(loop.busy_cycles, loop.total_cycles, report.connections, 0);
+  report.side.cores = runtime.config().cores;
+  report.version = SALUT_VERSION;
+  report.app = app_names[static_cast<std::size_t>(options.app)];
+  report.tsc_hz = Runtime::tsc_hz();
+  report.machine = ops::this_machine();
+  report.command = options.command;
+  report.impaired = runtime.impaired();
+  return report;
 }
 
 }  // namespace
 
 int run_serve(const ServeOptions& options) {
+  if (!can_write(options.json)) return refuse(cannot_write("--json", options.json));
   Result<Config> config = serve_config(options);
   if (!config) return refuse(config.error());
   Result<Runtime> runtime = Runtime::open(std::move(*config));
@@ -148,7 +147,11 @@ int run_serve(const ServeOptions& options) {
   if (workers.listening == runtime->workers()) announce(options, runtime->config());
   runtime->wait();
   if (workers.failed) return refuse(*workers.failed);
-  report(applications, *runtime);
+  const ops::ServeReport report = make_report(applications, options, *runtime);
+  fmt::print(options.json == "-" ? stderr : stdout, "{}", ops::to_table(report));
+  if (!write_text(options.json, ops::to_json(report))) {
+    return refuse(cannot_write("--json", options.json));
+  }
   return exit_ok;
 }
 

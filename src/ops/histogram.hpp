@@ -33,6 +33,14 @@ class Histogram {
   // 0 when nothing was recorded.
   double percentile(double percent) const;
 
+  // Calls visit(middle of the step, how many) for each step that is not empty, the smallest first.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (std::size_t i = 0; i < size; ++i) {
+      if (counts_[i] != 0) visit(middle(i), counts_[i]);
+    }
+  }
+
  private:
   static constexpr unsigned step_bits = 7;
   static constexpr std::uint64_t steps = 1u << step_bits;

@@ -14,6 +14,29 @@ Latency Latency::of(const Histogram& ticks, double hz) {
           static_cast<double>(ticks.max()) * us};
 }
 
+void SideReport::add(const Counters& stack) {
+  for (std::size_t i = 0; i < state_count; ++i) {
+    states[i] += stack.states[i];
+    states_peak[i] += stack.states_peak[i];
+  }
+  for (std::size_t i = 0; i < drop_count; ++i) drops[i] += stack.drops[i];
+  tx_packets += stack.tx_frames;
+  rx_packets += stack.rx_frames;
+  retransmits += stack.retransmits;
+  timeouts += stack.timeouts;
+  fast_retransmits += stack.fast_retransmits;
+  tail_probes += stack.tail_probes;
+  spurious_recoveries += stack.spurious_recoveries;
+}
+
+void SideReport::set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles,
+                          std::uint64_t connections, std::uint64_t bytes) {
+  const auto busy = static_cast<double>(busy_cycles);
+  if (connections != 0) busy_cycles_per_connection = busy / static_cast<double>(connections);
+  if (bytes != 0) busy_cycles_per_byte = busy / static_cast<double>(bytes);
+  if (total_cycles != 0) busy_percent = 100 * busy / static_cast<double>(total_cycles);
+}
+
 std::string with_commas(std::uint64_t value) {
   std::string digits = std::to_string(value);
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
@@ -204,6 +227,36 @@ std::string to_table(const BenchReport& report) {
                             report.machine.kernel));
   for (const std::string& note : report.notes) table.row("note", note);
   return table.take();
+}
+
+std::string to_table(const ServeReport& report) {
+  std::string text;
+  const auto row = [&](std::string_view name, std::string_view value) {
+    fmt::format_to(std::back_inserter(text), "{:<15}{}\n", name, value);
+  };
+  row("connections", with_commas(report.connections));
+  if (report.requests != 0) row("requests", with_commas(report.requests));
+  row("bytes",
+      fmt::format("{} in, {} out", with_commas(report.bytes_in), with_commas(report.bytes_out)));
+  if (report.refused != 0) row("refused", with_commas(report.refused));
+  if (report.aborted != 0) row("reset at last", with_commas(report.aborted));
+  const SideReport& side = report.side;
+  if (report.connections != 0) {
+    row("busy",
+        fmt::format("{} cycles per connection", count_text(side.busy_cycles_per_connection)));
+  }
+  if (side.retransmits != 0) row("retransmitted", with_commas(side.retransmits));
+  for (std::size_t i = 0; i < drop_count; ++i) {
+    if (side.drops[i] == 0) continue;
+    row("dropped",
+        fmt::format("{} x {}", with_commas(side.drops[i]), sentence(static_cast<Drop>(i))));
+  }
+  for (const PortImpaired& port : report.impaired) {
+    row("impaired", fmt::format("{} in: {}", port.port, impaired_text(port.in)));
+    row("impaired", fmt::format("{} out: {}", port.port, impaired_text(port.out)));
+  }
+  row("sockets left", states_text(side.states));
+  return text;
 }
 
 }  // namespace salut::ops

@@ -43,6 +43,10 @@ struct SideReport {
   std::uint64_t fast_retransmits = 0;
   std::uint64_t tail_probes = 0;
   std::uint64_t spurious_recoveries = 0;
+
+  void add(const Counters& stack);  // all but cycles
+  void set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles, std::uint64_t connections,
+                std::uint64_t bytes);
 };
 
 // Bytes one way, instead of connections.
@@ -52,10 +56,10 @@ struct StreamReport {
   double seconds = 0;       // from the first byte to the last close; timed: of the window
   double gbit_s = 0;
   double gbit_s_per_core = 0;  // of all workers, busy or not
-  bool checksums = true;          // of received segments are verified
-  bool verified = false;          // every byte was compared
-  bool copied = false;            // by read() and write()
-  std::uint64_t wrong = 0;        // pieces that differed
+  bool checksums = true;       // of received segments are verified
+  bool verified = false;       // every byte was compared
+  bool copied = false;         // by read() and write()
+  std::uint64_t wrong = 0;     // pieces that differed
 };
 
 struct BenchReport {
@@ -95,10 +99,32 @@ struct BenchReport {
   std::string command;
   std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
   std::vector<std::string> notes;      // lines below the table
+  std::string latencies;               // of `bench --latencies`: the file's text
+};
+
+// What `salut serve` did from its start to its end, the minutes without a client included: busy
+// cycles are those of turns in which there was something to do.
+struct ServeReport {
+  std::string version;
+  std::string app;
+  std::uint64_t connections = 0;  // accepted
+  std::uint64_t requests = 0;     // answered (http)
+  std::uint64_t bytes_in = 0;     // of payload
+  std::uint64_t bytes_out = 0;
+  std::uint64_t refused = 0;  // reset because the table of connections was full
+  std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
+  SideReport side;
+  MemoryUse memory;
+  double tsc_hz = 0;
+  Machine machine;
+  std::string command;
+  std::vector<PortImpaired> impaired;
 };
 
 std::string to_table(const BenchReport& report);
 std::string to_json(const BenchReport& report);
+std::string to_table(const ServeReport& report);
+std::string to_json(const ServeReport& report);
 
 // "12,345,678"
 std::string with_commas(std::uint64_t value);

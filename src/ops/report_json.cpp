@@ -93,7 +93,39 @@ Json connections(const BenchReport& report) {
             {"overload", report.overload}}}};
 }
 
+Json json(const Machine& machine) {
+  return {{"cpu", machine.cpu}, {"cores", machine.cores}, {"kernel", machine.kernel}};
+}
+
+// A key that is there only if something was impaired.
+void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
+  for (const PortImpaired& port : ports) {
+    object["impaired"][port.port] = {{"in", json(port.in)}, {"out", json(port.out)}};
+  }
+}
+
 }  // namespace
+
+std::string to_json(const ServeReport& report) {
+  Json server = json(std::optional(report.side));
+  server["retransmits"] = report.side.retransmits;
+  Json object = {{"schema", "salut.serve/1"},
+                 {"version", report.version},
+                 {"app", report.app},
+                 {"connections", report.connections},
+                 {"requests", report.requests},
+                 {"bytes_in", report.bytes_in},
+                 {"bytes_out", report.bytes_out},
+                 {"refused", report.refused},
+                 {"aborted", report.aborted},
+                 {"server", std::move(server)},
+                 {"tsc_hz", std::round(report.tsc_hz)},
+                 {"memory_bytes", json(report.memory)},
+                 {"machine", json(report.machine)},
+                 {"command", report.command}};
+  add_impaired(report.impaired, object);
+  return object.dump(2) + "\n";
+}
 
 std::string to_json(const BenchReport& report) {
   Json object = {
@@ -111,14 +143,9 @@ std::string to_json(const BenchReport& report) {
       {"tsc_hz", std::round(report.tsc_hz)},
       {"sockets_peak", report.sockets_peak},
       {"memory_bytes", json(report.memory)},
-      {"machine",
-       {{"cpu", report.machine.cpu},
-        {"cores", report.machine.cores},
-        {"kernel", report.machine.kernel}}},
+      {"machine", json(report.machine)},
       {"command", report.command}};
-  for (const PortImpaired& port : report.impaired) {  // a key that is there only then
-    object["impaired"][port.port] = {{"in", json(port.in)}, {"out", json(port.out)}};
-  }
+  add_impaired(report.impaired, object);
   if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   return object.dump(2) + "\n";
 }

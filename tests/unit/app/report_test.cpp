@@ -99,6 +99,23 @@ TEST(ReportJson, reasons_of_the_table_fold_into_the_contracts) {
   EXPECT_EQ(failed["overload"], 8);
 }
 
+TEST(ReportJson, what_was_served) {
+  ServeReport report;
+  report.app = "load";
+  report.connections = 4;
+  report.side.set_busy(1'000, 4'000, report.connections, 0);
+  report.side.retransmits = 3;
+  report.memory = {1, 2, 3, 4, 5, 6};
+  const Json json = Json::parse(to_json(report));
+  EXPECT_EQ(json["schema"], "salut.serve/1");
+  EXPECT_EQ(json["connections"], 4);
+  EXPECT_EQ(json["server"]["busy_cycles_per_connection"], 250);
+  EXPECT_EQ(json["server"]["busy_percent"], 25);
+  EXPECT_EQ(json["server"]["retransmits"], 3);
+  EXPECT_EQ(json["memory_bytes"]["total"], 21);
+  EXPECT_FALSE(json.contains("impaired"));
+}
+
 TEST(ReportJson, a_side_that_is_not_ours_is_null) {
   BenchReport report = sample();
   report.server.reset();
