@@ -37,6 +37,16 @@ libbenchmark-dev       header   benchmark/benchmark.h
 libabsl-dev            header   absl/container/flat_hash_map.h
 '
 
+# What bench/suite uses; a row whose tool is missing says so.
+suite_needs='
+python3-minimal        command  python3
+iproute2               command  ip
+procps                 command  sysctl
+dpdk-dev               command  dpdk-testpmd
+valgrind               command  valgrind
+libjs-chart.js         file     /usr/share/javascript/chart.js/chart.min.js
+'
+
 # What single tests use; a test whose tool is missing is skipped and says so.
 fuzz_needs='
 clang-19               command  clang++-19
