@@ -6,6 +6,7 @@
   bench/run --page            build/report/index.html from what was measured
   bench/run --readme          the README's section on performance, from the same
   bench/run --names           the names
+  --folder=DIR                not build/report
   bench/run [flags]           `salut bench`, as without a name
 """
 from __future__ import annotations
@@ -17,30 +18,13 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from types import ModuleType
-from typing import Callable
 
-from . import (connections, latency, machine, memory, page, processes, programs, readme, scale,
-               sockets)
+from . import machine, page, processes, readme
+from .catalogue import NAMES, runner, targets_of, title_of
 from .context import Context, Scratch
 from .result import Result
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES: dict[str, ModuleType] = {"connections": connections, "sockets": sockets,
-                                  "latency": latency, "scale": scale, "memory": memory}
-# In the order of issue and report.
-NAMES = ("connections", "sockets", "time_wait", "flow_table", "timer_wheel", "transition", "path",
-         "mailbox", "latency", "scale", "memory")
-
-
-def title_of(name: str) -> str:
-    return MODULES[name].TITLE if name in MODULES else programs.PROGRAMS[name].title
-
-
-def runner(name: str) -> Callable[[Context], Result]:
-    if name in MODULES:
-        return MODULES[name].run
-    return lambda context: programs.run(context, name)
 
 
 def measure(name: str, small: bool, folder: Path) -> bool:
@@ -87,6 +71,7 @@ def complain(text: str) -> int:
 def main(arguments: list[str]) -> int:
     processes.die_on_signals()
     small, everything, actions, names = False, False, [], []
+    folder = ROOT / "build" / "report"
     for word in arguments:
         if word == "--small":
             small = True
@@ -94,18 +79,18 @@ def main(arguments: list[str]) -> int:
             everything = True
         elif word in ("--page", "--readme", "--names", "--targets"):
             actions.append(word)
+        elif word.startswith("--folder="):
+            folder = Path(word.partition("=")[2]).resolve()
         elif word in NAMES:
             names.append(word)
         else:
             return complain(f"{word}: no such benchmark; want {', '.join(NAMES)}, or --all")
     names = list(NAMES) if everything else names
-    folder = ROOT / "build" / "report"
     if "--names" in actions:
         print("\n".join(NAMES))
         return 0
     if "--targets" in actions:  # of ninja, for bench/run
-        chosen = [programs.PROGRAMS[name].target for name in names if name in programs.PROGRAMS]
-        print("\n".join(f"bench/{target}" for target in chosen))
+        print("\n".join(target for name in names for target in targets_of(name)))
         return 0
     if not names and not actions:
         return complain(f"--small: of what? want {', '.join(NAMES)}, or --all")
@@ -116,7 +101,7 @@ def main(arguments: list[str]) -> int:
     if (names and not small) or "--page" in actions:
         path = page.write(folder, NAMES)
         hand_over(path)
-        print(f"report: {path.relative_to(ROOT)}")
+        print(f"report: {path}")
     if "--readme" in actions:
         readme.rewrite(ROOT / "README.md", folder, NAMES)
     return 0 if all(well) else 1

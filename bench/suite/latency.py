@@ -1,6 +1,10 @@
-"""One connection at a time: what batching costs whoever is alone."""
+"""One connection at a time: what batching costs whoever is alone.
+
+Runs are of so many connections, not of so many seconds: all of them count.
+"""
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from typing import Optional
@@ -43,13 +47,13 @@ def add(result: Result, where: str, ours: Optional[Latencies], other: str,
             percentile(ours, percent) if ours else None, "us", "lower", None, other,
             percentile(theirs, percent) if theirs else None,
             note=f"{sum(count for _, count in ours):,} handshakes" if ours else
-            f"not run: {result.notes[-1]}"))
+            "not run: " + (result.notes or ["nothing was measured"])[-1]))
 
 
 def alone(context: Context, result: Result) -> Run:
     with Children() as children:
-        run_ = bench(context, children, "--concurrency", "1",
-                     *(("--connections", "2000") if context.small else ("--duration", "3")))
+        run_ = bench(context, children, "--concurrency", "1", "--connections",
+                     context.pick(1_000_000, 2_000))
     if run_.failed:
         raise Failed(f"one at a time: {run_.failed} failed")
     if context.small:
@@ -79,11 +83,11 @@ def over_tap(context: Context, result: Result) -> Optional[Latencies]:
         with Children() as children:
             space = kernel.Space(context, children, "tap-net")
             kernel.start_server(context, children, space, "0.0.0.0", 0, context.cores()[1])
-            how = (["--connections", "500"] if context.small else ["--duration", "3"])
             child, paths = start_bench(
                 context, children, "--interface", "tap0", "--address", "10.99.0.3/16", "--connect",
                 f"{kernel.SERVER}:{kernel.PORT}", "--local", "10.99.2.1-10.99.2.9", "--cores",
-                str(context.cores()[0]), "--concurrency", "1", *how, prefix=space.prefix)
+                str(context.cores()[0]), "--concurrency", "1", "--connections",
+                context.pick(30_000, 500), prefix=space.prefix)
             child.wait_for(lambda: has_interface(space, "tap0"), "TAP", 30)
             space.run("ip", "address", "add", f"{kernel.SERVER}/16", "dev", "tap0")
             space.run("ip", "link", "set", "tap0", "up")
@@ -142,9 +146,9 @@ def among_idle(context: Context, result: Result) -> None:
         serving = Server(context, children, "--config", str(server), "--app", "load")
 
         def one_at_a_time(name: str) -> Run:
-            how = ("--connections", "1000") if context.small else ("--duration", "3")
             run_ = bench(context, children, "--config", str(client), "--connect", "10.0.1.1:80",
-                         "--concurrency", "1", *how, name=name)
+                         "--concurrency", "1", "--connections", context.pick(300_000, 1_000),
+                         name=name)
             if run_.failed:
                 raise Failed(f"{name}: {run_.failed} failed")
             return run_
@@ -168,5 +172,5 @@ def among_idle(context: Context, result: Result) -> None:
 
 
 def stand_still(child: Child) -> None:
-    child.process.send_signal(19)  # SIGSTOP
+    child.process.send_signal(signal.SIGSTOP)
     time.sleep(0.1)

@@ -6,7 +6,8 @@
 docs/rfc-9293.md must have a row for each label of Appendix B of RFC 9293, and docs/tcp-coverage.md
 for each promise; each row names a test or says why not. Every file, function and test that either
 names must exist. Tests are found in the sources; where PROGRAM is given, its --gtest_list_tests
-has the last word, so that a file that nobody builds counts for nothing.
+has the last word, so that a file that nobody builds counts for nothing. Of the README's section on
+performance only its markers and the commands of its rows are looked at.
 """
 import os
 import re
@@ -139,11 +140,30 @@ class Checker:
         return count
 
 
+    def check_performance(self, path):
+        """The markers are there, and each row between them names a benchmark that is."""
+        sys.path.insert(0, os.path.join(self.root, "bench"))
+        sys.dont_write_bytecode = True
+        from suite.catalogue import NAMES
+        from suite.readme import BEGIN, END
+        _, begin, rest = self.read(path).partition(BEGIN)
+        section, end, _ = rest.partition(END)
+        if not begin or not end:
+            self.complain(path, f"no '{BEGIN}' with '{END}' after it")
+        for line in section.splitlines():
+            if not line.startswith("| ") or line.startswith(("| what |", "| --- |")):
+                continue
+            command = re.search(r"\| `bench/run (\w+)` \|$", line)
+            if not command or command.group(1) not in NAMES:
+                self.complain(path, f"a row without a benchmark: {line}")
+
+
 def main():
     root, programs = sys.argv[1], dict(word.split("=", 1) for word in sys.argv[2:])
     checker = Checker(root, programs)
     labels = checker.check_rfc("docs/rfc-9293.md")
     rows = checker.check_coverage("docs/tcp-coverage.md")
+    checker.check_performance("README.md")
     print(f"{labels} labels, {rows} promises, {len(checker.named)} tests named")
     for line in checker.complaints:
         print(line)

@@ -1,0 +1,29 @@
+"""The benchmarks by name, in the order of the report."""
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Callable
+
+from . import connections, latency, memory, programs, scale, sockets
+from .context import Context
+from .result import Result
+
+MODULES: dict[str, ModuleType] = {"connections": connections, "sockets": sockets,
+                                  "latency": latency, "scale": scale, "memory": memory}
+NAMES = ("connections", "sockets", "time_wait", "flow_table", "timer_wheel", "transition", "path",
+         "mailbox", "latency", "scale", "memory")
+
+
+def title_of(name: str) -> str:
+    return MODULES[name].TITLE if name in MODULES else programs.PROGRAMS[name].title
+
+
+def runner(name: str) -> Callable[[Context], Result]:
+    if name in MODULES:
+        return MODULES[name].run
+    return lambda context: programs.run(context, name)
+
+
+def targets_of(name: str) -> list[str]:
+    """What ninja has to build for it, beside salut and the kernel's side."""
+    return [f"bench/{programs.PROGRAMS[name].target}"] if name in programs.PROGRAMS else []
