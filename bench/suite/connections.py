@@ -68,8 +68,8 @@ def add_rows(context: Context, wire: Wire, kind: Kind, ended: list[Ended],
     others = ", ".join(f"{one.cps:,.0f}" for one in ended[1:])
     clean = "" if best.clean else (f"; NOT clean: {best.retransmitted:,} retransmitted, "
                                    f"{best.dropped:,} dropped")
-    note = (f"{best.run.packets:.2f} packets per connection, {best.time_wait:,} in TIME_WAIT at the "
-            f"end" + (f"; also {others}" if others else "") + clean)
+    note = (f"{best.run.packets:.2f} packets per connection, {best.time_wait:,} in TIME_WAIT at "
+            "the end" + (f"; also {others}" if others else "") + clean)
     name = f"{wire.name}, {kind.name}"
     alternative = kernel.NAME if theirs else None
     result.rows.append(Row(

@@ -113,7 +113,7 @@ SECOND_PORT = """
 [[port]]
 name = "second"
 type = "vdev"
-vdev = "net_memif1,role=server,id=0,socket={scratch}/memif-1.sock,socket-abstract=no,bsize=2048,rsize=11"
+vdev = "net_memif1,role=server,socket={scratch}/memif-1.sock,socket-abstract=no,bsize=2048"
 addresses = ["10.0.1.1/24"]
 
 [[route]]

@@ -99,7 +99,8 @@ def plot_html(plot: dict[str, Any], key: str, drawn: bool) -> str:
         points = "".join(f"<tr><td class=n>{number(x)}</td><td class=n>{number(y)}</td></tr>"
                          for x, y in series["points"])
         cells.append(f"<table><caption>{escape(series['name'])}</caption><tr>"
-                     f"<th>{escape(plot['x'])}</th><th>{escape(plot['y'])}</th></tr>{points}</table>")
+                     f"<th>{escape(plot['x'])}</th><th>{escape(plot['y'])}</th></tr>{points}"
+                     "</table>")
     canvas = f"<div class=canvas><canvas id={key} role=img></canvas></div>" if drawn else ""
     return (f"<figure><figcaption>{escape(plot['title'])}</figcaption>{canvas}"
             f"<details{'' if drawn else ' open'}><summary>the numbers</summary>"
@@ -139,8 +140,9 @@ def html(reports: list[Report], chart_js: Optional[str]) -> str:
     if chart_js is not None:
         # No element may end inside: the only place where a page's data could.
         data = json.dumps(plots, ensure_ascii=False).replace("</", "<\\/")
+        draw = (HERE / "page.js").read_text(encoding="utf-8")
         scripts = (f"<script>{chart_js.replace('</script', '<' + chr(92) + '/script')}</script>"
-                   f"<script>const plots = {data};\n{(HERE / 'page.js').read_text('utf-8')}</script>")
+                   f"<script>const plots = {data};\n{draw}</script>")
     return f"""<!doctype html>
 <html lang=en><head><meta charset=utf-8><title>salut: what it takes, and what others take</title>
 <meta name=viewport content="width=device-width, initial-scale=1">

@@ -24,7 +24,7 @@ class NotHere(Exception):
 
 
 def die_on_signals() -> None:
-    """A signal becomes an exit, so that `with` and `finally` clean up; a second one changes nothing."""
+    """A signal becomes an exit, so that `with` and `finally` clean up; a second one is ignored."""
     def stop(number: int, _frame: object) -> None:
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(each, signal.SIG_IGN)

@@ -103,7 +103,7 @@ def from_dict(kind: Any, values: dict[str, Any]) -> Any:
 
 
 def number(value: Optional[float]) -> str:
-    """1,234,567 or 12.3 or 0.0042: three digits that say something, and no more below a thousand."""
+    """1,234,567 or 12.3 or 0.0042: below a thousand three digits that say something."""
     if value is None:
         return "–"
     if value == 0 or abs(value) >= 1000:

@@ -166,7 +166,7 @@ def configuration(context: Context, source: str, name: str, stack: Optional[dict
                   workers: Optional[dict[str, Any]] = None,
                   memory: Optional[dict[str, Any]] = None,
                   replace: Optional[dict[str, str]] = None) -> Path:
-    """config/SOURCE with a name of its own, some keys added or changed, in the scratch directory."""
+    """config/SOURCE with a name of its own and keys added or changed, in the scratch directory."""
     text = (context.root / "config" / source).read_text(encoding="utf-8")
     text = re.sub(r'^name = ".*"', f'name = "{context.tag}-{name}"', text, count=1, flags=re.M)
     for table, keys in (("stack", stack), ("workers", workers), ("memory", memory)):
