@@ -22,7 +22,7 @@ from pathlib import Path
 from . import machine, page, processes, readme
 from .catalogue import NAMES, runner, targets_of, title_of
 from .context import Context, Scratch
-from .result import Result
+from .result import Result, Row
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,13 +34,14 @@ def measure(name: str, small: bool, folder: Path) -> bool:
     failed = ""
     with Scratch() as scratch:
         context = Context(ROOT, small, scratch, f"bench-{os.getpid()}")
+        result = Result()
         try:
-            result = runner(name)(context)
+            runner(name)(context, result)
         except Exception as why:  # pylint: disable=broad-except
             if not isinstance(why, (processes.Failed, processes.NotHere)):
                 traceback.print_exc()
             failed = str(why) or type(why).__name__
-            result = Result(notes=[f"FAILED: {failed}"])
+            result.rows.append(Row(f"the rest of {name}", note=f"not run: {failed}"))
     seconds = time.monotonic() - began
     report = {"schema": "salut.report/1", "name": name, "title": title_of(name),
               "command": f"bench/run {'--small ' if small else ''}{name}",

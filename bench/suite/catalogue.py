@@ -18,10 +18,10 @@ def title_of(name: str) -> str:
     return MODULES[name].TITLE if name in MODULES else programs.PROGRAMS[name].title
 
 
-def runner(name: str) -> Callable[[Context], Result]:
+def runner(name: str) -> Callable[[Context, Result], None]:
     if name in MODULES:
         return MODULES[name].run
-    return lambda context: programs.run(context, name)
+    return lambda context, result: programs.run(context, name, result)
 
 
 def targets_of(name: str) -> list[str]:

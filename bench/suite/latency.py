@@ -21,8 +21,7 @@ TITLE = "Latency"
 Latencies = list[tuple[float, int]]
 
 
-def run(context: Context) -> Result:
-    result = Result()
+def run(context: Context, result: Result) -> None:
     plot = Plot("Handshakes, one connection at a time", "microseconds",
                 "% that took at most so long", log_x=True)
     embedded = alone(context, result).latencies
@@ -36,7 +35,6 @@ def run(context: Context) -> Result:
         if latencies:
             plot.add(name, distribution(latencies))
     result.plots.append(plot)
-    return result
 
 
 def add(result: Result, where: str, ours: Optional[Latencies], other: str,

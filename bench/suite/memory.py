@@ -18,8 +18,7 @@ SMALLEST = 64 * MIB
 NOBODY = 65_534
 
 
-def run(context: Context) -> Result:
-    result = Result()
+def run(context: Context, result: Result) -> None:
     sizes = [1_000, 10_000] if context.small else [1_000, 100_000, 1_000_000]
     if len(set(context.cores())) < 2:
         result.rows.append(Row("idle connections", unit="bytes", note="not run: needs two cores"))
@@ -36,7 +35,6 @@ def run(context: Context) -> Result:
             plot.add(side, [(count, sizes_[index] / MIB) for count, sizes_ in zip(sizes, held)])
         result.plots.append(plot)
     smallest(context, result)
-    return result
 
 
 def idle(context: Context, result: Result, count: int) -> tuple[int, int]:

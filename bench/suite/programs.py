@@ -31,9 +31,8 @@ PROGRAMS = {
 }
 
 
-def run(context: Context, name: str) -> Result:
+def run(context: Context, name: str, result: Result) -> None:
     program = PROGRAMS[name]
-    result = Result()
     path = context.build / "bench" / program.target
     if not path.exists():
         raise Failed(f"no program {path.relative_to(context.root)}: is libbenchmark-dev there?")
@@ -47,4 +46,3 @@ def run(context: Context, name: str) -> Result:
         if not rows.exists():
             raise Failed(f"bench/{program.target} wrote no rows: {child.last_words()}")
         result.merge(rows)
-    return result

@@ -10,14 +10,13 @@ TITLE = "Scale"
 NOISE = 0.05  # of this kind of machine, between two runs of the same
 
 
-def run(context: Context) -> Result:
-    result = Result()
+def run(context: Context, result: Result) -> None:
     cores = sorted(set(context.cores()))
     if len(cores) < 2:
         result.rows.append(Row("cycles per connection that a second worker adds", unit="%",
                                note="not run: needs two cores"))
-        return result
-    rounds = 1 if context.small else 2
+        return
+        rounds = 1 if context.small else 2
     one, two = [], []
     for _ in range(rounds):  # in turn: the machine's speed drifts
         one += [together(context, [core])[0] for core in cores]
@@ -46,7 +45,6 @@ def run(context: Context) -> Result:
                  "workers that could be counted: each has its ports, its table, its wheel and its "
                  "pools, and nothing leads from one to the other"),
     ]
-    return result
 
 
 def together(context: Context, cores: list[int]) -> list[Run]:

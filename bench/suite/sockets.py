@@ -22,8 +22,7 @@ def hold(context: Context, result: Result, count: int, seconds: float) -> Run:
     return run_
 
 
-def run(context: Context) -> Result:
-    result = Result()
+def run(context: Context, result: Result) -> None:
     sizes = [1_000, 3_000] if context.small else [1_000, 10_000, 100_000, 1_000_000]
     many = 10_000 if context.small else 10_000_000
     fits = int(0.85 * machine.meminfo("MemAvailable") / BOTH_ENDS_BYTES)
@@ -61,4 +60,3 @@ def run(context: Context) -> Result:
     result.plots.append(memory)
     result.plots.append(Plot("Opening: sockets over time", "seconds", "sockets open").add(
         "salut", [(0.0, 0.0)] + [(one.at, float(one.open)) for one in most.seconds]))
-    return result

@@ -83,27 +83,38 @@ class Ended:
         return self.run.time_wait() + theirs
 
     @property
+    def searched(self) -> bool:
+        """By --max: what the rates that did not hold lost is no fault of the one that did."""
+        return "highest rate" in self.run.text
+
+    @property
     def clean(self) -> bool:
         return self.run.failed == 0 and self.retransmitted == 0 and self.dropped == 0
 
 
 def settings(time_wait: int, coalesce: bool, connections: int = 65_536) -> dict[str, Any]:
-    return {"time_wait": time_wait, "coalesce": coalesce, "connections": connections}
+    return {"time_wait": time_wait, "coalesce": coalesce, "connections": connections,
+            "buffer_blocks": max(16_384, min(connections, 262_144))}
+
+
+# What an open loop may pile up while it waits for late answers, as `salut bench --rate` has it.
+OPEN_LOOP = 262_144
 
 
 def run(context: Context, wire: Wire, kind: Kind, how: list[str], time_wait: int) -> Ended:
     """Opens as the flags `how` say."""
+    room = OPEN_LOOP if "--rate" in how or "--max" in how else 65_536
     cores = list(context.cores())
     if not wire.pair:
         config = salut.configuration(context, "loop.toml", "loop",
-                                     stack=settings(time_wait, kind.coalesce),
+                                     stack=settings(time_wait, kind.coalesce, room),
                                      workers={"cores": cores}, memory={"prefault": True})
         with Children() as children:
             return Ended(salut.bench(context, children, "--config", str(config), *kind.exchange,
                                      *how), None)
     closers = (16, time_wait) if kind.bytes_each else (time_wait, 16)  # client, server
-    server = end(context, wire, "server", settings(closers[1], kind.coalesce), cores[1])
-    client = end(context, wire, "client", settings(closers[0], kind.coalesce), cores[0])
+    server = end(context, wire, "server", settings(closers[1], kind.coalesce, room), cores[1])
+    client = end(context, wire, "client", settings(closers[0], kind.coalesce, room), cores[0])
     with Children() as children:
         serving = salut.Server(context, children, "--config", str(server), "--app", "load",
                                *kind.exchange)
