@@ -16,7 +16,7 @@ def run(context: Context, result: Result) -> None:
         result.rows.append(Row("cycles per connection that a second worker adds", unit="%",
                                note="not run: needs two cores"))
         return
-        rounds = 1 if context.small else 2
+    rounds = 1 if context.small else 2
     one, two = [], []
     for _ in range(rounds):  # in turn: the machine's speed drifts
         one += [together(context, [core])[0] for core in cores]
