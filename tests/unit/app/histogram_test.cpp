@@ -57,6 +57,22 @@ TEST(Histogram, merged_is_as_recorded_together) {
   expect_like_oracle(parts[0], values, 7);
 }
 
+TEST(Histogram, for_each_has_every_value_once_in_order) {
+  Histogram histogram;
+  for (const std::uint64_t value : {5u, 5u, 300u, 70'000u}) histogram.record(value);
+  std::vector<double> middles;
+  std::uint64_t sum = 0;
+  histogram.for_each([&](double middle, std::uint64_t count) {
+    middles.push_back(middle);
+    sum += count;
+  });
+  ASSERT_EQ(middles.size(), 3u);
+  EXPECT_EQ(middles[0], 5);
+  EXPECT_NEAR(middles[1], 300, 300 * 0.004);
+  EXPECT_NEAR(middles[2], 70'000, 70'000 * 0.004);
+  EXPECT_EQ(sum, 4u);
+}
+
 TEST(Histogram, every_step_holds_its_own_values) {
   for (std::uint64_t value = 0; value < 100'000; ++value) {
     Histogram histogram;
