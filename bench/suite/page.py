@@ -60,6 +60,20 @@ def headline(reports: list[Report]) -> str:
             f"each in TIME_WAIT for its full 60 s ({best['what'].partition(', ')[2]})")
 
 
+def beside(reports: list[Report]) -> str:
+    """The best of each alternative in connections per second, whether better or worse than ours."""
+    best: dict[str, float] = {}
+    for report in reports:
+        for row in report["rows"] if report["name"] == "connections" else ():
+            if row["unit"] == "CPS" and row["alternative_figure"]:
+                name = row["alternative"]
+                best[name] = max(best.get(name, 0), row["alternative_figure"])
+    found = sorted(best.items(), key=lambda item: -item[1])
+    if not found:
+        return "No alternative was measured beside it"
+    return "Beside it: " + "; ".join(f"{name}: {number(rate)}" for name, rate in found)
+
+
 def tally(reports: list[Report]) -> str:
     rows = [row for report in reports for row in report["rows"]]
     with_target = [row for row in rows if row["target"] is not None]
@@ -148,7 +162,7 @@ def html(reports: list[Report], chart_js: Optional[str]) -> str:
 <meta name=viewport content="width=device-width, initial-scale=1">
 <style>{(HERE / 'page.css').read_text('utf-8')}</style></head><body>
 <header><h1>{escape(headline(reports))}</h1>
-<p>{escape(tally(reports))}.</p>
+<p>{escape(beside(reports))}. {escape(tally(reports))}.</p>
 <p class=where>{escape('; '.join(machines))}. {escape(' to '.join(sorted({days[0], days[-1]})))},
 <code>bench/run --all</code>. A ratio above 1 is in salut's favour. The machine is shared: look at
 figures and alternatives of one table side by side.</p>{missing}<nav>{links}</nav></header>
