@@ -111,7 +111,8 @@ def read(text: str) -> tuple[float, float, str]:
         if errors:
             lost = f"; second {number}: " + ", ".join(f"{n} {v:,}" for n, v in errors.items())
             break
-        if found["skOpen"][0] > best:
+        # More than was asked is what a second before had left behind.
+        if best < found["skOpen"][0] <= 1.01 * TARGET:
             best, busy = found["skOpen"][0], sum(found["cpuUsage"][:1])
     if best == 0:
         raise Failed("it printed no figures: " + " ".join(text.split())[-200:])
