@@ -306,7 +306,7 @@ class Salut {
 // A map and a FIFO: a FIN that came again appends, and what stands before is skipped.
 class Naive {
  public:
-  explicit Naive(std::uint64_t) {}
+  explicit Naive(std::uint64_t) : before_(heap_bytes()) {}
   std::uint64_t waits() const { return map_.size(); }
   std::uint64_t expired = 0;
   double bytes = 0;
@@ -319,10 +319,7 @@ class Naive {
       map_.emplace(record.key, record);
       fifo_.emplace_back(deadline, record.key);
     }
-    if (first % 8192 < burst) {
-      const struct mallinfo2 heap = mallinfo2();
-      bytes = std::max(bytes, static_cast<double>(heap.uordblks + heap.hblkhd));
-    }
+    if (first % 8192 < burst) bytes = std::max(bytes, heap_bytes() - before_);
     return n;
   }
   bool again(std::uint64_t number, std::uint32_t deadline) {
@@ -357,6 +354,11 @@ class Naive {
     Hash() : hasher(1) {}
     flow::Hasher hasher;
   };
+  static double heap_bytes() {
+    const struct mallinfo2 heap = mallinfo2();
+    return static_cast<double>(heap.uordblks + heap.hblkhd);
+  }
+  double before_;
   std::unordered_map<Key, Record, Hash> map_;
   std::deque<std::pair<std::uint32_t, Key>> fifo_;
 };
