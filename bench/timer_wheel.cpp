@@ -86,19 +86,20 @@ struct Salut {
   std::uint64_t run(Each&& each) {
     std::uint64_t fired = 0;
     const auto fire = [&](std::span<const Entry> batch) {
-      for (const Entry& e : batch) __builtin_prefetch(&owners[e.id], 1);
-      for (const Entry& e : batch) {
-        Owner& owner = owners[e.id];
-        if (owner.wheel_at != e.deadline.value) continue;
-        owner.wheel_at = 0;
-        if (owner.deadline == cancelled) continue;
-        if (Tick{owner.deadline} <= now) {
-          ++owner.fired;
-          ++fired;
-        } else {
-          wheel.arm(e.id, owner.wheel_at, Tick{owner.deadline});
-        }
-      }
+      timer::visit(
+          batch, [&](const Entry& e) { __builtin_prefetch(&owners[e.id], 1); },
+          [&](const Entry& e) {
+            Owner& owner = owners[e.id];
+            if (owner.wheel_at != e.deadline.value) return;
+            owner.wheel_at = 0;
+            if (owner.deadline == cancelled) return;
+            if (Tick{owner.deadline} <= now) {
+              ++owner.fired;
+              ++fired;
+            } else {
+              wheel.arm(e.id, owner.wheel_at, Tick{owner.deadline});
+            }
+          });
     };
     const auto live = [&](const Entry& e) { return owners[e.id].wheel_at == e.deadline.value; };
     for (; !wheel.idle(); now = now + 1) {
