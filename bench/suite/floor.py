@@ -92,7 +92,8 @@ def cycles(vdevs: list[str], seconds: float) -> list[float]:
 
 
 def main() -> int:
-    options = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:])
+    options = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:]
+                   if word.startswith("--"))
     if shutil.which("dpdk-testpmd") is None:
         print("needs dpdk-testpmd")
         return 77

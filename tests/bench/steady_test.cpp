@@ -19,7 +19,7 @@
 namespace {
 thread_local bool counting = false;
 thread_local unsigned long allocations = 0;
-void note() { allocations += counting ? 1 : 0; }
+[[maybe_unused]] void note() { allocations += counting ? 1 : 0; }
 }  // namespace
 
 #ifndef SALUT_NO_HOOKS
