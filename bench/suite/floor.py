@@ -27,8 +27,8 @@ class Forwarder:
     def __init__(self, where: str, name: str, vdev: str, core: int) -> None:
         self.log = os.path.join(where, name + ".log")
         self.prefix = "salut-floor-%d-%s" % (os.getpid(), name)
-        command = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@%d,1@%d" % (core, core), "--no-pci", "--no-huge",
-                   "-m", "256", "--no-telemetry",
+        command = ["stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@%d,1@%d" % (core, core),
+                   "--no-pci", "--no-huge", "-m", "256", "--no-telemetry",
                    "--file-prefix=" + self.prefix,
                    "--vdev", vdev, "--", "-i", "--forward-mode=io", "--port-topology=loop",
                    "--total-num-mbufs=%d" % MBUFS, "--burst=32"]
