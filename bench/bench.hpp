@@ -10,53 +10,19 @@
 #include <rte_errno.h>
 #include <rte_memory.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "stack/memory.hpp"
+#include "rows.hpp"
+#include "tools.hpp"
+#include "worker/huge_memory.hpp"
 
 namespace salut::bench {
-
-// Anonymous memory that asks for huge pages, as src/worker's does.
-class PageMemory final : public Memory {
- public:
-  void* allocate(std::size_t bytes, Use use) override {
-    void* memory = mmap(nullptr, bytes + huge, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    madvise(memory, bytes + huge, MADV_HUGEPAGE);
-    bytes_[static_cast<std::size_t>(use)] += bytes;
-    return memory;
-  }
-  void release(void* memory, std::size_t bytes, Use use) noexcept override {
-    munmap(memory, bytes + huge);
-    bytes_[static_cast<std::size_t>(use)] -= bytes;
-  }
-
- private:
-  static constexpr std::size_t huge = 2 << 20;
-};
-
-// Time that this thread had a processor: what other programs took is not counted.
-class Stopwatch {
- public:
-  double ns() const { return now() - start_; }
-
- private:
-  static double now() {
-    timespec t = {};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-  }
-  double start_ = now();
-};
 
 // The best time of each thing measured, in ns per item, by "what/who".
 inline std::map<std::string, double>& results() {
@@ -66,29 +32,38 @@ inline std::map<std::string, double>& results() {
 
 // Notes `ns` per item of `who` at `what`, and for ours the ratio to everyone who came before.
 inline void report(benchmark::State& state, const std::string& what, const std::string& who,
-                   double ns, std::uint64_t checksum) {
+                   double ns) {
   double& best = results().try_emplace(what + "/" + who, ns).first->second;
   best = std::min(best, ns);
-  state.counters["ns"] = best;
-  state.SetLabel("checksum " + std::to_string(checksum));
+  state.counters[what] = best;
   if (who != "salut") return;
   for (const auto& [name, time] : results()) {
-    if (name.starts_with(what + "/") && name != what + "/salut") {
-      state.counters["x_" + name.substr(what.size() + 1)] = time / best;
+    if (name.starts_with(what + "/") && name != what + "/salut" && best > 0) {
+      state.counters[what + "_x_" + name.substr(what.size() + 1)] = time / best;
     }
   }
 }
 
-// --name=value, taken out of argv so that Google Benchmark does not see it.
-inline std::uint64_t flag(int& argc, char** argv, const std::string& name, std::uint64_t value) {
-  const std::string prefix = "--" + name + "=";
-  const auto end = std::remove_if(argv + 1, argv + argc, [&](const char* arg) {
-    if (std::string(arg).rfind(prefix, 0) != 0) return false;
-    value = std::strtoull(arg + prefix.size(), nullptr, 0);
-    return true;
-  });
-  argc = static_cast<int>(end - argv);
-  return value;
+// A row of results(): ours next to the best of the others, the rest of them in the note.
+inline void add_row(Rows& rows, const std::string& key, Row row) {
+  const auto ours = results().find(key + "/salut");
+  if (ours == results().end()) return;
+  row.figure = ours->second;
+  std::string others;
+  for (const auto& [name, figure] : results()) {
+    if (!name.starts_with(key + "/") || name == ours->first) continue;
+    const std::string who = name.substr(key.size() + 1);
+    if (!row.alternative_figure || figure < *row.alternative_figure) {
+      row.alternative = who;
+      row.alternative_figure = figure;
+    }
+    char text[64];
+    std::snprintf(text, sizeof(text), " %.4g", figure);
+    others += (others.empty() ? "" : ", ") + who + text;
+  }
+  if (!others.empty())
+    row.note = others + " " + row.unit + (row.note.empty() ? "" : "; ") + row.note;
+  rows.add(row);
 }
 
 // glibc gives malloc huge pages only if the environment asked before the start.

@@ -1,6 +1,5 @@
 #include "flow/table.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace salut::flow {
@@ -19,36 +18,6 @@ Table::Table(Memory& memory, std::uint64_t entries)
     : capacity_(entries),
       bucket_count_(buckets_for(entries)),
       buckets_(memory, bucket_count_, Use::flow_table) {}
-
-void Table::candidates(const std::uint64_t* hashes, std::uint32_t* out, unsigned n) const {
-  constexpr unsigned batch = 64;
-  struct Waiting {
-    unsigned i;
-    std::uint32_t other;
-  };
-  std::array<Waiting, batch> waiting;
-  for (unsigned begin = 0; begin < n; begin += batch) {
-    unsigned count = 0;
-    const unsigned end = std::min(n, begin + batch);
-    for (unsigned i = begin; i < end; ++i) {
-      const std::uint16_t tag = tag_of(hashes[i]);
-      const std::uint32_t home = home_of(hashes[i]);
-      const Bucket& bucket = buckets_[home];
-      const unsigned hits = matches(bucket, tag);
-      out[i] = hits != 0 ? first(bucket, hits) : none;
-      if (hits == 0 && bucket.gone[tag % classes] != 0) {
-        waiting[count] = Waiting{i, other_of(home, tag)};
-        __builtin_prefetch(&buckets_[waiting[count].other]);
-        ++count;
-      }
-    }
-    for (unsigned w = 0; w < count; ++w) {
-      const Bucket& other = buckets_[waiting[w].other];
-      const unsigned hits = matches(other, tag_of(hashes[waiting[w].i]));
-      if (hits != 0) out[waiting[w].i] = first(other, hits);
-    }
-  }
-}
 
 // First of all by sending a guest home, if its home has room again: without this, entries that came
 // and went would make a third of a full table guests, and it stays at a sixth.

@@ -32,6 +32,8 @@
 //     index = table.find(hash, [&](std::uint32_t i) { return tcb[i].key == key; });
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #if defined(__SSE2__)
@@ -66,8 +68,34 @@ class Table {
     return hits != 0 ? first(other, hits) : none;
   }
 
-  // The same for a burst; the second buckets of those that need one are prefetched together.
-  void candidates(const std::uint64_t* hashes, std::uint32_t* out, unsigned n) const;
+  // The same for a burst of any size: found(i, index) for each hash that has a candidate, as soon
+  // as it is known, so that what the caller prefetches is on its way while later buckets are read.
+  // The second buckets of those that need one are prefetched together and come last.
+  template <class Found>
+  void candidates(const std::uint64_t* hashes, unsigned n, Found&& found) const {
+    for (unsigned begin = 0; begin < n; begin += max_batch) {
+      std::array<std::uint8_t, max_batch> waiting;
+      unsigned count = 0;
+      const unsigned end = std::min(n, begin + max_batch);
+      for (unsigned i = begin; i < end; ++i) {
+        const std::uint16_t tag = tag_of(hashes[i]);
+        const std::uint32_t home = home_of(hashes[i]);
+        const Bucket& bucket = buckets_[home];
+        if (const unsigned hits = matches(bucket, tag); hits != 0) [[likely]] {
+          found(i, first(bucket, hits));
+        } else if (bucket.gone[tag % classes] != 0) {
+          __builtin_prefetch(&buckets_[other_of(home, tag)]);
+          waiting[count++] = static_cast<std::uint8_t>(i - begin);
+        }
+      }
+      for (unsigned w = 0; w < count; ++w) {
+        const unsigned i = begin + waiting[w];
+        const std::uint16_t tag = tag_of(hashes[i]);
+        const Bucket& other = buckets_[other_of(home_of(hashes[i]), tag)];
+        if (const unsigned hits = matches(other, tag); hits != 0) found(i, first(other, hits));
+      }
+    }
+  }
 
   // The index for which match(index) is true, among all whose tag matches, or none.
   template <class Match>
@@ -142,6 +170,7 @@ class Table {
   static constexpr unsigned slots = 8;
   static constexpr unsigned classes = 8;
   static constexpr unsigned max_visits = 64;
+  static constexpr unsigned max_batch = 64;
   static constexpr std::uint16_t empty = 0;  // no entry has this tag
 
   struct alignas(64) Bucket {

@@ -18,21 +18,6 @@ namespace {
 
 using wire::Segment;
 
-constexpr std::uint32_t set_of(State state) { return 1u << static_cast<unsigned>(state); }
-
-// Where bytes may still arrive for a reader.
-constexpr std::uint32_t takes_data =
-    set_of(State::established) | set_of(State::fin_wait_1) | set_of(State::fin_wait_2);
-// Where the road leads: synchronized and not yet over, or one ACK before.
-constexpr std::uint32_t on_road = takes_data | set_of(State::syn_received) |
-                                  set_of(State::close_wait) | set_of(State::closing) |
-                                  set_of(State::last_ack);
-
-// CE on the packet, or ECE or CWR from the peer (RFC 3168).
-bool ecn_speaks(const Segment& s) {
-  return (s.traffic_class & 3) == 3 || (s.flags & (wire::ece | wire::cwr)) != 0;
-}
-
 // Stage 1: frames to segments; what is not TCP is answered or dropped here.
 unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
   unsigned n = 0;
@@ -106,22 +91,9 @@ void input(Context& c, Frame* frames, unsigned count) {
 
 void input_segment(Context& c, std::uint32_t index, const Segment& segment, const Frame& frame) {
   Tcb& t = c.tcbs[index];
-  const std::uint32_t state = set_of(t.state);
   const std::uint32_t payload = segment.payload_length;
   const std::uint32_t fin = segment.flags & wire::fin;
-  const std::uint32_t acked = Seq{segment.ack} - t.snd_una;
-
-  // The exits, one condition a line.
-  bool slow = (segment.flags & (wire::syn | wire::rst | wire::ack | wire::urg)) != wire::ack;
-  slow |= (state & on_road) == 0;
-  slow |= Seq{segment.seq} != t.rcv_nxt;
-  slow |= payload + fin > t.rcv_wnd();
-  slow |= acked > t.snd_nxt - t.snd_una;                      // not yet sent, or old
-  slow |= acked == 0 && t.has(Flag::syn_unacked);             // must acknowledge our SYN
-  slow |= (payload | fin) != 0 && t.has(Flag::fin_received);  // nothing follows a FIN
-  slow |= payload != 0 && t.has(Flag::user_closed);           // nobody will read it
-  slow |= t.has(Flag::ecn) && ecn_speaks(segment);
-  slow |= t.has(Flag::gaps);  // this one may fill the first
+  bool slow = leaves_road(t, segment);
   slow |= t.has(Flag::timestamps) && paws_rejects(c, t, segment);
   if (slow) [[unlikely]] {
     ++c.counters.slow_segments;
@@ -161,7 +133,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   // A SYN's window is never scaled (RFC 7323 §2.2).
   const std::uint32_t wnd = std::uint32_t{s.wnd}
                             << ((s.flags & wire::syn) != 0 ? 0 : t.snd_scale());
-  unsigned bits = 0;
+  const unsigned bits = ack_bits(t, ack);
   if (t.has(Flag::data_ready)) c.stream(t).heard_at = c.tick.value;
   std::uint32_t acked = ack - t.snd_una;
   const bool duplicate = acked == 0 && wnd == t.snd_wnd && s.len() == 0;  // RFC 5681 §2
@@ -184,21 +156,17 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
     return 0;
   }
   t.snd_una = ack;
-  if (t.has(Flag::syn_unacked)) {
+  if ((bits & road_ack_of_syn) != 0) {
     if (t.retries > 0) t.set(Flag::syn_repeated);
     on_ack_of_syn(c, t, s);
     t.clear(Flag::syn_unacked | Flag::emit_syn);
     if (t.has(Flag::passive)) half_open_ends(c, t);
-    bits |= road_ack_of_syn;
     --acked;
     if (t.has(Flag::data_ready)) c.stream(t).backoff = 0;
   }
   t.retries = 0;
   const std::uint32_t sequence = acked;
-  if (ack == t.snd_nxt && t.has(Flag::fin_sent)) {
-    bits |= road_ack_of_fin;
-    --acked;
-  }
+  if ((bits & road_ack_of_fin) != 0) --acked;
   if (t.has(Flag::data_ready) && sequence > 0) {
     on_ack(c, index, s, frame, {.data = acked, .sequence = sequence});
   }

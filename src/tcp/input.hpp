@@ -3,8 +3,9 @@
 // input() takes the whole burst through four stages, each of which prefetches for the next: parse
 // and hash (the bucket), match tags (the TCB), process. What opening and closing consist of, ACKs
 // and FINs in order and bytes in order, is decided by arithmetic and one load from road_step();
-// the list of exits below sends everything else to input_slow(), which walks §3.10.7 step by step
-// and would give the same answer for what stays on the road (tests/unit/tcp/road_test.cpp).
+// the list of exits in leaves_road() sends everything else to input_slow(), which walks §3.10.7
+// step by step and would give the same answer for what stays on the road
+// (tests/unit/tcp/road_test.cpp).
 #pragma once
 
 #include "tcp/context.hpp"
@@ -16,6 +17,11 @@ namespace salut::tcp {
 // Takes the frames, one at least and all of the same port: each is recycled, reused or handed on
 // when the call returns.
 void input(Context& c, Frame* frames, unsigned count);
+
+// CE on the packet, or ECE or CWR from the peer (RFC 3168).
+inline bool ecn_speaks(const wire::Segment& s) {
+  return ((s.traffic_class & 3) == 3) | ((s.flags & (wire::ece | wire::cwr)) != 0);
+}
 
 // One parsed segment on a connection of its own; `index` may be gone afterwards.
 void input_segment(Context& c, std::uint32_t index, const wire::Segment& segment,
@@ -46,6 +52,37 @@ inline bool is_newest(const Tcb& t, const wire::Segment& s) {
   const Seq seq{s.seq};
   if (!t.has(Flag::data_ready)) return seq >= t.rcv_nxt || seq + s.len() == t.rcv_nxt;
   return t.snd_wl1 < seq || (t.snd_wl1 == seq && t.snd_wl2 <= Seq{s.ack});
+}
+
+// The list of exits from the road, one condition a line. Without a branch, as is ack_bits(): no
+// mix of segments and states is mispredicted here (tests/bench/transition_budget).
+inline bool leaves_road(const Tcb& t, const wire::Segment& s) {
+  using enum State;
+  // Synchronized and not yet over, or one ACK before.
+  constexpr std::uint32_t on_road =
+      in(syn_received, established, fin_wait_1, fin_wait_2, close_wait, closing, last_ack);
+  const std::uint32_t payload = s.payload_length;
+  const std::uint32_t fin = s.flags & wire::fin;
+  const std::uint32_t acked = Seq{s.ack} - t.snd_una;
+  const bool sends = (payload | fin) != 0;
+  bool off = (s.flags & (wire::syn | wire::rst | wire::ack | wire::urg)) != wire::ack;
+  off |= (on_road >> static_cast<unsigned>(t.state) & 1) == 0;
+  off |= Seq{s.seq} != t.rcv_nxt;
+  off |= payload + fin > t.rcv_wnd();
+  off |= acked > t.snd_nxt - t.snd_una;              // not yet sent, or old
+  off |= (acked == 0) & t.has(Flag::syn_unacked);    // must acknowledge our SYN
+  off |= sends & t.has(Flag::fin_received);          // nothing follows a FIN
+  off |= (payload != 0) & t.has(Flag::user_closed);  // nobody will read it
+  off |= t.has(Flag::ecn) & ecn_speaks(s);
+  off |= t.has(Flag::gaps);  // this one may fill the first
+  return off;
+}
+
+// The road bits that an ACK in [SND.UNA, SND.NXT] raises.
+inline unsigned ack_bits(const Tcb& t, Seq ack) {
+  const bool moves = ack != t.snd_una;
+  return (moves & t.has(Flag::syn_unacked)) * road_ack_of_syn |
+         (moves & (ack == t.snd_nxt) & t.has(Flag::fin_sent)) * road_ack_of_fin;
 }
 
 // What an ACK in [SND.UNA, SND.NXT] does to the sender's side; returns the road bits it raises.

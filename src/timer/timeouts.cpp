@@ -95,13 +95,14 @@ void run_wheel(Context& c) {
   c.wheel.advance(
       c.tick, tcp::timer_budget,
       [&c](std::span<const Entry> entries) {
-        for (const Entry& entry : entries) __builtin_prefetch(&c.tcbs[entry.id], 1);
-        for (const Entry& entry : entries) {
-          Tcb& t = c.tcbs[entry.id];
-          if (t.wheel_at != entry.deadline.value) continue;  // stale
-          t.wheel_at = 0;
-          fire(c, entry.id);
-        }
+        visit(
+            entries, [&c](const Entry& entry) { __builtin_prefetch(&c.tcbs[entry.id], 1); },
+            [&c](const Entry& entry) {
+              Tcb& t = c.tcbs[entry.id];
+              if (t.wheel_at != entry.deadline.value) return;  // stale
+              t.wheel_at = 0;
+              fire(c, entry.id);
+            });
       },
       [&c](const Entry& entry) { return c.tcbs[entry.id].wheel_at == entry.deadline.value; });
 }

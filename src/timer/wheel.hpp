@@ -28,13 +28,12 @@
 // Limits: deadlines are less than 2^31 ticks (26 days) from the position. Order within a tick is
 // not defined. An entry never fires early, and late only if the budget was spent.
 //
-// Threads: one. 21 bytes per id, touched as used. Cost at 10 M pending, on a 2.6 GHz EPYC that was
-// busy with other things: arm 7 ns, push later 2 ns, fire 25 ns with a cold line of the owner's
-// (bench/timer_wheel.cpp).
+// Threads: one. 21 bytes per id, touched as used. Cost at 10 M pending, on a 2.6 GHz EPYC: arm 6
+// ns, push later 2 ns, fire 20 ns with a cold line of the owner's (bench/timer_wheel.cpp).
 //
 //   wheel.arm(id, tcb.wheel_at, now + rto);
 //   wheel.advance(now, 256,
-//       [&](std::span<const Entry> batch) { /* prefetch all, then for each as above */ },
+//       [&](std::span<const Entry> batch) { visit(batch, /* prefetch */, /* as above */); },
 //       [&](const Entry& e) { return tcbs[e.id].wheel_at == e.deadline.value; });
 #pragma once
 
@@ -55,6 +54,19 @@ struct Entry {
   Tick deadline;
 };
 static_assert(sizeof(Entry) == 8);
+
+// Calls each(entry) for all of a batch, and prefetch(entry) some entries before: memory is busy
+// while owners are worked on. Against all prefetches first it saves 2 ns of 22
+// (bench/timer_wheel.cpp).
+template <class Prefetch, class Each>
+void visit(std::span<const Entry> batch, Prefetch&& prefetch, Each&& each) {
+  constexpr std::size_t ahead = 24;
+  for (const Entry& entry : batch.first(std::min(ahead, batch.size()))) prefetch(entry);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (i + ahead < batch.size()) prefetch(batch[i + ahead]);
+    each(batch[i]);
+  }
+}
 
 class Wheel {
  public:

@@ -29,10 +29,10 @@ def introspect(build):
 def name_of(test, build):
     """unit/flow, sim/worlds: where the program's source is, and the test if it is one of several."""
     program = os.path.relpath(test["cmd"][0], os.path.realpath(build))
-    parts = os.path.dirname(program).split(os.sep)
-    if parts[0] == "tests":
+    parts = [part for part in os.path.dirname(program).split(os.sep) if part not in ("..", "")]
+    if parts and parts[0] == "tests":  # of the build, or a script of the source
         parts = parts[1:]
-    if not parts or parts[0] in ("..", ""):
+    if not parts:
         parts = ["unit"]
     words = re.split(r"[ /]", test["name"])
     while words and words[0] in parts:

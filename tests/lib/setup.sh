@@ -31,10 +31,13 @@ libexpected-dev        header   tl/expected.hpp
 libgtest-dev           header   gtest/gtest.h
 '
 
-# What the micro-benchmarks compare with; the build leaves them out where these are missing.
+# What the micro-benchmarks compare with and are counted by; the build leaves out, or the tests skip,
+# what needs one that is missing.
 compare_needs='
 libbenchmark-dev       header   benchmark/benchmark.h
 libabsl-dev            header   absl/container/flat_hash_map.h
+valgrind               command  valgrind
+strace                 command  strace
 '
 
 # What bench/suite uses; a row whose tool is missing says so.

@@ -172,8 +172,9 @@ TEST(Table, candidates_agree_with_candidate) {
   for (std::uint32_t key = 0; key < 5'000; ++key) ASSERT_TRUE(w.table.insert(w.hash(key), key));
   std::vector<std::uint64_t> hashes;
   for (std::uint64_t key = 0; key < 10'001; ++key) hashes.push_back(w.hash(key));
-  std::vector<std::uint32_t> out(hashes.size());
-  w.table.candidates(hashes.data(), out.data(), static_cast<unsigned>(hashes.size()));
+  std::vector<std::uint32_t> out(hashes.size(), Table::none);
+  w.table.candidates(hashes.data(), static_cast<unsigned>(hashes.size()),
+                     [&](unsigned i, std::uint32_t index) { out[i] = index; });
   unsigned wrong = 0;
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     ASSERT_EQ(out[i], w.table.candidate(hashes[i]));
