@@ -80,6 +80,9 @@ class SourcePorts {
     return candidate(walk, counters_[walk.counter] + ahead);
   }
 
+  // Candidates of the last destination that were tried or taken so far, from a random start.
+  std::uint64_t step() const { return counters_[walk_.counter]; }
+
  private:
   static constexpr unsigned rounds = 6;
   static constexpr std::size_t counter_count = 1024;

@@ -33,9 +33,18 @@ bool ecn_speaks(const Segment& s) {
   return (s.traffic_class & 3) == 3 || (s.flags & (wire::ece | wire::cwr)) != 0;
 }
 
+// A table larger than the TLB reaches makes each first look at a page a walk, which even a prefetch
+// waits for; walks that are asked for next to each other are walked at once.
+constexpr unsigned walks = 8;
+
+void prefetch_buckets(const Context& c, const Segment* segments, unsigned from, unsigned to) {
+  for (unsigned i = from; i < to; ++i) c.flows.prefetch(segments[i].hash);
+}
+
 // Stage 1: frames to segments; what is not TCP is answered or dropped here.
 unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
   unsigned n = 0;
+  unsigned asked = 0;
   const wire::ParseOptions options{c.config.verify_checksums, c.links.interface(frames[0].port).mac,
                                    &c.fold};
   for (unsigned i = 0; i < count; ++i) {
@@ -46,7 +55,10 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
       Segment& segment = segments[n++];
       segment.frame = static_cast<std::uint16_t>(i);
       segment.hash = c.hash(segment.key);
-      c.flows.prefetch(segment.hash);
+      if (n - asked == walks) {
+        prefetch_buckets(c, segments, asked, n);
+        asked = n;
+      }
     } else if (parsed.kind == wire::Kind::arp) {
       c.links.on_arp(frame, c.now);
     } else if (parsed.kind == wire::Kind::icmp) {
@@ -55,6 +67,7 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
       c.links.drop(frame, parsed.drop);
     }
   }
+  prefetch_buckets(c, segments, asked, n);
   return n;
 }
 
