@@ -13,6 +13,7 @@ SourcePorts::SourcePorts(std::uint64_t seed) : destination_(expand(seed)) {
 void SourcePorts::add_range(std::uint32_t interface, std::uint32_t first_addr_h,
                             std::uint32_t count) {
   ranges_.push_back(Range{interface, first_addr_h, count});
+  walk_.valid = false;
 }
 
 std::uint64_t SourcePorts::addresses(const LocalWish& wish) const {
@@ -26,21 +27,23 @@ std::uint64_t SourcePorts::space(const LocalWish& wish) const {
   return addresses(wish) * (wish.port != 0 ? 1 : ports_per_address);
 }
 
-SourcePorts::Walk SourcePorts::walk_to(std::uint32_t remote_addr, std::uint16_t remote_port,
-                                       const LocalWish& wish) const {
+void SourcePorts::begin_walk(std::uint32_t remote_addr, std::uint16_t remote_port,
+                             const LocalWish& wish) {
   const std::uint64_t of_key = destination_(Key{remote_addr, wish.addr, remote_port, wish.port});
   const std::uint64_t hash = fold(of_key ^ secrets_[rounds], of_key + wish.interface);
-  Walk walk;
-  walk.remote_addr = remote_addr;
-  walk.remote_port = remote_port;
-  walk.counter = static_cast<std::uint16_t>(hash % counter_count);
-  walk.space = space(wish);
-  walk.start = scale(hash, walk.space);
-  walk.tweak = hash;
-  return walk;
+  walk_.remote_addr = remote_addr;
+  walk_.remote_port = remote_port;
+  walk_.counter = static_cast<std::uint16_t>(hash % counter_count);
+  walk_.wish = wish;
+  walk_.valid = true;
+  walk_.space = space(wish);
+  walk_.start = scale(hash, walk_.space);
+  walk_.tweak = hash;
+  walk_.steps.fill(~std::uint64_t{0});
 }
 
-Key SourcePorts::candidate(const Walk& walk, const LocalWish& wish, std::uint64_t step) const {
+Key SourcePorts::work_out(const Walk& walk, std::uint64_t step) const {
+  const LocalWish& wish = walk.wish;
   const std::uint64_t nth = permute((walk.start + step) % walk.space, walk);
   std::uint32_t addr = wish.addr;
   std::uint16_t port = wish.port;

@@ -12,6 +12,9 @@
 // a choice takes 1/(1-u) candidates. After 128 it gives up: exhaustion is an error at once, not a
 // loop. Where the space is no larger than that, each endpoint in it is tried.
 //
+// Who opens one connection to a destination opens more: the destination last asked for keeps its
+// place, and what peek() worked out choose() takes as it is.
+//
 // Threads: one. Cost: about 20 ns per candidate beside in_use(). 8 KiB.
 //
 //   ports.add_range(0, 0x0a000001, 16);                    // at start
@@ -42,6 +45,7 @@ class SourcePorts {
   static constexpr std::uint32_t first_port = 1024;
   static constexpr std::uint32_t ports_per_address = 65536 - first_port;
   static constexpr unsigned max_tries = 128;
+  static constexpr unsigned ahead_max = 8;
 
   explicit SourcePorts(std::uint64_t seed);
 
@@ -55,10 +59,11 @@ class SourcePorts {
   template <class InUse>
   bool choose(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish,
               InUse&& in_use, Key& out) {
-    const Walk walk = walk_to(remote_addr, remote_port, wish);
+    Walk& walk = walk_to(remote_addr, remote_port, wish);
     const auto tries = static_cast<unsigned>(std::min<std::uint64_t>(walk.space, max_tries));
     for (unsigned i = 0; i < tries; ++i) {
-      const Key key = candidate(walk, wish, counters_[walk.counter]++);
+      const Key key = candidate(walk, counters_[walk.counter]);
+      ++counters_[walk.counter];
       if (!in_use(key)) {
         out = key;
         return true;
@@ -68,12 +73,15 @@ class SourcePorts {
   }
 
   // The candidate that choose() will try first (`ahead` 0) or later, for prefetching.
-  // REQUIRES: space(wish) is not 0.
+  // REQUIRES: space(wish) is not 0, ahead < ahead_max.
   Key peek(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish,
-           unsigned ahead = 0) const {
-    const Walk walk = walk_to(remote_addr, remote_port, wish);
-    return candidate(walk, wish, counters_[walk.counter] + ahead);
+           unsigned ahead = 0) {
+    Walk& walk = walk_to(remote_addr, remote_port, wish);
+    return candidate(walk, counters_[walk.counter] + ahead);
   }
+
+  // Candidates of the last destination that were tried or taken so far, from a random start.
+  std::uint64_t step() const { return counters_[walk_.counter]; }
 
  private:
   static constexpr unsigned rounds = 6;
@@ -86,17 +94,39 @@ class SourcePorts {
   };
   // The way through the space for one destination.
   struct Walk {
-    std::uint32_t remote_addr;
-    std::uint16_t remote_port;
-    std::uint16_t counter;
-    std::uint64_t space;
-    std::uint64_t start;
-    std::uint64_t tweak;
+    std::uint32_t remote_addr = 0;
+    std::uint16_t remote_port = 0;
+    std::uint16_t counter = 0;
+    LocalWish wish;
+    bool valid = false;
+    std::uint64_t space = 0;
+    std::uint64_t start = 0;
+    std::uint64_t tweak = 0;
+    // Candidates worked out, by step % ahead_max; ~0: none.
+    std::array<std::uint64_t, ahead_max> steps;
+    std::array<Key, ahead_max> keys;
   };
 
   std::uint64_t addresses(const LocalWish& wish) const;
-  Walk walk_to(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish) const;
-  Key candidate(const Walk& walk, const LocalWish& wish, std::uint64_t step) const;
+  Walk& walk_to(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish) {
+    const LocalWish& last = walk_.wish;
+    const bool same = walk_.valid & (walk_.remote_addr == remote_addr) &
+                      (walk_.remote_port == remote_port) & (last.interface == wish.interface) &
+                      (last.addr == wish.addr) & (last.port == wish.port);
+    if (!same) [[unlikely]]
+      begin_walk(remote_addr, remote_port, wish);
+    return walk_;
+  }
+  void begin_walk(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish);
+  Key candidate(Walk& walk, std::uint64_t step) const {
+    const std::size_t at = step % ahead_max;
+    if (walk.steps[at] != step) {
+      walk.steps[at] = step;
+      walk.keys[at] = work_out(walk, step);
+    }
+    return walk.keys[at];
+  }
+  Key work_out(const Walk& walk, std::uint64_t step) const;
   std::uint64_t permute(std::uint64_t value, const Walk& walk) const;
   std::uint32_t address(std::uint32_t interface, std::uint64_t nth) const;
 
@@ -104,6 +134,7 @@ class SourcePorts {
   std::array<std::uint64_t, rounds + 1> secrets_ = {};
   std::array<std::uint64_t, counter_count> counters_ = {};
   std::vector<Range> ranges_;
+  Walk walk_;
 };
 
 }  // namespace salut::flow

@@ -22,7 +22,7 @@ using tcp::Tcb;
 
 namespace {
 constexpr Duration neighbour_period = std::chrono::milliseconds{100};
-constexpr unsigned connects_ahead = 6;  // buckets of the flow table asked for in advance
+constexpr unsigned connects_ahead = flow::SourcePorts::ahead_max;
 }  // namespace
 
 Engine::Engine(const StackConfig& config, std::vector<Interface> interfaces, FramePool& pool,
@@ -171,6 +171,21 @@ flow::Key complete(const tcp::Context& c, Opening& o, const flow::Key& chosen) {
   return c.fold.key(o.whole, chosen.remote_port, chosen.local_port);
 }
 
+// A bucket nobody has touched for a minute is a cache miss, and a walk of the page tables that even
+// a prefetch waits for; several asked for at once are walked at once. Who opens a second connection
+// in one turn opens more.
+void prefetch_connects(tcp::Context& c, const Opening& o, std::uint32_t to) {
+  const bool again = c.connected_at == c.now;
+  c.connected_at = c.now;
+  if (!again || c.ports.step() % connects_ahead != 0) return;
+  std::array<std::uint64_t, connects_ahead> hashes;
+  for (unsigned i = 0; i < connects_ahead; ++i) {
+    Opening next = o;
+    hashes[i] = c.hash(complete(c, next, c.ports.peek(to, o.remote_port, o.wish, i)));
+  }
+  for (const std::uint64_t hash : hashes) c.flows.prefetch(hash);
+}
+
 bool choose_port(tcp::Context& c, Opening& o) {
   const std::uint32_t to = o.ip6 ? c.fold(o.to) : o.to.v4();
   const auto in_use = [&](const flow::Key& tried) {
@@ -180,10 +195,7 @@ bool choose_port(tcp::Context& c, Opening& o) {
   flow::Key chosen;
   if (!c.ports.choose(to, o.remote_port, o.wish, in_use, chosen)) return false;
   o.key = complete(c, o, chosen);
-  // A bucket nobody has touched for a minute is a cache miss; who opens one connection opens more.
-  Opening next = o;
-  const flow::Key ahead = c.ports.peek(to, o.remote_port, o.wish, connects_ahead);
-  c.flows.prefetch(c.hash(complete(c, next, ahead)));
+  prefetch_connects(c, o, to);
   return true;
 }
 

@@ -100,14 +100,16 @@ bool Links::acquire_slow(Frame& frame) {
     ++counters_.drops[static_cast<std::size_t>(Drop::no_buffer)];
     return false;
   }
+  for (unsigned i = spare_count_ - std::min(spare_count_, ahead); i < spare_count_; ++i) {
+    prefetch(spare_[i]);
+  }
   frame = spare_[--spare_count_];
   return true;
 }
 
 unsigned Links::receive(unsigned port, Frame* frames, unsigned count) {
   const unsigned received = interfaces_[port].device->receive(frames, count);
-  // The headers lie in the cache of whoever wrote them: ask for all before the first is read.
-  for (unsigned i = 0; i < received; ++i) __builtin_prefetch(frames[i].data);
+  for (unsigned i = 0; i < std::min(received, ahead); ++i) prefetch(frames[i]);
   for (unsigned i = 0; i < received; ++i) {
     frames[i].port = static_cast<std::uint16_t>(port);
     counters_.rx_bytes += frames[i].length;

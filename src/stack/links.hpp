@@ -103,10 +103,22 @@ class Links final : private Neighbours::Sink {
   Neighbours& neighbours() { return neighbours_; }
   const Neighbours& neighbours() const { return neighbours_; }
 
+  // Frames are asked for so many ahead of whoever reads or fills them. More misses at once than a
+  // core keeps track of (some twenty) are forgotten: between distant cores, 64 asked for at once
+  // cost 270 cycles each, and 8 ahead 40.
+  static constexpr unsigned ahead = 8;
+  // As the owner of its lines: most frames are written again, to carry a reply.
+  static void prefetch(const Frame& frame) {
+    constexpr std::size_t line = 64;
+    __builtin_prefetch(frame.data, 1);
+    __builtin_prefetch(frame.data + line, 1);
+  }
+
   // A frame to fill; false when none is left (counted).
   bool acquire(Frame& frame) {
     if (spare_count_ > 0) {
       frame = spare_[--spare_count_];
+      if (spare_count_ >= ahead) prefetch(spare_[spare_count_ - ahead]);
       return true;
     }
     return acquire_slow(frame);

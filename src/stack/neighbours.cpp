@@ -60,24 +60,24 @@ std::uint16_t Neighbours::find(std::uint16_t port, const flow::Address& ip) cons
   for (std::uint32_t slot = home(port, ip);; slot = (slot + 1) & slot_mask_) {
     const std::uint16_t index = slots_[slot];
     if (index == none) return none;
-    if (entries_[index].ip == ip && entries_[index].port == port) return index;
+    if (entries_[index].ip == ip && entries_[index].hop.port == port) return index;
   }
 }
 
 void Neighbours::index_insert(std::uint16_t index) {
-  std::uint32_t slot = home(entries_[index].port, entries_[index].ip);
+  std::uint32_t slot = home(entries_[index].hop.port, entries_[index].ip);
   while (slots_[slot] != none) slot = (slot + 1) & slot_mask_;
   slots_[slot] = index;
 }
 
 // Closes the gap by moving back what had to probe past it, so that no tombstones gather.
 void Neighbours::index_erase(std::uint16_t index) {
-  std::uint32_t gap = home(entries_[index].port, entries_[index].ip);
+  std::uint32_t gap = home(entries_[index].hop.port, entries_[index].ip);
   while (slots_[gap] != index) gap = (gap + 1) & slot_mask_;
   for (std::uint32_t slot = (gap + 1) & slot_mask_; slots_[slot] != none;
        slot = (slot + 1) & slot_mask_) {
     const Entry& entry = entries_[slots_[slot]];
-    const std::uint32_t probed = (slot - home(entry.port, entry.ip)) & slot_mask_;
+    const std::uint32_t probed = (slot - home(entry.hop.port, entry.ip)) & slot_mask_;
     if (probed < ((slot - gap) & slot_mask_)) continue;
     slots_[gap] = slots_[slot];
     gap = slot;
@@ -108,7 +108,7 @@ std::uint16_t Neighbours::add(std::uint16_t port, const flow::Address& ip) {
   entry = Entry{};
   entry.state = State::idle;
   entry.used = true;
-  entry.port = port;
+  entry.hop.port = port;
   entry.ip = ip;
   entry.first_waiting = none;
   index_insert(index);
@@ -176,15 +176,15 @@ void Neighbours::ask(std::uint16_t index, State state, std::uint8_t tries, Insta
   Entry& entry = entries_[index];
   entry.tries = tries;
   set_state(index, state, now);
-  const wire::Mac mac = entry.mac;
-  sink.solicit(entry.port, entry.ip, state == State::probing ? &mac : nullptr);
+  const wire::Mac mac = entry.hop.mac;
+  sink.solicit(entry.hop.port, entry.ip, state == State::probing ? &mac : nullptr);
 }
 
 bool Neighbours::enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& sink) {
   Entry& entry = entries_[index];
   assert(entry.state != State::vacant);
   if (resolved(index)) {
-    wire::view<wire::EthernetHeader>(frame.data).destination = entry.mac;
+    wire::view<wire::EthernetHeader>(frame.data).destination = entry.hop.mac;
     sink.transmit(frame);
     return true;
   }
@@ -226,7 +226,7 @@ void Neighbours::learn(std::uint16_t port, const flow::Address& ip, const wire::
   if (index == none && may_add) index = add(port, ip);
   if (index == none) return;
   Entry& entry = entries_[index];
-  entry.mac = mac;
+  entry.hop.mac = mac;
   entry.used = false;
   set_state(index, State::reachable, now);
   Taken taken = take_waiting(index);

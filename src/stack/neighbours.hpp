@@ -43,6 +43,12 @@ struct NeighbourOptions {
   std::uint64_t seed = 0;                        // of the hash, against chosen collisions
 };
 
+// What a segment needs of its next hop.
+struct NextHop {
+  wire::Mac mac;  // if resolved
+  std::uint16_t port;
+};
+
 class Neighbours {
  public:
   static constexpr std::uint16_t none = 0xffff;
@@ -83,7 +89,8 @@ class Neighbours {
   // Whether mac() may be used now.
   bool resolved(std::uint16_t index) const { return entries_[index].state >= State::reachable; }
   // REQUIRES: resolved(index).
-  const wire::Mac& mac(std::uint16_t index) const { return entries_[index].mac; }
+  const wire::Mac& mac(std::uint16_t index) const { return entries_[index].hop.mac; }
+  const NextHop& hop(std::uint16_t index) const { return entries_[index].hop; }
 
   // Takes the frame until the next hop is known, asking for it if nobody has; sends it at once if
   // it is known. False if too many are waiting: the frame stays the caller's
@@ -108,7 +115,7 @@ class Neighbours {
   // The end: what still waits goes back to where it came from.
   void give_back(FramePool& pool);
 
-  std::uint16_t port(std::uint16_t index) const { return entries_[index].port; }
+  std::uint16_t port(std::uint16_t index) const { return entries_[index].hop.port; }
   State state(std::uint16_t index) const { return entries_[index].state; }
   std::uint32_t holds(std::uint16_t index) const { return entries_[index].holds; }
   std::uint32_t size() const { return size_; }
@@ -125,13 +132,12 @@ class Neighbours {
     std::uint16_t tail = none;
   };
   struct Entry {
-    wire::Mac mac;
+    NextHop hop;
     State state;
     std::uint8_t tries;
     std::uint8_t waiting;  // frames
     bool used;             // looked up since it was last confirmed
     bool evictable;        // in evictable_
-    std::uint16_t port;
     std::uint16_t first_waiting;
     flow::Address ip;
     std::uint32_t holds;

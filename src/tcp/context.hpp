@@ -87,6 +87,7 @@ struct Context {
   std::uint8_t stack_id;
   Instant now;
   Instant started;
+  Instant connected_at;  // the turn of the last active open
   timer::Tick tick;
   std::uint32_t now_ms = 0;  // the clock of our timestamps
   std::uint32_t epoch = 0;   // 2^30 ns (1.07 s) of `now`: ages that ticks would wrap around in

@@ -18,19 +18,32 @@ namespace {
 
 using wire::Segment;
 
+// A table larger than the TLB reaches makes each first look at a page a walk, which even a prefetch
+// waits for; walks that are asked for next to each other are walked at once.
+constexpr unsigned walks = 8;
+
+void prefetch_buckets(const Context& c, const Segment* segments, unsigned from, unsigned to) {
+  for (unsigned i = from; i < to; ++i) c.flows.prefetch(segments[i].hash);
+}
+
 // Stage 1: frames to segments; what is not TCP is answered or dropped here.
 unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
   unsigned n = 0;
+  unsigned asked = 0;
   const wire::ParseOptions options{c.config.verify_checksums, c.links.interface(frames[0].port).mac,
                                    &c.fold};
   for (unsigned i = 0; i < count; ++i) {
     Frame& frame = frames[i];
+    if (i + stack::Links::ahead < count) stack::Links::prefetch(frames[i + stack::Links::ahead]);
     const wire::Parsed parsed = wire::parse(frame, options, segments[n]);
     if (parsed.kind == wire::Kind::tcp) [[likely]] {
       Segment& segment = segments[n++];
       segment.frame = static_cast<std::uint16_t>(i);
       segment.hash = c.hash(segment.key);
-      c.flows.prefetch(segment.hash);
+      if (n - asked == walks) {
+        prefetch_buckets(c, segments, asked, n);
+        asked = n;
+      }
     } else if (parsed.kind == wire::Kind::arp) {
       c.links.on_arp(frame, c.now);
     } else if (parsed.kind == wire::Kind::icmp) {
@@ -39,23 +52,22 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
       c.links.drop(frame, parsed.drop);
     }
   }
+  prefetch_buckets(c, segments, asked, n);
   return n;
 }
 
-// Stage 2: tags to candidates, unverified.
-void find_candidates(Context& c, const Segment* segments, unsigned n, std::uint32_t* candidates) {
-  for (unsigned i = 0; i < n; ++i) {
-    const std::uint32_t index = candidates[i] = c.flows.candidate(segments[i].hash);
-    if ((index & time_wait_bit) == 0) {
-      __builtin_prefetch(&c.tcbs[index], 1);
-      if (c.config.timestamps) __builtin_prefetch(&c.tcbs[index].ts_recent, 1);
-      if (segments[i].ip6 && c.links.has_ip6()) __builtin_prefetch(&c.addresses6[index]);
-    } else if (index != flow::Table::none) {
-      c.time_wait.prefetch(index & ~time_wait_bit);
-      if (segments[i].ip6 && c.links.has_ip6())
-        __builtin_prefetch(&c.time_wait6[index & ~time_wait_bit]);
-    }
+// Stage 2: tag to candidate, unverified, some segments ahead of stage 3.
+std::uint32_t find_candidate(Context& c, const Segment& segment) {
+  const std::uint32_t index = c.flows.candidate(segment.hash);
+  if ((index & time_wait_bit) == 0) {
+    __builtin_prefetch(&c.tcbs[index], 1);
+    if (c.config.timestamps) __builtin_prefetch(&c.tcbs[index].ts_recent, 1);
+    if (segment.ip6 && c.links.has_ip6()) __builtin_prefetch(&c.addresses6[index]);
+  } else if (index != flow::Table::none) {
+    c.time_wait.prefetch(index & ~time_wait_bit);
+    if (segment.ip6 && c.links.has_ip6()) __builtin_prefetch(&c.time_wait6[index & ~time_wait_bit]);
   }
+  return index;
 }
 
 // Stage 3: an earlier segment of the burst may have made, moved or ended the connection.
@@ -79,8 +91,13 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
 
 void input(Context& c, Frame* frames, unsigned count) {
   const unsigned n = parse_burst(c, frames, count, c.segments.data());
-  find_candidates(c, c.segments.data(), n, c.candidates.data());
+  constexpr unsigned ahead = 8;  // one lookup waits for memory while eight others are worked on
+  const auto look_ahead = [&](unsigned i) {
+    if (i < n) c.candidates[i] = find_candidate(c, c.segments[i]);
+  };
+  for (unsigned i = 0; i < ahead; ++i) look_ahead(i);
   for (unsigned i = 0; i < n; ++i) {
+    look_ahead(i + ahead);
     const Frame& frame = frames[c.segments[i].frame];
     c.frame_kept = false;
     process(c, c.segments[i], c.candidates[i], frame);

@@ -9,7 +9,7 @@
 #include "tcp/options.hpp"
 #include "tcp/owner.hpp"
 #include "tcp/sender.hpp"
-#include "wire/emit.hpp"
+#include "wire/emit_parts.hpp"
 #include "wire/options.hpp"
 
 namespace salut::tcp {
@@ -89,39 +89,71 @@ bool is_update_due(const Context& c, const Tcb& t) {
   return shown < most / 2 && gain >= std::min(most / 2, 2u * t.mss);
 }
 
-void emit_segment(Context& c, Tcb& t, Frame& frame, wire::TcpOut& out) {
-  stack::Neighbours& neighbours = c.links.neighbours();
-  const std::uint16_t port = neighbours.port(t.neighbour);
-  if ((out.flags & (wire::syn | wire::rst)) == 0 && echoes_congestion(c, t)) out.flags |= wire::ece;
+namespace {
+
+// `plain`: IPv4, no payload, no Stream, which is all that opening and closing need. Of its own, so
+// that what the others take registers for costs it nothing.
+template <bool plain>
+[[gnu::always_inline]] inline void emit(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
+  const stack::NextHop& hop = c.links.neighbours().hop(t.neighbour);
+  const stack::Interface& interface = c.links.interface(hop.port);
+  const bool acks = (s.flags & wire::ack) != 0;
+  wire::TcpOut out;
   out.key = t.key;
+  out.src_mac = interface.mac;
+  out.dst_mac = hop.mac;  // of no meaning until it is resolved, and then filled in
+  out.seq = s.seq;
+  out.ack = acks ? t.rcv_nxt.value : 0;
+  out.wnd = s.wnd;
+  out.flags = s.flags;
   out.ttl = static_cast<std::uint8_t>(c.config.ttl);
-  if (t.has(Flag::data_ready)) {
-    out.traffic_class = static_cast<std::uint8_t>(out.traffic_class | c.stream(t).dscp << 2);
-  }
-  if (t.has(Flag::ip6)) {
-    out.ip6 = whole_addresses(c, t);
-    out.flow_label = c.fold.label(t.key);
-  }
-  // The sum of a header costs nothing here; that of a payload is a walk through it.
-  constexpr std::uint16_t worth_leaving = 256;
-  out.leave_sum =
-      out.payload_length >= worth_leaving && c.links.interface(port).completes_checksums;
-  out.src_mac = c.links.interface(port).mac;
-  if (neighbours.resolved(t.neighbour)) [[likely]]
-    out.dst_mac = neighbours.mac(t.neighbour);
-  out.ack = (out.flags & wire::ack) != 0 ? t.rcv_nxt.value : 0;
+  out.traffic_class = s.traffic_class;
   out.ip_id = c.ip_id++;
-  wire::emit_tcp(frame, out);
-  frame.leave_by(port, (t.has(Flag::ip6) ? wire::tcp_frame_min_6 : wire::tcp_frame_min) +
-                           out.options.size() + out.payload_length,
+  out.options = s.options;
+  std::size_t size = wire::tcp_frame_min + s.options.size();
+  if constexpr (plain) {
+    wire::detail::emit_tcp_4(frame, out);
+  } else {
+    const bool data = t.has(Flag::data_ready);
+    const bool ip6 = t.has(Flag::ip6);
+    if (data) {
+      out.traffic_class = static_cast<std::uint8_t>(s.traffic_class | c.stream(t).dscp << 2);
+      const bool may_echo = (s.flags & (wire::syn | wire::rst)) == 0;
+      if (may_echo && echoes_congestion(c, t)) out.flags |= wire::ece;
+    }
+    out.payload_length = s.payload_length;
+    // The sum of a header costs nothing here; that of a payload is a walk through it.
+    constexpr std::uint16_t worth_leaving = 256;
+    out.leave_sum = s.payload_length >= worth_leaving && interface.completes_checksums;
+    if (ip6) {
+      out.ip6 = whole_addresses(c, t);
+      out.flow_label = c.fold.label(t.key);
+      wire::detail::emit_tcp_6(frame, out);
+    } else {
+      wire::detail::emit_tcp_4(frame, out);
+    }
+    size += s.payload_length + (ip6 ? wire::ipv6_size - wire::ipv4_size : 0);
+    if (acks && data) c.stream(t).ack_at = 0;
+  }
+  frame.leave_by(hop.port, size,
                  out.leave_sum ? std::uint16_t{l4_checksum_left} : std::uint16_t{0});
-  if ((out.flags & wire::ack) != 0) {
+  if (acks) {
     t.clear(Flag::ack_pending | Flag::ack_delayed | Flag::window_update);
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
-    if (t.has(Flag::data_ready)) c.stream(t).ack_at = 0;
   }
   ++c.counters.segments_out;
   c.links.send_via(t.neighbour, frame, c.now);
+}
+
+[[gnu::noinline]] void emit_any(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {
+  emit<false>(c, t, frame, segment);
+}
+
+}  // namespace
+
+void emit_segment(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {
+  if (t.has(Flag::data_ready | Flag::ip6)) return emit_any(c, t, frame, segment);
+  emit<true>(c, t, frame, segment);
 }
 
 void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
@@ -131,8 +163,8 @@ void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   wire::OptionBytes options;
   const std::size_t size =
       (flags & wire::rst) != 0 ? segment_options(c, t, options) : ack_options(c, t, options);
-  wire::TcpOut out{.seq = seq.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}};
-  emit_segment(c, t, frame, out);
+  emit_segment(c, t, frame,
+               {.seq = seq.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}});
 }
 
 void output_syn(Context& c, std::uint32_t index) {
@@ -151,9 +183,9 @@ void output_syn(Context& c, std::uint32_t index) {
   // A SYN's window is never scaled (RFC 7323 §2.2).
   const std::uint32_t room = answer ? t.rcv_wnd() : recv_buffer(c, t);
   const auto wnd = static_cast<std::uint16_t>(std::min(room, 65'535u));
-  wire::TcpOut out{
-      .seq = t.snd_una.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}};
-  emit_segment(c, t, frame, out);
+  emit_segment(
+      c, t, frame,
+      {.seq = t.snd_una.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}});
 }
 
 void output_ack(Context& c, std::uint32_t index) {

@@ -39,10 +39,17 @@ std::uint16_t offer_window(const Context& c, Tcb& tcb);
 // The reader made room for two segments or half the buffer, and the peer saw less than half.
 bool is_update_due(const Context& c, const Tcb& tcb);
 
-// One segment of the connection in `frame`, whose payload is in its place; counts and sends it.
-// `out` has seq, flags, wnd, traffic_class, payload_length and options, and is given the rest in
-// place: arguments that are written to the stack and read again in another width stall.
-void emit_segment(Context& c, Tcb& tcb, Frame& frame, wire::TcpOut& out);
+// What a segment of a connection has of its own; the rest follows from the TCB.
+struct SegmentOut {
+  std::uint32_t seq = 0;
+  std::uint16_t wnd = 0;
+  std::uint16_t payload_length = 0;
+  std::uint8_t flags = 0;          // wire::TcpFlag
+  std::uint8_t traffic_class = 0;  // ECN
+  std::span<const std::byte> options;
+};
+// Puts it together in `frame`, whose payload is in its place; counts and sends it.
+void emit_segment(Context& c, Tcb& tcb, Frame& frame, const SegmentOut& segment);
 
 // A segment without payload and SYN.
 void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);

@@ -47,13 +47,13 @@ bool emit_piece(Context& c, Tcb& t, const Piece& piece, stack::Cursor* cursor) {
   }
   if (piece.push) flags |= wire::psh;
   if (piece.fin) flags |= wire::fin;
-  wire::TcpOut out{.seq = piece.at.value,
-                   .wnd = offer_window(c, t),
-                   .flags = flags,
-                   .traffic_class = traffic_class,
-                   .payload_length = piece.size,
-                   .options = {options.data(), size}};
-  emit_segment(c, t, frame, out);
+  emit_segment(c, t, frame,
+               {.seq = piece.at.value,
+                .wnd = offer_window(c, t),
+                .payload_length = piece.size,
+                .flags = flags,
+                .traffic_class = traffic_class,
+                .options = {options.data(), size}});
   return true;
 }
 

@@ -15,6 +15,9 @@ using tcp::Event;
 using tcp::Flag;
 using tcp::Tcb;
 
+// Lines of memory asked for before they are needed; a core forgets what is asked for beyond twenty.
+constexpr std::size_t ahead = 16;
+
 void raise(Context& c, std::uint32_t index, Event event) {
   const Tcb& t = c.tcbs[index];
   const tcp::Cell& cell = tcp::step(t.state, event);
@@ -110,11 +113,14 @@ void run_wheel(Context& c) {
 void expire_time_wait(Context& c) {
   c.time_wait.expire(c.tick, tcp::timer_budget, [&c](std::span<const flow::Expired> batch) {
     std::array<std::uint64_t, flow::TimeWait::max_batch> hashes;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto look_ahead = [&](std::size_t i) {
+      if (i >= batch.size()) return;
       hashes[i] = c.hash(batch[i].record->key);
       c.flows.prefetch(hashes[i]);
-    }
+    };
+    for (std::size_t i = 0; i < ahead; ++i) look_ahead(i);
     for (std::size_t i = 0; i < batch.size(); ++i) {
+      look_ahead(i + ahead);
       c.flows.erase(hashes[i], batch[i].index | tcp::time_wait_bit);
     }
     c.counters.states[static_cast<std::size_t>(State::time_wait)] -= batch.size();
