@@ -39,7 +39,7 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.event_count = 0;
 
   tcp::flush_outputs(c_);  // what the application made ready
-  c_.links.flush();
+  c_.links.flush(now);
   bool busy = c_.links.sent_something();
 
   busy |= receive();  // a burst of each port through the whole protocol
@@ -51,7 +51,7 @@ std::span<const Event> Engine::poll(Instant now) {
 
   // With events to handle, ACKs wait for what the application answers; without, nothing waits.
   if (c_.event_count == 0 || !c_.config.coalesce) tcp::flush_outputs(c_);
-  c_.links.flush();
+  c_.links.flush(now);
   c_.links.release_spare();
 
   busy_ = busy || c_.links.sent_something() || c_.event_count > 0;
@@ -61,13 +61,18 @@ std::span<const Event> Engine::poll(Instant now) {
 
 bool Engine::receive() {
   bool any = false;
+  bool full = false;
   std::array<Frame, tcp::burst> frames;
   for (unsigned port = 0; port < c_.links.count(); ++port) {
+    if (!c_.links.has_room_for_answers(port, tcp::burst, c_.now)) [[unlikely]]
+      continue;
     const unsigned n = c_.links.receive(port, frames.data(), tcp::burst);
     if (n == 0) continue;
     tcp::input(c_, frames.data(), n);
     any = true;
+    full |= n == tcp::burst;
   }
+  c_.more_to_receive = full;
   return any;
 }
 

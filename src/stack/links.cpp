@@ -153,11 +153,14 @@ bool Links::tag(Frame& frame, std::uint16_t vlan) {
   return true;
 }
 
-void Links::flush() {
+void Links::flush(Instant now) {
   sent_ = false;
   for (unsigned port = 0; port < interfaces_.size(); ++port) {
     Staged& staged = staged_[port];
-    if (staged.count == 0) continue;
+    if (staged.count == 0) {
+      staged.moved_at = now;
+      continue;
+    }
     std::uint64_t bytes = 0;
     const unsigned sent = interfaces_[port].device->transmit(staged.frames, staged.count);
     for (unsigned i = 0; i < sent; ++i) bytes += staged.frames[i].length;
@@ -168,6 +171,7 @@ void Links::flush() {
       std::memmove(staged.frames, staged.frames + sent, staged.count * sizeof(Frame));
     }
     sent_ = sent_ || sent > 0;
+    if (sent > 0) staged.moved_at = now;
   }
 }
 

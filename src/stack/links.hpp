@@ -42,7 +42,7 @@ struct Interface {
   Device* device = nullptr;
   wire::Mac mac;
   std::uint16_t mtu = 1500;
-  std::uint16_t vlan = 0;  // 802.1Q tag of all its frames; 0: they have none
+  std::uint16_t vlan = 0;            // 802.1Q tag of all its frames; 0: they have none
   bool completes_checksums = false;  // the device honours l4_checksum_left
   std::vector<Prefix> addresses;
   std::vector<AddressRange> ranges;
@@ -63,6 +63,7 @@ class Links final : private Neighbours::Sink {
   static constexpr unsigned max_interfaces = 16;
   static constexpr unsigned spare_max = 256;
   static constexpr unsigned staged_max = 4096;  // frames per interface that wait for its device
+  static constexpr Duration stuck_after = std::chrono::milliseconds{100};
 
   Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory, Counters& counters);
   ~Links() override;
@@ -154,6 +155,20 @@ class Links final : private Neighbours::Sink {
     constexpr unsigned most = staged_max / 4 * 3;
     return most - std::min(most, staged_[port].count);
   }
+  // May a connection put together what it has to send? Where the device is slower than we are it
+  // waits in the queue of outputs, where waiting makes nothing out of date, and is not lost here;
+  // the last quarter is for answers, which do not wait. A device that takes nothing at all any more
+  // is another matter: what goes there is lost, as on a broken wire, and timers see to it.
+  bool has_room_for_output(unsigned port, Instant now) const {
+    constexpr unsigned most = staged_max / 4 * 3;
+    const Staged& staged = staged_[port];
+    return staged.count < most || now - staged.moved_at > stuck_after;
+  }
+  // May a burst of `port` be answered? If not it stays with its device for now.
+  bool has_room_for_answers(unsigned port, unsigned burst, Instant now) const {
+    const Staged& staged = staged_[port];
+    return staged.count + 2 * burst <= staged_max || now - staged.moved_at > stuck_after;
+  }
   // Sends a complete frame, but for its destination MAC if that is not known yet.
   void send_via(std::uint16_t neighbour, Frame& frame, Instant now) {
     if (neighbours_.resolved(neighbour)) [[likely]] {
@@ -164,8 +179,8 @@ class Links final : private Neighbours::Sink {
   }
 
   unsigned receive(unsigned port, Frame* frames, unsigned count);
-  void flush();          // hands everything staged to the devices
-  void release_spare();  // gives back what this turn's replies did not use
+  void flush(Instant now);  // hands everything staged to the devices
+  void release_spare();     // gives back what this turn's replies did not use
   bool sent_something() const { return sent_; }
 
   void on_arp(const Frame& frame, Instant now);
@@ -179,6 +194,7 @@ class Links final : private Neighbours::Sink {
     Frame* frames = nullptr;
     unsigned count = 0;
     std::uint16_t vlan = 0;
+    Instant moved_at;  // the device last took one, or had nothing to take
   };
 
   bool is_station(std::uint32_t v4) const;

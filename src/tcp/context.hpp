@@ -36,6 +36,9 @@ namespace salut::tcp {
 inline constexpr unsigned burst = 64;
 // Connections whose output, aborts included, is worked off per turn; the rest wait for the next.
 inline constexpr unsigned output_budget = 2048;
+// And while a port has more frames than a burst: who sends faster than it listens fills the queue
+// of whoever answers.
+inline constexpr unsigned output_budget_behind = 2 * burst;
 // Wheel entries and TIME_WAIT records worked off per turn.
 inline constexpr unsigned timer_budget = 1024;
 // A segment raises at most three events (what its ACK gave back, what it brought, and the end); a
@@ -129,6 +132,7 @@ struct Context {
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
+  bool more_to_receive = false;  // a port gave a full burst: there is more behind it
   bool frame_kept = false;  // the frame in hand belongs to `buffers` now
   std::uint16_t ip_id = 0;
   // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per

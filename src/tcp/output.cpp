@@ -230,10 +230,22 @@ void output(Context& c, std::uint32_t index) {
 }
 
 void flush_outputs(Context& c) {
-  unsigned left = std::min<std::uint32_t>(c.outputs.size(), output_budget);
+  const bool one_port = c.links.count() == 1;
+  unsigned left = std::min<std::uint32_t>(c.outputs.size(),
+                                          c.more_to_receive ? output_budget_behind : output_budget);
   while (left > 0) {
     if (left > 4) __builtin_prefetch(&c.tcbs[c.outputs.peek(4)]);
-    output(c, c.outputs.pop());
+    const std::uint32_t index = c.outputs.peek(0);
+    const Tcb& t = c.tcbs[index];
+    const bool over = t.ending != 0 || t.state == State::closed || t.state == State::time_wait;
+    if (over || c.links.has_room_for_output(c.links.neighbours().port(t.neighbour), c.now))
+        [[likely]] {
+      output(c, c.outputs.pop());
+    } else if (one_port) {
+      return;
+    } else {
+      c.outputs.push(c.outputs.pop());  // others may leave by another port
+    }
     --left;
   }
 }
