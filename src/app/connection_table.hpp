@@ -39,6 +39,12 @@ class ConnectionTable {
     return connection && record->generation == connection.generation() ? record : nullptr;
   }
 
+  // Asks for the record, which is found some events later.
+  void prefetch(Connection connection) const {
+    const std::uint32_t slot = connection.slot() & slot_mask;
+    if (slot < slots_) __builtin_prefetch(&records_.get()[slot], 1);
+  }
+
   // A fresh record, or nullptr if the slot is beyond the table.
   Record* open(Connection connection) {
     const std::uint32_t slot = connection.slot() & slot_mask;

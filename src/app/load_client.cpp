@@ -145,7 +145,10 @@ void LoadClient::fail_to_open(Errc why) {
 // ---- the life of a connection
 
 void LoadClient::on_events(std::span<const Event> events, std::uint64_t now) {
-  for (const Event& event : events) {
+  constexpr std::size_t ahead = 4;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (i + ahead < events.size()) table_.prefetch(events[i + ahead].connection);
+    const Event& event = events[i];
     Record* record = table_.find(event.connection);
     if (record == nullptr) continue;
     if (event.has(Event::connected)) on_connected(*record, now);

@@ -23,11 +23,18 @@ Result<void> LoadServer::start(Stack& stack) {
   return {};
 }
 
+namespace {
+constexpr std::size_t ahead = 4;  // events whose records are asked for
+}
+
 void LoadServer::on_events(Stack&, std::span<const Event> events) {
   if (exchange_.bare()) {
     for (const Event& event : events) on_bare_event(event);
   } else {
-    for (const Event& event : events) on_event(event);
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      if (i + ahead < events.size()) table_.prefetch(events[i + ahead].connection);
+      on_event(events[i]);
+    }
   }
 }
 

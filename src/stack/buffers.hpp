@@ -195,6 +195,7 @@ class Buffers {
     std::uint32_t block = free_;
     if (block != no_block) {
       free_ = blocks_[block].next;
+      if (free_ != no_block) __builtin_prefetch(&blocks_[free_], 1);
     } else if (untouched_ < blocks_.size()) {
       block = untouched_++;
     } else {

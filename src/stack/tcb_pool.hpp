@@ -31,6 +31,7 @@ class TcbPool {
     std::uint32_t index = free_;
     if (index != none) {
       free_ = static_cast<std::uint32_t>(slots_[index].user);
+      if (free_ != none) __builtin_prefetch(&slots_[free_], 1);
     } else if (untouched_ < slots_.size()) {
       index = untouched_++;
       slots_[index].generation = 1;

@@ -70,6 +70,12 @@ std::uint32_t find_candidate(Context& c, const Segment& segment) {
   return index;
 }
 
+void prefetch_stream(const Context& c, std::uint32_t candidate) {
+  if ((candidate & time_wait_bit) != 0) return;
+  const Tcb& t = c.tcbs[candidate];
+  if (t.has(Flag::data_ready)) c.streams.prefetch(t.stream);
+}
+
 // Stage 3: an earlier segment of the burst may have made, moved or ended the connection.
 void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
   std::uint32_t index = candidate;
@@ -91,13 +97,16 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
 
 void input(Context& c, Frame* frames, unsigned count) {
   const unsigned n = parse_burst(c, frames, count, c.segments.data());
-  constexpr unsigned ahead = 8;  // one lookup waits for memory while eight others are worked on
+  // One lookup waits for memory while eight others are worked on, and what it leads to for four.
+  constexpr unsigned ahead = 8;
+  constexpr unsigned stream_ahead = 4;
   const auto look_ahead = [&](unsigned i) {
     if (i < n) c.candidates[i] = find_candidate(c, c.segments[i]);
   };
   for (unsigned i = 0; i < ahead; ++i) look_ahead(i);
   for (unsigned i = 0; i < n; ++i) {
     look_ahead(i + ahead);
+    if (i + stream_ahead < n) prefetch_stream(c, c.candidates[i + stream_ahead]);
     const Frame& frame = frames[c.segments[i].frame];
     c.frame_kept = false;
     process(c, c.segments[i], c.candidates[i], frame);

@@ -234,7 +234,15 @@ void flush_outputs(Context& c) {
   unsigned left = std::min<std::uint32_t>(c.outputs.size(),
                                           c.more_to_receive ? output_budget_behind : output_budget);
   while (left > 0) {
-    if (left > 4) __builtin_prefetch(&c.tcbs[c.outputs.peek(4)]);
+    if (left > 8) {
+      const Tcb* next = &c.tcbs[c.outputs.peek(8)];
+      __builtin_prefetch(next, 1);
+      __builtin_prefetch(&next->send, 1);
+    }
+    if (left > 4) {
+      const Tcb& next = c.tcbs[c.outputs.peek(4)];
+      if (next.has(Flag::data_ready)) c.streams.prefetch(next.stream);
+    }
     const std::uint32_t index = c.outputs.peek(0);
     const Tcb& t = c.tcbs[index];
     const bool over = t.ending != 0 || t.state == State::closed || t.state == State::time_wait;
