@@ -242,7 +242,7 @@ class World {
     at[emit] = __rdtsc();
     tcp::flush_outputs(x);
     at[send] = __rdtsc();
-    x.links.flush();
+    x.links.flush(x.now);
     x.links.release_spare();
     at[send + 1] = __rdtsc();
     if (n != burst || x.event_count != burst) fail("a segment is lost");
@@ -257,7 +257,7 @@ class World {
     const auto events = engine_->poll(now_);
     // With events to handle the ACKs wait for what the application answers, here nothing.
     tcp::flush_outputs(c());
-    c().links.flush();
+    c().links.flush(now_);
     samples_[poll].add(__rdtsc() - begin);
     if (events.size() != burst) fail("a segment is lost");
     put_back(chosen);

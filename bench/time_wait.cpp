@@ -11,8 +11,8 @@
 // time come 64 bursts of look-ups of random waiting sockets. Every socket is found when asked for,
 // expires after 2MSL, never before, and its entry in the table with it.
 //
-// All pages are taken at start. What one that is not there would cost the loop has a row of its
-// own: production takes the table's pages at start and the arena's as it fills.
+// All pages are taken at start, as memory.prefault_time_wait has it. What one that is not there
+// would cost the loop has a row of its own: without that key the arena's come as it fills.
 // The alternative is what one writes in an afternoon: std::unordered_map and a FIFO of deadlines.
 //
 // --sockets=N (100,000), --others=N (at most 1,000,000), --rows=FILE; 100,000,000 take 4.4 GB and
@@ -177,26 +177,6 @@ class Run {
   std::mt19937_64 random_{1};
 };
 
-// Every page there at start, the arena's too.
-class TouchedMemory final : public Memory {
- public:
-  void* allocate(std::size_t size, Use use) override {
-    void* const memory = pages_.allocate(size, use);
-    bytes_[static_cast<std::size_t>(use)] += size;
-    for (std::size_t at = 0; at < size; at += 4096) {
-      static_cast<volatile std::byte*>(memory)[at] = std::byte{0};
-    }
-    return memory;
-  }
-  void release(void* memory, std::size_t size, Use use) noexcept override {
-    pages_.release(memory, size, use);
-    bytes_[static_cast<std::size_t>(use)] -= size;
-  }
-
- private:
-  HugeMemory pages_;
-};
-
 // What the first touch of 2 MiB costs who needs it: the worst of sixteen.
 double first_touch_us() {
   constexpr std::size_t page = 2 << 20, pages = 16;
@@ -297,7 +277,8 @@ class Salut {
     return index & ~tcp::time_wait_bit;
   }
 
-  TouchedMemory memory_;
+  // As memory.prefault and memory.prefault_time_wait make it.
+  HugeMemory memory_{{.arrays = true, .time_wait = true}};
   flow::Table table_;
   flow::TimeWait arena_;
   flow::Hasher hash_{1};

@@ -35,7 +35,7 @@ PROGRAMS = {
                            (("--timers=10000",),), bytes=4 << 30),
     "transition": Program("Transition", "transition", ((),), ((),), script="cachegrind.py"),
     "path": Program("The path, stage by stage", "stages", (("--flows=10000000",),),
-                    (("--flows=10000", "--bursts=200"),), bytes=3 << 30),
+                    (("--flows=10000", "--bursts=200"),), script="suite/floor.py", bytes=3 << 30),
     "mailbox": Program("Mailboxes", "mailbox", (("--frames=5000000",),), (("--frames=100000",),)),
 }
 

@@ -97,13 +97,9 @@ def settings(time_wait: int, coalesce: bool, connections: int = 65_536) -> dict[
             "buffer_blocks": max(16_384, min(connections, 262_144))}
 
 
-# What an open loop may pile up while it waits for late answers, as `salut bench --rate` has it.
-OPEN_LOOP = 262_144
-
-
 def run(context: Context, wire: Wire, kind: Kind, how: list[str], time_wait: int) -> Ended:
     """Opens as the flags `how` say."""
-    room = OPEN_LOOP if "--rate" in how or "--max" in how else 65_536
+    room = 65_536
     cores = list(context.cores())
     if not wire.pair:
         config = salut.configuration(context, "loop.toml", "loop",

@@ -115,6 +115,7 @@ struct Config {
   std::string hugepages = "auto";  // hugepages: "auto" | "on" | "off"
   bool prefault = false;           // prefault: all pages but TIME_WAIT's at start, not on the way
                                    // of the first packet that needs each
+  bool prefault_time_wait = false;  // prefault_time_wait: TIME_WAIT's too
   std::uint32_t megabytes = 0;     // megabytes: for DPDK's buffers; computed if 0
   std::uint32_t mbufs = 16'384;    // mbufs: packet buffers per worker, 1,024..8,388,608
 

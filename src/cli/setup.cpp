@@ -81,7 +81,9 @@ std::uint64_t connections_wanted(const BenchOptions& options) {
   if (options.mode == app::LoadMode::concurrency || options.stream) {
     return std::max<std::uint64_t>(least, std::uint64_t{options.concurrency} * 2);
   }
-  return 262'144;  // an open loop piles up what is answered late
+  // An open loop piles up what is answered late. More would wait for so long that segments time
+  // out, and what they add then keeps it late for good.
+  return 65'536;
 }
 
 double time_wait_wanted(const BenchOptions& options, const Config& config) {

@@ -196,11 +196,12 @@ void read_workers(Table table, Config& config) {
 }
 
 void read_memory(Table table, Config& config) {
-  static constexpr std::array<std::string_view, 4> known = {"hugepages", "megabytes", "mbufs",
-                                                            "prefault"};
+  static constexpr std::array<std::string_view, 5> known = {"hugepages", "megabytes", "mbufs",
+                                                            "prefault", "prefault_time_wait"};
   table.allow(known);
   table.string("hugepages", config.hugepages);
   table.flag("prefault", config.prefault);
+  table.flag("prefault_time_wait", config.prefault_time_wait);
   table.integer("megabytes", 0, megabytes_max, config.megabytes);
   table.integer("mbufs", mbufs_min, mbufs_max, config.mbufs);
 }

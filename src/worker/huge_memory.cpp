@@ -54,7 +54,7 @@ void populate(std::byte* memory, std::size_t size) {
 
 std::size_t HugeMemory::pages_at_start(std::size_t size, Use use) const {
   const bool scattered = use == Use::flow_table;  // any few connections touch all of it
-  if (scattered || (prefault_ && use != Use::time_wait)) return size;
+  if (scattered || (use == Use::time_wait ? prefault_.time_wait : prefault_.arrays)) return size;
   return std::min(size, huge_page);
 }
 

@@ -173,7 +173,7 @@ Result<void> Runtime::Impl::make_stacks() {
   for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
     options.worker = worker;
     options.seed = seed_for(config_.stack, worker);
-    options.prefault = config_.prefault;
+    options.prefault = {config_.prefault, config_.prefault_time_wait};
     options.shares_core = shares_core(worker);
     try {
       stacks_.emplace_back(std::make_unique<Stack::Impl>(

@@ -27,7 +27,7 @@ struct WorkerOptions {
   std::uint64_t tsc_hz = 0;
   std::uint64_t origin = 0;      // TSC that is Instant 0
   std::uint64_t mbuf_bytes = 0;  // its share of the packet buffers, for memory_use()
-  bool prefault = false;         // its memory, Config::prefault
+  Prefault prefault;             // its memory, as the Config has it
   bool shares_core = false;      // with another worker: an idle turn gives the core away
 };
 

@@ -23,7 +23,7 @@ TEST(HugeMemory, arrives_zeroed_and_aligned) {
 }
 
 // How much of a new array of 8 MiB has its pages, in MiB.
-std::size_t megabytes_at_start(bool prefault, Use use) {
+std::size_t megabytes_at_start(Prefault prefault, Use use) {
   constexpr std::size_t bytes = 8u << 20, page = 4'096;
   HugeMemory memory(prefault);
   void* array = memory.allocate(bytes, use);
@@ -37,18 +37,19 @@ std::size_t megabytes_at_start(bool prefault, Use use) {
 
 // The first connections do not wait for pages, and what is never used costs nothing.
 TEST(HugeMemory, first_pages_and_the_flow_table_are_there_at_start) {
-  EXPECT_EQ(megabytes_at_start(false, Use::tcb), 2u);
-  EXPECT_EQ(megabytes_at_start(false, Use::time_wait), 2u);
-  EXPECT_EQ(megabytes_at_start(false, Use::flow_table), 8u);
+  EXPECT_EQ(megabytes_at_start({}, Use::tcb), 2u);
+  EXPECT_EQ(megabytes_at_start({}, Use::time_wait), 2u);
+  EXPECT_EQ(megabytes_at_start({}, Use::flow_table), 8u);
 }
 
 TEST(HugeMemory, prefault_takes_all_but_time_wait) {
-  EXPECT_EQ(megabytes_at_start(true, Use::tcb), 8u);
-  EXPECT_EQ(megabytes_at_start(true, Use::time_wait), 2u);
+  EXPECT_EQ(megabytes_at_start({.arrays = true}, Use::tcb), 8u);
+  EXPECT_EQ(megabytes_at_start({.arrays = true}, Use::time_wait), 2u);
+  EXPECT_EQ(megabytes_at_start({.time_wait = true}, Use::time_wait), 8u);
 }
 
 TEST(HugeMemory, counts_bytes_by_use) {
-  HugeMemory memory(true);
+  HugeMemory memory({.arrays = true});
   void* tcb = memory.allocate(1'000, Use::tcb);
   void* timers = memory.allocate(3'000'000, Use::timers);
   EXPECT_EQ(memory.bytes(Use::tcb), 1'000u);
