@@ -93,6 +93,11 @@ class Stack {
   // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for.
   std::uint64_t open_connections() const;
 
+  // The last poll() left frames to receive, or segments to send, for the next: whoever opens more
+  // connections now makes those that are open wait. A server may serve first, a load generator has
+  // to say that it is late.
+  bool saturated() const;
+
   Counters counters() const;      // any thread
   LoopStats loop_stats() const;   // any thread
   MemoryUse memory_use() const;   // any thread

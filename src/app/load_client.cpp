@@ -72,7 +72,7 @@ std::uint64_t LoadClient::wanted_by_rate(std::uint64_t now) {
 }
 
 // How many connections to open now.
-std::uint64_t LoadClient::wanted(std::uint64_t now) {
+std::uint64_t LoadClient::wanted(std::uint64_t now, bool saturated) {
   if (mode_ == Mode::idle || totals_.attempted >= options_.limit) return 0;
   if (!primed_) [[unlikely]] {
     if (primed_by_ == 0) {
@@ -85,7 +85,10 @@ std::uint64_t LoadClient::wanted(std::uint64_t now) {
   }
   std::uint64_t want = 0;
   if (mode_ == Mode::rate) {
+    // Answers first: opening into a backlog makes it longer, and at some length all that wait in it
+    // are sent again. The schedule goes on, and latencies count from it.
     want = wanted_by_rate(now);
+    if (saturated) want = 0;
   } else if (now >= not_before_) {
     const std::uint64_t busy = options_.hold ? handshakes_ : in_flight_;
     const std::uint64_t room = options_.hold ? handshakes_max : concurrency_;
@@ -97,10 +100,10 @@ std::uint64_t LoadClient::wanted(std::uint64_t now) {
 void LoadClient::on_turn(Stack& stack, std::uint64_t now) {
   if (releasing_) [[unlikely]]
     release_batch();
-  const std::uint64_t want = wanted(now);
+  const std::uint64_t want = wanted(now, stack.saturated());
   for (std::uint64_t i = 0; i < want; ++i) {
-    if (mode_ == Mode::rate) ++scheduled_;
-    if (!open(stack, now) && mode_ != Mode::rate) {
+    const std::uint64_t due = mode_ == Mode::rate ? schedule_.at(scheduled_++) : now;
+    if (!open(stack, due) && mode_ != Mode::rate) {
       not_before_ = now + static_cast<std::uint64_t>(retry_s * options_.hz);
       break;
     }
@@ -108,7 +111,7 @@ void LoadClient::on_turn(Stack& stack, std::uint64_t now) {
   publish();
 }
 
-bool LoadClient::open(Stack& stack, std::uint64_t now) {
+bool LoadClient::open(Stack& stack, std::uint64_t due) {
   ConnectOptions how;
   how.user = user_tag;
   if (options_.local) {
@@ -127,7 +130,7 @@ bool LoadClient::open(Stack& stack, std::uint64_t now) {
     fail_to_open(Errc::overload);
     return false;
   }
-  record->opened = now;
+  record->opened = due;
   record->to_write = options_.exchange.request;
   record->to_read = options_.exchange.response;
   ++in_flight_;

@@ -99,9 +99,9 @@ class LoadClient {
   void write(Connection connection, Record& record);
   void close(Connection connection, Record& record);
 
-  std::uint64_t wanted(std::uint64_t now);
+  std::uint64_t wanted(std::uint64_t now, bool saturated);
   std::uint64_t wanted_by_rate(std::uint64_t now);
-  bool open(Stack& stack, std::uint64_t now);
+  bool open(Stack& stack, std::uint64_t due);
   void fail_to_open(Errc why);
   void release_batch();
   void end_streams();

@@ -27,6 +27,12 @@ class RateSchedule {
     return static_cast<std::uint64_t>(product / micro_hz_) + 1;
   }
 
+  // When open k (from 0) is due: the first tick at which due() is more than k. REQUIRES: a rate.
+  std::uint64_t at(std::uint64_t k) const {
+    const Wide ticks = (static_cast<Wide>(k) * micro_hz_ + micro_rate_ - 1) / micro_rate_;
+    return start_ + static_cast<std::uint64_t>(ticks);
+  }
+
  private:
   std::uint64_t start_ = 0;
   std::uint64_t micro_rate_ = 0;

@@ -39,6 +39,7 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.event_count = 0;
 
   tcp::flush_outputs(c_);  // what the application made ready
+  const bool unsent = !c_.outputs.empty();
   c_.links.flush(now);
   bool busy = c_.links.sent_something();
 
@@ -54,6 +55,7 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.links.flush(now);
   c_.links.release_spare();
 
+  saturated_ = unsent || c_.more_to_receive;
   busy_ = busy || c_.links.sent_something() || c_.event_count > 0;
   if (busy_) note_peaks();
   return {c_.events.data(), c_.event_count};

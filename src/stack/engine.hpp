@@ -55,6 +55,7 @@ class Engine final : private UnresolvedListener {
   Errc set_user(Connection connection, std::uint64_t user);
 
   // In any state but CLOSED, LISTEN and TIME_WAIT.
+  bool saturated() const { return saturated_; }
   std::uint64_t open_connections() const;
   const Counters& counters() const { return c_.counters; }
   const tcp::Context& context() const { return c_; }
@@ -76,6 +77,7 @@ class Engine final : private UnresolvedListener {
 
   tcp::Context c_;
   bool busy_ = false;
+  bool saturated_ = false;
   Instant neighbours_due_;
 };
 

@@ -43,6 +43,14 @@ TEST(RateSchedule, each_open_is_due_at_its_own_tick) {
   EXPECT_EQ(schedule.due(1'200), 3u);
 }
 
+TEST(RateSchedule, at_is_the_first_tick_of_its_open) {
+  const RateSchedule schedule(1'000, 750'000, 2.6e9);
+  for (std::uint64_t k = 0; k < 100'000; k += 7) {
+    EXPECT_GT(schedule.due(schedule.at(k)), k);
+    EXPECT_LE(schedule.due(schedule.at(k) - 1), k);
+  }
+}
+
 TEST(RateSchedule, fractions_of_an_open_add_up) {
   const RateSchedule schedule(0, 0.5, hz);
   EXPECT_EQ(schedule.due(1), 1u);

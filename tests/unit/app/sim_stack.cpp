@@ -32,6 +32,7 @@ std::span<const Event> Stack::poll() {
 Instant Stack::now() const { return impl_->world.now(); }
 bool Stack::stopping() const { return impl_->stopping; }
 std::uint64_t Stack::open_connections() const { return impl_->host.engine->open_connections(); }
+bool Stack::saturated() const { return impl_->host.engine->saturated(); }
 Counters Stack::counters() const { return impl_->host.engine->counters(); }
 
 namespace app {

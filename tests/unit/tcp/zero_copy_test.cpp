@@ -380,56 +380,6 @@ TEST(LeftChecksum, payload_of_some_size_is_summed_by_the_device) {
   }
 }
 
-// A port that has no room: data waits in its connection.
-void fill_port(Harness& h) {
-  h.device().accept = 0;
-  stack::Links& links = h.engine().context().links;
-  while (links.room_for_data(0) > 0) {
-    Frame frame;
-    ASSERT_TRUE(links.acquire(frame));
-    std::memset(frame.data, 0, 60);
-    frame.leave_by(0, 60);
-    links.stage(frame);
-  }
-}
-void empty_port(Harness& h) {
-  h.device().accept = ~0u;
-  h.settle();
-  h.others.clear();
-}
-
-TEST(FullPort, established_rto_counts_from_when_the_data_left) {
-  Harness h(small_config(), 1, 8192);
-  h.established();
-  fill_port(h);
-  h.engine().write(h.conn, bytes_of("hello"));
-  for (int i = 0; i < 900; ++i) {
-    h.jump(h.now() + 1ms);
-    h.turn();
-  }
-  h.expect_nothing();
-  empty_port(h);
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 5});
-  h.expect_after(1s, {.flags = "A", .seq = 1, .ack = 1, .len = 5});
-}
-
-TEST(FullPort, established_probe_of_a_shut_window_is_not_forgotten) {
-  Harness h(small_config(), 1, 8192);
-  h.established();
-  h.send({.wnd = 0});
-  EXPECT_EQ(h.write("hello"), 5u);
-  h.jump(h.now() + 900ms);
-  h.turn();
-  h.expect_nothing();
-  fill_port(h);
-  for (int i = 0; i < 200; ++i) {  // over the time of the probe
-    h.jump(h.now() + 1ms);
-    h.turn();
-  }
-  empty_port(h);
-  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
-}
-
 TEST(LeftChecksum, device_that_cannot_is_not_asked) {
   Harness h;
   h.established();
