@@ -46,12 +46,12 @@ def run(context: Context, result: Result) -> None:
 
 
 def measure(context: Context, wire: Wire, kind: Kind, result: Result) -> list[Ended]:
-    """Closed loop, twice; the best first. Small: so many connections, so that all is the same."""
+    """Closed loop, three times; the best first. Small: so many connections, so that all is the same."""
     if context.small:
         ended = [wires.run(context, wire, kind, ["--connections", "20000"], 65_536)]
     else:
         ended = [wires.run(context, wire, kind, ["--duration", "6"], 20_000_000)
-                 for _ in range(2)]
+                 for _ in range(3)]
     ended.sort(key=lambda one: (one.clean, one.cps), reverse=True)
     if not context.small and not ended[0].clean:
         searched = wires.run(context, wire, kind, ["--max", "--duration", "25"], 30_000_000)
