@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Iterable, Optional
 
-from . import machine
+from . import limits, machine
 from .result import MET, NO_TARGET, NOT_RUN, number, with_unit
 
 Report = dict[str, Any]
@@ -133,6 +133,11 @@ def section_html(report: Report, drawn: bool) -> str:
                        ("what", "target", "salut", "alternative", "ratio", "verdict"))
         rows = "".join(row_html(row) for row in report["rows"])
         parts.append(f"<div class=wide><table class=budgets><tr>{head}</tr>{rows}</table></div>")
+    missed = limits.missed([report])
+    if missed:
+        items = "".join(f"<li>{escape(text)}</li>" for text in missed)
+        parts.append("<h3>What is missed, what was tried, and the limit</h3>"
+                     f"<ul class=notes>{items}</ul>")
     plots = (plot_html(plot, f"plot-{name}-{i}", drawn) for i, plot in enumerate(report["plots"]))
     parts.append(f"<div class=plots>{''.join(plots)}</div>")
     if report["notes"]:

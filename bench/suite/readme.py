@@ -1,10 +1,11 @@
 """The README's section on performance, from build/report/*.json."""
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any, Iterable
 
-from . import machine, page
+from . import limits, machine, page
 from .result import number, with_unit
 
 BEGIN = "<!-- performance: written by bench/run --readme -->"
@@ -43,6 +44,10 @@ def section(reports: list[dict[str, Any]]) -> str:
              "| what | target | salut | alternative | ratio | verdict | command |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
     lines += [line(report, row) for report in reports for row in report["rows"]]
+    missed = limits.missed(reports)
+    if missed:
+        lines += ["", "Where a budget is missed, what was tried and what the limit is:", ""]
+        lines += [textwrap.fill(f"- {text}", 100, subsequent_indent="  ") for text in missed]
     return "\n".join(lines) + "\n\n"
 
 
