@@ -381,7 +381,7 @@ int main(int argc, char** argv) {
   start_dpdk(256 + flows * 200 / 1'000'000);
   benchmark::Initialize(&argc, argv);
   say_where_data_lives("flow table and TCBs", static_cast<double>(flows) * (128 + 9.5) / 1e6);
-  const unsigned iterations = flows > 2'000'000 ? 1 : 5;
+  const unsigned iterations = flows > 2'000'000 ? 2 : 5;
   add_all<StdUnordered>(iterations);
 #ifdef SALUT_BENCH_ABSL
   add_all<AbslFlat>(iterations);
@@ -390,7 +390,7 @@ int main(int argc, char** argv) {
   add_all<BoostFlat>(iterations);
 #endif
   add_all<RteHash>(iterations);
-  add_all<Salut>(2 * iterations);
+  add_all<Salut>(iterations);
   benchmark::RunSpecifiedBenchmarks();
   add_rows(rows);
   add_checks(rows);

@@ -363,10 +363,12 @@ void add_rows(Rows& rows, const Run<Salut>& ours, const Run<Naive>& naive) {
             .figure = ours.peak_gib,
             .unit = "GiB",
             .target = full ? std::optional(5.0) : std::nullopt});
-  char once[64];
-  std::snprintf(once, sizeof(once), "in one round only, which is the machine's: %.0f us",
+  char once[128];
+  std::snprintf(once, sizeof(once),
+                "structures without an engine, while they fill and expire; in one of the rounds "
+                "only: %.0f us",
                 ours.turns.longest_once_ns / 1e3);
-  rows.add({.what = "longest turn while they fill, are asked for and expire" + of,
+  rows.add({.what = "longest turn of a model of the poll loop, CPU time, best of two rounds" + of,
             .figure = ours.turns.longest_ns() / 1e3,
             .unit = "us",
             .target = 1000,

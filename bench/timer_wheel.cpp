@@ -350,13 +350,13 @@ int main(int argc, char** argv) {
   rte_timer_subsystem_init();
   benchmark::Initialize(&argc, argv);
   say_where_data_lives("owners and entries", static_cast<double>(timers) * (64 + 8) / 1e6);
-  const unsigned iterations = timers > 2'000'000 ? 2 : 4;
+  const unsigned iterations = 3;
   add_life<PriorityQueue>(iterations);
 #ifdef SALUT_BENCH_ASIO
-  add_life<Asio>(2);
+  add_life<Asio>(iterations);
 #endif
-  add_life<RteTimer>(2);
-  add_life<Salut>(iterations + 1);
+  add_life<RteTimer>(iterations);
+  add_life<Salut>(iterations);
   add("pause", pause)->Iterations(4);
   benchmark::RunSpecifiedBenchmarks();
   add_rows(rows);

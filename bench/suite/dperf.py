@@ -37,10 +37,14 @@ def rows(context: Context, result: Result, hz: float) -> list[Row]:
     try:
         rate, busy, note = run(context)
     except (NotHere, Failed) as why:
-        speed.note = cost.note = f"dperf was not run: {why}"
-        return [speed, cost]
-    return [replace(speed, alternative_figure=rate, note=note),
-            replace(cost, alternative_figure=busy * hz / rate)]
+        note = f"not run: {why}"
+        return [replace(row, figure=None, alternative=None, ratio=None, note=note)
+                for row in (speed, cost)]
+    command = "DPERF=… bench/run connections"
+    return [replace(speed, target=rate, alternative_figure=rate, ratio=None, note=note,
+                    command=command),
+            replace(cost, target=busy * hz / rate, alternative_figure=busy * hz / rate, ratio=None,
+                    note=note, command=command)]
 
 
 def run(context: Context) -> tuple[float, float, str]:

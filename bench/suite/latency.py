@@ -29,7 +29,8 @@ def run(context: Context, result: Result) -> None:
     loop = of_kernel(context, result, "loopback")
     add(result, "embedded wire", embedded, "Linux, loopback", loop)
     tap, veth = over_tap(context, result), of_kernel(context, result, "veth")
-    add(result, "TAP to the kernel's server", tap, "Linux, veth", veth)
+    add(result, "TAP to the kernel's server", tap, "Linux, loopback", loop)
+    add(result, "TAP to the kernel's server, beside a veth pair", tap, "Linux, veth", veth)
     among_idle(context, result)
     for name, latencies in (("Linux, loopback", loop), ("salut, TAP", tap), ("Linux, veth", veth)):
         if latencies:
@@ -45,7 +46,8 @@ def add(result: Result, where: str, ours: Optional[Latencies], other: str,
             percentile(ours, percent) if ours else None, "us", "lower", None, other,
             percentile(theirs, percent) if theirs else None,
             note=f"{sum(count for _, count in ours):,} handshakes" if ours else
-            "not run: " + (result.notes or ["nothing was measured"])[-1]))
+            "not run: " + next((note for note in reversed(result.notes) if where[:3] in note),
+                               "nothing was measured")))
 
 
 def alone(context: Context, result: Result) -> Run:

@@ -37,6 +37,8 @@ def as_text(report: Report) -> str:
             parts.append(f"{row['alternative']} {with_unit(row['alternative_figure'], row['unit'])}"
                          + (f" ({number(row['ratio'])} x)" if row["ratio"] else ""))
         lines.append("      " + "; ".join(parts))
+        if row["note"]:
+            lines.append(f"      ({row['note']})")
     lines += [f"  {note}" for note in report["notes"]]
     if report["checksum"]:
         lines.append(f"  checksum: {report['checksum']}")
@@ -57,21 +59,24 @@ def headline(reports: list[Report]) -> str:
     if best is None:
         return "Connections per second: not measured yet"
     return (f"{best['figure'] / 1e6:.2f} million connections per second, one core at each end, "
-            f"each in TIME_WAIT for its full 60 s ({best['what'].partition(', ')[2]})")
+            f"2MSL 60 s ({best['what'].partition(', ')[2]})")
 
 
 def beside(reports: list[Report]) -> str:
-    """The best of each alternative in connections per second, whether better or worse than ours."""
-    best: dict[str, float] = {}
+    """Each alternative in connections per second beside our row that it was measured for: the best
+    of each, whether better or worse than ours."""
+    best: dict[str, dict[str, Any]] = {}
     for report in reports:
         for row in report["rows"] if report["name"] == "connections" else ():
-            if row["unit"] == "CPS" and row["alternative_figure"]:
+            if row["unit"] == "CPS" and row["alternative_figure"] and row["figure"]:
                 name = row["alternative"]
-                best[name] = max(best.get(name, 0), row["alternative_figure"])
-    found = sorted(best.items(), key=lambda item: -item[1])
-    if not found:
+                if name not in best or row["alternative_figure"] > best[name]["alternative_figure"]:
+                    best[name] = row
+    if not best:
         return "No alternative was measured beside it"
-    return "Beside it: " + "; ".join(f"{name}: {number(rate)}" for name, rate in found)
+    return "; ".join(
+        f"{name}: {number(row['alternative_figure'])} where salut does {number(row['figure'])} "
+        f"({row['what'].partition(', ')[2]})" for name, row in best.items())
 
 
 def tally(reports: list[Report]) -> str:

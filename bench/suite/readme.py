@@ -26,7 +26,7 @@ def line(report: dict[str, Any], row: dict[str, Any]) -> str:
         target = ("≤ " if row["better"] == "lower" else "≥ ") + with_unit(row["target"], unit)
     ratio = f"{number(row['ratio'])} ×" if row["ratio"] else ""
     cells = (row["what"], target, with_unit(row["figure"], unit), other, ratio, row["verdict"],
-             f"`{report['command']}`")
+             f"`{row['command'] or report['command']}`")
     return "| " + " | ".join(cell(text) for text in cells) + " |"
 
 

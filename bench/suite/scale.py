@@ -1,4 +1,5 @@
-"""One worker against two: each with a client and a server on its own core, over its own wire."""
+"""One worker against two, each with a client and a server on its own core, over its own wire; the
+two are processes: a port has one worker so far."""
 from __future__ import annotations
 
 from .context import Context
@@ -31,7 +32,7 @@ def run(context: Context, result: Result) -> None:
     if context.small:
         result.checksums.append(f"{closed} closed, 0 failed")
     result.rows += [
-        Row("cycles per connection that a second worker adds",
+        Row("cycles per connection that a second worker (a process) adds",
             max(0.0, 100 * (cycles_two / cycles_one - 1)), "%", "lower", 100 * NOISE,
             note=f"{cycles_one:,.0f} cycles alone, {cycles_two:,.0f} beside another (both ends on "
                  f"one core; best of {rounds} rounds). The target is the machine's noise: what "
@@ -39,11 +40,13 @@ def run(context: Context, result: Result) -> None:
         Row("connections per second of two workers, for each of one alone", cps_two / cps_one, "",
             "higher", 2 * (1 - NOISE),
             note=f"{cps_one:,.0f} alone, {cps_two:,.0f} together"),
-        Row("segments that reached a worker that does not own them, per connection",
+        Row("segments dropped or sent again while two workers run, per connection",
             astray / closed, "", "lower", 0,
-            note=f"dropped or sent again, of {closed:,} connections. There is no message between "
-                 "workers that could be counted: each has its ports, its table, its wheel and its "
-                 "pools, and nothing leads from one to the other"),
+            note=f"of {closed:,} connections"),
+        Row("messages between workers, per connection", unit="", better="lower", target=0,
+            note="not run: a port has one worker so far, so that there is no message to count: "
+                 "each worker has its ports, its table, its wheel, and nothing leads from one to "
+                 "the other"),
     ]
 
 

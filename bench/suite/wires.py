@@ -92,6 +92,10 @@ class Ended:
         return self.run.failed == 0 and self.retransmitted == 0 and self.dropped == 0
 
 
+# What the kernel takes to zero a page is no cost of the stack, and no pause of its loop.
+PAGES = {"prefault": True, "prefault_time_wait": True}
+
+
 def settings(time_wait: int, coalesce: bool, connections: int = 65_536) -> dict[str, Any]:
     return {"time_wait": time_wait, "coalesce": coalesce, "connections": connections,
             "buffer_blocks": max(16_384, min(connections, 262_144))}
@@ -104,7 +108,7 @@ def run(context: Context, wire: Wire, kind: Kind, how: list[str], time_wait: int
     if not wire.pair:
         config = salut.configuration(context, "loop.toml", "loop",
                                      stack=settings(time_wait, kind.coalesce, room),
-                                     workers={"cores": cores}, memory={"prefault": True})
+                                     workers={"cores": cores}, memory=PAGES)
         with Children() as children:
             return Ended(salut.bench(context, children, "--config", str(config), *kind.exchange,
                                      *how), None)
@@ -125,5 +129,5 @@ def end(context: Context, wire: Wire, side: str, stack: dict[str, Any], core: in
     suffix = "" if number == 0 else f"-{number}"
     return salut.configuration(
         context, f"{wire.driver}-{side}.toml", f"{wire.driver}-{side}{suffix}", stack=stack,
-        workers={"cores": [core]}, memory={"prefault": prefault},
+        workers={"cores": [core]}, memory=PAGES if prefault else {"prefault": False},
         replace={f"/tmp/salut-{wire.driver}.sock": f"{context.scratch}/{wire.driver}{suffix}.sock"})

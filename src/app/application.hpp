@@ -24,6 +24,13 @@ struct Totals {
   std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
 };
 
+// The last turns of a worker: what is left to be sent leaves, as far as a device takes it.
+inline void send_rest(Stack& stack) {
+  constexpr int turns_max = 1'024;
+  stack.poll();
+  for (int turn = 0; turn < turns_max && stack.saturated(); ++turn) stack.poll();
+}
+
 class Application {
  public:
   virtual ~Application() = default;

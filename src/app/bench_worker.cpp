@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "app/application.hpp"
 #include "app/ticks.hpp"
 
 namespace salut::app {
@@ -32,7 +33,7 @@ void BenchWorker::run(Stack& stack) {
   last_ = snapshot(stack, ticks());
   memory_ = stack.memory_use();
   if (server_) server_->stop(stack);
-  stack.poll();  // sends what is left
+  send_rest(stack);
   status_.store(Status::finished, std::memory_order_release);
 }
 

@@ -1,9 +1,11 @@
 // The load generator of one worker: opens connections, exchanges bytes, closes, and counts.
 //
 // It opens in one of three ways, which the owner chooses and may change while it runs:
-//   rate         open loop: opens are due by the clock alone, however slow the answers are; those
-//                that cannot be started (no free slot, or the schedule is a tenth of a second late)
-//                count as attempted and failed by overload
+//   rate         open loop: opens are due by the clock alone, however slow the answers are, and
+//   start
+//                then, or as soon as the stack is not saturated; those that cannot be started (no
+//                free slot, or the schedule is a tenth of a second late) count as attempted and
+//                failed by overload
 //   concurrency  closed loop: so many connections at once
 //   hold         opens up to the limit, a bounded number of handshakes at a time, and keeps them
 // Streams (Exchange::stream) open as a closed loop and wait until release() lets all of them send.
@@ -11,8 +13,9 @@
 // burst would overflow the queues for ARP and wait a second for its SYNs to be repeated.
 //
 // Time is ticks, given by the caller: one reading per batch of events and one per batch of opens.
-// A latency is from the reading before connect() to the reading after the poll() that brought the
-// event. A window counts what was opened and ended inside it, and its latencies.
+// A latency is from the reading before connect(), of an open loop from when the open was due, to
+// the reading after the poll() that brought the event. A window counts what was opened (or due) and
+// ended inside it, and its latencies.
 //
 // Threads: all on the worker; progress() may be read by another thread.
 #pragma once

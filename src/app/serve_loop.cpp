@@ -14,7 +14,8 @@ void serve_loop(Stack& stack, Application& application, Duration drain) {
   while (stack.open_connections() != 0 && stack.now() < deadline) turn(stack, application);
 
   if (stack.open_connections() != 0) application.abort(stack);
-  turn(stack, application);  // sends the last ACKs and resets
+  turn(stack, application);
+  send_rest(stack);  // the last ACKs and resets
 }
 
 }  // namespace salut::app

@@ -308,6 +308,8 @@ Result<Command> bench_command(const Raw& raw) {
   check.refuse(raw.ip6 && !embedded,
                "--ipv6: not with --connect or --config, whose addresses say it; want neither");
   options.json = raw.json;
+  check.refuse(raw.latencies == "-",
+               "--latencies = -: standard output has the results; want the name of a file");
   options.latencies = raw.latencies;
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
   return Command{std::move(options)};

@@ -83,9 +83,10 @@ void announce(const ServeOptions& options, const Config& config) {
   if (options.runtime.config.empty()) {
     fmt::print(stderr, "to reach it from this machine, once:\n{}", tap_commands(config.ports[0]));
   }
-  fmt::print("listening on {} ({})\n", addresses(config, options.port),
+  std::FILE* const out = options.json == "-" ? stderr : stdout;
+  fmt::print(out, "listening on {} ({})\n", addresses(config, options.port),
              app_names[static_cast<std::size_t>(options.app)]);
-  std::fflush(stdout);
+  std::fflush(out);
 }
 
 ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>>& applications,

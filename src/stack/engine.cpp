@@ -38,10 +38,11 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.set_now(now);
   c_.event_count = 0;
 
-  tcp::flush_outputs(c_);  // what the application made ready
-  const bool unsent = !c_.outputs.empty();
-  c_.links.flush(now);
+  c_.links.flush(now);  // what found no room in the last turn
   bool busy = c_.links.sent_something();
+  const bool unsent = tcp::flush_outputs(c_);  // what the application made ready
+  c_.links.flush(now);
+  busy |= c_.links.sent_something();
 
   busy |= receive();  // a burst of each port through the whole protocol
   timer::run_timers(c_);
@@ -72,7 +73,7 @@ bool Engine::receive() {
     if (n == 0) continue;
     tcp::input(c_, frames.data(), n);
     any = true;
-    full |= n == tcp::burst;
+    full |= c_.links.burst_was_full();
   }
   c_.more_to_receive = full;
   return any;
@@ -184,7 +185,9 @@ flow::Key complete(const tcp::Context& c, Opening& o, const flow::Key& chosen) {
 void prefetch_connects(tcp::Context& c, const Opening& o, std::uint32_t to) {
   const bool again = c.connected_at == c.now;
   c.connected_at = c.now;
-  if (!again || c.ports.step() % connects_ahead != 0) return;
+  const std::uint64_t group = c.ports.step() / connects_ahead;
+  if (!again || group == c.connects_asked) return;
+  c.connects_asked = group;
   std::array<std::uint64_t, connects_ahead> hashes;
   for (unsigned i = 0; i < connects_ahead; ++i) {
     Opening next = o;

@@ -54,8 +54,9 @@ class Engine final : private UnresolvedListener {
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
-  // In any state but CLOSED, LISTEN and TIME_WAIT.
+  // The last poll() left something to send or to receive for the next.
   bool saturated() const { return saturated_; }
+  // In any state but CLOSED, LISTEN and TIME_WAIT.
   std::uint64_t open_connections() const;
   const Counters& counters() const { return c_.counters; }
   const tcp::Context& context() const { return c_; }

@@ -109,6 +109,7 @@ bool Links::acquire_slow(Frame& frame) {
 
 unsigned Links::receive(unsigned port, Frame* frames, unsigned count) {
   const unsigned received = interfaces_[port].device->receive(frames, count);
+  burst_was_full_ = received == count;
   for (unsigned i = 0; i < std::min(received, ahead); ++i) prefetch(frames[i]);
   for (unsigned i = 0; i < received; ++i) {
     frames[i].port = static_cast<std::uint16_t>(port);
@@ -126,6 +127,7 @@ unsigned Links::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
   constexpr unsigned id_mask = 0x0fff;  // the rest is priority, which is nobody's business here
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
+    if (i + ahead < count) prefetch(frames[i + ahead]);
     Frame frame = frames[i];
     const bool whole = frame.length >= wire::ethernet_size + wire::vlan_size;
     if (!whole || wire::load<std::uint16_t>(frame.data + macs) != net16(wire::ether_type_vlan) ||

@@ -63,7 +63,9 @@ class Links final : private Neighbours::Sink {
   static constexpr unsigned max_interfaces = 16;
   static constexpr unsigned spare_max = 256;
   static constexpr unsigned staged_max = 4096;  // frames per interface that wait for its device
+  static constexpr unsigned staged_by_outputs = staged_max / 4 * 3;
   static constexpr Duration stuck_after = std::chrono::milliseconds{100};
+  static constexpr Duration unanswered_most = std::chrono::milliseconds{1};
 
   Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory, Counters& counters);
   ~Links() override;
@@ -149,25 +151,24 @@ class Links final : private Neighbours::Sink {
       return drop(frame, Drop::no_buffer);
     ++staged.count;
   }
-  // How many segments of connections with data may still be staged; the last quarter is for ACKs,
-  // handshakes and resets.
+  // How many segments of connections with data may still be staged; the last quarter is for what
+  // does not wait.
   unsigned room_for_data(unsigned port) const {
-    constexpr unsigned most = staged_max / 4 * 3;
-    return most - std::min(most, staged_[port].count);
+    return staged_by_outputs - std::min(staged_by_outputs, staged_[port].count);
   }
   // May a connection put together what it has to send? Where the device is slower than we are it
   // waits in the queue of outputs, where waiting makes nothing out of date, and is not lost here;
   // the last quarter is for answers, which do not wait. A device that takes nothing at all any more
   // is another matter: what goes there is lost, as on a broken wire, and timers see to it.
   bool has_room_for_output(unsigned port, Instant now) const {
-    constexpr unsigned most = staged_max / 4 * 3;
     const Staged& staged = staged_[port];
-    return staged.count < most || now - staged.moved_at > stuck_after;
+    return staged.count < staged_by_outputs || now - staged.moved_at > stuck_after;
   }
-  // May a burst of `port` be answered? If not it stays with its device for now.
+  // May a burst of `port` be answered? If not it stays with its device, but not for long: two who
+  // wait for each other, or one for himself, must not.
   bool has_room_for_answers(unsigned port, unsigned burst, Instant now) const {
     const Staged& staged = staged_[port];
-    return staged.count + 2 * burst <= staged_max || now - staged.moved_at > stuck_after;
+    return staged.count + 2 * burst <= staged_max || now - staged.moved_at > unanswered_most;
   }
   // Sends a complete frame, but for its destination MAC if that is not known yet.
   void send_via(std::uint16_t neighbour, Frame& frame, Instant now) {
@@ -179,6 +180,8 @@ class Links final : private Neighbours::Sink {
   }
 
   unsigned receive(unsigned port, Frame* frames, unsigned count);
+  // The device gave as many as it was asked for in the last receive(): there may be more.
+  bool burst_was_full() const { return burst_was_full_; }
   void flush(Instant now);  // hands everything staged to the devices
   void release_spare();     // gives back what this turn's replies did not use
   bool sent_something() const { return sent_; }
@@ -224,6 +227,7 @@ class Links final : private Neighbours::Sink {
   FixedArray<Frame> staged_frames_;
   std::array<Staged, max_interfaces> staged_ = {};
   bool sent_ = false;
+  bool burst_was_full_ = false;
   Neighbours neighbours_;
 };
 

@@ -36,8 +36,8 @@ namespace salut::tcp {
 inline constexpr unsigned burst = 64;
 // Connections whose output, aborts included, is worked off per turn; the rest wait for the next.
 inline constexpr unsigned output_budget = 2048;
-// And while a port has more frames than a burst: who sends faster than it listens fills the queue
-// of whoever answers.
+// And while a port has more frames than a burst, of each port: who sends faster than it listens
+// fills the queue of whoever answers.
 inline constexpr unsigned output_budget_behind = 2 * burst;
 // Wheel entries and TIME_WAIT records worked off per turn.
 inline constexpr unsigned timer_budget = 1024;
@@ -51,7 +51,8 @@ inline constexpr unsigned event_capacity =
 inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;
 inline constexpr unsigned slot_bits = 26;  // of a Connection's slot; the rest names the stack
 
-// A set of slots in the order in which they were added; Flag::queued keeps it a set.
+// A set of slots in the order in which they were added, but for those that wait for room;
+// Flag::queued keeps it a set.
 class OutputQueue {
  public:
   OutputQueue(Memory& memory, std::uint32_t connections)
@@ -69,7 +70,7 @@ class OutputQueue {
     --count_;
     return index;
   }
-  // The slot that pop() will return `ahead` calls from now; only for a prefetch.
+  // The slot that pop() will return `ahead` calls from now. Beyond size() only for a prefetch.
   std::uint32_t peek(std::uint32_t ahead) const {
     const std::size_t at = head_ + ahead;
     return ring_[at < ring_.size() ? at : at - ring_.size()];
@@ -90,7 +91,8 @@ struct Context {
   std::uint8_t stack_id;
   Instant now;
   Instant started;
-  Instant connected_at;  // the turn of the last active open
+  Instant connected_at;              // the turn of the last active open
+  std::uint64_t connects_asked = 0;  // SourcePorts::step() whose buckets were asked for, in eights
   timer::Tick tick;
   std::uint32_t now_ms = 0;  // the clock of our timestamps
   std::uint32_t epoch = 0;   // 2^30 ns (1.07 s) of `now`: ages that ticks would wrap around in
@@ -133,7 +135,7 @@ struct Context {
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
   bool more_to_receive = false;  // a port gave a full burst: there is more behind it
-  bool frame_kept = false;  // the frame in hand belongs to `buffers` now
+  bool frame_kept = false;       // the frame in hand belongs to `buffers` now
   std::uint16_t ip_id = 0;
   // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per
   // turn.

@@ -177,7 +177,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   t.rcv_adv = t.rcv_nxt + recv_limit(c, t);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once, if there is a way out.
   t.set(Flag::emit_syn);
-  if (c.links.has_room_for_output(s.port, c.now)) {
+  if (c.links.has_room_for_output(c.links.neighbours().port(way.hop), c.now)) {
     output_syn(c, index);
   } else {
     c.queue_output(index);

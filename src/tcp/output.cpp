@@ -229,11 +229,13 @@ void output(Context& c, std::uint32_t index) {
   }
 }
 
-void flush_outputs(Context& c) {
-  const bool one_port = c.links.count() == 1;
-  unsigned left = std::min<std::uint32_t>(c.outputs.size(),
-                                          c.more_to_receive ? output_budget_behind : output_budget);
-  while (left > 0) {
+bool flush_outputs(Context& c) {
+  constexpr unsigned blocked_max = 256;  // looked at in vain
+  const unsigned ports = c.links.count();
+  const std::uint32_t waiting = c.outputs.size();
+  const unsigned budget = c.more_to_receive ? ports * output_budget_behind : output_budget;
+  unsigned blocked = 0;
+  for (unsigned left = std::min<std::uint32_t>(waiting, budget); left > 0; --left) {
     if (left > 8) {
       const Tcb* next = &c.tcbs[c.outputs.peek(8)];
       __builtin_prefetch(next, 1);
@@ -243,19 +245,18 @@ void flush_outputs(Context& c) {
       const Tcb& next = c.tcbs[c.outputs.peek(4)];
       if (next.has(Flag::data_ready)) c.streams.prefetch(next.stream);
     }
-    const std::uint32_t index = c.outputs.peek(0);
-    const Tcb& t = c.tcbs[index];
+    const Tcb& t = c.tcbs[c.outputs.peek(0)];
     const bool over = t.ending != 0 || t.state == State::closed || t.state == State::time_wait;
     if (over || c.links.has_room_for_output(c.links.neighbours().port(t.neighbour), c.now))
         [[likely]] {
       output(c, c.outputs.pop());
-    } else if (one_port) {
-      return;
+    } else if (ports == 1 || ++blocked == blocked_max) {
+      return true;
     } else {
       c.outputs.push(c.outputs.pop());  // others may leave by another port
     }
-    --left;
   }
+  return blocked > 0 || waiting > budget;
 }
 
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,

@@ -4,7 +4,7 @@
 // A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue;
 // flush_outputs() sends once per connection and turn, so that an ACK rides on data or FIN if the
 // application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can
-// ride, and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
+// ride (if there is room on the way out), and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
 #pragma once
 
 #include "tcp/context.hpp"
@@ -13,8 +13,9 @@
 
 namespace salut::tcp {
 
-// Works off the output queue, at most output_budget connections.
-void flush_outputs(Context& c);
+// Works off the output queue, as far as a turn's budget (output_budget, output_budget_behind) and
+// the room on the way out go. True: some had to wait for either.
+bool flush_outputs(Context& c);
 
 // Sends all that one connection may send now. May release it (a reset that was due).
 void output(Context& c, std::uint32_t index);
