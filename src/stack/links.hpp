@@ -65,7 +65,7 @@ class Links final : private Neighbours::Sink {
   static constexpr unsigned staged_max = 4096;  // frames per interface that wait for its device
   static constexpr unsigned staged_by_outputs = staged_max / 4 * 3;
   static constexpr Duration stuck_after = std::chrono::milliseconds{100};
-  static constexpr Duration unanswered_most = std::chrono::milliseconds{1};
+  static constexpr Duration unanswered_most = std::chrono::milliseconds{20};
 
   Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory, Counters& counters);
   ~Links() override;
