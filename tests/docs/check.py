@@ -153,7 +153,7 @@ class Checker:
         for line in section.splitlines():
             if not line.startswith("| ") or line.startswith(("| what |", "| --- |")):
                 continue
-            command = re.search(r"\| `bench/run (\w+)` \|$", line)
+            command = re.search(r"\| `(?:DPERF=\S+ )?bench/run (\w+)` \|$", line)
             if not command or command.group(1) not in NAMES:
                 self.complain(path, f"a row without a benchmark: {line}")
 
