@@ -16,65 +16,17 @@
 #include <memory>
 #include <vector>
 
+#include "direct_wire.hpp"
+#include "io/sim/world.hpp"
 #include "stack/engine.hpp"
 
 namespace {
 
 using namespace salut;
-
-class Pool final : public FramePool {
- public:
-  explicit Pool(unsigned capacity) : memory_(capacity * std::size_t{2048}) {
-    for (unsigned i = 0; i < capacity; ++i) free_.push_back(&memory_[i * std::size_t{2048}]);
-  }
-  bool acquire(Frame* frames, unsigned count) override {
-    if (free_.size() < count) return false;
-    for (unsigned i = 0; i < count; ++i) {
-      frames[i] = Frame{free_.back(), free_.back(), 0, 2048, 0, 0};
-      free_.pop_back();
-    }
-    return true;
-  }
-  void release(const Frame* frames, unsigned count) override {
-    for (unsigned i = 0; i < count; ++i) {
-      free_.push_back(static_cast<std::byte*>(frames[i].handle));
-    }
-  }
-
- private:
-  std::vector<std::byte> memory_;
-  std::vector<std::byte*> free_;
-};
-
-// Frames cross by reference, as on the embedded wire.
-class Wire final : public Device {
- public:
-  unsigned receive(Frame* frames, unsigned count) override {
-    const unsigned n = std::min<unsigned>(count, static_cast<unsigned>(in_.size() - taken_));
-    for (unsigned i = 0; i < n; ++i) {
-      frames[i] = in_[taken_ + i];
-      frames[i].flags = 0;
-    }
-    taken_ += n;
-    if (taken_ == in_.size()) {
-      in_.clear();
-      taken_ = 0;
-    }
-    return n;
-  }
-  unsigned transmit(const Frame* frames, unsigned count) override {
-    peer->in_.insert(peer->in_.end(), frames, frames + count);
-    return count;
-  }
-  Wire* peer = nullptr;
-
- private:
-  std::vector<Frame> in_;
-  std::size_t taken_ = 0;
-};
+using sim::Pool;
 
 struct Side {
-  Wire wire;
+  bench::DirectWire wire;
   std::unique_ptr<stack::Engine> engine;
   std::uint64_t cycles = 0;
 };

@@ -15,7 +15,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,26 +31,13 @@
 #include <string>
 #include <vector>
 
+#include "kernel.hpp"
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+using namespace salut::bench;
 
 volatile std::sig_atomic_t stopped = 0;
-
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-double own_cpu() {
-  rusage use{};
-  getrusage(RUSAGE_SELF, &use);
-  const auto of = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return of(use.ru_utime) + of(use.ru_stime);
-}
 
 sockaddr_in address_of(const char* address, int port) {
   sockaddr_in to{};

@@ -11,7 +11,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,26 +26,13 @@
 #include <string>
 #include <vector>
 
+#include "kernel.hpp"
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+using namespace salut::bench;
 
 constexpr std::size_t piece = 65'536;
-
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
-
-double own_cpu() {
-  rusage use{};
-  getrusage(RUSAGE_SELF, &use);
-  const auto of = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return of(use.ru_utime) + of(use.ru_stime);
-}
 
 // Of all ksoftirqd threads together: /proc/PID/stat, fields 14 and 15 after the name.
 double softirq_cpu() {

@@ -24,6 +24,7 @@
 #include <random>
 
 #include "io/dpdk/loop_port.hpp"
+#include "io/sim/world.hpp"
 #include "rows.hpp"
 #include "stack/engine.hpp"
 #include "tcp/addresses.hpp"
@@ -51,30 +52,7 @@ const wire::Mac server_mac{{2, 0, 0, 0, 0, 1}}, gateway_mac{{2, 0, 0, 0, 0, 2}};
   std::exit(1);
 }
 
-class Pool final : public FramePool {
- public:
-  explicit Pool(unsigned capacity) : memory_(capacity * size) {
-    for (unsigned i = 0; i < capacity; ++i) free_.push_back(&memory_[i * size]);
-  }
-  bool acquire(Frame* frames, unsigned count) override {
-    if (free_.size() < count) return false;
-    for (unsigned i = 0; i < count; ++i) {
-      frames[i] = Frame{free_.back(), free_.back(), 0, size, 0, 0};
-      free_.pop_back();
-    }
-    return true;
-  }
-  void release(const Frame* frames, unsigned count) override {
-    for (unsigned i = 0; i < count; ++i) {
-      free_.push_back(static_cast<std::byte*>(frames[i].handle));
-    }
-  }
-
- private:
-  static constexpr std::size_t size = 2048;
-  std::vector<std::byte> memory_;
-  std::vector<std::byte*> free_;
-};
+using sim::Pool;
 
 enum Stage : unsigned { receive, parse, look_up, transition, emit, send, poll, stage_count };
 constexpr std::array<const char*, stage_count> stage_names = {

@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "../../bench/direct_wire.hpp"
+#include "io/sim/world.hpp"
 #include "stack/engine.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || !defined(__GLIBC__)
@@ -58,61 +60,12 @@ namespace {
 
 constexpr unsigned frames = 8192;
 
-class Pool final : public FramePool {
- public:
-  Pool() : memory_(frames * size) {
-    free_.reserve(frames);
-    for (unsigned i = 0; i < frames; ++i) free_.push_back(&memory_[i * size]);
-  }
-  bool acquire(Frame* out, unsigned count) override {
-    if (free_.size() < count) return false;
-    for (unsigned i = 0; i < count; ++i) {
-      out[i] = Frame{free_.back(), free_.back(), 0, size, 0, 0};
-      free_.pop_back();
-    }
-    return true;
-  }
-  void release(const Frame* in, unsigned count) override {
-    for (unsigned i = 0; i < count; ++i) free_.push_back(static_cast<std::byte*>(in[i].handle));
-  }
-  std::size_t available() const { return free_.size(); }
-
- private:
-  static constexpr std::size_t size = 2048;
-  std::vector<std::byte> memory_;
-  std::vector<std::byte*> free_;
-};
-
-class Wire final : public Device {
- public:
-  Wire() { in_.reserve(frames); }
-  unsigned receive(Frame* out, unsigned count) override {
-    const auto n = static_cast<unsigned>(std::min<std::size_t>(count, in_.size() - taken_));
-    for (unsigned i = 0; i < n; ++i) {
-      out[i] = in_[taken_++];
-      out[i].flags = 0;
-    }
-    if (taken_ == in_.size()) {
-      in_.clear();
-      taken_ = 0;
-    }
-    return n;
-  }
-  unsigned transmit(const Frame* out, unsigned count) override {
-    peer->in_.insert(peer->in_.end(), out, out + count);
-    return count;
-  }
-  Wire* peer = nullptr;
-
- private:
-  std::vector<Frame> in_;
-  std::size_t taken_ = 0;
-};
-
 // A client that opens, sends, reads and closes, and a server that answers what it is sent.
 class Pair {
  public:
   explicit Pair(bool ip6) : ip6_(ip6) {
+    client_wire_.reserve(frames);
+    server_wire_.reserve(frames);
     client_wire_.peer = &server_wire_;
     server_wire_.peer = &client_wire_;
     client_ = engine(client_wire_, 1);
@@ -161,7 +114,7 @@ class Pair {
   IpAddress address(unsigned id) const {
     return ip6_ ? IpAddress::v6(0xfd00'0000'0000'0000, id) : IpAddress::v4(0x0a000000 + id);
   }
-  std::unique_ptr<stack::Engine> engine(Wire& wire, std::uint8_t id) {
+  std::unique_ptr<stack::Engine> engine(bench::DirectWire& wire, std::uint8_t id) {
     StackConfig config;
     config.connections = 1024;
     config.time_wait = 65'536;
@@ -177,8 +130,8 @@ class Pair {
 
   bool ip6_;
   HeapMemory memory_;
-  Pool pool_;
-  Wire client_wire_, server_wire_;
+  sim::Pool pool_{frames};
+  bench::DirectWire client_wire_, server_wire_;
   std::unique_ptr<stack::Engine> client_, server_;
   std::array<std::byte, 2048> buffer_ = {};
   Instant now_{};
