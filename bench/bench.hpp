@@ -14,6 +14,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -88,6 +89,10 @@ inline void start_dpdk(std::uint64_t megabytes) {
     std::fprintf(stderr, "bench: DPDK does not start: %s\n", rte_strerror(rte_errno));
     std::exit(1);
   }
+  std::atexit([] {
+    std::error_code ignored;
+    std::filesystem::remove_all(rte_eal_get_runtime_dir(), ignored);
+  });
   rte_memseg_contig_walk(
       [](const rte_memseg_list*, const rte_memseg* first, std::size_t bytes, void*) {
         madvise(first->addr, bytes, MADV_HUGEPAGE);

@@ -32,8 +32,9 @@ def measure(name: str, small: bool, folder: Path) -> bool:
     began = time.monotonic()
     print(f"{name}", file=sys.stderr, flush=True)
     failed = ""
-    with Scratch() as scratch:
-        context = Context(ROOT, small, scratch, f"bench-{os.getpid()}")
+    tag = f"bench-{os.getpid()}"
+    with Scratch(tag) as scratch:
+        context = Context(ROOT, small, scratch, tag)
         result = Result()
         try:
             runner(name)(context, result)

@@ -45,7 +45,11 @@ class Context:
 
 
 class Scratch:
-    """A directory with a short path (sockets live in it) that goes away."""
+    """A directory with a short path (sockets live in it) that goes away, and with it what instances
+    left that were killed: their locks, and DPDK's directories of their prefixes."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
 
     def __enter__(self) -> Path:
         # /tmp and not TMPDIR: a socket's path has 108 letters.
@@ -55,3 +59,8 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        for lock in Path("/tmp").glob(f"salut-{self.tag}-*.lock"):
+            lock.unlink(missing_ok=True)
+        for runtime in ("/var/run", "/tmp", os.environ.get("XDG_RUNTIME_DIR", "/tmp")):
+            for left in Path(runtime, "dpdk").glob(f"{self.tag}-*"):
+                shutil.rmtree(left, ignore_errors=True)
