@@ -21,8 +21,8 @@ struct KernelInterface {
   std::optional<std::uint32_t> mtu;
 
   static KernelInterface look(const System& system, const std::string& name);
-  // Somebody would miss it.
-  bool in_use() const { return default_route || (up && (addressed || !master.empty())); }
+  // Somebody would miss it, or might: one that is up in another namespace is not for us to judge.
+  bool in_use() const { return default_route || (up && (addressed || !master.empty() || !there)); }
   // "eth0 (up, default route, MTU 1500)"
   std::string describe() const;
 };

@@ -75,6 +75,11 @@ Result<void> Vdev::judge(Socket found) const {
     return fail(Errc::bad_config, fmt::format("{}: socket path too long; want at most {} bytes",
                                               key, sizeof(sockaddr_un::sun_path) - 1));
   }
+  if (seqpacket && socket.find('/') == std::string::npos) {
+    return fail(Errc::bad_config, fmt::format("{}: net_memif takes no bare name for a socket; want "
+                                              "socket=./{}",
+                                              key, socket));
+  }
   if (!server) {
     if (found != Socket::none) return {};
     return fail(Errc::not_found,

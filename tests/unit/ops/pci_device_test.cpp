@@ -82,6 +82,16 @@ TEST_F(Card, link_local_address_is_no_use_but_a_global_one_is) {
   EXPECT_TRUE(says("in use by the kernel")) << refused();
 }
 
+// /sys is often that of another network namespace, whose routes nobody here can see.
+TEST_F(Card, up_in_another_namespace_is_in_use) {
+  const std::string at = tree_.card(address, "0x1af4", "0x1041", "virtio-pci");
+  tree_.directory(at + "/virtio2/net/eth0");
+  tree_.file("/sys/class/net/eth0/flags", "0x1003\n");
+  EXPECT_TRUE(says("never taken")) << refused();
+  tree_.file("/sys/class/net/eth0/flags", "0x1002\n");
+  EXPECT_TRUE(says("--bind=vfio-pci")) << refused();
+}
+
 TEST_F(Card, part_of_a_bridge_is_in_use) {
   const std::string at = tree_.card(address, "0x15b3", "0x1019", "mlx5_core");
   tree_.directory(at + "/net/eth1");
