@@ -49,6 +49,8 @@ void examine_memory(Examination& e, const MemoryPlan& plan);
 
 // doctor_pci.cpp
 void examine_iommu(Examination& e);
+// RLIMIT_MEMLOCK, of a device that pins memory.
+void examine_locked(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 void examine_pci(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 
 // doctor_ports.cpp
@@ -67,6 +69,7 @@ inline constexpr unsigned cap_net_raw = 13;
 inline constexpr unsigned cap_ipc_lock = 14;
 inline constexpr unsigned cap_sys_rawio = 17;
 inline constexpr unsigned cap_sys_admin = 21;
+inline constexpr unsigned cap_perfmon = 38;
 inline constexpr unsigned cap_bpf = 39;
 
 }  // namespace salut::ops

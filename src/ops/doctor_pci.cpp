@@ -51,25 +51,6 @@ bool any_card(const Config& config) {
                      [](const PortConfig& port) { return port.type == PortType::pci; });
 }
 
-// RLIMIT_MEMLOCK; vfio pins what a card may reach, and counts it.
-void examine_locked(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
-  if (e.system.capable(cap_ipc_lock)) return;
-  const std::string prefix = "Max locked memory";
-  for (const std::string& line : e.system.lines("/proc/self/limits")) {
-    if (!line.starts_with(prefix)) continue;
-    const std::size_t digits = line.find_first_not_of(' ', prefix.size());
-    std::uint64_t bytes = 0;
-    if (digits == std::string::npos ||
-        std::from_chars(line.data() + digits, line.data() + line.size(), bytes).ec != std::errc{}) {
-      return;  // unlimited
-    }
-    if (bytes / 1'048'576 >= plan.huge_mb) return;
-    return e.red(of_port(port, "locked memory"),
-                 fmt::format("{} bytes may be locked, {} MB are to be", bytes, plan.huge_mb),
-                 "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit");
-  }
-}
-
 void examine_vfio(Examination& e, const PortConfig& port, const PciDevice& device,
                   const MemoryPlan& plan) {
   const std::string real = "/dev/vfio/" + device.iommu_group;
@@ -157,6 +138,25 @@ void examine_card_mtu(Examination& e, const PortConfig& port, const PciDevice& d
 }
 
 }  // namespace
+
+// vfio pins what a card may reach, AF_XDP what the kernel fills, and both count it.
+void examine_locked(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
+  if (e.system.capable(cap_ipc_lock)) return;
+  const std::string prefix = "Max locked memory";
+  for (const std::string& line : e.system.lines("/proc/self/limits")) {
+    if (!line.starts_with(prefix)) continue;
+    const std::size_t digits = line.find_first_not_of(' ', prefix.size());
+    std::uint64_t bytes = 0;
+    if (digits == std::string::npos ||
+        std::from_chars(line.data() + digits, line.data() + line.size(), bytes).ec != std::errc{}) {
+      return;  // unlimited
+    }
+    if (bytes / 1'048'576 >= plan.huge_mb) return;
+    return e.red(of_port(port, "locked memory"),
+                 fmt::format("{} bytes may be locked, {} MB are to be", bytes, plan.huge_mb),
+                 "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit");
+  }
+}
 
 void examine_iommu(Examination& e) {
   const std::size_t groups = e.system.names("/sys/kernel/iommu_groups").size();

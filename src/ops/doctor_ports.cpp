@@ -1,7 +1,7 @@
 // Ports by their type: wires in memory, TAPs, and DPDK's virtual devices.
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 
 #include "io/dpdk/vdev.hpp"
 #include "ops/doctor_parts.hpp"
@@ -48,20 +48,9 @@ void examine_tap(Examination& e, const PortConfig& port) {
     e.green(of_port(port, "interface"), fmt::format("{} is a free name", port.interface));
   }
   examine_tun(e, port);
-  examine_queues(e, port, 1, false);
+  examine_queues(e, port, 16, false);
   e.green(of_port(port, "offloads"), "none: sums are computed in software");
   e.green(of_port(port, "MTU"), fmt::format("{}, of both ends", port.mtu));
-}
-
-// How many queues a device is told to have; 1 if its words are silent.
-std::size_t queues_of(const io::Vdev& vdev) {
-  for (const std::string_view key : {"queues", "qpairs", "queue_count"}) {
-    const std::string text = vdev.value(key);
-    std::size_t queues = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), queues);
-    if (!text.empty() && error == std::errc{}) return queues;
-  }
-  return 1;
 }
 
 // Devices that take frames from an interface of the kernel.
@@ -102,7 +91,10 @@ void examine_rights(Examination& e, const PortConfig& port, std::initializer_lis
   std::string all;
   for (const Right& right : rights) {
     all += fmt::format("{}{}", all.empty() ? "" : " ", right.name);
+    // CAP_SYS_ADMIN was both of BPF's before they were cut out of it.
+    const bool of_bpf = right.capability == cap_bpf || right.capability == cap_perfmon;
     if (e.system.capable(right.capability)) continue;
+    if (of_bpf && e.system.capable(cap_sys_admin)) continue;
     lacking += fmt::format("{}{}", lacking.empty() ? "" : " ", right.name);
   }
   if (lacking.empty()) return e.green(of_port(port, "permissions"), all);
@@ -110,7 +102,7 @@ void examine_rights(Examination& e, const PortConfig& port, std::initializer_lis
         fmt::format("run as root, or AmbientCapabilities={} in the unit", all));
 }
 
-void examine_vdev(Examination& e, const PortConfig& port) {
+void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
   const io::Vdev vdev = io::Vdev::parse(port.vdev);
   if (!interface_of(vdev).empty()) {
     examine_attached(e, port, vdev);
@@ -119,16 +111,20 @@ void examine_vdev(Examination& e, const PortConfig& port) {
             fmt::format("{}; the other end must have the same, which cannot be seen", port.mtu));
   }
   if (vdev.is("net_af_packet") || vdev.is("eth_af_packet")) {
-    examine_rights(e, port, {{cap_net_raw, "CAP_NET_RAW"}});
+    // The first for the MTU.
+    examine_rights(e, port, {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}});
   } else if (vdev.is("net_af_xdp")) {
-    examine_rights(
-        e, port,
-        {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}, {cap_bpf, "CAP_BPF"}});
+    examine_rights(e, port,
+                   {{cap_net_admin, "CAP_NET_ADMIN"},
+                    {cap_net_raw, "CAP_NET_RAW"},
+                    {cap_bpf, "CAP_BPF"},
+                    {cap_perfmon, "CAP_PERFMON"}});
+    examine_locked(e, port, plan);
   } else if (!interface_of(vdev).empty()) {
     examine_rights(e, port, {{cap_net_raw, "CAP_NET_RAW"}});
   }
   if (!vdev.socket.empty()) examine_socket(e, port);
-  examine_queues(e, port, queues_of(vdev), false);
+  examine_queues(e, port, vdev.queues(), false);
   e.green(of_port(port, "offloads"), "none: sums are computed in software");
 }
 
@@ -136,6 +132,8 @@ void examine_vdev(Examination& e, const PortConfig& port) {
 
 void examine_queues(Examination& e, const PortConfig& port, std::size_t queues, bool rss) {
   const std::size_t workers = workers_of(e.config, port).size();
+  const std::size_t told = port.queues;
+  if (told != 0) queues = queues == 0 ? told : std::min(queues, told);
   const std::string check = of_port(port, "queues");
   const std::string number = queues == 0 ? "known at start" : std::to_string(queues);
   const std::string text =
@@ -143,9 +141,9 @@ void examine_queues(Examination& e, const PortConfig& port, std::size_t queues, 
   if (workers == 1) return e.green(check, text);
   if (queues != 0 && queues < workers) {
     return e.yellow(check, text + ": the others get their frames from those that have one",
-                    fmt::format("queues={} in the device's words, or fewer workers", workers));
+                    fmt::format("{} queues for the device, or fewer workers", workers));
   }
-  if (rss) return e.green(check, text + ", RSS, which is tested at start");
+  if (rss && port.rss) return e.green(check, text + ", RSS, which is tested at start");
   e.yellow(check, text + ", no RSS to rely on: frames go to their worker in software",
            "a card with RSS, or one worker");
 }
@@ -159,7 +157,7 @@ void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan
     case PortType::pci:
       return examine_pci(e, port, plan);
     case PortType::vdev:
-      return examine_vdev(e, port);
+      return examine_vdev(e, port, plan);
   }
 }
 

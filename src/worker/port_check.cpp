@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <numeric>
 #include <string_view>
 
 #include "worker/pci_device.hpp"
@@ -88,8 +89,11 @@ std::vector<std::string> numa_notes(const Config& config, const System& system) 
   return notes;
 }
 
-std::vector<std::uint32_t> workers_of(const Config&, const PortConfig& port) {
-  return {port.worker};
+std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
+  if (!port.workers.empty()) return port.workers;
+  std::vector<std::uint32_t> all(config.workers);
+  std::iota(all.begin(), all.end(), 0u);
+  return all;
 }
 
 }  // namespace salut

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 namespace salut::io {
@@ -68,6 +69,17 @@ Vdev Vdev::parse(std::string_view words) {
 }
 
 std::string Vdev::value(std::string_view key) const { return value_of(arguments, key); }
+
+unsigned Vdev::queues() const {
+  // net_af_packet's and net_ring's kind; most others say `queues`.
+  for (const char* key : {"queues", "qpairs", "queue_count", "nb_queues"}) {
+    const std::string text = value_of(arguments, key);
+    unsigned count = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (failed == std::errc{} && end == text.data() + text.size() && count > 0) return count;
+  }
+  return 1;
+}
 
 Result<void> Vdev::judge(Socket found) const {
   const std::string key = fmt::format("vdev = \"{}\"", words);

@@ -34,6 +34,9 @@ struct Vdev {
   enum class Socket : std::uint8_t { none, silent, heard, other_file };
   // Whether the device can be made when that is there; a silent one of a server must go first.
   Result<void> judge(Socket found) const;
+  // As its words say; 1 where they do not.
+  unsigned queues() const;
+
   // Before the device is made: removes a stale socket, refuses one in use or one that must be
   // there.
   Result<void> prepare() const;

@@ -180,6 +180,7 @@ TEST_F(Doctor, group_that_leaves_less_memory_is_red) {
 
 TEST_F(Doctor, workers_on_one_core_are_yellow) {
   config_.workers = 2;
+  config_.ports[0].workers = {0};
   config_.cores = {2, 2};
   EXPECT_EQ(complaints(), "yellow cores");
   config_.cores = {2, 3};
@@ -326,6 +327,44 @@ TEST_F(Doctor, interface_of_a_packet_socket) {
   tree_.file("/sys/class/net/eth1/mtu", "1500\n");
   tree_.file("/sys/class/net/eth1/flags", "0x1002\n");
   EXPECT_EQ(complaints(), "yellow port wire, link");
+}
+
+TEST_F(Doctor, packet_socket_wants_two_rights) {
+  vdev("net_af_packet0,iface=eth1");
+  tree_.interface("eth1", "0x1003\n", "1500\n");
+  rights("0000000000001000");  // CAP_NET_ADMIN
+  EXPECT_EQ(complaints(), "red port wire, permissions");
+  rights("0000000000003000");
+  EXPECT_EQ(complaints(), "");
+}
+
+TEST_F(Doctor, af_xdp_wants_the_rights_of_bpf) {
+  vdev("net_af_xdp0,iface=eth1");
+  tree_.interface("eth1", "0x1003\n", "1500\n");
+  rights("0000000000003000");
+  EXPECT_EQ(complaints(), "red port wire, permissions");
+  EXPECT_TRUE(says("port wire, permissions", "no CAP_BPF CAP_PERFMON"));
+  rights("000000c000003000");
+  EXPECT_EQ(complaints(), "");
+  rights("0000000000203000");  // CAP_SYS_ADMIN
+  EXPECT_EQ(complaints(), "");
+}
+
+TEST_F(Doctor, workers_without_rss_and_with_too_few_queues_are_yellow) {
+  config_.workers = 2;
+  config_.cores = {2, 3};
+  EXPECT_EQ(complaints(), "yellow port tap, queues");
+  EXPECT_TRUE(says("port tap, queues", "16, for 2 workers, no RSS"));
+  card();
+  EXPECT_EQ(complaints(), "");
+  config_.ports[0].rss = false;
+  EXPECT_EQ(complaints(), "yellow port lan, queues");
+  config_.ports[0].workers = {1};
+  EXPECT_EQ(complaints(), "");
+  config_.ports[0].workers = {};
+  config_.ports[0].queues = 1;
+  EXPECT_EQ(complaints(), "yellow port lan, queues");
+  EXPECT_TRUE(says("port lan, queues", "1, for 2 workers: the others get their frames from"));
 }
 
 class DoctorSocket : public Doctor {
