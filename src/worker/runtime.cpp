@@ -68,6 +68,9 @@ class Runtime::Impl {
   bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
   void stop() { stop_.store(true, std::memory_order_relaxed); }
 
+  Result<Listener> listen(const Endpoint& local, const ListenOptions& options);
+  Result<void> unlisten(Listener listener);
+
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
@@ -213,6 +216,43 @@ void Runtime::Impl::start(std::function<void(Stack&)> application) {
   for (Job& job : jobs_) eal_->launch(job.worker, run_job, &job);
 }
 
+Result<Listener> Runtime::Impl::listen(const Endpoint& local, const ListenOptions& options) {
+  std::vector<Listener> made;
+  std::optional<Error> failed;
+  for (Stack& stack : stacks_) {
+    stack.impl().run([&] {
+      const Result<Listener> one = stack.listen(local, options);
+      if (!one) {
+        failed = one.error();
+        return;
+      }
+      made.push_back(*one);
+      if (made.front().index != made.back().index) {
+        failed = Error{Errc::in_use, fmt::format("listen on {}: the workers listen differently",
+                                                 local.to_string())};
+      }
+    });
+    if (failed) break;
+  }
+  if (!failed) return made.front();
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    stacks_[i].impl().run([&] { stacks_[i].unlisten(made[i]); });
+  }
+  return tl::unexpected<Error>(*failed);
+}
+
+Result<void> Runtime::Impl::unlisten(Listener listener) {
+  Errc result = Errc::ok;
+  for (Stack& stack : stacks_) {
+    stack.impl().run([&] {
+      const Errc one = stack.unlisten(listener);
+      if (one != Errc::ok) result = one;
+    });
+  }
+  if (result == Errc::ok) return {};
+  return fail(result, fmt::format("listener {}: {}", listener.index, salut::describe(result)));
+}
+
 int Runtime::Impl::run_job(void* argument) {
   Job& job = *static_cast<Job*>(argument);
   Impl& runtime = *job.runtime;
@@ -276,6 +316,10 @@ void Runtime::run(const std::function<void(Stack&)>& application) {
 void Runtime::start(std::function<void(Stack&)> application) {
   impl_->start(std::move(application));
 }
+Result<Listener> Runtime::listen(Endpoint local, ListenOptions options) {
+  return impl_->listen(local, options);
+}
+Result<void> Runtime::unlisten(Listener listener) { return impl_->unlisten(listener); }
 bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
 void Runtime::stop() { impl_->stop(); }
