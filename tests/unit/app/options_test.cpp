@@ -43,8 +43,9 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
 }
 
 TEST(Options, impair_takes_shares_times_and_a_seed) {
-  const ImpairConfig impair = *bench("--impair drop=1%,duplicate=0.02,corrupt=0.1%,reorder=3%,"
-                                     "reorder_by=2ms,delay=500us,seed=7")
+  const ImpairConfig impair = *bench(
+                                   "--impair drop=1%,duplicate=0.02,corrupt=0.1%,reorder=3%,"
+                                   "reorder_by=2ms,delay=500us,seed=7")
                                    .runtime.impair;
   EXPECT_DOUBLE_EQ(impair.drop, 0.01);
   EXPECT_DOUBLE_EQ(impair.duplicate, 0.02);
@@ -169,8 +170,12 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"states --format png", {"--format = png", "unknown", "text, dot, svg, json"}},
       {"bench --rat 5", {"--rat", "--help", ""}},
       {"bench extra", {"extra", "--help", ""}},
-      {"dance", {"dance", "unknown command", "serve, bench or states"}},
-      {"", {"no command", "serve, bench or states", "--help"}},
+      {"report", {"report", "nothing to do", "salut report merge A.json B.json"}},
+      {"report merge", {"report", "nothing to do", "want"}},
+      {"report split a", {"split", "--help", ""}},
+      {"doctor file", {"file", "--help", ""}},
+      {"dance", {"dance", "unknown command", "serve, bench, report, doctor or states"}},
+      {"", {"no command", "serve, bench, report, doctor or states", "--help"}},
       {"bench --rate", {"--rate", "--help", ""}},
   };
   for (const auto& one : cases) {
@@ -180,6 +185,19 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       EXPECT_NE(message.find(part), std::string::npos) << one.line << ": " << message;
     }
   }
+}
+
+TEST(Options, doctor_and_merge_take_files) {
+  const auto doctor = parse("doctor --config config/tap.toml");
+  ASSERT_TRUE(doctor);
+  EXPECT_EQ(std::get<DoctorOptions>(*doctor).runtime.config, "config/tap.toml");
+  EXPECT_EQ(std::get<DoctorOptions>(*parse("doctor")).runtime.addresses.size(), 2u);
+  const auto merge = parse("report merge a.json b.json --json c.json");
+  ASSERT_TRUE(merge);
+  EXPECT_EQ(std::get<MergeOptions>(*merge).files, (std::vector<std::string>{"a.json", "b.json"}));
+  EXPECT_EQ(std::get<MergeOptions>(*merge).json, "c.json");
+  EXPECT_EQ(std::get<MergeOptions>(*merge).command,
+            "salut report merge a.json b.json --json c.json");
 }
 
 TEST(Options, help_and_version) {
