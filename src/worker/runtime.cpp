@@ -17,6 +17,7 @@
 #include "worker/cores.hpp"
 #include "worker/instance_lock.hpp"
 #include "worker/memory_plan.hpp"
+#include "worker/port_check.hpp"
 #include "worker/ports.hpp"
 #include "worker/worker.hpp"
 
@@ -33,14 +34,6 @@ std::uint64_t seed_for(const StackConfig& config, std::uint32_t worker) {
   std::uint64_t seed = 0;
   if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) seed = read_tsc();
   return seed;
-}
-
-// Worker i on the i-th core that this process may use, and round again.
-void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed) {
-  if (!config.cores.empty()) return;
-  for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
-    config.cores.push_back(allowed[worker % allowed.size()]);
-  }
 }
 
 // A port that names no workers has all of them.
@@ -82,7 +75,11 @@ class Runtime::Impl {
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
   std::vector<PortSteering> steering() const { return ports_->steering(config_); }
-  std::string describe() const { return ports_->describe(config_); }
+  std::string describe() const {
+    std::string text = ports_->describe(config_);
+    for (const std::string& note : numa_notes(config_, System{})) text += "note: " + note + "\n";
+    return text;
+  }
 
  private:
   // What an lcore is given.
@@ -127,6 +124,8 @@ Result<void> Runtime::Impl::open() {
     return done ? done : Result<void>(tl::unexpected<Error>(located(config_, done.error())));
   };
 
+  // Before DPDK may look at any card, and before memory is set aside for it.
+  if (auto done = step(check_ports(config_, System{})); !done) return done;
   auto plan = plan_memory(config_);
   if (!plan) return tl::unexpected<Error>(located(config_, plan.error()));
   // Hugepages are set aside already; MemAvailable does not count them.
