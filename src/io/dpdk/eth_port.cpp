@@ -36,6 +36,9 @@ std::string device_key(const PortConfig& config) {
   }
 }
 
+IpAddress first_of(const Prefix& prefix) { return prefix.address; }
+IpAddress first_of(const AddressRange& range) { return range.first; }
+
 std::string reason(int rc) {
   const std::string line = last_error_line();
   return line.empty() ? std::strerror(std::abs(rc)) : line;
@@ -52,6 +55,7 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config, std::si
   if (done) done = port->configure(config);
   if (done) done = port->set_up_queues(config);
   if (done) done = port->take_address(config, own_mac);
+  if (done) done = port->take_multicast(config);
   if (!done) return tl::unexpected<Error>(done.error());
   return port;
 }
@@ -164,6 +168,23 @@ Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& ow
                             config.mac));
   }
   return {};
+}
+
+// Neighbour solicitations come to a group of each address (RFC 4291 section 2.7.1), of which a
+// range has as many as addresses: the card is asked for all groups. What is no card has no such
+// filter.
+Result<void> EthPort::take_multicast(const PortConfig& config) {
+  const auto is_v6 = [](const auto& of) { return !first_of(of).is_v4(); };
+  const bool wanted =
+      std::ranges::any_of(config.addresses, is_v6) || std::ranges::any_of(config.ranges, is_v6);
+  if (!wanted || promiscuous_ || config.type == PortType::tap) return {};
+  if (rte_eth_allmulticast_enable(id_) == 0) return {};
+  promiscuous_ = rte_eth_promiscuous_enable(id_) == 0;
+  if (promiscuous_ || config.type != PortType::pci) return {};
+  return fail(Errc::unsupported,
+              fmt::format("{}: the device hears no multicast, which IPv6 needs; want addresses of "
+                          "IPv4 alone",
+                          device_key(config)));
 }
 
 EthPort::~EthPort() {

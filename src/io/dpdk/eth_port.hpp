@@ -49,6 +49,7 @@ class EthPort final : public Device {
   Result<void> configure(const PortConfig& config);
   Result<void> set_up_queues(const PortConfig& config);
   Result<void> take_address(const PortConfig& config, const wire::Mac& own_mac);
+  Result<void> take_multicast(const PortConfig& config);
   bool make_ordinary(rte_mbuf*& mbuf, Frame& frame);
 
   MbufPool& pool_;
