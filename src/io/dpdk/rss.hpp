@@ -47,6 +47,8 @@ class Rss {
   const std::vector<std::uint16_t>& table() const { return table_; }
 
  private:
+  bool lay_table(unsigned entries);
+  bool key_is_set(std::uint16_t port);
   bool table_is_set(std::uint16_t port);
 
   RssWish wish_;
