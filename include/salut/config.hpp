@@ -87,6 +87,9 @@ struct PortConfig {
   // ranges: ["10.1.0.0/16", "fd00:1::/112"], further local addresses; where there are some of a
   // family, active opens come from them
   std::vector<AddressRange> ranges;
+  // siblings: ["10.0.0.3"], the other instances on this link that have the same ranges, each by its
+  // address: what belongs to no connection here is handed to them (src/stack/siblings.hpp)
+  std::vector<IpAddress> siblings;
   IpAddress gateway;                          // gateway: next hop for what is on no link and on no
   IpAddress gateway6 = IpAddress::any_v6();   // route; gateway6: that of IPv6; none if any
   std::uint16_t vlan = 0;                     // vlan: 802.1Q tag of all frames, 1..4094; 0 none

@@ -267,9 +267,9 @@ void read_impair(Table table, ImpairConfig& impair) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 15> known = {
-      "name",    "type",     "peer", "interface", "vdev", "pci",    "addresses", "ranges",
-      "gateway", "gateway6", "vlan", "mac",       "mtu",  "worker", "impair"};
+  static constexpr std::array<std::string_view, 16> known = {
+      "siblings", "name",    "type",     "peer", "interface", "vdev", "pci",    "addresses",
+      "ranges",   "gateway", "gateway6", "vlan", "mac",       "mtu",  "worker", "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -279,6 +279,7 @@ void read_port(Table& table, PortConfig& port) {
   table.string("pci", port.pci);
   table.parsed_list("addresses", "\"10.0.0.1/24\"", port.addresses);
   table.parsed_list("ranges", "\"10.1.0.0/16\"", port.ranges);
+  table.parsed_list("siblings", "\"10.0.0.3\"", port.siblings);
   table.parsed("gateway", "an IPv4 address, \"10.0.0.1\"", port.gateway);
   table.parsed("gateway6", "an IPv6 address, \"fd00::1\"", port.gateway6);
   table.integer("vlan", 0, vlan_max, port.vlan);

@@ -129,7 +129,8 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
                           .ranges = port.ranges,
                           .gateway = port.gateway,
                           .gateway6 = port.gateway6,
-                          .routes = std::move(routes)});
+                          .routes = std::move(routes),
+                          .siblings = port.siblings});
   }
   return interfaces;
 }

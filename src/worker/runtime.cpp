@@ -64,6 +64,9 @@ class Runtime::Impl {
   void wait();
   bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
   void stop() { stop_.store(true, std::memory_order_relaxed); }
+  void drain() {
+    for (Stack& stack : stacks_) stack.drain();
+  }
 
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
@@ -176,8 +179,8 @@ Result<void> Runtime::Impl::make_stacks() {
     options.prefault = {config_.prefault, config_.prefault_time_wait};
     options.shares_core = shares_core(worker);
     try {
-      stacks_.emplace_back(std::make_unique<Stack::Impl>(
-          stack, ports_->interfaces(config_, worker), *pool_, options, stop_));
+      stacks_.emplace_back(std::make_unique<Stack::Impl>(stack, ports_->interfaces(config_, worker),
+                                                         *pool_, options, stop_));
     } catch (const std::bad_alloc&) {
       return fail(Errc::no_memory,
                   fmt::format("stack.connections = {}: no memory for the tables of worker {}; want "
@@ -260,6 +263,7 @@ void Runtime::start(std::function<void(Stack&)> application) {
 bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
 void Runtime::stop() { impl_->stop(); }
+void Runtime::drain() { impl_->drain(); }
 const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }

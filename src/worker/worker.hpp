@@ -54,6 +54,8 @@ class Stack::Impl {
   const stack::Engine& engine() const { return engine_; }
   Instant now() const { return now_; }
   std::uint32_t worker() const { return options_.worker; }
+  void drain() { drain_.store(true, std::memory_order_relaxed); }
+  bool draining() const { return drain_.load(std::memory_order_relaxed); }
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
 
  private:
@@ -81,6 +83,7 @@ class Stack::Impl {
   std::uint64_t idle_turns_ = 0;  // in a row
   bool busy_ = false;
 
+  std::atomic<bool> drain_{false};
   std::atomic<bool> running_{false};
   Published<Snapshot> snapshot_;
 };
