@@ -299,6 +299,21 @@ void read_route(Table& table, RouteConfig& route) {
   table.string("port", route.port);
 }
 
+void read_announce(Table table, AnnounceConfig& announce) {
+  std::vector<std::string_view> known = {"up", "down", "check", "failures"};
+  for (const AnnounceNumber& entry : announce_numbers) known.push_back(entry.key);
+  table.allow(known);
+  table.string("up", announce.up);
+  table.string("down", announce.down);
+  table.string("check", announce.check);
+  table.integer("failures", 1, failures_max, announce.failures);
+  for (const AnnounceNumber& entry : announce_numbers) {
+    if (const auto value = table.number(entry.key, entry.min, entry.max, true)) {
+      announce.*entry.field = Duration(std::llround(*value * seconds_ns));
+    }
+  }
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& file) {
@@ -313,14 +328,15 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   config.file = file;
   std::optional<Error> error;
   Table root(file, parsed.table(), "", error);
-  static constexpr std::array<std::string_view, 6> known = {"name",  "workers", "memory",
-                                                            "stack", "port",    "route"};
+  static constexpr std::array<std::string_view, 7> known = {"announce", "name", "workers", "memory",
+                                                            "stack",    "port", "route"};
   root.allow(known);
   root.string("name", config.name);
   read_workers(root.table("workers"), config);
   read_memory(root.table("memory"), config);
   read_stack(root.table("stack"), config.stack);
   root.tables("port", [&](Table& table) { read_port(table, config.ports.emplace_back()); });
+  read_announce(root.table("announce"), config.announce);
   root.tables("route", [&](Table& table) { read_route(table, config.routes.emplace_back()); });
   if (error) return tl::unexpected<Error>(*error);
 

@@ -12,17 +12,17 @@
 #include <utility>
 
 namespace salut {
-namespace {
 
-// /run/salut for root and for a service with that directory, else the user's own, else /tmp.
-std::string path_for(const std::string& name) {
+std::string instance_path(const std::string& name, const std::string& suffix) {
   if (mkdir("/run/salut", 0755) == 0 || access("/run/salut", W_OK | X_OK) == 0) {
-    return fmt::format("/run/salut/{}.lock", name);
+    return fmt::format("/run/salut/{}.{}", name, suffix);
   }
   const char* user = std::getenv("XDG_RUNTIME_DIR");
   const std::string directory = user != nullptr && access(user, W_OK | X_OK) == 0 ? user : "/tmp";
-  return fmt::format("{}/salut-{}.lock", directory, name);
+  return fmt::format("{}/salut-{}.{}", directory, name, suffix);
 }
+
+namespace {
 
 // Is the file at `path` still the one that `fd` has open? Its last owner may just have removed it.
 bool still_there(const std::string& path, int fd) {
@@ -32,16 +32,21 @@ bool still_there(const std::string& path, int fd) {
          at_path.st_ino == open_file.st_ino && at_path.st_dev == open_file.st_dev;
 }
 
-std::string owner_of(int fd) {
+// 0: it does not say.
+int pid_in(int fd) {
   char text[16] = {};
-  return pread(fd, text, sizeof(text) - 1, 0) > 0 ? fmt::format("process {}", std::atol(text))
-                                                  : "another process";
+  return pread(fd, text, sizeof(text) - 1, 0) > 0 ? std::atoi(text) : 0;
+}
+
+std::string owner_of(int fd) {
+  const int pid = pid_in(fd);
+  return pid != 0 ? fmt::format("process {}", pid) : "another process";
 }
 
 }  // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& name) {
-  const std::string path = path_for(name);
+  const std::string path = instance_path(name, "lock");
   for (;;) {
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) {
@@ -65,6 +70,15 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
     }
     return InstanceLock(path, fd);
   }
+}
+
+std::optional<int> InstanceLock::holder(const std::string& name) {
+  const int fd = open(instance_path(name, "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return std::nullopt;
+  const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const int pid = held ? pid_in(fd) : 0;
+  close(fd);
+  return held ? std::optional(pid) : std::nullopt;
 }
 
 InstanceLock::InstanceLock(InstanceLock&& other) noexcept
