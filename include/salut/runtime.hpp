@@ -22,6 +22,13 @@ struct PortImpaired {
   Impaired out;
 };
 
+// Of a port with several workers: how its flows find theirs.
+struct PortSteering {
+  std::string port;
+  unsigned queues = 1;  // of the device
+  std::string how;      // "flows by RSS, proved"
+};
+
 class Runtime {
  public:
   static Result<Runtime> open(const std::string& config_file);
@@ -53,6 +60,7 @@ class Runtime {
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
   static double tsc_hz();
   std::vector<PortImpaired> impaired() const;  // any thread; empty if no port is
+  std::vector<PortSteering> steering() const;  // any thread; empty if no port has several workers
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

@@ -44,7 +44,7 @@ struct Raw {
   std::string app, port, body, drain;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json, latencies;
-  std::string bytes;
+  std::string bytes, workers;
   bool wait = false;
   bool max = false, ip6 = false, stream = false, verify = false, copy = false;
   std::string format;
@@ -120,6 +120,7 @@ void add_bench(CLI::App& program, Raw& raw) {
   what("--local", raw.local, "source addresses: 10.1.0.0/16, 10.0.0.3-10.0.0.9, or one", "RANGE");
   bench.add_flag("--ipv6", raw.ip6, "both ends in this process: over IPv6")
       ->group("What each connection does");
+  what("--workers", raw.workers, "both ends in this process: workers at each end (1)", "N");
   const auto much = to("How much");
   much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
   much("--connections", raw.connections, "so many in all, however long it takes", "N");
@@ -317,6 +318,10 @@ Result<Command> bench_command(const Raw& raw) {
   options.ip6 = raw.ip6;
   check.refuse(raw.ip6 && !embedded,
                "--ipv6: not with --connect or --config, whose addresses say it; want neither");
+  check.take(raw.workers, options.workers, count("--workers", 1, 32));
+  check.refuse(!raw.workers.empty() && !embedded,
+               "--workers = " + raw.workers +
+                   ": not with --connect or --config, whose workers.count says it; want neither");
   options.json = raw.json;
   check.refuse(raw.latencies == "-",
                "--latencies = -: standard output has the results; want the name of a file");

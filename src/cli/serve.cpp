@@ -116,6 +116,7 @@ ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>
   report.machine = ops::this_machine();
   report.command = options.command;
   report.impaired = runtime.impaired();
+  report.steering = runtime.steering();
   return report;
 }
 

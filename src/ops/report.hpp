@@ -36,6 +36,7 @@ struct SideReport {
   std::array<std::uint64_t, state_count> states_peak = {};
   std::uint64_t tx_packets = 0;
   std::uint64_t rx_packets = 0;
+  std::uint64_t redirected = 0;  // of those, handed on by another worker
   std::array<std::uint64_t, drop_count> drops = {};
   double busy_cycles_per_byte = 0;  // of a stream
   std::uint64_t retransmits = 0;    // from here on: table, and the JSON of a stream
@@ -100,6 +101,7 @@ struct BenchReport {
   Machine machine;
   std::string command;
   std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
+  std::vector<PortSteering> steering;  // ports with several workers
   std::vector<std::string> notes;      // lines below the table
   std::string latencies;               // of `bench --latencies`: the file's text
 };
@@ -121,6 +123,7 @@ struct ServeReport {
   Machine machine;
   std::string command;
   std::vector<PortImpaired> impaired;
+  std::vector<PortSteering> steering;
 };
 
 std::string to_table(const BenchReport& report);

@@ -38,6 +38,7 @@ Json json(const std::optional<SideReport>& side) {
           {"states_peak", json(side->states_peak)},
           {"tx_packets", side->tx_packets},
           {"rx_packets", side->rx_packets},
+          {"redirected", side->redirected},
           {"drops", std::move(drops)}};
 }
 
@@ -104,6 +105,13 @@ void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
   }
 }
 
+// A key that is there only if a port has several workers.
+void add_steering(const std::vector<PortSteering>& ports, Json& object) {
+  for (const PortSteering& port : ports) {
+    object["steering"][port.port] = {{"queues", port.queues}, {"how", port.how}};
+  }
+}
+
 }  // namespace
 
 std::string to_json(const ServeReport& report) {
@@ -126,6 +134,7 @@ std::string to_json(const ServeReport& report) {
                  {"machine", json(report.machine)},
                  {"command", report.command}};
   add_impaired(report.impaired, object);
+  add_steering(report.steering, object);
   return object.dump(2) + "\n";
 }
 
@@ -148,6 +157,7 @@ std::string to_json(const BenchReport& report) {
       {"machine", json(report.machine)},
       {"command", report.command}};
   add_impaired(report.impaired, object);
+  add_steering(report.steering, object);
   if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   return object.dump(2) + "\n";
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 namespace salut::io {
@@ -65,6 +66,17 @@ Vdev Vdev::parse(std::string_view words) {
     vdev.seqpacket = true;
   }
   return vdev;
+}
+
+unsigned Vdev::queues() const {
+  // net_af_packet's and net_ring's kind; most others say `queues`.
+  for (const char* key : {"queues", "qpairs", "queue_count", "nb_queues"}) {
+    const std::string text = value_of(arguments, key);
+    unsigned count = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (failed == std::errc{} && end == text.data() + text.size() && count > 0) return count;
+  }
+  return 1;
 }
 
 Result<void> Vdev::prepare() const {

@@ -26,6 +26,9 @@ struct Vdev {
   // The other side maps our memory: vhost-user.
   bool shares_memory() const { return is("net_virtio_user") || is("virtio_user"); }
 
+  // As its words say; 1 where they do not.
+  unsigned queues() const;
+
   // Before the device is made: removes a stale socket, refuses one in use or one that must be
   // there.
   Result<void> prepare() const;

@@ -110,6 +110,16 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{tap_port(address + "mtu = 100\n"), "port[0].mtu = 100: out of range; want 576..9000"},
         Wrong{tap_port(address + "worker = 1\n"),
               "port[0].worker = 1: no such worker; workers.count is 1; want 0..0"},
+        Wrong{tap_port(address + "workers = [0, 1]\n"),
+              "port[0].workers[1] = 1: no such worker; workers.count is 1; want 0..0"},
+        Wrong{tap_port(address + "workers = []\n"),
+              "port[0].workers = [...]: nobody; want a list, [0, 1], or no such key for all"},
+        Wrong{tap_port(address + "worker = 0\nworkers = [0]\n"),
+              "port[0].workers = [...]: beside worker; want one of the two"},
+        Wrong{tap_port(address + "workers = [0, 0]\n"),
+              "port[0].workers[1] = 0: twice in the list; want each worker once"},
+        Wrong{tap_port(address + "queues = 65\n"), "port[0].queues = 65: out of range; want 0..64"},
+        Wrong{tap_port(address + "rss = 1\n"), "port[0].rss = 1: wrong type; want true or false"},
         Wrong{tap_port("addresses = [\"10.0.0.1/24\"]\n") +
                   "[[port]]\nname = \"b\"\ntype = \"tap\"\ninterface = \"salut1\"\n"
                   "addresses = [\"10.9.0.1/24\"]\nranges = [\"10.0.0.0/30\"]\n",
@@ -134,6 +144,42 @@ INSTANTIATE_TEST_SUITE_P(
                   "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"fd00::9\"\nport = \"wire\"\n",
               "route[0].via = \"fd00::9\": of another family than `to`; want an address of the "
               "family of `to` on a link of the port"}));
+
+const std::string shared = address + "ranges = [\"192.0.2.1\"]\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Siblings, WrongValue,
+    testing::Values(
+        Wrong{tap_port(shared + "siblings = [\"10.0.7.3\"]\n"),
+              "port[0].siblings[0] = \"10.0.7.3\": on no link of this port; want an address in the "
+              "prefix of one of `addresses`"},
+        Wrong{tap_port(shared + "siblings = [\"10.0.0.3\", \"10.0.0.3\"]\n"),
+              "port[0].siblings[0] = \"10.0.0.3\": twice; want each once"},
+        Wrong{tap_port(shared + "siblings = [\"10.0.0.1\"]\n"),
+              "port[0].siblings[0] = \"10.0.0.1\": an address of this instance; want those of the "
+              "other instances"},
+        Wrong{tap_port(address + "siblings = [\"10.0.0.3\"]\n"),
+              "port[0].siblings[0] = \"10.0.0.3\": the port shares no address of its family; want "
+              "the addresses that all instances have in `ranges`"},
+        Wrong{tap_port(shared + "siblings = [\"ten\"]\n"),
+              "port[0].siblings[0] = \"ten\": not understood; want \"10.0.0.3\""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Announce, WrongValue,
+    testing::Values(
+        Wrong{tap_port(address) + "[announce]\nup = \"true\"\n",
+              "announce.up = \"true\": nothing takes it back; want announce.down, a command that "
+              "does"},
+        Wrong{
+            tap_port(address) + "[announce]\ncheck = \"true\"\n",
+            "announce.check = \"true\": nothing takes it back; want announce.down, a command that "
+            "does"},
+        Wrong{tap_port(address) + "[announce]\ntimeout_s = 0\n",
+              "announce.timeout_s = 0: out of range; want 0.1..600"},
+        Wrong{tap_port(address) + "[announce]\nfailures = 0\n",
+              "announce.failures = 0: out of range; want 1..100"},
+        Wrong{tap_port(address) + "[announce]\nupp = \"true\"\n",
+              "announce.upp: unknown key; did you mean \"up\"?"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Impair, WrongValue,
