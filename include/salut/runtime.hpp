@@ -22,6 +22,15 @@ struct PortImpaired {
   Impaired out;
 };
 
+// Whether a port's other end is there: a cable, the kernel's side, the process at a socket.
+struct PortLink {
+  std::string port;
+  bool up = false;
+  std::uint64_t downs = 0;  // times that it went down and came up, since open()
+  std::uint64_t ups = 0;
+  bool changed = false;  // since the last look
+};
+
 class Runtime {
  public:
   static Result<Runtime> open(const std::string& config_file);
@@ -50,6 +59,9 @@ class Runtime {
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
   static double tsc_hz();
   std::vector<PortImpaired> impaired() const;  // any thread; empty if no port is
+  // Looks at the link of every port with one. Not on a worker's lcore, one thread at a time; about
+  // once a second will do, since what comes and goes between two looks is not counted.
+  std::vector<PortLink> links();
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

@@ -10,6 +10,7 @@
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "cli/link_watch.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
 #include "cli/tap.hpp"
@@ -85,7 +86,9 @@ int run_bench(const BenchOptions& options) {
   }
   ops::LiveLine live(out);
   app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
+  LinkWatch links(*runtime);
   if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());
+  links.stop();
 
   const ops::BenchReport report = make_report(options, *setup, conductor, *runtime);
   fmt::print(out, "{}", ops::to_table(report));

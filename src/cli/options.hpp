@@ -55,6 +55,7 @@ struct BenchOptions {
   bool server_closes = false;
   std::optional<AddressRange> local;
   bool ip6 = false;         // both ends in this process: over IPv6
+  bool mirror = false;      // the port turns round what is sent: both ends are this stack
   bool stream = false;      // request is of each connection, and endless with --duration
   std::uint64_t bytes = 0;  // of a stream, of all connections; 0: endless
   bool verify = false;      // of a stream

@@ -14,6 +14,7 @@
 #include "app/load_server.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "cli/link_watch.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
 #include "cli/tap.hpp"
@@ -117,6 +118,7 @@ ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>
   report.machine = ops::this_machine();
   report.command = options.command;
   report.impaired = runtime.impaired();
+  report.links = runtime.links();
   return report;
 }
 
@@ -131,6 +133,7 @@ int run_serve(const ServeOptions& options) {
   const StopOnSignal signals(*runtime);
   fmt::print(stderr, "{}", runtime->describe());
 
+  LinkWatch links(*runtime);
   const auto applications = make_applications(options, *runtime);
   Workers workers;
   runtime->start([&](Stack& stack) {
@@ -147,6 +150,7 @@ int run_serve(const ServeOptions& options) {
   }
   if (workers.listening == runtime->workers()) announce(options, runtime->config());
   runtime->wait();
+  links.stop();
   if (workers.failed) return refuse(*workers.failed);
   const ops::ServeReport report = make_report(applications, options, *runtime);
   fmt::print(options.json == "-" ? stderr : stdout, "{}", ops::to_table(report));

@@ -5,11 +5,46 @@
 
 #include <algorithm>
 
+#include "cli/mirror.hpp"
 #include "cli/tap.hpp"
 #include "cli/values.hpp"
 #include "ops/report.hpp"
 
 namespace salut::cli {
+
+const PortConfig* owner(const Config& config, IpAddress address) {
+  for (const PortConfig& port : config.ports) {
+    const bool own = std::ranges::any_of(
+        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
+    const bool ranged = std::ranges::any_of(
+        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
+    if (own || ranged) return &port;
+  }
+  return nullptr;
+}
+
+std::vector<std::uint32_t> client_workers(const Config& config,
+                                          const std::vector<std::uint32_t>& servers) {
+  std::vector<std::uint32_t> clients;
+  for (const PortConfig& port : config.ports) {
+    if (std::ranges::count(servers, port.worker) == 0 &&
+        std::ranges::count(clients, port.worker) == 0) {
+      clients.push_back(port.worker);
+    }
+  }
+  std::ranges::sort(clients);
+  return clients.empty() ? servers : clients;
+}
+
+void add_local_range(const BenchOptions& options, BenchSetup& setup) {
+  if (!options.local) return;
+  for (PortConfig& port : setup.config.ports) {
+    if (std::ranges::count(setup.clients, port.worker) == 0) continue;
+    if (owner(setup.config, options.local->first) == nullptr) {
+      port.ranges.push_back(*options.local);
+    }
+  }
+}
 
 namespace {
 
@@ -177,42 +212,6 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
-// The port that has an address, or nullptr.
-const PortConfig* owner(const Config& config, IpAddress address) {
-  for (const PortConfig& port : config.ports) {
-    const bool own = std::ranges::any_of(
-        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
-    const bool ranged = std::ranges::any_of(
-        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
-    if (own || ranged) return &port;
-  }
-  return nullptr;
-}
-
-// Every worker with a port but the server's; the server's too if there is no other.
-std::vector<std::uint32_t> client_workers(const Config& config,
-                                          const std::vector<std::uint32_t>& servers) {
-  std::vector<std::uint32_t> clients;
-  for (const PortConfig& port : config.ports) {
-    if (std::ranges::count(servers, port.worker) == 0 &&
-        std::ranges::count(clients, port.worker) == 0) {
-      clients.push_back(port.worker);
-    }
-  }
-  std::ranges::sort(clients);
-  return clients.empty() ? servers : clients;
-}
-
-void add_local_range(const BenchOptions& options, BenchSetup& setup) {
-  if (!options.local) return;
-  for (PortConfig& port : setup.config.ports) {
-    if (std::ranges::count(setup.clients, port.worker) == 0) continue;
-    if (owner(setup.config, options.local->first) == nullptr) {
-      port.ranges.push_back(*options.local);
-    }
-  }
-}
-
 Result<BenchSetup> configured(const BenchOptions& options) {
   BenchSetup setup;
   if (options.runtime.config.empty()) {
@@ -258,8 +257,9 @@ Result<Config> serve_config(const ServeOptions& options) {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory) {
   const bool from_file = !options.runtime.config.empty();
-  Result<BenchSetup> setup =
-      from_file || options.connect ? configured(options) : embedded(options, usable_cores);
+  Result<BenchSetup> setup = options.mirror                 ? mirror_setup(options)
+                             : from_file || options.connect ? configured(options)
+                                                            : embedded(options, usable_cores);
   if (!setup) return setup;
   apply(options.runtime, setup->config);
   if (!from_file) size_memory(options, available_memory, setup->config, setup->notes);

@@ -37,6 +37,12 @@ struct StaticRoute {
   IpAddress via;  // any: they are on the link
 };
 
+// A station whose MAC is known from the start.
+struct StaticNeighbour {
+  IpAddress address;
+  wire::Mac mac;
+};
+
 // One port of this worker as the engine sees it.
 struct Interface {
   Device* device = nullptr;
@@ -49,6 +55,7 @@ struct Interface {
   IpAddress gateway;  // of each family; any: none
   IpAddress gateway6 = IpAddress::any_v6();
   std::vector<StaticRoute> routes;
+  std::vector<StaticNeighbour> neighbours;
 };
 
 // The owner of frames that waited for a next hop which never answered.

@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "salut/config.hpp"
 
@@ -99,6 +101,7 @@ inline constexpr double mtu_max = 9'000;
 inline constexpr double mtu_min_v6 = 1'280;  // RFC 8200 §5
 inline constexpr double vlan_max = 4'094;
 inline constexpr std::size_t routes_max = 1'024;
+inline constexpr std::size_t neighbours_max = 1'024;
 inline constexpr std::size_t ports_max = 16;       // of a worker: stack::Links::max_interfaces
 inline constexpr std::size_t addresses_max = 256;  // of a worker, ranges included
 inline constexpr std::size_t name_max = 32;
@@ -114,6 +117,19 @@ std::string range_text(double min, double max);             // 16..65535
 std::string number_text(double value);                      // 0.001, 30
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
 std::string_view type_name(PortType type);                  // "tap"
+
+// What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.
+struct Problem {
+  std::string_view what;
+  std::string_view want;
+};
+std::optional<Problem> mac_problem(const std::string& text);
+
+// One [[neighbour]] against the ports.
+std::optional<Error> check_neighbour(const Config& config, std::size_t i);
+
+// Is the address on a link of the port? Names the links of its family.
+bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::string>& links);
 
 // The key that was probably meant, or empty if none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);

@@ -53,6 +53,7 @@ Ports::~Ports() {
   for (Port& port : ports_) port.impaired.reset();
   for (Port& port : ports_) {
     if (port.loop != nullptr) port.loop->drain(pool_);
+    if (port.mirror != nullptr) port.mirror->drain(pool_);
   }
 }
 
@@ -68,13 +69,14 @@ Result<void> Ports::open(Config& config) {
       if (!parsed) return tl::unexpected<Error>(parsed.error());
       port.mac = *parsed;
     }
-    if (wanted.type != PortType::loop) {
+    if (port.plain() == nullptr) {
       auto opened = io::EthPort::open(wanted, i, port.mac, pool_);
       if (!opened) {
         return fail(opened.error().code, fmt::format("port[{}].{}", i, opened.error().message));
       }
       port.eth = std::move(*opened);
       port.mac = port.eth->mac();
+      port.link = {.port = wanted.name, .up = port.eth->link_up()};
     }
     wanted.mac = port.mac.to_string();
   }
@@ -101,6 +103,9 @@ void Ports::open_loops(const Config& config) {
   std::vector<std::shared_ptr<io::LoopPort::Wire>> towards(ports_.size());
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (config.ports[i].type == PortType::loop) towards[i] = io::LoopPort::make_wire(frames);
+    if (config.ports[i].type == PortType::mirror) {
+      ports_[i].mirror = std::make_unique<io::MirrorPort>(frames);
+    }
   }
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (towards[i] == nullptr) continue;
@@ -120,6 +125,11 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
     for (const RouteConfig& route : config.routes) {
       if (route.port == port.name) routes.push_back({route.to, route.via});
     }
+    std::vector<stack::StaticNeighbour> neighbours;
+    for (const NeighbourConfig& given : config.neighbours) {
+      const auto mac = wire::Mac::parse(given.mac);
+      if (given.port == port.name && mac) neighbours.push_back({given.address, *mac});
+    }
     interfaces.push_back({.device = ports_[i].device(),
                           .mac = ports_[i].mac,
                           .mtu = port.mtu,
@@ -129,7 +139,8 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
                           .ranges = port.ranges,
                           .gateway = port.gateway,
                           .gateway6 = port.gateway6,
-                          .routes = std::move(routes)});
+                          .routes = std::move(routes),
+                          .neighbours = std::move(neighbours)});
   }
   return interfaces;
 }
@@ -143,6 +154,20 @@ std::vector<PortImpaired> Ports::impaired(const Config& config) const {
   return all;
 }
 
+std::vector<PortLink> Ports::links() {
+  std::vector<PortLink> all;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i].eth == nullptr) continue;
+    PortLink& link = ports_[i].link;
+    const bool up = ports_[i].eth->link_up();
+    link.changed = up != link.up;
+    if (link.changed) ++(up ? link.ups : link.downs);
+    link.up = up;
+    all.push_back(link);
+  }
+  return all;
+}
+
 std::string Ports::describe(const Config& config) const {
   std::string text;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -150,7 +175,9 @@ std::string Ports::describe(const Config& config) const {
     const std::string device =
         ports_[i].eth != nullptr
             ? ports_[i].eth->describe()
-            : fmt::format("embedded wire to {}, {}, MTU {}", port.peer, port.mac, port.mtu);
+            : fmt::format("embedded {}, {}, MTU {}",
+                          port.type == PortType::mirror ? "mirror" : "wire to " + port.peer,
+                          port.mac, port.mtu);
     std::string addresses;
     for (const Prefix& prefix : port.addresses) {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();

@@ -11,6 +11,7 @@
 #include "io/dpdk/impaired_port.hpp"
 #include "io/dpdk/loop_port.hpp"
 #include "io/dpdk/mempool.hpp"
+#include "io/dpdk/mirror_port.hpp"
 #include "salut/config.hpp"
 #include "salut/runtime.hpp"
 #include "stack/engine.hpp"
@@ -30,19 +31,27 @@ class Ports {
   std::vector<stack::Interface> interfaces(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
+  // Looks at the link of each port that has one, and counts what changed.
+  std::vector<PortLink> links();
 
  private:
   struct Port {
-    std::unique_ptr<io::LoopPort> loop;  // one of the two
+    std::unique_ptr<io::LoopPort> loop;  // one of the three
+    std::unique_ptr<io::MirrorPort> mirror;
     std::unique_ptr<io::EthPort> eth;
     std::unique_ptr<io::ImpairedPort> impaired;  // before it, if the configuration says so
     wire::Mac mac;
+    PortLink link;  // as last seen
     Device* device() const { return impaired != nullptr ? impaired.get() : plain(); }
     // What is made bad on the way must have its checksum before that.
     bool completes_checksums() const {
       return eth != nullptr && impaired == nullptr && eth->completes_checksums();
     }
-    Device* plain() const { return loop != nullptr ? static_cast<Device*>(loop.get()) : eth.get(); }
+    Device* plain() const {
+      if (loop != nullptr) return loop.get();
+      if (mirror != nullptr) return mirror.get();
+      return eth.get();
+    }
   };
 
   void impair(const Config& config);

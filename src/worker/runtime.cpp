@@ -68,6 +68,7 @@ class Runtime::Impl {
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
+  std::vector<PortLink> links() { return ports_->links(); }
   std::string describe() const { return ports_->describe(config_); }
 
  private:
@@ -176,8 +177,8 @@ Result<void> Runtime::Impl::make_stacks() {
     options.prefault = {config_.prefault, config_.prefault_time_wait};
     options.shares_core = shares_core(worker);
     try {
-      stacks_.emplace_back(std::make_unique<Stack::Impl>(
-          stack, ports_->interfaces(config_, worker), *pool_, options, stop_));
+      stacks_.emplace_back(std::make_unique<Stack::Impl>(stack, ports_->interfaces(config_, worker),
+                                                         *pool_, options, stop_));
     } catch (const std::bad_alloc&) {
       return fail(Errc::no_memory,
                   fmt::format("stack.connections = {}: no memory for the tables of worker {}; want "
@@ -265,6 +266,7 @@ std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }
 double Runtime::tsc_hz() { return static_cast<double>(salut::tsc_hz); }
 std::vector<PortImpaired> Runtime::impaired() const { return impl_->impaired(); }
+std::vector<PortLink> Runtime::links() { return impl_->links(); }
 std::string Runtime::describe() const { return impl_->describe(); }
 
 }  // namespace salut

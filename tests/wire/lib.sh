@@ -224,6 +224,30 @@ sys.exit(1 if wrong else 0)
 PYTHON
 }
 
+# A report of `salut bench --mirror` whose $2 connections all took the simultaneous way.
+check_mirrored() {
+  local entered='r["client"]["states_entered"]'
+  check_report "$1" "r['connections']['closed'] == $2" \
+    'sum(r["connections"]["failed"].values()) == 0' \
+    "all($entered[s] == $2 for s in ('SYN_SENT', 'SYN_RECEIVED', 'ESTABLISHED', 'CLOSING', 'TIME_WAIT'))" \
+    "all($entered[s] == 0 for s in ('LISTEN', 'FIN_WAIT_2', 'CLOSE_WAIT', 'LAST_ACK'))"
+}
+
+# The configuration config/$1.toml as it is, but for its name and its paths and interfaces: each
+# socket /tmp/salut-… is $2 in the working directory, and then $3….
+shipped() {
+  local file=$root/config/$1.toml socket text
+  text=$(sed "s/^name = \"$1\"/name = \"$tag-$1\"/" "$file")
+  shift
+  for socket in $(grep -o '/tmp/salut-[a-z0-9.-]*' <<<"$(grep -v '^#' <<<"$text")" | sort -u); do
+    text=${text//"$socket"/${1:-${socket##*/}}}
+    shift || true
+  done
+  # Small, so that several instances fit a small machine.
+  sed 's/^time_wait = .*/time_wait = 262144/' <<<"$text"
+  grep -q '^\[memory\]' <<<"$text" || printf '[memory]\nmbufs = 8192\n'
+}
+
 # Runs a program in $dir: the paths of sockets are short there, and need no quoting for DPDK.
 # The second is for spawn: exec, in the process that spawn made.
 here() { (cd "$dir" && exec "$@"); }
@@ -232,8 +256,9 @@ here_exec() { cd "$dir" && exec "$@"; }
 # The last core that we may use: not the one that a worker chooses, if there are two.
 last_core() { sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status; }
 
-# testpmd in io mode with a vhost port on each of the sockets $2… in $dir. $1: paired or loop.
+# testpmd in $testpmd_mode with a vhost port on each of the sockets $2… in $dir. $1: paired or loop.
 # Interactive or not it reads standard input and ends at its end: it gets a pipe that stays open.
+testpmd_mode=io
 start_testpmd() {
   local topology=$1 vdevs=() socket
   shift
@@ -246,7 +271,7 @@ start_testpmd() {
   exec {held}<>"$dir/held"
   spawn testpmd testpmd_held --lcores "0@$core,1@$core" --no-pci "--file-prefix=$tag-testpmd" \
     --no-huge -m 192 "${vdevs[@]}" -- \
-    --forward-mode=io --auto-start "--port-topology=$topology" --total-num-mbufs=8192
+    "--forward-mode=$testpmd_mode" --auto-start "--port-topology=$topology" --total-num-mbufs=8192
   for socket in "$@"; do
     wait_for 20 test -S "$dir/$socket" || fail "testpmd made no socket $socket"
   done
