@@ -54,6 +54,10 @@ class Runtime {
   // handler.
   void stop();
 
+  // Gives back stacks and ports, whose counters are gone then, when no worker runs any more. Returns
+  // the packet buffers that are missing: 0, unless a driver lost some with a peer that went away.
+  std::uint64_t close();
+
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs
   std::uint32_t workers() const;
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread

@@ -91,6 +91,7 @@ int run_bench(const BenchOptions& options) {
   links.stop();
 
   const ops::BenchReport report = make_report(options, *setup, conductor, *runtime);
+  close_ports(*runtime);
   fmt::print(out, "{}", ops::to_table(report));
   std::fflush(out);
   if (!write_text(options.json, ops::to_json(report))) {

@@ -36,4 +36,9 @@ void LinkWatch::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void close_ports(Runtime& runtime) {
+  const std::uint64_t missing = runtime.close();
+  if (missing != 0) fmt::print(stderr, "salut: {} packet buffers did not come back\n", missing);
+}
+
 }  // namespace salut::cli

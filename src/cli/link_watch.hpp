@@ -21,4 +21,8 @@ class LinkWatch {
   std::jthread thread_;
 };
 
+// Closes the runtime, when no worker runs any more, and says on standard error how many packet
+// buffers a driver lost.
+void close_ports(Runtime& runtime);
+
 }  // namespace salut::cli

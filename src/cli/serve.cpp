@@ -153,6 +153,7 @@ int run_serve(const ServeOptions& options) {
   links.stop();
   if (workers.failed) return refuse(*workers.failed);
   const ops::ServeReport report = make_report(applications, options, *runtime);
+  close_ports(*runtime);
   fmt::print(options.json == "-" ? stderr : stdout, "{}", ops::to_table(report));
   if (!write_text(options.json, ops::to_json(report))) {
     return refuse(cannot_write("--json", options.json));

@@ -239,7 +239,7 @@ std::string to_table(const BenchReport& report) {
   }
   for (const PortLink& link : report.links) {
     if (const std::string text = link_text(link); !text.empty()) {
-      table.row("link of " + link.port, text);
+      table.row("link", fmt::format("{}: {}", link.port, text));
     }
   }
   table.heading(fmt::format("on {} ({} cores), {}", report.machine.cpu, report.machine.cores,
@@ -275,8 +275,8 @@ std::string to_table(const ServeReport& report) {
     row("impaired", fmt::format("{} out: {}", port.port, impaired_text(port.out)));
   }
   for (const PortLink& link : report.links) {
-    if (const std::string text = link_text(link); !text.empty()) {
-      row("link", fmt::format("{}: {}", link.port, text));
+    if (const std::string how = link_text(link); !how.empty()) {
+      row("link", fmt::format("{}: {}", link.port, how));
     }
   }
   row("sockets left", states_text(side.states));

@@ -201,10 +201,17 @@ class Check {
       bad_port(i, "vdev", quoted(words), "a TAP has a type of its own",
                "type = \"tap\" and interface = \"NAME\"");
     }
+    vdev_words(i, "vdev", words);
+    for (std::size_t k = 0; k < config_.ports[i].members.size(); ++k) {
+      vdev_words(i, fmt::format("members[{}]", k), config_.ports[i].members[k]);
+    }
+  }
+
+  void vdev_words(std::size_t i, std::string_view key, const std::string& words) {
     const bool spaces = std::any_of(words.begin(), words.end(),
                                     [](unsigned char c) { return std::isgraph(c) == 0; });
     if (!(words.starts_with("net_") || words.starts_with("eth_")) || spaces) {
-      bad_port(i, "vdev", quoted(words), "not a network vdev",
+      bad_port(i, key, quoted(words), "not a network vdev",
                "one such as \"net_virtio_user0,path=/tmp/s,queues=1\"");
     }
   }

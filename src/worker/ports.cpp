@@ -76,7 +76,9 @@ Result<void> Ports::open(Config& config) {
       }
       port.eth = std::move(*opened);
       port.mac = port.eth->mac();
-      port.link = {.port = wanted.name, .up = port.eth->link_up()};
+      for (const io::EthPort::Link& link : port.eth->links(wanted.name)) {
+        port.links.push_back({.port = link.name, .up = link.up});
+      }
     }
     wanted.mac = port.mac.to_string();
   }
@@ -154,16 +156,18 @@ std::vector<PortImpaired> Ports::impaired(const Config& config) const {
   return all;
 }
 
-std::vector<PortLink> Ports::links() {
+std::vector<PortLink> Ports::links(const Config& config) {
   std::vector<PortLink> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (ports_[i].eth == nullptr) continue;
-    PortLink& link = ports_[i].link;
-    const bool up = ports_[i].eth->link_up();
-    link.changed = up != link.up;
-    if (link.changed) ++(up ? link.ups : link.downs);
-    link.up = up;
-    all.push_back(link);
+    const auto now = ports_[i].eth->links(config.ports[i].name);
+    for (std::size_t k = 0; k < now.size(); ++k) {
+      PortLink& link = ports_[i].links[k];
+      link.changed = now[k].up != link.up;
+      if (link.changed) ++(now[k].up ? link.ups : link.downs);
+      link.up = now[k].up;
+      all.push_back(link);
+    }
   }
   return all;
 }

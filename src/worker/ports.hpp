@@ -32,7 +32,7 @@ class Ports {
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
   // Looks at the link of each port that has one, and counts what changed.
-  std::vector<PortLink> links();
+  std::vector<PortLink> links(const Config& config);
 
  private:
   struct Port {
@@ -41,7 +41,7 @@ class Ports {
     std::unique_ptr<io::EthPort> eth;
     std::unique_ptr<io::ImpairedPort> impaired;  // before it, if the configuration says so
     wire::Mac mac;
-    PortLink link;  // as last seen
+    std::vector<PortLink> links;  // as last seen: its own, and then its members'
     Device* device() const { return impaired != nullptr ? impaired.get() : plain(); }
     // What is made bad on the way must have its checksum before that.
     bool completes_checksums() const {

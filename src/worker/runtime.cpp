@@ -65,10 +65,12 @@ class Runtime::Impl {
   bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
   void stop() { stop_.store(true, std::memory_order_relaxed); }
 
+  std::uint64_t close();
+
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
-  std::vector<PortLink> links() { return ports_->links(); }
+  std::vector<PortLink> links() { return ports_->links(config_); }
   std::string describe() const { return ports_->describe(config_); }
 
  private:
@@ -234,6 +236,12 @@ void Runtime::Impl::wait() {
   }
 }
 
+std::uint64_t Runtime::Impl::close() {
+  stacks_.clear();
+  ports_.reset();
+  return pool_ == nullptr ? 0 : pool_->size() - pool_->available();
+}
+
 Result<Runtime> Runtime::open(const std::string& config_file) {
   auto config = load_config(config_file);
   if (!config) return tl::unexpected<Error>(config.error());
@@ -260,6 +268,7 @@ void Runtime::start(std::function<void(Stack&)> application) {
 }
 bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
+std::uint64_t Runtime::close() { return impl_->close(); }
 void Runtime::stop() { impl_->stop(); }
 const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }

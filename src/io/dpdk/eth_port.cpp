@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "io/dpdk/capture_output.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/dpdk/netdev.hpp"
 #include "io/dpdk/sigpipe.hpp"
 #include "io/dpdk/tap.hpp"
 
@@ -41,11 +43,18 @@ std::string reason(int rc) {
   return line.empty() ? std::strerror(std::abs(rc)) : line;
 }
 
+bool is_up(std::uint16_t port, const Vdev& vdev) {
+  if (!vdev.netdev.empty() && !netdev_runs(vdev.netdev)) return false;
+  rte_eth_link link = {};
+  return rte_eth_link_get_nowait(port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config, std::size_t index,
                                                const wire::Mac& own_mac, MbufPool& pool) {
   const NoSigpipe quiet;
+  const CaptureOutput capture;  // libbpf and libxdp talk
   auto port = std::unique_ptr<EthPort>(new EthPort(pool));
   take_log();  // what is in it from here on is about this port
   auto done = port->create(config, index);
@@ -54,6 +63,22 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config, std::si
   if (done) done = port->take_address(config, own_mac);
   if (!done) return tl::unexpected<Error>(done.error());
   return port;
+}
+
+// A bond takes ports that are there, by their names.
+Result<void> EthPort::create_members(const PortConfig& config) {
+  for (std::size_t i = 0; i < config.members.size(); ++i) {
+    const std::string key = fmt::format("members[{}]", i);
+    const Vdev member = Vdev::parse(config.members[i]);
+    if (auto ready = member.prepare(key); !ready) return ready;
+    const int rc = rte_eal_hotplug_add("vdev", member.name.c_str(), member.arguments.c_str());
+    if (rc != 0) {
+      return fail(Errc::not_found, fmt::format("{} = \"{}\": DPDK cannot make it: {}", key,
+                                               member.words, reason(rc)));
+    }
+    members_.push_back(member);
+  }
+  return {};
 }
 
 Result<void> EthPort::create(const PortConfig& config, std::size_t index) {
@@ -75,6 +100,7 @@ Result<void> EthPort::create(const PortConfig& config, std::size_t index) {
   } else {
     vdev_ = Vdev::parse(config.vdev);
     if (auto ready = vdev_.prepare(); !ready) return ready;
+    if (auto made = create_members(config); !made) return made;
   }
   device_name_ = vdev_.name;
   const int rc = rte_eal_hotplug_add("vdev", vdev_.name.c_str(), vdev_.arguments.c_str());
@@ -148,8 +174,8 @@ Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& ow
   if (config.type == PortType::tap) return {};
 
   rte_ether_addr device = {};
-  const bool has = rte_eth_macaddr_get(id_, &device) == 0 && rte_is_unicast_ether_addr(&device) &&
-                   !rte_is_zero_ether_addr(&device);
+  const bool has = !vdev_.has_everybodys_mac() && rte_eth_macaddr_get(id_, &device) == 0 &&
+                   rte_is_unicast_ether_addr(&device) && !rte_is_zero_ether_addr(&device);
   if (config.mac.empty() && has) {
     std::memcpy(mac_.bytes.data(), device.addr_bytes, mac_.bytes.size());
     return {};
@@ -167,21 +193,32 @@ Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& ow
 }
 
 EthPort::~EthPort() {
-  if (!created_) return;
   const NoSigpipe quiet;
-  rte_eth_dev_stop(id_);
-  rte_eth_dev_close(id_);
-  if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
-  vdev_.clean_up();
+  const CaptureOutput capture;
+  if (created_) {
+    rte_eth_dev_stop(id_);
+    rte_eth_dev_close(id_);
+    if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
+    vdev_.clean_up();
+  }
+  for (const Vdev& member : members_) {
+    rte_eal_hotplug_remove("vdev", member.name.c_str());
+    member.clean_up();
+  }
 }
 
 bool EthPort::completes_checksums() const {
   return (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
 }
 
-bool EthPort::link_up() const {
-  rte_eth_link link = {};
-  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+std::vector<EthPort::Link> EthPort::links(const std::string& port) const {
+  std::vector<Link> links = {{port, is_up(id_, vdev_)}};
+  for (const Vdev& member : members_) {
+    std::uint16_t id = 0;
+    const bool there = rte_eth_dev_get_port_by_name(member.name.c_str(), &id) == 0;
+    links.push_back({fmt::format("{} ({})", port, member.name), there && is_up(id, member)});
+  }
+  return links;
 }
 
 std::string EthPort::describe() const {
@@ -195,7 +232,7 @@ std::string EthPort::describe() const {
   return fmt::format("{} {}, {}, MTU {}, checksums verified by the device:{}{}, link {}",
                      info.driver_name == nullptr ? "?" : info.driver_name, device_name_,
                      mac_.to_string(), mtu_, verified.empty() ? " none" : verified,
-                     promiscuous_ ? ", promiscuous" : "", link_up() ? "up" : "down");
+                     promiscuous_ ? ", promiscuous" : "", is_up(id_, vdev_) ? "up" : "down");
 }
 
 }  // namespace salut::io

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "io/dpdk/mempool.hpp"
 #include "io/dpdk/vdev.hpp"
@@ -37,7 +38,12 @@ class EthPort final : public Device {
 
   // The stack's address on this port. A TAP's kernel side has one of its own.
   const wire::Mac& mac() const { return mac_; }
-  bool link_up() const;
+  // Of the port, and of each member of a bond: "bond", "bond (net_virtio_user0)".
+  struct Link {
+    std::string name;
+    bool up;
+  };
+  std::vector<Link> links(const std::string& port) const;
   // May frames leave with FrameFlag::l4_checksum_left?
   bool completes_checksums() const;
   // "net_tap salut0, 02:…, MTU 1500, checksums verified by the device: IPv4 TCP, link up"
@@ -45,6 +51,7 @@ class EthPort final : public Device {
 
  private:
   explicit EthPort(MbufPool& pool) : pool_(pool) {}
+  Result<void> create_members(const PortConfig& config);
   Result<void> create(const PortConfig& config, std::size_t index);
   Result<void> configure(const PortConfig& config);
   Result<void> set_up_queues(const PortConfig& config);
@@ -64,6 +71,7 @@ class EthPort final : public Device {
   std::uint64_t tx_offloads_ = 0;
   std::string device_name_;  // DPDK's
   Vdev vdev_;
+  std::vector<Vdev> members_;  // made before it
 };
 
 }  // namespace salut::io

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/dpdk/netdev.hpp"
+
 namespace salut::io {
 namespace {
 
@@ -54,6 +56,7 @@ Vdev Vdev::parse(std::string_view words) {
   if (vdev.is("net_vhost") || vdev.is("eth_vhost")) {
     vdev.socket = value_of(vdev.arguments, "iface");
     vdev.server = value_of(vdev.arguments, "client") != "1";
+    vdev.waits = !vdev.server;
   } else if (vdev.shares_memory()) {
     vdev.socket = value_of(vdev.arguments, "path");
     vdev.server = value_of(vdev.arguments, "server") == "1";
@@ -63,13 +66,25 @@ Vdev Vdev::parse(std::string_view words) {
     const std::string role = value_of(vdev.arguments, "role");
     vdev.server = role == "server" || role == "master";
     vdev.seqpacket = true;
+    vdev.id = value_of(vdev.arguments, "id");
+  } else if (vdev.is("net_af_") || vdev.is("net_pcap") || vdev.is("eth_af_") ||
+             vdev.is("eth_pcap")) {
+    for (const char* key : {"iface", "rx_iface", "tx_iface", "rx_iface_in"}) {
+      if (vdev.netdev.empty()) vdev.netdev = value_of(vdev.arguments, key);
+    }
   }
   return vdev;
 }
 
-Result<void> Vdev::prepare() const {
+bool Vdev::has_everybodys_mac() const {
+  return is("net_vhost") || is("eth_vhost") ||
+         (is("net_pcap") && value_of(arguments, "phy_mac") != "1");
+}
+
+Result<void> Vdev::prepare(std::string_view name_of_key) const {
+  const std::string key = fmt::format("{} = \"{}\"", name_of_key, words);
+  if (!netdev.empty()) return check_netdev(key, netdev);
   if (socket.empty()) return {};
-  const std::string key = fmt::format("vdev = \"{}\"", words);
   if (sizeof(sockaddr_un::sun_path) <= socket.size()) {
     return fail(Errc::bad_config, fmt::format("{}: socket path too long; want at most {} bytes",
                                               key, sizeof(sockaddr_un::sun_path) - 1));
@@ -77,7 +92,7 @@ Result<void> Vdev::prepare() const {
   struct stat status = {};
   const bool there = stat(socket.c_str(), &status) == 0;
   if (!server) {
-    if (there) return {};
+    if (there || waits) return {};
     return fail(Errc::not_found,
                 fmt::format("{}: no socket {}; want the other side started first", key, socket));
   }

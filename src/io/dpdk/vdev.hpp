@@ -17,18 +17,23 @@ struct Vdev {
   std::string words;       // as configured
   std::string name;        // "net_vhost0"
   std::string arguments;   // "iface=/tmp/a.sock,queues=1"
+  std::string netdev;      // the kernel's interface it sits on; empty if on none
   std::string socket;      // the Unix socket's path; empty if the device has none
   bool server = false;     // this side makes the socket
   bool seqpacket = false;  // memif's kind
+  bool waits = false;      // a client that goes on looking for its server until it is there
+  std::string id;          // memif's: several share a socket
 
   static Vdev parse(std::string_view words);
   bool is(std::string_view driver) const { return name.starts_with(driver); }
+  // Its MAC is the same in every process that has one.
+  bool has_everybodys_mac() const;
   // The other side maps our memory: vhost-user.
   bool shares_memory() const { return is("net_virtio_user") || is("virtio_user"); }
 
   // Before the device is made: removes a stale socket, refuses one in use or one that must be
-  // there.
-  Result<void> prepare() const;
+  // there, and an interface that is not to be taken. Errors start with `key`, words as its value.
+  Result<void> prepare(std::string_view key = "vdev") const;
   // After it is gone.
   void clean_up() const;
 };
