@@ -5,6 +5,7 @@
 // right.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -94,8 +95,17 @@ struct PortConfig {
   std::uint16_t vlan = 0;                     // vlan: 802.1Q tag of all frames, 1..4094; 0 none
   std::string mac;                   // mac: "02:00:00:00:00:01"; the device's own if empty
   std::uint16_t mtu = 1500;          // mtu: 576..9000
-  std::uint32_t worker = 0;          // worker: which worker polls it
+  // workers: [0, 1], which workers poll it, each a queue of its own if it has so many; all of them
+  // if empty. worker = 0 is [0].
+  std::vector<std::uint32_t> workers;
+  // queues: of the device, each way, at most one per worker; what the device or its words say if 0
+  std::uint32_t queues = 0;
+  bool rss = true;  // rss: let the device spread flows over its queues, if it proves that it does
   ImpairConfig impair;               // impair: { drop = 0.01, … }; a bad link, for tests
+
+  bool on_worker(std::uint32_t worker) const {
+    return workers.empty() || std::find(workers.begin(), workers.end(), worker) != workers.end();
+  }
 };
 
 // [[route]]: destinations that another station than the gateway leads to. The longest prefix wins.

@@ -54,6 +54,7 @@ namespace salut {
   X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")          \
   X(neighbour_queue_full, "too many frames waiting for their next hop's address")        \
   X(no_route, "no port leads to the destination")                                        \
+  X(mailbox_full, "no room in the mailbox of the worker whose flow it is")                \
   X(no_buffer, "no free packet buffer")                                                  \
   X(tx_full, "transmit queue full")
 
@@ -77,6 +78,7 @@ struct Counters {
   std::uint64_t tx_frames = 0;
   std::uint64_t rx_bytes = 0;
   std::uint64_t tx_bytes = 0;
+  std::uint64_t redirected = 0;  // frames of other workers' flows, handed on to them
   std::uint64_t segments_in = 0;
   std::uint64_t segments_out = 0;
   std::uint64_t slow_segments = 0;  // left the straight road for input_slow
@@ -115,6 +117,15 @@ struct Impaired {
   std::uint64_t duplicated = 0;
   std::uint64_t reordered = 0;
   std::uint64_t corrupted = 0;
+
+  Impaired& operator+=(const Impaired& other) {
+    frames += other.frames;
+    dropped += other.dropped;
+    duplicated += other.duplicated;
+    reordered += other.reordered;
+    corrupted += other.corrupted;
+    return *this;
+  }
 };
 
 // Bytes set aside by a stack, by what for.

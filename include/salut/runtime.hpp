@@ -31,6 +31,13 @@ struct PortLink {
   bool changed = false;  // since the last look
 };
 
+// Of a port with several workers: how its flows find theirs.
+struct PortSteering {
+  std::string port;
+  unsigned queues = 1;  // of the device
+  std::string how;      // "flows by RSS, proved"
+};
+
 class Runtime {
  public:
   static Result<Runtime> open(const std::string& config_file);
@@ -66,6 +73,7 @@ class Runtime {
   // Looks at the link of every port with one. Not on a worker's lcore, one thread at a time; about
   // once a second will do, since what comes and goes between two looks is not counted.
   std::vector<PortLink> links();
+  std::vector<PortSteering> steering() const;  // any thread; empty if no port has several workers
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

@@ -13,7 +13,8 @@ namespace {
 
 // "loop", "tap", "pci", or the driver of a vdev: "net_virtio_user".
 std::string transport(const Config& config, std::uint32_t worker) {
-  const auto port = std::ranges::find(config.ports, worker, &PortConfig::worker);
+  const auto port = std::ranges::find_if(
+      config.ports, [&](const PortConfig& candidate) { return candidate.on_worker(worker); });
   switch (port == config.ports.end() ? PortType::loop : port->type) {
     case PortType::loop:
       return "loop";
@@ -227,6 +228,7 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   set_memory(conductor, report);
   report.impaired = runtime.impaired();
   report.links = runtime.links();
+  report.steering = runtime.steering();
   report.machine = ops::this_machine();
   report.command = options.command;
   report.notes.insert(report.notes.end(), conductor.notes().begin(), conductor.notes().end());

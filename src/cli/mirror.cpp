@@ -19,8 +19,15 @@ Result<BenchSetup> embedded_mirror(const BenchOptions& options) {
   Config& config = setup.config;
   config.name = fmt::format("bench-{}", getpid());
   config.prefault = true;  // page faults are the kernel's time, not the stack's
-  config.workers =
-      static_cast<std::uint32_t>(std::max<std::size_t>(options.runtime.cores.size(), 1));
+  const std::size_t cores = options.runtime.cores.size();
+  config.workers = options.workers != 0
+                       ? options.workers
+                       : static_cast<std::uint32_t>(std::max<std::size_t>(cores, 1));
+  if (cores != 0 && cores != config.workers) {
+    return tl::unexpected<Error>(complaint("--cores", fmt::format("{} cores", cores),
+                                           "not one for each worker",
+                                           std::to_string(config.workers)));
+  }
   const IpAddress nobody =
       options.ip6 ? IpAddress::v6(0xfd00'0000'0000'0000, 2) : IpAddress::v4(0x0a000002);
   const Prefix own = options.ip6 ? Prefix{IpAddress::v6(0xfd00'0000'0000'0000, 1), 64}
@@ -34,15 +41,14 @@ Result<BenchSetup> embedded_mirror(const BenchOptions& options) {
                                            "not for connections to " + nobody.to_string(),
                                            "addresses of its family, without it"));
   }
+  PortConfig port;
+  port.name = "mirror";
+  port.type = PortType::mirror;
+  port.addresses = {own};
+  port.ranges = {range};
+  config.ports.push_back(port);
+  config.neighbours.push_back({nobody, mac_of_nobody, port.name});
   for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
-    PortConfig port;
-    port.name = fmt::format("mirror{}", worker);
-    port.type = PortType::mirror;
-    port.addresses = {own};
-    port.ranges = {range};
-    port.worker = worker;
-    config.ports.push_back(port);
-    config.neighbours.push_back({nobody, mac_of_nobody, port.name});
     setup.clients.push_back(worker);
   }
   setup.target = {nobody, port_of_nobody};

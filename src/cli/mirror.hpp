@@ -10,7 +10,7 @@
 
 namespace salut::cli {
 
-// Without a configuration: a port of type "mirror" for each of --cores (one if none).
+// Without a configuration: a port of type "mirror" with a worker on each of --cores (one if none).
 Result<BenchSetup> mirror_setup(const BenchOptions& options);
 
 }  // namespace salut::cli

@@ -43,7 +43,7 @@ struct Raw {
   std::string app, port, body, drain;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json, latencies;
-  std::string bytes;
+  std::string bytes, workers;
   bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
   std::string format;
 };
@@ -124,6 +124,7 @@ void add_bench(CLI::App& program, Raw& raw) {
           "what is sent comes back with its ends swapped (testpmd 5tswap; without --config in "
           "this process): simultaneous opens and closes")
       ->group("What each connection does");
+  what("--workers", raw.workers, "both ends in this process: workers at each end (1)", "N");
   const auto much = to("How much");
   much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
   much("--connections", raw.connections, "so many in all, however long it takes", "N");
@@ -330,6 +331,10 @@ Result<Command> bench_command(const Raw& raw) {
   options.ip6 = raw.ip6;
   check.refuse(raw.ip6 && !embedded,
                "--ipv6: not with --connect or --config, whose addresses say it; want neither");
+  check.take(raw.workers, options.workers, count("--workers", 1, 32));
+  check.refuse(!raw.workers.empty() && !embedded,
+               "--workers = " + raw.workers +
+                   ": not with --connect or --config, whose workers.count says it; want neither");
   options.json = raw.json;
   check.refuse(raw.latencies == "-",
                "--latencies = -: standard output has the results; want the name of a file");

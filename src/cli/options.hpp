@@ -54,6 +54,7 @@ struct BenchOptions {
   std::uint32_t response = 0;
   bool server_closes = false;
   std::optional<AddressRange> local;
+  std::uint32_t workers = 0;  // both ends in this process: of each end; 0: as many as cores say
   bool ip6 = false;         // both ends in this process: over IPv6
   bool mirror = false;      // the port turns round what is sent: both ends are this stack
   bool stream = false;      // request is of each connection, and endless with --duration

@@ -119,6 +119,7 @@ ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>
   report.command = options.command;
   report.impaired = runtime.impaired();
   report.links = runtime.links();
+  report.steering = runtime.steering();
   return report;
 }
 

@@ -23,23 +23,32 @@ const PortConfig* owner(const Config& config, IpAddress address) {
   return nullptr;
 }
 
+namespace {
+// Those that poll the port, of a configuration as it was read.
+std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
+  std::vector<std::uint32_t> workers;
+  for (std::uint32_t w = 0; w < config.workers; ++w) {
+    if (port.on_worker(w)) workers.push_back(w);
+  }
+  return workers;
+}
+
+}  // namespace
+
 std::vector<std::uint32_t> client_workers(const Config& config,
                                           const std::vector<std::uint32_t>& servers) {
   std::vector<std::uint32_t> clients;
-  for (const PortConfig& port : config.ports) {
-    if (std::ranges::count(servers, port.worker) == 0 &&
-        std::ranges::count(clients, port.worker) == 0) {
-      clients.push_back(port.worker);
-    }
+  for (std::uint32_t w = 0; w < config.workers; ++w) {
+    if (std::ranges::count(servers, w) == 0) clients.push_back(w);
   }
-  std::ranges::sort(clients);
   return clients.empty() ? servers : clients;
 }
 
 void add_local_range(const BenchOptions& options, BenchSetup& setup) {
   if (!options.local) return;
   for (PortConfig& port : setup.config.ports) {
-    if (std::ranges::count(setup.clients, port.worker) == 0) continue;
+    const auto serves = [&](std::uint32_t client) { return port.on_worker(client); };
+    if (std::ranges::none_of(setup.clients, serves)) continue;
     if (owner(setup.config, options.local->first) == nullptr) {
       port.ranges.push_back(*options.local);
     }
@@ -86,12 +95,12 @@ PortConfig tap_port(const RuntimeOptions& options) {
 }
 
 PortConfig loop_port(std::string name, std::string peer, const Prefix& address,
-                     std::uint32_t worker) {
+                     std::vector<std::uint32_t> workers) {
   PortConfig port;
   port.name = std::move(name);
   port.peer = std::move(peer);
   port.addresses = {address};
-  port.worker = worker;
+  port.workers = std::move(workers);
   return port;
 }
 
@@ -168,9 +177,13 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   // Several may run at once on a machine.
   config.name = fmt::format("bench-{}", getpid());
   const std::size_t cores = options.runtime.cores.size();
-  if (cores > 2) {
-    return tl::unexpected<Error>(complaint("--cores", fmt::format("{} cores", cores), "too many",
-                                           "two, the client's and the server's"));
+  const auto side = static_cast<std::uint32_t>(
+      options.workers != 0 ? options.workers : std::max<std::size_t>(cores / 2, 1));
+  const bool one_core = options.workers == 0 && (cores == 1 || (cores == 0 && usable_cores == 1));
+  if (cores != 0 && cores != 2 * side && !one_core) {
+    return tl::unexpected<Error>(
+        complaint("--cores", fmt::format("{} cores", cores), "not one for each worker",
+                  fmt::format("{}, half of them the client's and half the server's", 2 * side)));
   }
   const Ends& ends = options.ip6 ? ends_v6 : ends_v4;
   const IpAddress& server_address = ends.server.address;
@@ -190,9 +203,9 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
         "--local", range.to_string(), "holds the server's address " + server_address.to_string(),
         "a range without it"));
   }
-  if (cores == 1 || (cores == 0 && usable_cores == 1)) {
+  if (one_core) {
     config.workers = 1;
-    PortConfig both = loop_port("loop", "loop", ends.server, 0);
+    PortConfig both = loop_port("loop", "loop", ends.server, {0});
     lead_to(both, server_address);
     both.ranges = {range};
     config.ports.push_back(both);
@@ -200,15 +213,16 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
     setup.notes.push_back("one core: client and server share it, and one stack");
     return setup;
   }
-  config.workers = 2;
-  PortConfig client = loop_port("client", "server", ends.client, 0);
+  config.workers = 2 * side;
+  for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
+    (worker < side ? setup.clients : setup.servers).push_back(worker);
+  }
+  PortConfig client = loop_port("client", "server", ends.client, setup.clients);
   client.ranges = {range};
-  PortConfig server = loop_port("server", "client", ends.server, 1);
+  PortConfig server = loop_port("server", "client", ends.server, setup.servers);
   lead_to(server, ends.client.address);
   config.ports.push_back(client);
   config.ports.push_back(server);
-  setup.clients = {0};
-  setup.servers = {1};
   return setup;
 }
 
@@ -226,12 +240,12 @@ Result<BenchSetup> configured(const BenchOptions& options) {
   if (options.connect) {
     setup.target = *options.connect;
     if (const PortConfig* port = owner(config, setup.target.address)) {
-      setup.servers = {port->worker};
+      setup.servers = workers_of(config, *port);
     }
   } else {
     const PortConfig& port = config.ports.back();
     setup.target = {port.addresses.front().address, server_port};
-    setup.servers = {port.worker};
+    setup.servers = workers_of(config, port);
   }
   setup.clients = client_workers(config, setup.servers);
   add_local_range(options, setup);

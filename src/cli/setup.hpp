@@ -32,7 +32,7 @@ Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_core
 // The port that has an address, or nullptr.
 const PortConfig* owner(const Config& config, IpAddress address);
 
-// Every worker with a port but the server's; the server's too if there is no other.
+// Every worker that is none of the server's; those if there is no other.
 std::vector<std::uint32_t> client_workers(const Config& config,
                                           const std::vector<std::uint32_t>& servers);
 

@@ -16,6 +16,36 @@ void SourcePorts::add_range(std::uint32_t interface, std::uint32_t first_addr_h,
   walk_.valid = false;
 }
 
+void SourcePorts::add_range6(std::uint32_t interface, const IpAddress& first, std::uint32_t count) {
+  std::uint32_t number = 1;  // 0 means any
+  for (const Range& range : ranges_) {
+    if (range.first6.is_v6()) number = std::max(number, range.first_addr_h + range.count);
+  }
+  count = std::min(count, 0xffff'ffff - number);
+  ranges_.push_back(Range{interface, number, count, first});
+  walk_.valid = false;
+}
+
+Address SourcePorts::address6(std::uint32_t number) const {
+  for (const Range& range : ranges_) {
+    const std::uint32_t n = number - range.first_addr_h;
+    if (range.first6.is_v6() && n < range.count) return Address::of(range.first6.plus(n));
+  }
+  return {};
+}
+
+void SourcePorts::set_home(std::uint32_t interface, const Steering& steering, unsigned worker) {
+  homes_.push_back(Home{interface, &steering, worker});
+  walk_.valid = false;
+}
+
+const SourcePorts::Home* SourcePorts::home_of(const LocalWish& wish) const {
+  for (const Home& home : homes_) {
+    if (home.interface == wish.interface) return &home;
+  }
+  return nullptr;
+}
+
 std::uint64_t SourcePorts::addresses(const LocalWish& wish) const {
   if (wish.addr != 0) return 1;
   std::uint64_t count = 0;
@@ -24,7 +54,7 @@ std::uint64_t SourcePorts::addresses(const LocalWish& wish) const {
 }
 
 std::uint64_t SourcePorts::space(const LocalWish& wish) const {
-  return addresses(wish) * (wish.port != 0 ? 1 : ports_per_address);
+  return addresses(wish) * (wish.port != 0 ? 1 : ports_of(home_of(wish)));
 }
 
 void SourcePorts::begin_walk(std::uint32_t remote_addr, std::uint16_t remote_port,
@@ -36,6 +66,9 @@ void SourcePorts::begin_walk(std::uint32_t remote_addr, std::uint16_t remote_por
   walk_.counter = static_cast<std::uint16_t>(hash % counter_count);
   walk_.wish = wish;
   walk_.valid = true;
+  walk_.home = home_of(wish);
+  walk_.ports = ports_of(walk_.home);
+  if (wish.whole != nullptr) walk_.whole = *wish.whole;
   walk_.space = space(wish);
   walk_.start = scale(hash, walk_.space);
   walk_.tweak = hash;
@@ -48,12 +81,25 @@ Key SourcePorts::work_out(const Walk& walk, std::uint64_t step) const {
   std::uint32_t addr = wish.addr;
   std::uint16_t port = wish.port;
   if (port == 0) {
-    port = net16(static_cast<std::uint16_t>(first_port + nth % ports_per_address));
-    if (addr == 0) addr = net32(address(wish.interface, nth / ports_per_address));
+    if (addr == 0) addr = net32(address(wish.interface, nth / walk.ports));
+    port = this->port(walk, addr, static_cast<std::uint32_t>(nth % walk.ports));
   } else if (addr == 0) {
     addr = net32(address(wish.interface, nth));
   }
   return Key{walk.remote_addr, addr, walk.remote_port, port};
+}
+
+std::uint16_t SourcePorts::port(const Walk& walk, std::uint32_t addr, std::uint32_t nth) const {
+  if (walk.home == nullptr) return net16(static_cast<std::uint16_t>(first_port + nth));
+  const bool ip6 = walk.wish.whole != nullptr;
+  Ends ends{Address::v4(walk.remote_addr), Address::v4(addr), walk.remote_port, 0};
+  if (ip6) {
+    const Address& from = walk.whole.local;
+    ends.remote = walk.whole.remote;
+    ends.local = from.is_any() ? address6(net32(addr)) : from;
+  }
+  const Steering& steering = *walk.home->steering;
+  return steering.port(walk.home->worker, steering.entry_of(ends), ip6, nth);
 }
 
 // A Feistel network over the next power of two, applied until the value is inside: fewer than two

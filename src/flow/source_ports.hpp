@@ -12,6 +12,9 @@
 // a choice takes 1/(1-u) candidates. After 128 it gives up: exhaustion is an error at once, not a
 // loop. Where the space is no larger than that, each endpoint in it is tried.
 //
+// Where several workers share an interface, set_home() leaves to each the ports that bring answers
+// home to it (steering.hpp): a smaller space, of no port that another worker could take.
+//
 // Who opens one connection to a destination opens more: the destination last asked for keeps its
 // place, and what peek() worked out choose() takes as it is.
 //
@@ -29,6 +32,7 @@
 
 #include "flow/hash.hpp"
 #include "flow/key.hpp"
+#include "flow/steering.hpp"
 
 namespace salut::flow {
 
@@ -38,6 +42,9 @@ struct LocalWish {
   std::uint32_t interface = 0;
   std::uint32_t addr = 0;
   std::uint16_t port = 0;
+  // Of IPv6, where the 32 bits above and those of the remote address are stand-ins: the whole
+  // addresses, the local one any if addr is 0. Read during the call.
+  const AddressPair* whole = nullptr;
 };
 
 class SourcePorts {
@@ -49,8 +56,15 @@ class SourcePorts {
 
   explicit SourcePorts(std::uint64_t seed);
 
-  // Set-up only, it allocates. Ranges of an interface must not overlap.
+  // Set-up only, these allocate. Ranges of an interface must not overlap.
   void add_range(std::uint32_t interface, std::uint32_t first_addr_h, std::uint32_t count);
+  // IPv6 addresses under numbers that nobody else has, from 1; as many of `count` as there are.
+  void add_range6(std::uint32_t interface, const IpAddress& first, std::uint32_t count);
+  // The address that a number means; any if none.
+  Address address6(std::uint32_t number) const;
+  // `interface` has several workers, of which this is `worker`; a port that a wish names is not
+  // made to fit. `steering` outlives this.
+  void set_home(std::uint32_t interface, const Steering& steering, unsigned worker);
 
   // How many local endpoints answer the wish; 0 for an interface without addresses.
   std::uint64_t space(const LocalWish& wish) const;
@@ -91,6 +105,12 @@ class SourcePorts {
     std::uint32_t interface;
     std::uint32_t first_addr_h;
     std::uint32_t count;
+    IpAddress first6 = {};  // of IPv6: what first_addr_h stands for
+  };
+  struct Home {
+    std::uint32_t interface;
+    const Steering* steering;
+    unsigned worker;
   };
   // The way through the space for one destination.
   struct Walk {
@@ -102,20 +122,33 @@ class SourcePorts {
     std::uint64_t space = 0;
     std::uint64_t start = 0;
     std::uint64_t tweak = 0;
+    const Home* home = nullptr;
+    std::uint32_t ports = ports_per_address;  // of each local address
+    AddressPair whole;                        // of IPv6
     // Candidates worked out, by step % ahead_max; ~0: none.
     std::array<std::uint64_t, ahead_max> steps;
     std::array<Key, ahead_max> keys;
   };
 
   std::uint64_t addresses(const LocalWish& wish) const;
+  const Home* home_of(const LocalWish& wish) const;
+  std::uint32_t ports_of(const Home* home) const {
+    return home != nullptr ? home->steering->ports_of(home->worker) : ports_per_address;
+  }
+  std::uint16_t port(const Walk& walk, std::uint32_t addr, std::uint32_t nth) const;
   Walk& walk_to(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish) {
     const LocalWish& last = walk_.wish;
     const bool same = walk_.valid & (walk_.remote_addr == remote_addr) &
                       (walk_.remote_port == remote_port) & (last.interface == wish.interface) &
                       (last.addr == wish.addr) & (last.port == wish.port);
-    if (!same) [[unlikely]]
+    if (!same || (wish.whole != nullptr && !walks_between(wish))) [[unlikely]]
       begin_walk(remote_addr, remote_port, wish);
     return walk_;
+  }
+  // Stand-ins of two IPv6 addresses may be equal.
+  bool walks_between(const LocalWish& wish) const {
+    return walk_.whole.remote == wish.whole->remote &&
+           (wish.addr == 0 || walk_.whole.local == wish.whole->local);
   }
   void begin_walk(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish);
   Key candidate(Walk& walk, std::uint64_t step) const {
@@ -134,6 +167,7 @@ class SourcePorts {
   std::array<std::uint64_t, rounds + 1> secrets_ = {};
   std::array<std::uint64_t, counter_count> counters_ = {};
   std::vector<Range> ranges_;
+  std::vector<Home> homes_;
   Walk walk_;
 };
 

@@ -23,6 +23,7 @@ void SideReport::add(const Counters& stack) {
   for (std::size_t i = 0; i < drop_count; ++i) drops[i] += stack.drops[i];
   tx_packets += stack.tx_frames;
   rx_packets += stack.rx_frames;
+  redirected += stack.redirected;
   retransmits += stack.retransmits;
   timeouts += stack.timeouts;
   fast_retransmits += stack.fast_retransmits;
@@ -95,6 +96,14 @@ std::string duration_text(double microseconds) {
 
 std::string count_text(double value) {
   return with_commas(static_cast<std::uint64_t>(value + 0.5));
+}
+
+// Of the frames that a worker got, those that came by way of another.
+std::string redirected_text(const SideReport& side) {
+  const double share = side.rx_packets == 0 ? 0
+                                            : 100 * static_cast<double>(side.redirected) /
+                                                  static_cast<double>(side.rx_packets);
+  return fmt::format("{} ({:.1f} %)", with_commas(side.redirected), share);
 }
 
 class Table {
@@ -185,6 +194,7 @@ void side_rows(Table& table, std::string_view name, const SideReport& side, doub
   table.row("sockets at the peak", states_text(side.states_peak));
   table.row("packets", fmt::format("{} sent, {} received", with_commas(side.tx_packets),
                                    with_commas(side.rx_packets)));
+  if (side.redirected != 0) table.row("redirected", redirected_text(side));
   if (side.retransmits != 0) table.row("retransmitted", with_commas(side.retransmits));
   if (const std::string repairs = repairs_text(side); stream && !repairs.empty()) {
     table.row("repairs", repairs);
@@ -242,6 +252,11 @@ std::string to_table(const BenchReport& report) {
       table.row("link", fmt::format("{}: {}", link.port, text));
     }
   }
+  if (!report.steering.empty()) table.heading("ports with several workers");
+  for (const PortSteering& port : report.steering) {
+    table.row(port.port,
+              fmt::format("{}, {} queue{}", port.how, port.queues, port.queues == 1 ? "" : "s"));
+  }
   table.heading(fmt::format("on {} ({} cores), {}", report.machine.cpu, report.machine.cores,
                             report.machine.kernel));
   for (const std::string& note : report.notes) table.row("note", note);
@@ -264,6 +279,7 @@ std::string to_table(const ServeReport& report) {
     row("busy",
         fmt::format("{} cycles per connection", count_text(side.busy_cycles_per_connection)));
   }
+  if (side.redirected != 0) row("redirected", redirected_text(side));
   if (side.retransmits != 0) row("retransmitted", with_commas(side.retransmits));
   for (std::size_t i = 0; i < drop_count; ++i) {
     if (side.drops[i] == 0) continue;
@@ -278,6 +294,10 @@ std::string to_table(const ServeReport& report) {
     if (const std::string how = link_text(link); !how.empty()) {
       row("link", fmt::format("{}: {}", link.port, how));
     }
+  }
+  for (const PortSteering& port : report.steering) {
+    row("port " + port.port,
+        fmt::format("{}, {} queue{}", port.how, port.queues, port.queues == 1 ? "" : "s"));
   }
   row("sockets left", states_text(side.states));
   return text;

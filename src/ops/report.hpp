@@ -37,6 +37,7 @@ struct SideReport {
   std::array<std::uint64_t, state_count> states_entered = {};
   std::uint64_t tx_packets = 0;
   std::uint64_t rx_packets = 0;
+  std::uint64_t redirected = 0;  // of those, handed on by another worker
   std::array<std::uint64_t, drop_count> drops = {};
   double busy_cycles_per_byte = 0;  // of a stream
   std::uint64_t retransmits = 0;    // from here on: table, and the JSON of a stream
@@ -101,6 +102,7 @@ struct BenchReport {
   std::string command;
   std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
   std::vector<PortLink> links;         // of ports that have one
+  std::vector<PortSteering> steering;  // ports with several workers
   std::vector<std::string> notes;      // lines below the table
   std::string latencies;               // of `bench --latencies`: the file's text
 };
@@ -123,6 +125,7 @@ struct ServeReport {
   std::string command;
   std::vector<PortImpaired> impaired;
   std::vector<PortLink> links;
+  std::vector<PortSteering> steering;
 };
 
 std::string to_table(const BenchReport& report);

@@ -38,6 +38,7 @@ Json json(const std::optional<SideReport>& side) {
           {"states_peak", json(side->states_peak)},
           {"tx_packets", side->tx_packets},
           {"rx_packets", side->rx_packets},
+          {"redirected", side->redirected},
           {"drops", std::move(drops)}};
 }
 
@@ -112,6 +113,13 @@ void add_links(const std::vector<PortLink>& ports, Json& object) {
   }
 }
 
+// A key that is there only if a port has several workers.
+void add_steering(const std::vector<PortSteering>& ports, Json& object) {
+  for (const PortSteering& port : ports) {
+    object["steering"][port.port] = {{"queues", port.queues}, {"how", port.how}};
+  }
+}
+
 }  // namespace
 
 std::string to_json(const ServeReport& report) {
@@ -133,6 +141,7 @@ std::string to_json(const ServeReport& report) {
                  {"command", report.command}};
   add_impaired(report.impaired, object);
   add_links(report.links, object);
+  add_steering(report.steering, object);
   return object.dump(2) + "\n";
 }
 
@@ -158,6 +167,7 @@ std::string to_json(const BenchReport& report) {
   add_links(report.links, object);
   // Of `bench --mirror` alone: each connection in each state of the simultaneous way.
   if (report.mirror) object["client"]["states_entered"] = json(report.client->states_entered);
+  add_steering(report.steering, object);
   if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   return object.dump(2) + "\n";
 }

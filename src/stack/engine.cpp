@@ -167,6 +167,8 @@ struct Opening {
   flow::Key key;
   flow::AddressPair whole;  // of IPv6
   bool ip6 = false;
+  bool named = false;      // the local port was asked for
+  std::uint16_t port = 0;  // interface
 
   const flow::AddressPair* addresses() const { return ip6 ? &whole : nullptr; }
 };
@@ -175,7 +177,7 @@ struct Opening {
 flow::Key complete(const tcp::Context& c, Opening& o, const flow::Key& chosen) {
   if (!o.ip6) return chosen;
   o.whole.remote = o.to;
-  o.whole.local = o.from.is_any() ? c.address6(net32(chosen.local_addr)) : o.from;
+  o.whole.local = o.from.is_any() ? c.ports.address6(net32(chosen.local_addr)) : o.from;
   return c.fold.key(o.whole, chosen.remote_port, chosen.local_port);
 }
 
@@ -196,10 +198,22 @@ void prefetch_connects(tcp::Context& c, const Opening& o, std::uint32_t to) {
   for (const std::uint64_t hash : hashes) c.flows.prefetch(hash);
 }
 
+// Does what comes back to a port that was asked for by its number come to this worker?
+bool is_home(const tcp::Context& c, const Opening& o, const flow::Key& key) {
+  const Interface& interface = c.links.interface(o.port);
+  if (interface.steering == nullptr) return true;
+  const flow::Ends ends =
+      o.ip6 ? flow::Ends{o.whole.remote, o.whole.local, key.remote_port, key.local_port}
+            : flow::Ends{flow::Address::v4(key.remote_addr), flow::Address::v4(key.local_addr),
+                         key.remote_port, key.local_port};
+  return interface.steering->worker_of(ends) == interface.steered_as;
+}
+
 bool choose_port(tcp::Context& c, Opening& o) {
   const std::uint32_t to = o.ip6 ? c.fold(o.to) : o.to.v4();
   const auto in_use = [&](const flow::Key& tried) {
     const flow::Key key = complete(c, o, tried);
+    if (o.named && !is_home(c, o, key)) return true;
     return tcp::find_connection(c, c.hash(key), key, o.addresses()) != flow::Table::none;
   };
   flow::Key chosen;
@@ -235,7 +249,11 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
   const std::uint32_t from = o.from.is_any() ? 0
                              : o.ip6         ? c_.fold(o.from) | 1
                                              : o.from.v4();  // not 0, which is any
-  o.wish = {route->port + (o.ip6 ? tcp::Context::sources6_at : 0), from, net16(local.port)};
+  o.port = route->port;
+  o.named = local.port != 0;
+  o.whole = {o.to, o.from};
+  o.wish = {route->port + (o.ip6 ? tcp::Context::sources6_at : 0), from, net16(local.port),
+            o.ip6 ? &o.whole : nullptr};
   if (!choose_port(c_, o)) return tl::unexpected(Errc::no_port);
   const std::uint16_t mss = tcp::port_mss(c_.links.interface(route->port).mtu, o.ip6);
   const std::uint32_t index =

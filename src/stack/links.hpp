@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "flow/key.hpp"
+#include "flow/steering.hpp"
 #include "salut/address.hpp"
 #include "salut/counters.hpp"
 #include "stack/device.hpp"
@@ -56,6 +57,10 @@ struct Interface {
   IpAddress gateway6 = IpAddress::any_v6();
   std::vector<StaticRoute> routes;
   std::vector<StaticNeighbour> neighbours;
+  // Where several workers share the port: whose flows are whose, and which of them this is.
+  // Outlives the engine.
+  const flow::Steering* steering = nullptr;
+  unsigned steered_as = 0;
 };
 
 // The owner of frames that waited for a next hop which never answered.

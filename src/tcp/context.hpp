@@ -117,15 +117,7 @@ struct Context {
   // empty if no interface has an IPv6 address.
   FixedArray<flow::AddressPair> addresses6;
   FixedArray<flow::AddressPair> time_wait6;
-  // What active opens of IPv6 come from: SourcePorts deals in 32 bits, so it is given numbers, and
-  // address6() says which address a number means.
-  struct Source6 {
-    IpAddress first;
-    std::uint32_t number;
-    std::uint32_t count;
-  };
-  std::vector<Source6> sources6;
-  static constexpr std::uint32_t sources6_at = 256;  // of SourcePorts' interfaces
+  static constexpr std::uint32_t sources6_at = 256;  // IPv6, of SourcePorts' interfaces
   timer::Wheel wheel;
   IsnGenerator isn;
   ChallengeLimit challenges;
@@ -150,13 +142,6 @@ struct Context {
   }
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);
-  }
-  flow::Address address6(std::uint32_t number) const {
-    for (const Source6& source : sources6) {
-      const std::uint32_t n = number - source.number;
-      if (n < source.count) return flow::Address::of(source.first.plus(n));
-    }
-    return {};
   }
   Stream& stream(const Tcb& tcb) { return streams[tcb.stream]; }
   const Stream& stream(const Tcb& tcb) const { return streams[tcb.stream]; }

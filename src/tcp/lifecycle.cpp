@@ -36,13 +36,13 @@ void add_sources(Context& c, std::uint32_t port) {
   const stack::Interface& interface = c.links.interface(port);
   const auto add = [&](const IpAddress& first, std::uint32_t count) {
     if (first.is_v4()) return c.ports.add_range(port, first.v4(), count);
-    // From 1: 0 means any.
-    const std::uint32_t number =
-        c.sources6.empty() ? 1 : c.sources6.back().number + c.sources6.back().count;
-    count = std::min(count, 0xffff'ffff - number);
-    c.sources6.push_back(Context::Source6{first, number, count});
-    c.ports.add_range(Context::sources6_at + port, number, count);
+    c.ports.add_range6(Context::sources6_at + port, first, count);
   };
+  if (interface.steering != nullptr) {
+    for (const std::uint32_t number : {port, Context::sources6_at + port}) {
+      c.ports.set_home(number, *interface.steering, interface.steered_as);
+    }
+  }
   for (const bool v4 : {true, false}) {
     const auto is_family = [v4](const auto& range) { return range.first.is_v4() == v4; };
     const auto& ranges = interface.ranges;

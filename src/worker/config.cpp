@@ -276,10 +276,26 @@ void read_impair(Table table, ImpairConfig& impair) {
   }
 }
 
+// One worker has a key of its own.
+void read_port_workers(Table& table, PortConfig& port) {
+  if (const auto one = table.number("worker", 0, workers_max - 1, false)) {
+    port.workers = {static_cast<std::uint32_t>(*one)};
+    if (const auto* list = table.find("workers")) {
+      table.bad("workers", list, "beside worker", "one of the two");
+    }
+    return;
+  }
+  table.integers("workers", 0, workers_max - 1, port.workers);
+  if (table.find("workers") != nullptr && port.workers.empty()) {
+    table.bad("workers", table.find("workers"), "nobody", "a list, [0, 1], or no such key for all");
+  }
+}
+
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 16> known = {
-      "name",   "type",    "peer",     "interface", "vdev", "members", "pci",    "addresses",
-      "ranges", "gateway", "gateway6", "vlan",      "mac",  "mtu",     "worker", "impair"};
+  static constexpr std::array<std::string_view, 19> known = {
+      "name",      "type",    "peer",    "interface", "vdev",  "members", "pci",
+      "addresses", "ranges",  "gateway", "gateway6",  "vlan",  "mac",     "mtu",
+      "worker",    "workers", "rss",     "queues",    "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -295,7 +311,9 @@ void read_port(Table& table, PortConfig& port) {
   table.integer("vlan", 0, vlan_max, port.vlan);
   table.string("mac", port.mac);
   table.integer("mtu", mtu_min, mtu_max, port.mtu);
-  table.integer("worker", 0, workers_max - 1, port.worker);
+  read_port_workers(table, port);
+  table.flag("rss", port.rss);
+  table.integer("queues", 0, workers_max, port.queues);
   read_impair(table.table("impair"), port.impair);
 }
 

@@ -149,10 +149,22 @@ class Check {
     }
     impairment(i);
     range(fmt::format("port[{}].vlan", i), p.vlan, 0, vlan_max);
-    if (p.worker >= config_.workers) {
-      bad_port(i, "worker", std::to_string(p.worker),
-               fmt::format("no such worker; workers.count is {}", config_.workers),
-               range_text(0, config_.workers - 1));
+    range(fmt::format("port[{}].queues", i), p.queues, 0, workers_max);
+    port_workers(i);
+  }
+
+  void port_workers(std::size_t i) {
+    const std::vector<std::uint32_t>& all = config_.ports[i].workers;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const std::string key = all.size() == 1 ? "worker" : fmt::format("workers[{}]", k);
+      if (all[k] >= config_.workers) {
+        bad_port(i, key, std::to_string(all[k]),
+                 fmt::format("no such worker; workers.count is {}", config_.workers),
+                 range_text(0, config_.workers - 1));
+      } else if (std::find(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(k), all[k]) !=
+                 all.begin() + static_cast<std::ptrdiff_t>(k)) {
+        bad_port(i, key, std::to_string(all[k]), "twice in the list", "each worker once");
+      }
     }
   }
 
@@ -338,7 +350,7 @@ class Check {
         bad_port(i, "name", quoted(a.name), fmt::format("port[{}] has this name", j),
                  "a name of its own");
       }
-      if (a.worker == b.worker) overlap(i, j);
+      if (share_worker(a, b)) overlap(i, j);
       same(i, j, "interface", a.interface, b.interface);
       same(i, j, "pci", a.pci, b.pci);
       same(i, j, "vdev", a.vdev.substr(0, a.vdev.find(',')), b.vdev.substr(0, b.vdev.find(',')));
@@ -350,6 +362,13 @@ class Check {
             const std::string& b) {
     if (a.empty() || a != b) return;
     bad_port(i, key, quoted(a), fmt::format("port[{}] has it", j), "a device of its own");
+  }
+
+  bool share_worker(const PortConfig& a, const PortConfig& b) const {
+    for (std::uint32_t w = 0; w < config_.workers; ++w) {
+      if (a.on_worker(w) && b.on_worker(w)) return true;
+    }
+    return false;
   }
 
   struct Span {
@@ -412,7 +431,7 @@ class Check {
     std::size_t addresses = 0;
     for (std::size_t i = 0; i < config_.ports.size(); ++i) {
       const PortConfig& p = config_.ports[i];
-      if (p.worker != w) continue;
+      if (!p.on_worker(w)) continue;
       addresses += p.addresses.size() + p.ranges.size();
       if (++ports > ports_max) {
         bad_port(i, "worker", std::to_string(w), "too many ports for one worker",

@@ -13,6 +13,44 @@ namespace {
 constexpr std::size_t wire_frames_max = 8'192;
 constexpr std::size_t wire_frames_min = 256;
 constexpr std::size_t held_min = 32;
+constexpr std::size_t mailbox_frames_max = 4'096;
+constexpr std::size_t mailbox_frames_min = 64;
+constexpr unsigned software_entries = 256;  // several per worker, however many there are
+
+// Of a completed configuration.
+unsigned worker_count(const PortConfig& port) { return static_cast<unsigned>(port.workers.size()); }
+
+// The place of a worker among those of the port; their count if it is none of them.
+unsigned nth_of(const PortConfig& port, std::uint32_t worker) {
+  return static_cast<unsigned>(std::ranges::find(port.workers, worker) - port.workers.begin());
+}
+
+// "worker 0 on core 0", "workers 0, 1 on cores 0, 1"
+std::string workers_text(const Config& config, const PortConfig& port) {
+  std::vector<std::uint32_t> cores;
+  for (const std::uint32_t worker : port.workers) cores.push_back(config.cores[worker]);
+  const char* plural = cores.size() == 1 ? "" : "s";
+  return fmt::format("worker{} {} on core{} {}", plural, fmt::join(port.workers, ", "), plural,
+                     fmt::join(cores, ", "));
+}
+
+std::string why_software(const io::EthPort* eth) {
+  return eth == nullptr ? "" : eth->rss().why_not();
+}
+
+// How flows find their workers; `why` there is no RSS, where there could be.
+std::string steering_text(Dispatch::Trust trust, const std::string& why) {
+  switch (trust) {
+    case Dispatch::Trust::probation:
+      return "flows by RSS, on probation";
+    case Dispatch::Trust::believed:
+      return "flows by RSS, proved";
+    case Dispatch::Trust::lying:
+      return "flows dispatched in software: the device claims RSS and does not do it";
+    default:
+      return "flows dispatched in software" + (why.empty() ? "" : ": " + why);
+  }
+}
 
 // Locally administered, the same at every start, and of this instance and port alone: FNV-1a.
 wire::Mac derived_mac(const std::string& instance, const std::string& port) {
@@ -49,11 +87,12 @@ std::string impair_text(const ImpairConfig& impair) {
 }  // namespace
 
 Ports::~Ports() {
-  // These first: what they held goes to the wires, which then give it back.
-  for (Port& port : ports_) port.impaired.reset();
+  // From the workers to the wires: what one held goes to the next, which then gives it back.
+  for (Port& port : ports_) port.dispatch.reset();
+  for (Port& port : ports_) port.impaired.clear();
   for (Port& port : ports_) {
-    if (port.loop != nullptr) port.loop->drain(pool_);
-    if (port.mirror != nullptr) port.mirror->drain(pool_);
+    for (const auto& loop : port.loops) loop->drain(pool_);
+    for (const auto& mirror : port.mirrors) mirror->drain(pool_);
   }
 }
 
@@ -69,8 +108,9 @@ Result<void> Ports::open(Config& config) {
       if (!parsed) return tl::unexpected<Error>(parsed.error());
       port.mac = *parsed;
     }
-    if (port.plain() == nullptr) {
-      auto opened = io::EthPort::open(wanted, i, port.mac, pool_);
+    if (port.queues() == 0) {
+      const io::EthPortOptions options{i, worker_count(wanted), port.mac, seed_ + i};
+      auto opened = io::EthPort::open(wanted, options, pool_);
       if (!opened) {
         return fail(opened.error().code, fmt::format("port[{}].{}", i, opened.error().message));
       }
@@ -83,38 +123,99 @@ Result<void> Ports::open(Config& config) {
     wanted.mac = port.mac.to_string();
   }
   impair(config);
+  steer(config);
   return {};
 }
 
+// Every port with several workers, in software all by one key: both ends of a wire then agree.
+void Ports::steer(const Config& config) {
+  using flow::Steering;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    Port& port = ports_[i];
+    const unsigned workers = worker_count(config.ports[i]);
+    if (workers == 1 || !port.mirrors.empty())
+      continue;  // a mirror's frames stay with their worker
+    const bool claimed = port.eth != nullptr && port.eth->rss().why_not().empty();
+    Steering::SecretKey key;
+    std::vector<std::uint16_t> table;
+    if (claimed) {
+      key = port.eth->rss().key();
+      table = port.eth->rss().table();
+    } else {
+      table.resize(software_entries);
+      for (unsigned entry = 0; entry < software_entries; ++entry) {
+        table[entry] = static_cast<std::uint16_t>(entry % workers);
+      }
+      key = Steering::make_key(seed_, Steering::Input::folded, software_entries);
+    }
+    const auto input = claimed ? Steering::Input::received : Steering::Input::folded;
+    std::vector<Device*> queues;
+    for (unsigned queue = 0; queue < port.queues(); ++queue) queues.push_back(port.queue(queue));
+    // All mailboxes together hold a quarter of the buffers at most.
+    const std::size_t room = std::clamp<std::size_t>(pool_.size() / (4 * workers * workers),
+                                                     mailbox_frames_min, mailbox_frames_max);
+    port.dispatch = std::make_unique<Dispatch>(Steering(key, input, table, workers),
+                                               std::move(queues), workers, claimed, pool_, room);
+  }
+}
+
 void Ports::impair(const Config& config) {
-  // All that could wait at once, in four rings per port, is half of the buffers.
+  // All that could wait at once, in four rings per queue, is half of the buffers.
+  std::size_t all = 0;
+  for (const Port& port : ports_) all += port.queues();
   const auto held = static_cast<std::uint32_t>(
-      std::clamp<std::size_t>(pool_.size() / (8 * ports_.size()), held_min, wire_frames_max));
+      std::clamp<std::size_t>(pool_.size() / (8 * all), held_min, wire_frames_max));
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (!config.ports[i].impair.any()) continue;
-    ports_[i].impaired =
-        std::make_unique<io::ImpairedPort>(*ports_[i].plain(), pool_, config.ports[i].impair, i,
-                                           held, read_tsc, static_cast<double>(io::tsc_hz()));
+    Port& port = ports_[i];
+    for (unsigned queue = 0; queue < port.queues(); ++queue) {
+      const std::uint64_t salt = i + queue * ports_.size();
+      port.impaired.push_back(std::make_unique<io::ImpairedPort>(
+          *port.plain(queue), pool_, config.ports[i].impair, salt, held, read_tsc,
+          static_cast<double>(io::tsc_hz())));
+    }
+  }
+}
+
+// One for each worker: what it sends comes back to it and to nobody else.
+void Ports::open_mirrors(const PortConfig& config, Port& port) {
+  const unsigned workers = worker_count(config);
+  const std::size_t frames =
+      std::clamp<std::size_t>(pool_.size() / (4 * workers), wire_frames_min, wire_frames_max);
+  for (unsigned nth = 0; nth < workers; ++nth) {
+    port.mirrors.push_back(std::make_unique<io::MirrorPort>(frames));
   }
 }
 
 void Ports::open_loops(const Config& config) {
   // A wire that is full must leave buffers for everybody else.
-  const std::size_t frames =
-      std::clamp<std::size_t>(pool_.size() / 4, wire_frames_min, wire_frames_max);
-  std::vector<std::shared_ptr<io::LoopPort::Wire>> towards(ports_.size());
+  const auto index_of = [&](const std::string& name) {
+    const auto port = std::ranges::find(config.ports, name, &PortConfig::name);
+    return static_cast<std::size_t>(port - config.ports.begin());
+  };
+  // One wire each way for each pair of workers, the first of one end with the first of the other.
+  std::vector<std::vector<std::shared_ptr<io::LoopPort::Wire>>> towards(ports_.size());
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    if (config.ports[i].type == PortType::loop) towards[i] = io::LoopPort::make_wire(frames);
-    if (config.ports[i].type == PortType::mirror) {
-      ports_[i].mirror = std::make_unique<io::MirrorPort>(frames);
+    if (config.ports[i].type == PortType::mirror) open_mirrors(config.ports[i], ports_[i]);
+    if (config.ports[i].type != PortType::loop) continue;
+    const PortConfig& peer = config.ports[index_of(config.ports[i].peer)];
+    unsigned queues = std::min(worker_count(config.ports[i]), worker_count(peer));
+    for (const PortConfig* end : {&config.ports[i], &peer}) {
+      if (end->queues != 0) queues = std::min(queues, end->queues);
+    }
+    const std::size_t frames =
+        std::clamp<std::size_t>(pool_.size() / (4 * queues), wire_frames_min, wire_frames_max);
+    for (unsigned queue = 0; queue < queues; ++queue) {
+      towards[i].push_back(io::LoopPort::make_wire(frames));
     }
   }
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    if (towards[i] == nullptr) continue;
-    const auto peer = std::find_if(config.ports.begin(), config.ports.end(),
-                                   [&](const auto& p) { return p.name == config.ports[i].peer; });
-    const auto other = static_cast<std::size_t>(peer - config.ports.begin());
-    ports_[i].loop = std::make_unique<io::LoopPort>(towards[other], towards[i]);
+    if (towards[i].empty()) continue;
+    const std::size_t other = index_of(config.ports[i].peer);
+    for (std::size_t queue = 0; queue < towards[i].size(); ++queue) {
+      ports_[i].loops.push_back(
+          std::make_unique<io::LoopPort>(towards[other][queue], towards[i][queue]));
+    }
   }
 }
 
@@ -122,7 +223,9 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
   std::vector<stack::Interface> interfaces;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const PortConfig& port = config.ports[i];
-    if (port.worker != worker) continue;
+    const unsigned nth = nth_of(port, worker);
+    if (nth == port.workers.size()) continue;
+    const Dispatch* dispatch = ports_[i].dispatch.get();
     std::vector<stack::StaticRoute> routes;
     for (const RouteConfig& route : config.routes) {
       if (route.port == port.name) routes.push_back({route.to, route.via});
@@ -132,7 +235,7 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
       const auto mac = wire::Mac::parse(given.mac);
       if (given.port == port.name && mac) neighbours.push_back({given.address, *mac});
     }
-    interfaces.push_back({.device = ports_[i].device(),
+    interfaces.push_back({.device = ports_[i].device(nth),
                           .mac = ports_[i].mac,
                           .mtu = port.mtu,
                           .vlan = port.vlan,
@@ -142,16 +245,46 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
                           .gateway = port.gateway,
                           .gateway6 = port.gateway6,
                           .routes = std::move(routes),
-                          .neighbours = std::move(neighbours)});
+                          .neighbours = std::move(neighbours),
+                          .steering = dispatch != nullptr ? &dispatch->steering() : nullptr,
+                          .steered_as = nth});
   }
   return interfaces;
+}
+
+std::vector<const SteeredPort*> Ports::steered(const Config& config, std::uint32_t worker) const {
+  std::vector<const SteeredPort*> all;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const unsigned nth = nth_of(config.ports[i], worker);
+    if (ports_[i].dispatch != nullptr && nth < config.ports[i].workers.size()) {
+      all.push_back(&ports_[i].dispatch->port(nth));
+    }
+  }
+  return all;
+}
+
+std::vector<PortSteering> Ports::steering(const Config& config) const {
+  std::vector<PortSteering> all;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    const Port& port = ports_[i];
+    if (port.dispatch != nullptr) {
+      all.push_back({config.ports[i].name, port.queues(),
+                     steering_text(port.dispatch->trust(), why_software(port.eth.get()))});
+    }
+  }
+  return all;
 }
 
 std::vector<PortImpaired> Ports::impaired(const Config& config) const {
   std::vector<PortImpaired> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    const auto& impaired = ports_[i].impaired;
-    if (impaired != nullptr) all.push_back({config.ports[i].name, impaired->in(), impaired->out()});
+    if (ports_[i].impaired.empty()) continue;
+    PortImpaired port{config.ports[i].name, {}, {}};
+    for (const auto& queue : ports_[i].impaired) {
+      port.in += queue->in();
+      port.out += queue->out();
+    }
+    all.push_back(std::move(port));
   }
   return all;
 }
@@ -160,6 +293,7 @@ std::vector<PortLink> Ports::links(const Config& config) {
   std::vector<PortLink> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (ports_[i].eth == nullptr) continue;
+    ports_[i].eth->revive();
     const auto now = ports_[i].eth->links(config.ports[i].name);
     for (std::size_t k = 0; k < now.size(); ++k) {
       PortLink& link = ports_[i].links[k];
@@ -187,8 +321,13 @@ std::string Ports::describe(const Config& config) const {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();
     }
     if (port.vlan != 0) addresses += fmt::format(", VLAN {}", port.vlan);
-    text += fmt::format("{} {}: {}{}, worker {} on core {}\n", port.name, addresses, device,
-                        impair_text(port.impair), port.worker, config.cores[port.worker]);
+    const Dispatch* dispatch = ports_[i].dispatch.get();
+    const std::string steering =
+        dispatch == nullptr
+            ? ""
+            : ", " + steering_text(dispatch->trust(), why_software(ports_[i].eth.get()));
+    text += fmt::format("{} {}: {}{}{}, {}\n", port.name, addresses, device,
+                        impair_text(port.impair), steering, workers_text(config, port));
   }
   return text;
 }

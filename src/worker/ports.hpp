@@ -1,8 +1,10 @@
-// The ports of a configuration, opened: embedded wires and devices of DPDK, in the file's order.
+// The ports of a configuration, opened: embedded wires and devices of DPDK, in the file's order,
+// each with what stands between it and its workers: a bad link, and the dispatch among several.
 //
 // Threads: control thread.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,12 +17,14 @@
 #include "salut/config.hpp"
 #include "salut/runtime.hpp"
 #include "stack/engine.hpp"
+#include "worker/dispatch.hpp"
 
 namespace salut {
 
 class Ports {
  public:
-  explicit Ports(io::MbufPool& pool) : pool_(pool) {}
+  // `seed`: of what decides whose flow is whose.
+  Ports(io::MbufPool& pool, std::uint64_t seed) : pool_(pool), seed_(seed) {}
   ~Ports();
   Ports(const Ports&) = delete;
 
@@ -29,35 +33,53 @@ class Ports {
 
   // What the engine of `worker` sees.
   std::vector<stack::Interface> interfaces(const Config& config, std::uint32_t worker) const;
+  // The worker's ends of ports that others poll too, for their counters.
+  std::vector<const SteeredPort*> steered(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
   // Looks at the link of each port that has one, and counts what changed.
   std::vector<PortLink> links(const Config& config);
+  std::vector<PortSteering> steering(const Config& config) const;
 
  private:
   struct Port {
-    std::unique_ptr<io::LoopPort> loop;  // one of the three
-    std::unique_ptr<io::MirrorPort> mirror;
+    std::vector<std::unique_ptr<io::LoopPort>> loops;  // one of the three
+    std::vector<std::unique_ptr<io::MirrorPort>> mirrors;
     std::unique_ptr<io::EthPort> eth;
-    std::unique_ptr<io::ImpairedPort> impaired;  // before it, if the configuration says so
+    std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // before each queue, if so configured
+    std::unique_ptr<Dispatch> dispatch;                       // of several workers
     wire::Mac mac;
     std::vector<PortLink> links;  // as last seen: its own, and then its members'
-    Device* device() const { return impaired != nullptr ? impaired.get() : plain(); }
+
+    unsigned queues() const {
+      return eth != nullptr ? eth->queues()
+                            : static_cast<unsigned>(std::max(loops.size(), mirrors.size()));
+    }
+    Device* plain(unsigned queue) const {
+      if (eth != nullptr) return &eth->queue(queue);
+      if (!mirrors.empty()) return mirrors[queue].get();
+      return loops[queue].get();
+    }
+    Device* queue(unsigned nth) const {
+      return impaired.empty() ? plain(nth) : impaired[nth].get();
+    }
+    // As the nth of its workers has it.
+    Device* device(unsigned nth) const {
+      return dispatch != nullptr ? static_cast<Device*>(&dispatch->port(nth)) : queue(nth);
+    }
     // What is made bad on the way must have its checksum before that.
     bool completes_checksums() const {
-      return eth != nullptr && impaired == nullptr && eth->completes_checksums();
-    }
-    Device* plain() const {
-      if (loop != nullptr) return loop.get();
-      if (mirror != nullptr) return mirror.get();
-      return eth.get();
+      return eth != nullptr && impaired.empty() && eth->completes_checksums();
     }
   };
 
   void impair(const Config& config);
+  void open_mirrors(const PortConfig& config, Port& port);
   void open_loops(const Config& config);
+  void steer(const Config& config);
 
   io::MbufPool& pool_;
+  std::uint64_t seed_;
   std::vector<Port> ports_;
 };
 

@@ -9,6 +9,7 @@
 #include <cassert>
 #include <exception>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -42,6 +43,15 @@ void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed) {
   }
 }
 
+// A port that names no workers has all of them.
+void name_workers(Config& config) {
+  for (PortConfig& port : config.ports) {
+    if (!port.workers.empty()) continue;
+    port.workers.resize(config.workers);
+    std::iota(port.workers.begin(), port.workers.end(), 0u);
+  }
+}
+
 Error located(const Config& config, const Error& error) {
   if (config.file.empty()) return error;
   return {error.code, fmt::format("{}: {}", config.file, error.message)};
@@ -71,6 +81,7 @@ class Runtime::Impl {
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
   std::vector<PortLink> links() { return ports_->links(config_); }
+  std::vector<PortSteering> steering() const { return ports_->steering(config_); }
   std::string describe() const { return ports_->describe(config_); }
 
  private:
@@ -111,6 +122,7 @@ Result<void> Runtime::Impl::open() {
   if (auto valid = validate(config_); !valid) return valid;
   const std::vector<std::uint32_t> allowed = allowed_cores();
   choose_cores(config_, allowed);
+  name_workers(config_);
   const auto step = [this](Result<void> done) {
     return done ? done : Result<void>(tl::unexpected<Error>(located(config_, done.error())));
   };
@@ -127,7 +139,8 @@ Result<void> Runtime::Impl::open() {
 
   if (auto done = step(open_environment(*plan)); !done) return done;
   if (auto done = step(open_pool(*plan)); !done) return done;
-  ports_ = std::make_unique<Ports>(*pool_);
+  // A worker's number that none has.
+  ports_ = std::make_unique<Ports>(*pool_, seed_for(config_.stack, config_.workers));
   if (auto done = step(ports_->open(config_)); !done) return done;
   return step(make_stacks());
 }
@@ -180,7 +193,8 @@ Result<void> Runtime::Impl::make_stacks() {
     options.shares_core = shares_core(worker);
     try {
       stacks_.emplace_back(std::make_unique<Stack::Impl>(stack, ports_->interfaces(config_, worker),
-                                                         *pool_, options, stop_));
+                                                         ports_->steered(config_, worker), *pool_,
+                                                         options, stop_));
     } catch (const std::bad_alloc&) {
       return fail(Errc::no_memory,
                   fmt::format("stack.connections = {}: no memory for the tables of worker {}; want "
@@ -214,8 +228,14 @@ int Runtime::Impl::run_job(void* argument) {
     job.failure = std::current_exception();  // wait() throws it; the others end in order
     runtime.stop();
   }
+  const bool last = runtime.running_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  // Others may live on what this worker's queues receive for them.
+  while (!last && stack.impl().shares_port() &&
+         runtime.running_.load(std::memory_order_acquire) != 0) {
+    stack.poll();
+  }
   stack.impl().leave();
-  if (runtime.running_.fetch_sub(1, std::memory_order_acq_rel) == 1) runtime.running_.notify_all();
+  if (last) runtime.running_.notify_all();
   return 0;
 }
 
@@ -276,6 +296,7 @@ Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }
 double Runtime::tsc_hz() { return static_cast<double>(salut::tsc_hz); }
 std::vector<PortImpaired> Runtime::impaired() const { return impl_->impaired(); }
 std::vector<PortLink> Runtime::links() { return impl_->links(); }
+std::vector<PortSteering> Runtime::steering() const { return impl_->steering(); }
 std::string Runtime::describe() const { return impl_->describe(); }
 
 }  // namespace salut

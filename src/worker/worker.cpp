@@ -18,12 +18,14 @@ thread_local const Stack::Impl* here = nullptr;
 }  // namespace
 
 Stack::Impl::Impl(const StackConfig& config, std::vector<stack::Interface> interfaces,
-                  FramePool& pool, const WorkerOptions& options, const std::atomic<bool>& stop)
+                  std::vector<const SteeredPort*> steered, FramePool& pool,
+                  const WorkerOptions& options, const std::atomic<bool>& stop)
     : options_(options),
       clock_(options.tsc_hz, options.origin),
       memory_(options.prefault),
       engine_(config, std::move(interfaces), pool, memory_, options.seed,
               static_cast<std::uint8_t>(options.worker), clock_.at(read_tsc())),
+      steered_(std::move(steered)),
       stop_(stop),
       now_(clock_.at(read_tsc())) {
   memory_use_ = {.tcb = memory_.bytes(Use::tcb),
@@ -63,7 +65,7 @@ void Stack::Impl::end_turn(std::uint64_t tsc) {
 }
 
 void Stack::Impl::publish(std::uint64_t tsc) {
-  snapshot_.write({engine_.counters(), loop_});
+  snapshot_.write({counted(), loop_});
   publish_at_ = tsc + options_.tsc_hz / publish_per_second;
 }
 
@@ -97,7 +99,14 @@ bool Stack::Impl::readable_here() const {
 }
 
 Counters Stack::Impl::counters() const {
-  return readable_here() ? engine_.counters() : snapshot_.read().counters;
+  return readable_here() ? counted() : snapshot_.read().counters;
+}
+
+// The engine's, and those of frames that never came to it.
+Counters Stack::Impl::counted() const {
+  Counters counters = engine_.counters();
+  for (const SteeredPort* port : steered_) port->add_to(counters);
+  return counters;
 }
 
 LoopStats Stack::Impl::loop_stats() const {

@@ -16,6 +16,7 @@
 #include "salut/stack.hpp"
 #include "stack/engine.hpp"
 #include "worker/clock.hpp"
+#include "worker/dispatch.hpp"
 #include "worker/huge_memory.hpp"
 #include "worker/published.hpp"
 
@@ -33,9 +34,11 @@ struct WorkerOptions {
 
 class Stack::Impl {
  public:
-  // Throws std::bad_alloc. `stop` outlives this.
-  Impl(const StackConfig& config, std::vector<stack::Interface> interfaces, FramePool& pool,
-       const WorkerOptions& options, const std::atomic<bool>& stop);
+  // Throws std::bad_alloc. `stop` outlives this, and so do the ports; `steered`: this worker's ends
+  // of those that it shares.
+  Impl(const StackConfig& config, std::vector<stack::Interface> interfaces,
+       std::vector<const SteeredPort*> steered, FramePool& pool, const WorkerOptions& options,
+       const std::atomic<bool>& stop);
   ~Impl();
   Impl(const Impl&) = delete;
 
@@ -54,6 +57,7 @@ class Stack::Impl {
   const stack::Engine& engine() const { return engine_; }
   Instant now() const { return now_; }
   std::uint32_t worker() const { return options_.worker; }
+  bool shares_port() const { return !steered_.empty(); }
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
 
  private:
@@ -62,6 +66,7 @@ class Stack::Impl {
     LoopStats loop;
   };
 
+  Counters counted() const;
   void end_turn(std::uint64_t tsc);
   void publish(std::uint64_t tsc);
   bool readable_here() const;  // by this thread, without the snapshot
@@ -71,6 +76,7 @@ class Stack::Impl {
   Clock clock_;
   HugeMemory memory_;
   stack::Engine engine_;
+  std::vector<const SteeredPort*> steered_;
   const std::atomic<bool>& stop_;
   MemoryUse memory_use_;
 

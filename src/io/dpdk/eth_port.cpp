@@ -1,4 +1,4 @@
-// Making, setting up and closing a port; eth_burst.cpp is the way of the packets.
+// Making, setting up and closing a port; eth_queue.cpp is the way of the packets.
 #include "io/dpdk/eth_port.hpp"
 
 #include <fmt/format.h>
@@ -7,10 +7,14 @@
 #include <rte_lcore.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include "io/dpdk/capture_output.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/dpdk/listening.hpp"
 #include "io/dpdk/netdev.hpp"
 #include "io/dpdk/sigpipe.hpp"
 #include "io/dpdk/tap.hpp"
@@ -51,16 +55,16 @@ bool is_up(std::uint16_t port, const Vdev& vdev) {
 
 }  // namespace
 
-Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config, std::size_t index,
-                                               const wire::Mac& own_mac, MbufPool& pool) {
+Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
+                                               const EthPortOptions& options, MbufPool& pool) {
   const NoSigpipe quiet;
   const CaptureOutput capture;  // libbpf and libxdp talk
-  auto port = std::unique_ptr<EthPort>(new EthPort(pool));
+  auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
   take_log();  // what is in it from here on is about this port
-  auto done = port->create(config, index);
+  auto done = port->create(config);
   if (done) done = port->configure(config);
   if (done) done = port->set_up_queues(config);
-  if (done) done = port->take_address(config, own_mac);
+  if (done) done = port->take_address(config);
   if (!done) return tl::unexpected<Error>(done.error());
   return port;
 }
@@ -81,7 +85,7 @@ Result<void> EthPort::create_members(const PortConfig& config) {
   return {};
 }
 
-Result<void> EthPort::create(const PortConfig& config, std::size_t index) {
+Result<void> EthPort::create(const PortConfig& config) {
   const std::string key = device_key(config);
   if (config.type == PortType::pci) {
     device_name_ = config.pci;
@@ -96,7 +100,7 @@ Result<void> EthPort::create(const PortConfig& config, std::size_t index) {
   }
   if (config.type == PortType::tap) {
     if (auto may = check_tap(config.interface); !may) return may;
-    vdev_ = Vdev::parse(fmt::format("net_tap{},iface={}", index, config.interface));
+    vdev_ = Vdev::parse(fmt::format("net_tap{},iface={}", options_.index, config.interface));
   } else {
     vdev_ = Vdev::parse(config.vdev);
     if (auto ready = vdev_.prepare(); !ready) return ready;
@@ -137,45 +141,100 @@ Result<void> EthPort::configure(const PortConfig& config) {
   conf.rxmode.mtu = mtu_;
   conf.rxmode.offloads = rx_offloads_;
   conf.txmode.offloads = tx_offloads_;
-  if (const int rc = rte_eth_dev_configure(id_, 1, 1, &conf); rc != 0) {
+  const std::uint16_t queues = queues_of(config, info);
+  ask_for_rss(config, queues, info, conf);
+  int rc = rte_eth_dev_configure(id_, queues, queues, &conf);
+  if (rc != 0 && rss_.asked()) {
+    rss_.refused();
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+    conf.rx_adv_conf = {};
+    rc = rte_eth_dev_configure(id_, queues, queues, &conf);
+  }
+  if (rc != 0) {
     return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}",
                                               device_key(config), reason(rc)));
   }
+  for (auto queue = static_cast<std::uint16_t>(queues_.size()); queue < queues; ++queue) {
+    queues_.push_back(std::make_unique<EthQueue>(pool_, id_, queue));
+  }
   // A device without this call takes what its buffers hold.
-  if (const int rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
+  if (rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
     return fail(Errc::bad_config, fmt::format("mtu = {}: {}", mtu_, reason(rc)));
   }
   return {};
+}
+
+std::uint16_t EthPort::queues_of(const PortConfig& config, const rte_eth_dev_info& info) const {
+  unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
+  // A peer's queues are those of its own words: what DPDK could have is not what is there.
+  if (config.queues != 0) {
+    most = std::min(most, config.queues);
+  } else if (config.type == PortType::vdev) {
+    most = std::min(most, vdev_.queues());
+  }
+  return static_cast<std::uint16_t>(std::clamp(options_.workers, 1u, std::max(most, 1u)));
+}
+
+void EthPort::ask_for_rss(const PortConfig& config, std::uint16_t queues,
+                          const rte_eth_dev_info& info, rte_eth_conf& conf) {
+  if (options_.workers == 1) return;
+  if (!config.rss) return rss_.give_up("off by rss = false");
+  if (queues < options_.workers) {
+    return rss_.give_up(fmt::format("{} for {} workers",
+                                    queues == 1 ? "one queue" : fmt::format("{} queues", queues),
+                                    options_.workers));
+  }
+  // The kernel spreads what it sends to a TAP by itself; that it is RSS is a claim of the driver's.
+  if (config.type == PortType::tap) return rss_.give_up("no RSS");
+  const auto is_v4 = [](const Prefix& prefix) { return prefix.address.is_v4(); };
+  RssWish wish;
+  wish.queues = queues;
+  wish.ip4 = std::any_of(config.addresses.begin(), config.addresses.end(), is_v4);
+  wish.ip6 = !std::all_of(config.addresses.begin(), config.addresses.end(), is_v4);
+  wish.seed = options_.seed;
+  rss_.ask(wish, info, conf);
 }
 
 Result<void> EthPort::set_up_queues(const PortConfig& config) {
   // A TAP keeps a whole ring of buffers to fill one at a time. Elsewhere a ring must not be able
   // to hold all there are.
   if (config.type == PortType::tap) rx_descriptors_ = 64;
-  while (rx_descriptors_ > 64 && rx_descriptors_ > pool_.size() / 8) rx_descriptors_ /= 2;
+  while (rx_descriptors_ > 64 && rx_descriptors_ * queues() > pool_.size() / 8) {
+    rx_descriptors_ /= 2;
+  }
   tx_descriptors_ = std::max<std::uint16_t>(rx_descriptors_, 256);
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
   const auto socket = static_cast<unsigned>(std::max(rte_eth_dev_socket_id(id_), 0));
-  int rc = rte_eth_rx_queue_setup(id_, queue_, rx_descriptors_, socket, nullptr, pool_.pool());
-  if (rc == 0) rc = rte_eth_tx_queue_setup(id_, queue_, tx_descriptors_, socket, nullptr);
+  int rc = 0;
+  for (std::uint16_t queue = 0; queue < queues() && rc == 0; ++queue) {
+    rc = rte_eth_rx_queue_setup(id_, queue, rx_descriptors_, socket, nullptr, pool_.pool());
+    if (rc == 0) rc = rte_eth_tx_queue_setup(id_, queue, tx_descriptors_, socket, nullptr);
+  }
   if (rc == 0) rc = rte_eth_dev_start(id_);
+  started_ = rc == 0;
+  if (!started_ && vdev_.waits && vdev_.is_revived()) {
+    for (const auto& queue : queues_) queue->pause();
+    return {};
+  }
   if (rc != 0) {
     return fail(Errc::no_memory,
                 fmt::format("{}: the device does not start: {}", device_key(config), reason(rc)));
   }
+  rss_.confirm(id_);
   return {};
 }
 
 // The configured MAC, the device's, or `own_mac`, which is the stack's idea of one.
-Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& own_mac) {
-  mac_ = own_mac;
+Result<void> EthPort::take_address(const PortConfig& config) {
+  mac_ = options_.own_mac;
   // A TAP's MAC is that of the kernel's end. The stack is another station on that wire, and a TAP
   // gives it every frame that the kernel sends.
   if (config.type == PortType::tap) return {};
 
   rte_ether_addr device = {};
-  const bool has = !vdev_.has_everybodys_mac() && rte_eth_macaddr_get(id_, &device) == 0 &&
-                   rte_is_unicast_ether_addr(&device) && !rte_is_zero_ether_addr(&device);
+  const bool has = (vdev_.name.empty() || vdev_.has_mac()) &&
+                   rte_eth_macaddr_get(id_, &device) == 0 && rte_is_unicast_ether_addr(&device) &&
+                   !rte_is_zero_ether_addr(&device);
   if (config.mac.empty() && has) {
     std::memcpy(mac_.bytes.data(), device.addr_bytes, mac_.bytes.size());
     return {};
@@ -192,15 +251,62 @@ Result<void> EthPort::take_address(const PortConfig& config, const wire::Mac& ow
   return {};
 }
 
+void EthPort::remove_device() {
+  if (!std::exchange(created_, false)) return;
+  const bool virtio_server = vdev_.server && vdev_.shares_memory();
+  if (virtio_server) {
+    // A peer that went a moment ago: DPDK sees to it in another thread, which needs the port.
+    is_up(id_, vdev_);
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  const ListeningDescriptor number(virtio_server ? vdev_.socket : "");
+  rte_eth_dev_stop(id_);
+  rte_eth_dev_close(id_);
+  if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
+  started_ = false;
+}
+
+// Nobody touches the device any more, or, after a while in which somebody might, false.
+bool EthPort::rest() {
+  constexpr auto patience = std::chrono::milliseconds{200};
+  if (resting_) return true;
+  for (const auto& queue : queues_) queue->pause();
+  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto all = [this] {
+    return std::ranges::all_of(queues_, [](const auto& queue) { return queue->at_rest(); });
+  };
+  while (!all() && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::microseconds{100});
+  }
+  resting_ = all();
+  if (!resting_ && started_) {
+    for (const auto& queue : queues_) queue->resume();
+  }
+  return resting_;
+}
+
+void EthPort::revive() {
+  if (!vdev_.is_revived() || (created_ && started_ && is_up(id_, vdev_))) return;
+  if (!vdev_.socket.empty() && !vdev_.has_server()) return;
+  const NoSigpipe quiet;
+  if (!rest()) return;
+  remove_device();
+  take_log();
+  auto done = create(config_);
+  if (done) done = configure(config_);
+  if (done) done = set_up_queues(config_);
+  if (done) done = take_address(config_);
+  if (!done || !started_) return remove_device();
+  resting_ = false;
+  for (const auto& queue : queues_) queue->resume();
+}
+
 EthPort::~EthPort() {
   const NoSigpipe quiet;
   const CaptureOutput capture;
-  if (created_) {
-    rte_eth_dev_stop(id_);
-    rte_eth_dev_close(id_);
-    if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
-    vdev_.clean_up();
-  }
+  const bool was_there = created_;
+  remove_device();
+  if (was_there) vdev_.clean_up();
   for (const Vdev& member : members_) {
     rte_eal_hotplug_remove("vdev", member.name.c_str());
     member.clean_up();
@@ -212,7 +318,7 @@ bool EthPort::completes_checksums() const {
 }
 
 std::vector<EthPort::Link> EthPort::links(const std::string& port) const {
-  std::vector<Link> links = {{port, is_up(id_, vdev_)}};
+  std::vector<Link> links = {{port, started_ && is_up(id_, vdev_)}};
   for (const Vdev& member : members_) {
     std::uint16_t id = 0;
     const bool there = rte_eth_dev_get_port_by_name(member.name.c_str(), &id) == 0;
@@ -229,10 +335,12 @@ std::string EthPort::describe() const {
     if ((rx_offloads_ & offload.bit) != 0) verified += fmt::format(" {}", offload.name);
   }
   if (completes_checksums()) verified += ", completed: TCP";
-  return fmt::format("{} {}, {}, MTU {}, checksums verified by the device:{}{}, link {}",
+  const std::string count = queues() > 1 ? fmt::format(", {} queues", queues()) : "";
+  return fmt::format("{} {}, {}, MTU {}{}, checksums verified by the device:{}{}, link {}",
                      info.driver_name == nullptr ? "?" : info.driver_name, device_name_,
-                     mac_.to_string(), mtu_, verified.empty() ? " none" : verified,
-                     promiscuous_ ? ", promiscuous" : "", is_up(id_, vdev_) ? "up" : "down");
+                     mac_.to_string(), mtu_, count, verified.empty() ? " none" : verified,
+                     promiscuous_ ? ", promiscuous" : "",
+                     started_ && is_up(id_, vdev_) ? "up" : "down");
 }
 
 }  // namespace salut::io

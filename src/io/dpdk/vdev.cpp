@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "io/dpdk/netdev.hpp"
@@ -66,6 +67,7 @@ Vdev Vdev::parse(std::string_view words) {
     const std::string role = value_of(vdev.arguments, "role");
     vdev.server = role == "server" || role == "master";
     vdev.seqpacket = true;
+    vdev.waits = !vdev.server;
     vdev.id = value_of(vdev.arguments, "id");
   } else if (vdev.is("net_af_") || vdev.is("net_pcap") || vdev.is("eth_af_") ||
              vdev.is("eth_pcap")) {
@@ -76,9 +78,21 @@ Vdev Vdev::parse(std::string_view words) {
   return vdev;
 }
 
-bool Vdev::has_everybodys_mac() const {
-  return is("net_vhost") || is("eth_vhost") ||
-         (is("net_pcap") && value_of(arguments, "phy_mac") != "1");
+unsigned Vdev::queues() const {
+  // net_af_packet's and net_ring's kind; most others say `queues`.
+  for (const char* key : {"queues", "qpairs", "queue_count", "nb_queues"}) {
+    const std::string text = value_of(arguments, key);
+    unsigned count = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (failed == std::errc{} && end == text.data() + text.size() && count > 0) return count;
+  }
+  return 1;
+}
+
+bool Vdev::has_mac() const {
+  if (is("net_bonding") || !value_of(arguments, "mac").empty()) return true;
+  if (is("net_pcap")) return value_of(arguments, "phy_mac") == "1";
+  return !netdev.empty();
 }
 
 Result<void> Vdev::prepare(std::string_view name_of_key) const {
@@ -113,6 +127,8 @@ Result<void> Vdev::prepare(std::string_view name_of_key) const {
   }
   return {};
 }
+
+bool Vdev::has_server() const { return is_socket(socket) && somebody_listens(socket, seqpacket); }
 
 void Vdev::clean_up() const {
   if (server && !socket.empty() && is_socket(socket)) unlink(socket.c_str());

@@ -21,19 +21,27 @@ struct Vdev {
   std::string socket;      // the Unix socket's path; empty if the device has none
   bool server = false;     // this side makes the socket
   bool seqpacket = false;  // memif's kind
-  bool waits = false;      // a client that goes on looking for its server until it is there
+  bool waits = false;      // a client that may be there before its server
   std::string id;          // memif's: several share a socket
 
   static Vdev parse(std::string_view words);
   bool is(std::string_view driver) const { return name.starts_with(driver); }
-  // Its MAC is the same in every process that has one.
-  bool has_everybodys_mac() const;
+  // A client whose driver does not come back to a server that was gone: it is made anew.
+  bool is_revived() const { return !server && (is("net_memif") || shares_memory()); }
+  // Has it a MAC that is its own and the same at the next start? If not, the stack has a better
+  // one.
+  bool has_mac() const;
   // The other side maps our memory: vhost-user.
   bool shares_memory() const { return is("net_virtio_user") || is("virtio_user"); }
+
+  // As its words say; 1 where they do not.
+  unsigned queues() const;
 
   // Before the device is made: removes a stale socket, refuses one in use or one that must be
   // there, and an interface that is not to be taken. Errors start with `key`, words as its value.
   Result<void> prepare(std::string_view key = "vdev") const;
+  // A client's: is its server's socket there, and somebody behind it?
+  bool has_server() const;
   // After it is gone.
   void clean_up() const;
 };

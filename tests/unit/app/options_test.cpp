@@ -51,11 +51,12 @@ TEST(Options, mirror_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_n
   EXPECT_EQ(setup->config.workers, 2u);
   EXPECT_EQ(setup->clients, (std::vector<std::uint32_t>{0, 1}));
   EXPECT_TRUE(setup->servers.empty());
-  EXPECT_EQ(setup->config.ports[1].type, PortType::mirror);
+  ASSERT_EQ(setup->config.ports.size(), 1u);
+  EXPECT_EQ(setup->config.ports[0].type, PortType::mirror);
   EXPECT_EQ(setup->target.to_string(), "[fd00::2]:80");
-  ASSERT_EQ(setup->config.neighbours.size(), 2u);
-  EXPECT_EQ(setup->config.neighbours[1].address, setup->target.address);
-  EXPECT_EQ(setup->config.neighbours[1].port, setup->config.ports[1].name);
+  ASSERT_EQ(setup->config.neighbours.size(), 1u);
+  EXPECT_EQ(setup->config.neighbours[0].address, setup->target.address);
+  EXPECT_EQ(setup->config.neighbours[0].port, setup->config.ports[0].name);
   EXPECT_TRUE(validate(setup->config)) << validate(setup->config).error().message;
 }
 

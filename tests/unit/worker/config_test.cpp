@@ -114,8 +114,8 @@ worker = 1
   EXPECT_EQ(a.gateway.to_string(), "10.0.0.2");
   EXPECT_EQ(a.mac, "02:00:00:00:00:01");
   EXPECT_EQ(a.mtu, 9'000u);
-  EXPECT_EQ(a.worker, 0u);
-  EXPECT_EQ(config->ports[1].worker, 1u);
+  EXPECT_TRUE(a.workers.empty() && a.on_worker(0) && a.on_worker(1));
+  EXPECT_EQ(config->ports[1].workers, std::vector<std::uint32_t>{1});
 }
 
 TEST(ConfigReader, ports_of_every_type) {

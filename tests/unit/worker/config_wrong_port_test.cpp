@@ -112,6 +112,16 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{tap_port(address + "mtu = 100\n"), "port[0].mtu = 100: out of range; want 576..9000"},
         Wrong{tap_port(address + "worker = 1\n"),
               "port[0].worker = 1: no such worker; workers.count is 1; want 0..0"},
+        Wrong{tap_port(address + "workers = [0, 1]\n"),
+              "port[0].workers[1] = 1: no such worker; workers.count is 1; want 0..0"},
+        Wrong{tap_port(address + "workers = []\n"),
+              "port[0].workers = [...]: nobody; want a list, [0, 1], or no such key for all"},
+        Wrong{tap_port(address + "worker = 0\nworkers = [0]\n"),
+              "port[0].workers = [...]: beside worker; want one of the two"},
+        Wrong{tap_port(address + "workers = [0, 0]\n"),
+              "port[0].workers[1] = 0: twice in the list; want each worker once"},
+        Wrong{tap_port(address + "queues = 65\n"), "port[0].queues = 65: out of range; want 0..64"},
+        Wrong{tap_port(address + "rss = 1\n"), "port[0].rss = 1: wrong type; want true or false"},
         Wrong{tap_port("addresses = [\"10.0.0.1/24\"]\n") +
                   "[[port]]\nname = \"b\"\ntype = \"tap\"\ninterface = \"salut1\"\n"
                   "addresses = [\"10.9.0.1/24\"]\nranges = [\"10.0.0.0/30\"]\n",

@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[workers]\ncount = 0\n" + loop_port, "workers.count = 0: out of range; want 1..64"},
         Wrong{"[workers]\ncount = 65\n" + loop_port,
               "workers.count = 65: out of range; want 1..64"},
-        Wrong{"[workers]\ncount = 2\n" + loop_port,
+        Wrong{"[workers]\ncount = 2\n" + loop_port + "worker = 0\n",
               "workers.count = 2: worker 1 has no port; want a [[port]] with worker = 1, or fewer "
               "workers"},
         Wrong{"[workers]\ncores = [0, 0]\n" + loop_port,

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "io/dpdk/eth_port.hpp"
+#include "io/dpdk/eth_queue.hpp"
 #include "wire/emit.hpp"
 
 namespace salut::io {
@@ -42,7 +42,7 @@ Frame frame_of(rte_mbuf* mbuf) {
 
 // One segment, direct, ours and unshared is what everybody behind receive() relies on. Returns
 // false if the frame had to go. Rare: jumbo frames and devices that lend their own memory.
-[[gnu::noinline]] bool EthPort::make_ordinary(rte_mbuf*& mbuf, Frame& frame) {
+[[gnu::noinline]] bool EthQueue::make_ordinary(rte_mbuf*& mbuf, Frame& frame) {
   const std::uint16_t checksums = checksum_flags(mbuf->ol_flags);
   if (mbuf->pool != pool_.pool() || !RTE_MBUF_DIRECT(mbuf) || rte_mbuf_refcnt_read(mbuf) != 1) {
     rte_mbuf* own = rte_pktmbuf_copy(mbuf, pool_.pool(), 0, UINT32_MAX);
@@ -63,9 +63,10 @@ Frame frame_of(rte_mbuf* mbuf) {
   return true;
 }
 
-unsigned EthPort::receive(Frame* frames, unsigned count) {
+unsigned EthQueue::receive(Frame* frames, unsigned count) {
+  if (rests()) return 0;
   std::array<rte_mbuf*, burst> mbufs;
-  const unsigned got = rte_eth_rx_burst(id_, queue_, mbufs.data(),
+  const unsigned got = rte_eth_rx_burst(port_, queue_, mbufs.data(),
                                         static_cast<std::uint16_t>(std::min(count, burst)));
   unsigned kept = 0;
   for (unsigned i = 0; i < got; ++i) {
@@ -95,7 +96,8 @@ std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
 
 }  // namespace
 
-unsigned EthPort::transmit(const Frame* frames, unsigned count) {
+unsigned EthQueue::transmit(const Frame* frames, unsigned count) {
+  if (rests()) return 0;
   std::array<rte_mbuf*, burst> mbufs;
   unsigned sent = 0;
   while (sent < count) {
@@ -112,7 +114,7 @@ unsigned EthPort::transmit(const Frame* frames, unsigned count) {
       mbufs[i] = mbuf;
     }
     const unsigned taken =
-        rte_eth_tx_burst(id_, queue_, mbufs.data(), static_cast<std::uint16_t>(now));
+        rte_eth_tx_burst(port_, queue_, mbufs.data(), static_cast<std::uint16_t>(now));
     sent += taken;
     if (taken < now) break;
   }
