@@ -25,6 +25,7 @@ Examples:
   salut bench                                  client and server joined in this process, 10 s
   salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
   salut bench --max --close server             the highest rate that holds
+  salut bench --mirror                         both ends open at once and close at once
   salut bench --stream --impair drop=1%        one connection, 1 GB, one frame in a hundred lost
   salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
                                                against the kernel's end of the TAP salut0
@@ -47,7 +48,7 @@ struct Raw {
       duration, json, latencies;
   std::string bytes, workers;
   bool wait = false;
-  bool max = false, ip6 = false, stream = false, verify = false, copy = false;
+  bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
   std::string format;
 };
 
@@ -120,6 +121,12 @@ void add_bench(CLI::App& program, Raw& raw) {
   what("--close", raw.close, "who closes first, and so holds TIME_WAIT (client)", "client|server");
   what("--local", raw.local, "source addresses: 10.1.0.0/16, 10.0.0.3-10.0.0.9, or one", "RANGE");
   bench.add_flag("--ipv6", raw.ip6, "both ends in this process: over IPv6")
+      ->group("What each connection does");
+  bench
+      .add_flag(
+          "--mirror", raw.mirror,
+          "what is sent comes back with its ends swapped (testpmd 5tswap; without --config in "
+          "this process): simultaneous opens and closes")
       ->group("What each connection does");
   what("--workers", raw.workers, "both ends in this process: workers at each end (1)", "N");
   const auto much = to("How much");
@@ -296,6 +303,21 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
                         : (options.bytes + options.concurrency - 1) / options.concurrency;
 }
 
+// A mirror sends back what it is sent: no server, no other direction.
+void take_mirror(const Raw& raw, BenchOptions& options, Checker& check) {
+  if (!raw.mirror) return;
+  check.refuse(raw.config.empty() && !raw.connect.empty(),
+               "--connect = " + raw.connect + ": not with --mirror alone; want --config with them");
+  check.refuse(raw.stream, "--mirror: not with --stream; want --request with it");
+  check.refuse(!raw.response.empty(), "--response = " + raw.response +
+                                          ": not with --mirror, which sends back the request; want "
+                                          "--request");
+  check.refuse(!raw.close.empty(),
+               "--close = " + raw.close + ": not with --mirror, where both close; want neither");
+  options.mirror = true;
+  options.response = static_cast<std::uint32_t>(options.request);
+}
+
 Result<Command> bench_command(const Raw& raw) {
   BenchOptions options;
   Checker check;
@@ -312,6 +334,7 @@ Result<Command> bench_command(const Raw& raw) {
              parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
   const bool embedded = raw.config.empty() && raw.connect.empty();
   take_stream(raw, options, check);
+  take_mirror(raw, options, check);
   check.refuse(embedded && !raw.interface.empty(),
                "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
   check.refuse(embedded && !raw.address.empty(),
