@@ -214,9 +214,13 @@ class Check {
   }
 
   void vdev_words(std::size_t i, std::string_view key, const std::string& words) {
-    const bool spaces = std::any_of(words.begin(), words.end(),
-                                    [](unsigned char c) { return std::isgraph(c) == 0; });
-    if (!(words.starts_with("net_") || words.starts_with("eth_")) || spaces) {
+    // A path may have a space, the name of a device not.
+    const std::string_view name = std::string_view(words).substr(0, words.find(','));
+    const bool text = std::all_of(words.begin(), words.end(),
+                                  [](unsigned char c) { return std::isprint(c) != 0; });
+    const bool named = (name.starts_with("net_") || name.starts_with("eth_")) &&
+                       name.find(' ') == std::string_view::npos;
+    if (!text || !named) {
       bad_port(i, key, quoted(words), "not a network vdev",
                "one such as \"net_virtio_user0,path=/tmp/s,queues=1\"");
     }
