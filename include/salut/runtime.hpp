@@ -60,6 +60,9 @@ class Runtime {
   // handler.
   void stop();
 
+  // Stack::drain() of all of them. Any thread; safe in a signal handler.
+  void drain();
+
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs
   std::uint32_t workers() const;
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread

@@ -32,6 +32,7 @@ class Check {
     }
     for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
     for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
+    if (!error_) error_ = check_many(config_);
     if (error_) return tl::unexpected<Error>(*error_);
     return {};
   }
@@ -51,15 +52,8 @@ class Check {
     }
   }
 
-  static bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= name_max &&
-           std::all_of(text.begin(), text.end(), [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-           });
-  }
-
   void instance() {
-    if (!is_name(config_.name)) {
+    if (!is_instance_name(config_.name)) {
       bad("name", quoted(config_.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
     }
   }
@@ -123,7 +117,7 @@ class Check {
   void port(std::size_t i) {
     const PortConfig& p = config_.ports[i];
     if (p.name.empty()) bad_port(i, "name", "", "missing", "1 to 32 of a-z, 0-9, _ and -");
-    if (!is_name(p.name)) {
+    if (!is_instance_name(p.name)) {
       bad_port(i, "name", quoted(p.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
     }
     own_key(i, PortType::loop, "peer", p.peer, "the name of the port at the other end");

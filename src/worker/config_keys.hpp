@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -89,6 +90,21 @@ inline constexpr auto impair_numbers = std::to_array<ImpairNumber>({
     {"delay_us", &ImpairConfig::delay, 0, 1'000'000, micros_ns},
 });
 
+// A duration of [announce]; all are in seconds.
+struct AnnounceNumber {
+  std::string_view key;
+  Duration AnnounceConfig::* field;
+  double min;
+  double max;
+};
+inline constexpr auto announce_numbers = std::to_array<AnnounceNumber>({
+    {"period_s", &AnnounceConfig::period, 0.1, 3'600},
+    {"timeout_s", &AnnounceConfig::timeout, 0.1, 600},
+    {"settle_s", &AnnounceConfig::settle, 0, 600},
+});
+inline constexpr double failures_max = 100;
+inline constexpr std::size_t siblings_max = 63;  // of a port; TTL has to bring them all
+
 inline constexpr double workers_max = 64;
 inline constexpr double cores_max = 65'535;
 inline constexpr double megabytes_max = 16'777'216;
@@ -114,6 +130,12 @@ std::string range_text(double min, double max);             // 16..65535
 std::string number_text(double value);                      // 0.001, 30
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
 std::string_view type_name(PortType type);                  // "tap"
+
+// 1 to 32 of a-z, 0-9, _ and -: an instance's, a port's.
+bool is_instance_name(std::string_view text);
+
+// What is wrong with what makes several instances one service: siblings and [announce].
+std::optional<Error> check_many(const Config& config);
 
 // The key that was probably meant, or empty if none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);

@@ -67,6 +67,9 @@ class Runtime::Impl {
   void wait();
   bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
   void stop() { stop_.store(true, std::memory_order_relaxed); }
+  void drain() {
+    for (Stack& stack : stacks_) stack.drain();
+  }
 
   Result<Listener> listen(const Endpoint& local, const ListenOptions& options);
   Result<void> unlisten(Listener listener);
@@ -323,6 +326,7 @@ Result<void> Runtime::unlisten(Listener listener) { return impl_->unlisten(liste
 bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
 void Runtime::stop() { impl_->stop(); }
+void Runtime::drain() { impl_->drain(); }
 const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }

@@ -145,6 +145,42 @@ INSTANTIATE_TEST_SUITE_P(
               "route[0].via = \"fd00::9\": of another family than `to`; want an address of the "
               "family of `to` on a link of the port"}));
 
+const std::string shared = address + "ranges = [\"192.0.2.1\"]\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Siblings, WrongValue,
+    testing::Values(
+        Wrong{tap_port(shared + "siblings = [\"10.0.7.3\"]\n"),
+              "port[0].siblings[0] = \"10.0.7.3\": on no link of this port; want an address in the "
+              "prefix of one of `addresses`"},
+        Wrong{tap_port(shared + "siblings = [\"10.0.0.3\", \"10.0.0.3\"]\n"),
+              "port[0].siblings[0] = \"10.0.0.3\": twice; want each once"},
+        Wrong{tap_port(shared + "siblings = [\"10.0.0.1\"]\n"),
+              "port[0].siblings[0] = \"10.0.0.1\": an address of this instance; want those of the "
+              "other instances"},
+        Wrong{tap_port(address + "siblings = [\"10.0.0.3\"]\n"),
+              "port[0].siblings[0] = \"10.0.0.3\": the port shares no address of its family; want "
+              "the addresses that all instances have in `ranges`"},
+        Wrong{tap_port(shared + "siblings = [\"ten\"]\n"),
+              "port[0].siblings[0] = \"ten\": not understood; want \"10.0.0.3\""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Announce, WrongValue,
+    testing::Values(
+        Wrong{tap_port(address) + "[announce]\nup = \"true\"\n",
+              "announce.up = \"true\": nothing takes it back; want announce.down, a command that "
+              "does"},
+        Wrong{
+            tap_port(address) + "[announce]\ncheck = \"true\"\n",
+            "announce.check = \"true\": nothing takes it back; want announce.down, a command that "
+            "does"},
+        Wrong{tap_port(address) + "[announce]\ntimeout_s = 0\n",
+              "announce.timeout_s = 0: out of range; want 0.1..600"},
+        Wrong{tap_port(address) + "[announce]\nfailures = 0\n",
+              "announce.failures = 0: out of range; want 1..100"},
+        Wrong{tap_port(address) + "[announce]\nupp = \"true\"\n",
+              "announce.upp: unknown key; did you mean \"up\"?"}));
+
 INSTANTIATE_TEST_SUITE_P(
     Impair, WrongValue,
     testing::Values(
