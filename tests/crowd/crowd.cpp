@@ -249,6 +249,8 @@ class Crowd {
 
   void end(std::size_t slot, int error) {
     Client& c = clients_[slot];
+    // Before it is closed: the child that runs the command may have it open for a moment.
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, c.fd, nullptr);
     close(c.fd);
     c.fd = -1;
     --open_;
