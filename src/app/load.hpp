@@ -35,6 +35,7 @@ struct LoadOptions {
   std::optional<AddressRange> local;  // source addresses, one after the other; else the stack's
   std::uint32_t slots = 65'536;       // StackConfig::connections
   std::uint64_t limit = ~std::uint64_t{0};  // connections to open in all
+  double phase = 0;  // 0..1: of a rate, how far into its first interval the first open is due
   bool hold = false;                        // keep every connection open until release()
   double hz = 1e9;                          // ticks to the second
 };

@@ -44,7 +44,8 @@ LoadClient::LoadClient(const LoadOptions& options)
 void LoadClient::open_at_rate(double per_second, std::uint64_t now) {
   mode_ = Mode::rate;
   rate_ = per_second;
-  schedule_ = RateSchedule(now, per_second, options_.hz);
+  const double wait = per_second > 0 ? options_.phase * options_.hz / per_second : 0;
+  schedule_ = RateSchedule(now + static_cast<std::uint64_t>(wait), per_second, options_.hz);
   scheduled_ = 0;
   lag_max_ = static_cast<std::uint64_t>(per_second * lag_s) + opens_per_turn;
 }

@@ -30,6 +30,7 @@ Examples:
                                                against the kernel's end of the TAP salut0
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
   salut serve --config config/server.toml      on the ports of a configuration
+  salut doctor --config config/pci.toml        can that start here, and will it run well?
   salut drain --wait                           end the instance, cutting nobody off
   salut states --format svg > states.svg       the transition table as a picture
 
@@ -330,6 +331,14 @@ Result<Command> bench_command(const Raw& raw) {
   return Command{std::move(options)};
 }
 
+Result<Command> doctor_command(const Raw& raw) {
+  DoctorOptions options;
+  Checker check;
+  take_runtime(raw, options.runtime, check);
+  if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
+  return Command{std::move(options)};
+}
+
 Result<Command> drain_command(const Raw& raw) {
   DrainOptions options;
   options.wait = raw.wait;
@@ -367,6 +376,12 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
   program.get_formatter()->column_width(34);
   add_serve(program, raw);
   add_bench(program, raw);
+  CLI::App& doctor = *program.add_subcommand(
+      "doctor",
+      "Say what of this machine is as a configuration needs it; changes nothing. Exit status 0: it "
+      "can start, 1: it cannot");
+  doctor.add_option("--config", raw.config, "the one to check; the TAP of `salut serve` without")
+      ->type_name("FILE");
   add_drain(program, raw);
   CLI::App& states = *program.add_subcommand("states", "Print the transition table of TCP");
   states.add_option("--format", raw.format, "text, dot, svg or json (text)")->type_name("FORMAT");
@@ -384,8 +399,8 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     const std::string given = arguments.size() > 1
                                   ? fmt::format("{}: unknown command", arguments[1])
                                   : std::string("no command");
-    return tl::unexpected<Error>(error(
-        fmt::format("{}; want serve, bench, drain or states (`salut --help` shows them)", given)));
+    return tl::unexpected<Error>(error(fmt::format(
+        "{}; want serve, bench, drain, doctor or states (`salut --help` shows them)", given)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));
@@ -403,6 +418,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     if (command) std::get<BenchOptions>(*command).command = typed;
     return command;
   }
+  if (program.got_subcommand("doctor")) return doctor_command(raw);
   if (program.got_subcommand("drain")) return drain_command(raw);
   return states_command(raw);
 }

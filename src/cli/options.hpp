@@ -76,12 +76,17 @@ struct StatesOptions {
   StatesFormat format = StatesFormat::text;
 };
 
+struct DoctorOptions {
+  RuntimeOptions runtime;
+};
+
 // Help or the version: printed, and that was all.
 struct Text {
   std::string text;
 };
 
-using Command = std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions>;
+using Command =
+    std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions, DoctorOptions>;
 
 // `arguments` as in main(), the program's name first.
 Result<Command> parse_command(const std::vector<std::string>& arguments);

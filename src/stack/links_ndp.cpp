@@ -34,6 +34,7 @@ void Links::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now) {
     neighbours_.learn(frame.port, ndp.source, ndp.mac, now, *this, for_us);
     siblings_.heard(frame.port, ndp.source, ndp.mac, now);
   }
+  if ((frame.flags & for_learning) != 0) return recycle(frame);
   if (!for_us) return drop(frame, Drop::ndp_not_for_us);
   wire::Mac asker = ndp.mac;
   if (!ndp.has_mac) asker = wire::view<wire::EthernetHeader>(frame.data).source;

@@ -9,20 +9,56 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 namespace salut {
+namespace {
 
-std::string instance_path(const std::string& name, const std::string& suffix) {
-  if (mkdir("/run/salut", 0755) == 0 || access("/run/salut", W_OK | X_OK) == 0) {
-    return fmt::format("/run/salut/{}.{}", name, suffix);
-  }
+constexpr const char* run_directory = "/run/salut";
+
+std::string path_in_run(const std::string& name, const std::string& suffix) {
+  return fmt::format("{}/{}.{}", run_directory, name, suffix);
+}
+
+std::string path_elsewhere(const std::string& name, const std::string& suffix,
+                           const System& system) {
   const char* user = std::getenv("XDG_RUNTIME_DIR");
-  const std::string directory = user != nullptr && access(user, W_OK | X_OK) == 0 ? user : "/tmp";
+  const std::string directory = user != nullptr && system.may(user, W_OK | X_OK) ? user : "/tmp";
   return fmt::format("{}/salut-{}.{}", directory, name, suffix);
 }
 
+}  // namespace
+
+std::string instance_path(const std::string& name, const std::string& suffix) {
+  const System system;
+  const bool ours = mkdir(run_directory, 0755) == 0 || system.may(run_directory, W_OK | X_OK);
+  return ours ? path_in_run(name, suffix) : path_elsewhere(name, suffix, system);
+}
+
 namespace {
+
+Error cannot_lock(const std::string& name, const std::string& path, const char* why) {
+  return {Errc::no_permission,
+          fmt::format("name = \"{}\": cannot lock {}: {}; want a name that no other user has", name,
+                      path, why)};
+}
+
+Error has_owner(const std::string& name, const std::string& owner) {
+  return {Errc::in_use,
+          fmt::format("name = \"{}\": {} runs under this name; want another", name, owner)};
+}
+
+// "1: FLOCK  ADVISORY  WRITE 4711 fe:00:10954393 0 EOF": is there one of that process and file?
+bool is_locked(const System& system, const std::string& process, ino_t inode) {
+  for (const std::string& line : system.lines("/proc/locks")) {
+    std::istringstream words(line);
+    std::string number, kind, how, what, owner, file;
+    if (!(words >> number >> kind >> how >> what >> owner >> file) || kind != "FLOCK") continue;
+    if (owner == process && file.ends_with(fmt::format(":{}", inode))) return true;
+  }
+  return false;
+}
 
 // Is the file at `path` still the one that `fd` has open? Its last owner may just have removed it.
 bool still_there(const std::string& path, int fd) {
@@ -50,15 +86,12 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
   for (;;) {
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) {
-      return fail(Errc::no_permission, fmt::format("name = \"{}\": cannot lock {}: {}; want a name "
-                                                   "that no other user has",
-                                                   name, path, std::strerror(errno)));
+      return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(errno)));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const std::string owner = owner_of(fd);
       close(fd);
-      return fail(Errc::in_use,
-                  fmt::format("name = \"{}\": {} runs under this name; want another", name, owner));
+      return tl::unexpected<Error>(has_owner(name, owner));
     }
     if (!still_there(path, fd)) {
       close(fd);
@@ -70,6 +103,23 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
     }
     return InstanceLock(path, fd);
   }
+}
+
+Result<void> InstanceLock::ask(const std::string& name, const System& system) {
+  const bool ours = system.may(run_directory, W_OK | X_OK) ||
+                    (!system.exists(run_directory) && system.may("/run", W_OK | X_OK));
+  const std::string path = ours ? path_in_run(name, "lock") : path_elsewhere(name, "lock", system);
+  struct stat file = {};
+  if (lstat(system.at(path).c_str(), &file) != 0) return {};
+  if (S_ISLNK(file.st_mode)) {
+    return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(ELOOP)));
+  }
+  if (!system.may(path, R_OK | W_OK)) {
+    return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(EACCES)));
+  }
+  const std::string process = system.line(path);
+  if (process.empty() || !is_locked(system, process, file.st_ino)) return {};  // of one that died
+  return tl::unexpected<Error>(has_owner(name, "process " + process));
 }
 
 std::optional<int> InstanceLock::holder(const std::string& name) {

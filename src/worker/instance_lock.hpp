@@ -7,6 +7,7 @@
 #include <string>
 
 #include "salut/error.hpp"
+#include "worker/system.hpp"
 
 namespace salut {
 
@@ -18,6 +19,8 @@ class InstanceLock {
  public:
   // Errors start with the key: `name = "echo": another process has it …`.
   static Result<InstanceLock> take(const std::string& name);
+  // Whether take() would succeed now, without a trace: of the kernel's list of locks.
+  static Result<void> ask(const std::string& name, const System& system);
   // The process that has this name now, if one has; 0 if it does not say which.
   static std::optional<int> holder(const std::string& name);
   InstanceLock(InstanceLock&& other) noexcept;

@@ -215,7 +215,7 @@ check_report() {
 import json, sys
 with open(sys.argv[1], encoding="utf-8") as file:
     r = json.load(file)
-wrong = [text for text in sys.argv[2:] if not eval(text, {"r": r, "sum": sum, "all": all, "set": set})]
+wrong = [text for text in sys.argv[2:] if not eval(text, {"r": r, "sum": sum, "all": all, "set": set, "min": min})]
 for text in wrong:
     print("not so:", text)
 if wrong:

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "io/dpdk/large_segments.hpp"
 #include "io/dpdk/mempool.hpp"
 #include "stack/device.hpp"
 
@@ -18,18 +19,21 @@ namespace salut::io {
 
 class EthQueue final : public Device {
  public:
-  EthQueue(MbufPool& pool, std::uint16_t port, std::uint16_t queue)
-      : pool_(pool), port_(port), queue_(queue) {}
+  EthQueue(MbufPool& pool, std::uint16_t port, std::uint16_t queue, const LargeSegmentLimits& large)
+      : pool_(pool), port_(port), queue_(queue), large_(large) {}
 
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
  private:
   bool make_ordinary(rte_mbuf*& mbuf, Frame& frame);
+  unsigned transmit_large(const Frame* frames, unsigned count);
+  bool prepare(LargeSegments& large, unsigned packets);
 
   MbufPool& pool_;
   std::uint16_t port_;  // DPDK's number
   std::uint16_t queue_;
+  LargeSegmentLimits large_;
 };
 
 }  // namespace salut::io

@@ -6,6 +6,7 @@
 // Threads: control thread. Errors start with the key of the port: `vdev = "…": what; want …`.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,13 @@ struct Vdev {
   // The other side maps our memory: vhost-user.
   bool shares_memory() const { return is("net_virtio_user") || is("virtio_user"); }
 
+  // "1" for "queues" of net_vhost0,iface=/tmp/a.sock,queues=1; empty if it is not in the words.
+  std::string value(std::string_view key) const;
+
+  // What is at the socket's path.
+  enum class Socket : std::uint8_t { none, silent, heard, other_file };
+  // Whether the device can be made when that is there; a silent one of a server must go first.
+  Result<void> judge(Socket found) const;
   // As its words say; 1 where they do not.
   unsigned queues() const;
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "app/load_client.hpp"
 #include "app/load_server.hpp"
@@ -176,6 +177,22 @@ TEST(Load, rate_is_exact_in_virtual_time) {
     EXPECT_NEAR(static_cast<double>(load.client.totals().attempted - first), 777.0 * second, 2);
   }
   EXPECT_EQ(load.client.totals().all_failures(), 0u);
+}
+
+// Four workers at 50 a second each: together one every five milliseconds.
+TEST(Load, a_phase_moves_the_schedule_by_its_share_of_an_interval) {
+  std::vector<Instant> first;
+  for (const double phase : {0.0, 0.25, 0.75}) {
+    Load load({.phase = phase, .hz = 1e9});
+    load.client.open_at_rate(50, load.now());
+    ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().attempted > 1; }));
+    first.push_back(load.pair.world().now());
+  }
+  const auto apart = [&](std::size_t a, std::size_t b) {
+    return std::chrono::duration<double, std::milli>(first[b] - first[a]).count();
+  };
+  EXPECT_NEAR(apart(0, 1), 5, 1);
+  EXPECT_NEAR(apart(0, 2), 15, 1);
 }
 
 TEST(Load, a_schedule_that_cannot_be_held_counts_what_it_gave_up) {

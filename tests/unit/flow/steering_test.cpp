@@ -64,8 +64,8 @@ TEST(Steering, both_ends_of_a_folded_flow_agree) {
   const Steering steering(key, Input::folded, table_of(256, 3), 3);
   for (std::uint16_t port = 1; port < 2'000; ++port) {
     for (const bool ip6 : {false, true}) {
-      const Ends here = ip6 ? ends_of("fd00::1", port, "fd00::2", 80)
-                            : ends_of("10.0.0.1", port, "10.0.0.2", 80);
+      const Ends here =
+          ip6 ? ends_of("fd00::1", port, "fd00::2", 80) : ends_of("10.0.0.1", port, "10.0.0.2", 80);
       const Ends there{here.local, here.remote, here.local_port, here.remote_port};
       ASSERT_EQ(steering.worker_of(here), steering.worker_of(there));
     }
@@ -80,8 +80,8 @@ TEST(Steering, ports_of_the_workers_are_home_and_disjoint) {
         SCOPED_TRACE(testing::Message() << "workers " << workers << " ip6 " << ip6);
         const auto key = Steering::make_key(11, input, 128);
         const Steering steering(key, input, table_of(128, workers), workers);
-        Ends ends = ip6 ? ends_of("fd00::9", 443, "fd00::1", 0)
-                        : ends_of("192.0.2.9", 443, "10.0.0.1", 0);
+        Ends ends =
+            ip6 ? ends_of("fd00::9", 443, "fd00::1", 0) : ends_of("192.0.2.9", 443, "10.0.0.1", 0);
         const unsigned base = steering.entry_of(ends);
         std::set<std::uint16_t> taken;
         for (unsigned worker = 0; worker < workers; ++worker) {
@@ -155,8 +155,8 @@ TEST(SourcePortsAtHome, ip6_and_many_destinations) {
     const LocalWish wish{.interface = 5, .whole = &whole};
     const std::uint16_t port = net16(static_cast<std::uint16_t>(80 + n % 3));
     Key chosen;
-    ASSERT_TRUE(ports.choose(fold(whole.remote), port, wish, [](const Key&) { return false; },
-                             chosen));
+    ASSERT_TRUE(
+        ports.choose(fold(whole.remote), port, wish, [](const Key&) { return false; }, chosen));
     const Ends ends{whole.remote, ports.address6(net32(chosen.local_addr)), port,
                     chosen.local_port};
     ASSERT_EQ(steering.worker_of(ends), 2u);
@@ -175,9 +175,8 @@ TEST(SourcePortsAtHome, stand_ins_that_collide) {
     const LocalWish wish{.interface = 0, .whole = &whole};
     Key chosen;
     ASSERT_TRUE(ports.choose(1234, net16(80), wish, [](const Key&) { return false; }, chosen));
-    EXPECT_EQ(steering.worker_of({whole.remote, address("fd00:1::1"), net16(80),
-                                  chosen.local_port}),
-              1u);
+    EXPECT_EQ(
+        steering.worker_of({whole.remote, address("fd00:1::1"), net16(80), chosen.local_port}), 1u);
   }
 }
 
