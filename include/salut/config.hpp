@@ -101,6 +101,7 @@ struct PortConfig {
   // queues: of the device, each way, at most one per worker; what the device or its words say if 0
   std::uint32_t queues = 0;
   bool rss = true;  // rss: let the device spread flows over its queues, if it proves that it does
+  bool tso = true;  // tso (pci): let the device cut large segments, if it can
   ImpairConfig impair;               // impair: { drop = 0.01, … }; a bad link, for tests
 
   bool on_worker(std::uint32_t worker) const {

@@ -57,6 +57,14 @@ class Runtime {
   bool finished() const;
   void wait();
 
+  // Passive OPEN on every worker at once; before start(), or from the control thread while they
+  // run (it returns when all have done it, within some 10 ms). All workers or none: an Error is
+  // that of the first that could not. Workers that listen by themselves too must all do so alike,
+  // so that Listener::index means the same on each.
+  Result<Listener> listen(Endpoint local, ListenOptions options = {});
+  // CLOSE on every worker: handshakes under way are reset, accepted connections stay.
+  Result<void> unlisten(Listener listener);
+
   // Asks every worker to stop: Stack::stopping() becomes true. Any thread; safe in a signal
   // handler.
   void stop();

@@ -24,6 +24,7 @@ int run(const Text& text) {
 int run(const ServeOptions& options) { return run_serve(options); }
 int run(const BenchOptions& options) { return run_bench(options); }
 int run(const StatesOptions& options) { return run_states(options); }
+int run(const DoctorOptions& options) { return run_doctor(options); }
 
 int run_program(const std::vector<std::string>& arguments) {
   const Result<Command> command = parse_command(arguments);

@@ -30,6 +30,7 @@ Examples:
                                                against the kernel's end of the TAP salut0
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
   salut serve --config config/server.toml      on the ports of a configuration
+  salut doctor --config config/pci.toml        can that start here, and will it run well?
   salut states --format svg > states.svg       the transition table as a picture
 
 Numbers take k, M, G; bytes also KiB and MiB. Errors are one line; the exit status is then 2.)";
@@ -110,7 +111,9 @@ void add_bench(CLI::App& program, Raw& raw) {
   bench.add_flag("--verify", raw.verify, "send a pattern, and compare what arrives")
       ->group(streams);
   const auto what = to("What each connection does");
-  what("--connect", raw.connect, "the server; one of our own addresses: serve there too",
+  what("--connect", raw.connect,
+       "the server, or a range of them, in turn: 10.0.0.0/16:80-89; our own addresses: serve there "
+       "too",
        "ADDR:PORT");
   what("--request", raw.request, "bytes to the server (0)", "BYTES");
   what("--response", raw.response, "bytes back (0)", "BYTES");
@@ -313,7 +316,9 @@ Result<Command> bench_command(const Raw& raw) {
   take_runtime(raw, options.runtime, check);
   take_mode(raw, options, check);
   check.take(raw.connect, options.connect,
-             parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80 or [fd00::1]:80"));
+             parsed_as<app::Targets>("--connect",
+                                     "ADDR:PORT or a range, such as 10.0.0.1:80, [fd00::1]:80, "
+                                     "10.0.0.0/16:80, 10.0.0.1-10.0.0.9:80 or 10.0.0.1:80-89"));
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
   options.server_closes = server_closes(raw, check);
@@ -339,6 +344,14 @@ Result<Command> bench_command(const Raw& raw) {
   check.refuse(raw.latencies == "-",
                "--latencies = -: standard output has the results; want the name of a file");
   options.latencies = raw.latencies;
+  if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
+  return Command{std::move(options)};
+}
+
+Result<Command> doctor_command(const Raw& raw) {
+  DoctorOptions options;
+  Checker check;
+  take_runtime(raw, options.runtime, check);
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
   return Command{std::move(options)};
 }
@@ -370,6 +383,12 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
   program.get_formatter()->column_width(34);
   add_serve(program, raw);
   add_bench(program, raw);
+  CLI::App& doctor = *program.add_subcommand(
+      "doctor",
+      "Say what of this machine is as a configuration needs it; changes nothing. Exit status 0: it "
+      "can start, 1: it cannot");
+  doctor.add_option("--config", raw.config, "the one to check; the TAP of `salut serve` without")
+      ->type_name("FILE");
   CLI::App& states = *program.add_subcommand("states", "Print the transition table of TCP");
   states.add_option("--format", raw.format, "text, dot, svg or json (text)")->type_name("FORMAT");
 
@@ -386,8 +405,8 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     const std::string given = arguments.size() > 1
                                   ? fmt::format("{}: unknown command", arguments[1])
                                   : std::string("no command");
-    return tl::unexpected<Error>(
-        error(fmt::format("{}; want serve, bench or states (`salut --help` shows them)", given)));
+    return tl::unexpected<Error>(error(
+        fmt::format("{}; want serve, bench, doctor or states (`salut --help` shows them)", given)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));
@@ -405,6 +424,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     if (command) std::get<BenchOptions>(*command).command = typed;
     return command;
   }
+  if (program.got_subcommand("doctor")) return doctor_command(raw);
   return states_command(raw);
 }
 

@@ -18,6 +18,7 @@ enum FrameFlag : std::uint16_t {
   checksum_bad = 4,      // the device found one wrong
   scattered = 8,         // in more than one buffer; only the first `length` bytes are at `data`
   l4_checksum_left = 16,  // transmit: the TCP checksum is the pseudo-header's sum, to be completed
+  for_learning = 32,  // a copy of what another worker answers: an ARP or neighbour discovery packet
 };
 
 struct Frame {

@@ -221,7 +221,7 @@ void Links::on_arp(const Frame& frame, Instant now) {
   // RFC 826: a packet for us teaches the sender's address; another one only refreshes.
   neighbours_.learn(frame.port, flow::Address::v4(arp.sender_ip), arp.sender_mac, now, *this,
                     for_us && arp.op == wire::arp_request);
-  if (arp.op != wire::arp_request) return recycle(frame);
+  if (arp.op != wire::arp_request || (frame.flags & for_learning) != 0) return recycle(frame);
   if (!for_us) return drop(frame, Drop::arp_not_for_us);
   wire::Arp reply;
   reply.op = wire::arp_reply;

@@ -30,6 +30,7 @@ void Links::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now) {
   const bool for_us = is_local(ndp.target);
   // Who asks for us will talk to us next; other solicitations only refresh, as with ARP.
   if (ndp.has_mac) neighbours_.learn(frame.port, ndp.source, ndp.mac, now, *this, for_us);
+  if ((frame.flags & for_learning) != 0) return recycle(frame);
   if (!for_us) return drop(frame, Drop::ndp_not_for_us);
   wire::Mac asker = ndp.mac;
   if (!ndp.has_mac) asker = wire::view<wire::EthernetHeader>(frame.data).source;

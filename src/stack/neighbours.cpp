@@ -8,6 +8,7 @@ namespace salut::stack {
 Neighbours::Neighbours(Memory& memory, const NeighbourOptions& options) : options_(options) {
   options_.capacity = std::clamp(options_.capacity, 1u, 32'768u);
   options_.waiting = std::clamp(options_.waiting, 1u, 32'768u);
+  options_.waiting_each = std::clamp(options_.waiting_each, 1u, waiting_max);
   entries_ = FixedArray<Entry>(memory, options_.capacity, Use::flow_table);
   slots_ = FixedArray<std::uint16_t>(memory, std::bit_ceil(options_.capacity * 2), Use::flow_table);
   frames_ = FixedArray<Waiting>(memory, options_.waiting, Use::buffers);
@@ -198,7 +199,7 @@ bool Neighbours::enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& s
     sink.transmit(frame);
     return true;
   }
-  if (entry.waiting == waiting_per_entry || free_frame_ == none) return false;
+  if (entry.waiting == options_.waiting_each || free_frame_ == none) return false;
   const std::uint16_t place = free_frame_;
   free_frame_ = frames_[place].next;
   frames_[place] = Waiting{frame, none};

@@ -35,8 +35,9 @@
 namespace salut::stack {
 
 struct NeighbourOptions {
-  std::uint32_t capacity = 4'096;  // entries, 1..32,768
-  std::uint32_t waiting = 256;     // frames that may wait in all entries together, 1..32,768
+  std::uint32_t capacity = 4'096;   // entries, 1..32,768
+  std::uint32_t waiting = 256;      // frames that may wait in all entries together, 1..32,768
+  std::uint32_t waiting_each = 64;  // … in one, 1..waiting_max
   Duration lifetime = std::chrono::seconds{60};  // of an answer, then it is probed
   Duration retry = std::chrono::seconds{1};      // between requests (RFC 1122: no faster than this)
   std::uint8_t tries = 3;                        // requests without an answer before giving up
@@ -52,7 +53,7 @@ struct NextHop {
 class Neighbours {
  public:
   static constexpr std::uint16_t none = 0xffff;
-  static constexpr unsigned waiting_per_entry = 4;
+  static constexpr unsigned waiting_max = 64;
   static constexpr unsigned advance_max = 256;  // timers per advance(); the rest wait for the next
 
   enum class State : std::uint8_t {
@@ -157,7 +158,7 @@ class Neighbours {
   };
   // Frames taken out of an entry, so that no list is open while the sink is called.
   struct Taken {
-    Frame frames[waiting_per_entry];
+    Frame frames[waiting_max];
     unsigned count = 0;
   };
 

@@ -92,13 +92,6 @@ Whose quoted_flow(Rest rest, bool ip6, flow::Ends& ends) {
   return Whose::odd_flow;
 }
 
-// An answer, or an announcement: sender and target are one.
-bool teaches(const Rest& rest) {
-  if (rest.length < arp_size) return false;
-  const auto& arp = view<ArpHeader>(rest.at);
-  return arp.op == net16(arp_reply) || arp.sender_ip == arp.target_ip;
-}
-
 }  // namespace
 
 Whose whose(const Frame& frame, flow::Ends& ends) {
@@ -111,7 +104,7 @@ Whose whose(const Frame& frame, flow::Ends& ends) {
     type = load<std::uint16_t>(rest.at + 2);
     rest.skip(vlan_size);
   }
-  if (type == net16(ether_type_arp)) return teaches(rest) ? Whose::everyone : Whose::here;
+  if (type == net16(ether_type_arp)) return Whose::everyone;
   const bool ip6 = type == net16(ether_type_ipv6);
   if (!ip6 && type != net16(ether_type_ipv4)) return Whose::here;
   bool odd = false;
@@ -122,7 +115,9 @@ Whose whose(const Frame& frame, flow::Ends& ends) {
   }
   if (protocol != (ip6 ? protocol_icmp6 : protocol_icmp) || rest.length == 0) return Whose::here;
   const auto message = static_cast<std::uint8_t>(rest.at[0]);
-  if (ip6 && message == icmp6_advertisement) return Whose::everyone;
+  if (ip6 && (message == icmp6_advertisement || message == icmp6_solicitation)) {
+    return Whose::everyone;
+  }
   if (ip6 ? is_error_v6(message) : is_error_v4(message)) return quoted_flow(rest, ip6, ends);
   return Whose::here;
 }

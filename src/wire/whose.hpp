@@ -3,8 +3,8 @@
 //
 // A flow is a TCP segment's, or that of the segment which an ICMP error quotes (RFC 792, RFC 4443):
 // there the ends are the other way round, since it was ours. What teaches an address of a link
-// (an ARP reply, one that announces itself, a neighbour advertisement) is for every worker, each of
-// which has a table of neighbours. Everything else, garbage and fragments too, is for whoever has
+// (ARP, neighbour discovery) is for every worker, each of which has a table of neighbours; one
+// answers. Everything else, garbage and fragments too, is for whoever has
 // it: parse() says there what is wrong.
 //
 // Nothing is believed: every length is checked before what it promises is read; checksums are

@@ -292,10 +292,10 @@ void read_port_workers(Table& table, PortConfig& port) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 19> known = {
-      "name",      "type",    "peer",    "interface", "vdev",  "members", "pci",
-      "addresses", "ranges",  "gateway", "gateway6",  "vlan",  "mac",     "mtu",
-      "worker",    "workers", "rss",     "queues",    "impair"};
+  static constexpr std::array<std::string_view, 20> known = {
+      "name",      "type",    "peer",    "interface", "vdev",   "members", "pci",
+      "addresses", "ranges",  "gateway", "gateway6",  "vlan",   "mac",     "mtu",
+      "worker",    "workers", "rss",     "tso",       "queues", "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -313,6 +313,7 @@ void read_port(Table& table, PortConfig& port) {
   table.integer("mtu", mtu_min, mtu_max, port.mtu);
   read_port_workers(table, port);
   table.flag("rss", port.rss);
+  table.flag("tso", port.tso);
   table.integer("queues", 0, workers_max, port.queues);
   read_impair(table.table("impair"), port.impair);
 }

@@ -25,4 +25,11 @@ std::vector<std::uint32_t> allowed_cores() {
   return cores;
 }
 
+void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed) {
+  if (!config.cores.empty() || allowed.empty()) return;
+  for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
+    config.cores.push_back(allowed[worker % allowed.size()]);
+  }
+}
+
 }  // namespace salut

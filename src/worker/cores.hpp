@@ -4,8 +4,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "salut/config.hpp"
+
 namespace salut {
 
 std::vector<std::uint32_t> allowed_cores();
+
+// Unless the configuration did: worker i on the i-th core that this process may use, and round
+// again.
+void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed);
 
 }  // namespace salut

@@ -138,7 +138,7 @@ void SteeredPort::copy_to_all(const Frame& frame) {
     }
     std::memcpy(copy.data, frame.data, frame.length);
     copy.length = frame.length;
-    copy.flags = frame.flags;
+    copy.flags = static_cast<std::uint16_t>(frame.flags | for_learning);
     hand_on(copy, to);
   }
 }

@@ -87,8 +87,8 @@ std::uint64_t number_in(const std::string& path) {
   return file >> value ? value : no_limit;
 }
 
-std::uint64_t mem_available() {
-  std::ifstream file("/proc/meminfo");
+std::uint64_t mem_available(const std::string& root) {
+  std::ifstream file(root + "/proc/meminfo");
   std::string word;
   while (file >> word) {
     std::uint64_t kib = 0;
@@ -115,9 +115,9 @@ std::uint64_t left_in_group(const std::string& root, std::string group, const ch
 
 }  // namespace
 
-std::uint64_t available_memory() {
-  std::uint64_t available = mem_available();
-  std::ifstream groups("/proc/self/cgroup");  // "4:memory:/a/b" (v1) or "0::/a/b" (v2)
+std::uint64_t available_memory(const std::string& root) {
+  std::uint64_t available = mem_available(root);
+  std::ifstream groups(root + "/proc/self/cgroup");  // "4:memory:/a/b" (v1) or "0::/a/b" (v2)
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
@@ -126,27 +126,30 @@ std::uint64_t available_memory() {
     const std::string group = line.substr(second + 1);
     if (controllers == "memory") {
       available =
-          std::min(available, left_in_group("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes",
-                                            "memory.usage_in_bytes"));
+          std::min(available, left_in_group(root + "/sys/fs/cgroup/memory", group,
+                                            "memory.limit_in_bytes", "memory.usage_in_bytes"));
     } else if (controllers.empty()) {
-      available = std::min(available,
-                           left_in_group("/sys/fs/cgroup", group, "memory.max", "memory.current"));
+      available = std::min(
+          available, left_in_group(root + "/sys/fs/cgroup", group, "memory.max", "memory.current"));
     }
   }
   return available;
 }
 
-Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available) {
+namespace {
+
+struct Part {
+  std::string key;
+  std::uint64_t bytes;
+};
+
+std::vector<Part> parts_of(const Config& config, std::uint64_t mbuf_bytes) {
   // Upper bounds of what one of each takes in the core, its share of table and timers included.
   constexpr std::uint64_t connection_bytes = 192;
   constexpr std::uint64_t time_wait_bytes = 64;
   constexpr std::uint64_t block_bytes = 2'064;
-  struct Part {
-    std::string key;
-    std::uint64_t bytes;
-  };
   const std::uint64_t workers = config.workers;
-  std::vector<Part> parts = {
+  return {
       {fmt::format("stack.connections = {}", config.stack.connections),
        workers * config.stack.connections * connection_bytes},
       {fmt::format("stack.time_wait = {}", config.stack.time_wait),
@@ -155,10 +158,22 @@ Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::u
        workers * config.stack.buffer_blocks * block_bytes},
       {fmt::format("memory.mbufs = {}", config.mbufs), mbuf_bytes},
   };
+}
+
+}  // namespace
+
+std::uint64_t memory_wanted(const Config& config, std::uint64_t mbuf_bytes) {
   std::uint64_t wanted = 0;
-  for (const Part& part : parts) wanted += part.bytes;
+  for (const Part& part : parts_of(config, mbuf_bytes)) wanted += part.bytes;
+  return wanted;
+}
+
+Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available) {
+  const std::uint64_t wanted = memory_wanted(config, mbuf_bytes);
   if (wanted <= available) return {};
 
+  const std::uint64_t workers = config.workers;
+  std::vector<Part> parts = parts_of(config, mbuf_bytes);
   std::sort(parts.begin(), parts.end(),
             [](const Part& a, const Part& b) { return a.bytes > b.bytes; });
   std::string blame;

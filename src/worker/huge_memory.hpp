@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "salut/config.hpp"
 #include "salut/error.hpp"
@@ -44,10 +45,12 @@ class HugeMemory final : public Memory {
 };
 
 // What this process may still take: the least of MemAvailable and what its cgroups leave it.
-std::uint64_t available_memory();
+// `root`: where /proc and /sys are.
+std::uint64_t available_memory(const std::string& root = {});
 
-// What the arrays of all workers will need at most, and an Error that names the keys that make it
-// so if that is more than `available` bytes.
+// What the arrays of all workers will need at most.
+std::uint64_t memory_wanted(const Config& config, std::uint64_t mbuf_bytes);
+// An Error that names the keys that make it so if that is more than `available` bytes.
 Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available);
 
 }  // namespace salut

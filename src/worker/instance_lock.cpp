@@ -9,19 +9,51 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 namespace salut {
 namespace {
 
+constexpr const char* run_directory = "/run/salut";
+
+std::string path_in_run(const std::string& name) {
+  return fmt::format("{}/{}.lock", run_directory, name);
+}
+
+std::string path_elsewhere(const std::string& name, const System& system) {
+  const char* user = std::getenv("XDG_RUNTIME_DIR");
+  const std::string directory = user != nullptr && system.may(user, W_OK | X_OK) ? user : "/tmp";
+  return fmt::format("{}/salut-{}.lock", directory, name);
+}
+
 // /run/salut for root and for a service with that directory, else the user's own, else /tmp.
 std::string path_for(const std::string& name) {
-  if (mkdir("/run/salut", 0755) == 0 || access("/run/salut", W_OK | X_OK) == 0) {
-    return fmt::format("/run/salut/{}.lock", name);
+  const System system;
+  const bool ours = mkdir(run_directory, 0755) == 0 || system.may(run_directory, W_OK | X_OK);
+  return ours ? path_in_run(name) : path_elsewhere(name, system);
+}
+
+Error cannot_lock(const std::string& name, const std::string& path, const char* why) {
+  return {Errc::no_permission,
+          fmt::format("name = \"{}\": cannot lock {}: {}; want a name that no other user has", name,
+                      path, why)};
+}
+
+Error has_owner(const std::string& name, const std::string& owner) {
+  return {Errc::in_use,
+          fmt::format("name = \"{}\": {} runs under this name; want another", name, owner)};
+}
+
+// "1: FLOCK  ADVISORY  WRITE 4711 fe:00:10954393 0 EOF": is there one of that process and file?
+bool is_locked(const System& system, const std::string& process, ino_t inode) {
+  for (const std::string& line : system.lines("/proc/locks")) {
+    std::istringstream words(line);
+    std::string number, kind, how, what, owner, file;
+    if (!(words >> number >> kind >> how >> what >> owner >> file) || kind != "FLOCK") continue;
+    if (owner == process && file.ends_with(fmt::format(":{}", inode))) return true;
   }
-  const char* user = std::getenv("XDG_RUNTIME_DIR");
-  const std::string directory = user != nullptr && access(user, W_OK | X_OK) == 0 ? user : "/tmp";
-  return fmt::format("{}/salut-{}.lock", directory, name);
+  return false;
 }
 
 // Is the file at `path` still the one that `fd` has open? Its last owner may just have removed it.
@@ -45,15 +77,12 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
   for (;;) {
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) {
-      return fail(Errc::no_permission, fmt::format("name = \"{}\": cannot lock {}: {}; want a name "
-                                                   "that no other user has",
-                                                   name, path, std::strerror(errno)));
+      return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(errno)));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const std::string owner = owner_of(fd);
       close(fd);
-      return fail(Errc::in_use,
-                  fmt::format("name = \"{}\": {} runs under this name; want another", name, owner));
+      return tl::unexpected<Error>(has_owner(name, owner));
     }
     if (!still_there(path, fd)) {
       close(fd);
@@ -65,6 +94,23 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
     }
     return InstanceLock(path, fd);
   }
+}
+
+Result<void> InstanceLock::ask(const std::string& name, const System& system) {
+  const bool ours = system.may(run_directory, W_OK | X_OK) ||
+                    (!system.exists(run_directory) && system.may("/run", W_OK | X_OK));
+  const std::string path = ours ? path_in_run(name) : path_elsewhere(name, system);
+  struct stat file = {};
+  if (lstat(system.at(path).c_str(), &file) != 0) return {};
+  if (S_ISLNK(file.st_mode)) {
+    return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(ELOOP)));
+  }
+  if (!system.may(path, R_OK | W_OK)) {
+    return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(EACCES)));
+  }
+  const std::string process = system.line(path);
+  if (process.empty() || !is_locked(system, process, file.st_ino)) return {};  // of one that died
+  return tl::unexpected<Error>(has_owner(name, "process " + process));
 }
 
 InstanceLock::InstanceLock(InstanceLock&& other) noexcept

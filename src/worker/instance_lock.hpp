@@ -6,6 +6,7 @@
 #include <string>
 
 #include "salut/error.hpp"
+#include "worker/system.hpp"
 
 namespace salut {
 
@@ -13,6 +14,8 @@ class InstanceLock {
  public:
   // Errors start with the key: `name = "echo": another process has it …`.
   static Result<InstanceLock> take(const std::string& name);
+  // Whether take() would succeed now, without a trace: of the kernel's list of locks.
+  static Result<void> ask(const std::string& name, const System& system);
   InstanceLock(InstanceLock&& other) noexcept;
   InstanceLock& operator=(InstanceLock&& other) noexcept;
   ~InstanceLock();

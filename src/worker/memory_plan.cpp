@@ -32,7 +32,7 @@ bool shares_memory(const Config& config) {
 
 }  // namespace
 
-Result<MemoryPlan> plan_memory(Config& config) {
+Result<MemoryPlan> plan_memory(Config& config, const std::string& root) {
   MemoryPlan plan;
   const std::uint64_t mbufs = std::uint64_t{config.mbufs} * config.workers;
   plan.mtu = largest_mtu(config);
@@ -43,19 +43,19 @@ Result<MemoryPlan> plan_memory(Config& config) {
   const auto megabytes = [&](bool with_pool) {
     return (base + (with_pool ? plan.mbuf_bytes * 17 / 16 : 0)) / mib + 1;
   };
-  const std::uint64_t huge_mb = config.megabytes != 0 ? config.megabytes : megabytes(true);
-  const std::uint64_t free_mb = io::free_hugepages_mb();
-  plan.hugepages = config.hugepages != "off" && free_mb >= huge_mb;
+  plan.huge_mb = config.megabytes != 0 ? config.megabytes : megabytes(true);
+  plan.free_mb = io::free_hugepages_mb(root);
+  plan.hugepages = config.hugepages != "off" && plan.free_mb >= plan.huge_mb;
   if (config.hugepages == "on" && !plan.hugepages) {
     return fail(Errc::no_memory,
                 fmt::format("memory.hugepages = \"on\": {} MB of memory.megabytes wanted in pages "
                             "of 2 MB, {} MB free; want echo {} > /proc/sys/vm/nr_hugepages",
-                            huge_mb, free_mb, (huge_mb + 1) / 2));
+                            plan.huge_mb, plan.free_mb, (plan.huge_mb + 1) / 2));
   }
   config.hugepages = plan.hugepages ? "on" : "off";
   if (config.megabytes == 0) {
     config.megabytes =
-        static_cast<std::uint32_t>(plan.hugepages ? huge_mb : megabytes(plan.shared));
+        static_cast<std::uint32_t>(plan.hugepages ? plan.huge_mb : megabytes(plan.shared));
   }
   return plan;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "salut/config.hpp"
 #include "salut/error.hpp"
@@ -14,13 +15,16 @@ namespace salut {
 
 struct MemoryPlan {
   std::uint64_t mbuf_bytes = 0;
+  std::uint64_t huge_mb = 0;  // wanted, if of hugepages
+  std::uint64_t free_mb = 0;  // of those
   std::uint16_t mtu = 0;  // the largest
   bool hugepages = false;
   bool shared = false;  // somebody maps it
   bool own_pool() const { return !hugepages && !shared; }
 };
 
-// Completes memory.hugepages and memory.megabytes. Errors start with the key.
-Result<MemoryPlan> plan_memory(Config& config);
+// Completes memory.hugepages and memory.megabytes. Errors start with the key. `root`: where /sys
+// is.
+Result<MemoryPlan> plan_memory(Config& config, const std::string& root = {});
 
 }  // namespace salut

@@ -17,6 +17,7 @@
 #include "worker/cores.hpp"
 #include "worker/instance_lock.hpp"
 #include "worker/memory_plan.hpp"
+#include "worker/port_check.hpp"
 #include "worker/ports.hpp"
 #include "worker/worker.hpp"
 
@@ -33,14 +34,6 @@ std::uint64_t seed_for(const StackConfig& config, std::uint32_t worker) {
   std::uint64_t seed = 0;
   if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) seed = read_tsc();
   return seed;
-}
-
-// Worker i on the i-th core that this process may use, and round again.
-void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed) {
-  if (!config.cores.empty()) return;
-  for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
-    config.cores.push_back(allowed[worker % allowed.size()]);
-  }
 }
 
 // A port that names no workers has all of them.
@@ -76,13 +69,19 @@ class Runtime::Impl {
   void stop() { stop_.store(true, std::memory_order_relaxed); }
 
   std::uint64_t close();
+  Result<Listener> listen(const Endpoint& local, const ListenOptions& options);
+  Result<void> unlisten(Listener listener);
 
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
   std::vector<PortLink> links() { return ports_->links(config_); }
   std::vector<PortSteering> steering() const { return ports_->steering(config_); }
-  std::string describe() const { return ports_->describe(config_); }
+  std::string describe() const {
+    std::string text = ports_->describe(config_);
+    for (const std::string& note : numa_notes(config_, System{})) text += "note: " + note + "\n";
+    return text;
+  }
 
  private:
   // What an lcore is given.
@@ -127,6 +126,8 @@ Result<void> Runtime::Impl::open() {
     return done ? done : Result<void>(tl::unexpected<Error>(located(config_, done.error())));
   };
 
+  // Before DPDK may look at any card, and before memory is set aside for it.
+  if (auto done = step(check_ports(config_, System{})); !done) return done;
   auto plan = plan_memory(config_);
   if (!plan) return tl::unexpected<Error>(located(config_, plan.error()));
   // Hugepages are set aside already; MemAvailable does not count them.
@@ -217,6 +218,43 @@ void Runtime::Impl::start(std::function<void(Stack&)> application) {
   for (Job& job : jobs_) eal_->launch(job.worker, run_job, &job);
 }
 
+Result<Listener> Runtime::Impl::listen(const Endpoint& local, const ListenOptions& options) {
+  std::vector<Listener> made;
+  std::optional<Error> failed;
+  for (Stack& stack : stacks_) {
+    stack.impl().run([&] {
+      const Result<Listener> one = stack.listen(local, options);
+      if (!one) {
+        failed = one.error();
+        return;
+      }
+      made.push_back(*one);
+      if (made.front().index != made.back().index) {
+        failed = Error{Errc::in_use, fmt::format("listen on {}: the workers listen differently",
+                                                 local.to_string())};
+      }
+    });
+    if (failed) break;
+  }
+  if (!failed) return made.front();
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    stacks_[i].impl().run([&] { stacks_[i].unlisten(made[i]); });
+  }
+  return tl::unexpected<Error>(*failed);
+}
+
+Result<void> Runtime::Impl::unlisten(Listener listener) {
+  Errc result = Errc::ok;
+  for (Stack& stack : stacks_) {
+    stack.impl().run([&] {
+      const Errc one = stack.unlisten(listener);
+      if (one != Errc::ok) result = one;
+    });
+  }
+  if (result == Errc::ok) return {};
+  return fail(result, fmt::format("listener {}: {}", listener.index, salut::describe(result)));
+}
+
 int Runtime::Impl::run_job(void* argument) {
   Job& job = *static_cast<Job*>(argument);
   Impl& runtime = *job.runtime;
@@ -286,6 +324,10 @@ void Runtime::run(const std::function<void(Stack&)>& application) {
 void Runtime::start(std::function<void(Stack&)> application) {
   impl_->start(std::move(application));
 }
+Result<Listener> Runtime::listen(Endpoint local, ListenOptions options) {
+  return impl_->listen(local, options);
+}
+Result<void> Runtime::unlisten(Listener listener) { return impl_->unlisten(listener); }
 bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
 std::uint64_t Runtime::close() { return impl_->close(); }

@@ -64,7 +64,24 @@ void Stack::Impl::end_turn(std::uint64_t tsc) {
     publish(tsc);
 }
 
+void Stack::Impl::run_task() {
+  const auto* task = task_.load(std::memory_order_relaxed);
+  if (task == nullptr || !task_.compare_exchange_strong(task, nullptr)) return;
+  (*task)();
+  tasks_done_.fetch_add(1, std::memory_order_release);
+  tasks_done_.notify_one();
+}
+
+void Stack::Impl::run(const std::function<void()>& task) {
+  const std::uint32_t done = tasks_done_.load(std::memory_order_relaxed);
+  task_.store(&task);
+  // Whoever takes it runs it: the lcore, or, if that has left or never came, this thread.
+  if (!running_.load()) run_task();
+  tasks_done_.wait(done, std::memory_order_acquire);
+}
+
 void Stack::Impl::publish(std::uint64_t tsc) {
+  run_task();
   snapshot_.write({counted(), loop_});
   publish_at_ = tsc + options_.tsc_hz / publish_per_second;
 }
@@ -91,7 +108,8 @@ void Stack::Impl::enter() { here = this; }
 void Stack::Impl::leave() {
   here = nullptr;
   publish(read_tsc());
-  running_.store(false, std::memory_order_release);
+  running_.store(false);
+  run_task();  // one that came since
 }
 
 bool Stack::Impl::readable_here() const {

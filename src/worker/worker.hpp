@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -49,6 +50,10 @@ class Stack::Impl {
   void enter();
   void leave();
 
+  // From the control thread: runs `task` on the lcore at its next look, or here if that does not
+  // run. Returns when it is done.
+  void run(const std::function<void()>& task);
+
   Counters counters() const;
   LoopStats loop_stats() const;
   const MemoryUse& memory_use() const { return memory_use_; }
@@ -69,6 +74,7 @@ class Stack::Impl {
   Counters counted() const;
   void end_turn(std::uint64_t tsc);
   void publish(std::uint64_t tsc);
+  void run_task();
   bool readable_here() const;  // by this thread, without the snapshot
   void rest() const;
 
@@ -88,6 +94,8 @@ class Stack::Impl {
   bool busy_ = false;
 
   std::atomic<bool> running_{false};
+  std::atomic<const std::function<void()>*> task_{nullptr};  // of run()
+  std::atomic<std::uint32_t> tasks_done_{0};
   Published<Snapshot> snapshot_;
 };
 

@@ -67,6 +67,16 @@ wrk                    command  wrk
 tshark                 command  tshark
 dpdk-dev               command  dpdk-testpmd
 '
+guest_needs='
+qemu-system-x86        command  qemu-system-x86_64
+kmod                   command  depmod
+cpio                   command  cpio
+xz-utils               command  xz
+python3-minimal        command  python3
+iproute2               command  ip
+ethtool                command  ethtool
+procps                 command  sysctl
+'
 
 # Names the packages of the list $1 that are missing by their probe.
 missing_packages() {

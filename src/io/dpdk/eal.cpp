@@ -91,6 +91,8 @@ std::vector<std::string> arguments_of(const EalOptions& options) {
   return arguments;
 }
 
+}  // namespace
+
 // DPDK refuses to start without its telemetry socket; without a place for that, go without it.
 bool has_runtime_directory() {
   const char* directory = std::getenv("RUNTIME_DIRECTORY");
@@ -101,8 +103,6 @@ bool has_runtime_directory() {
   return access(dpdk.c_str(), F_OK) == 0 ? access(dpdk.c_str(), W_OK | X_OK) == 0
                                          : access(directory, W_OK | X_OK) == 0;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   static bool started = false;
@@ -181,8 +181,8 @@ std::string last_error_line() {
   return last;
 }
 
-std::uint64_t free_hugepages_mb() {
-  std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+std::uint64_t free_hugepages_mb(const std::string& root) {
+  std::ifstream file(root + "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
   std::uint64_t pages = 0;
   return file >> pages ? pages * 2 : 0;
 }

@@ -55,7 +55,11 @@ std::string last_error_line();
 // Everything that DPDK logged since the last call, at most the first 64 KiB.
 std::string take_log();
 
-// Free 2 MiB hugepages of the kernel's default pool, in MiB; 0 if it has none.
-std::uint64_t free_hugepages_mb();
+// Whether DPDK finds a place for its telemetry socket; it goes without it if not.
+bool has_runtime_directory();
+
+// Free 2 MiB hugepages of the kernel's default pool, in MiB; 0 if it has none. `root`: where /sys
+// is.
+std::uint64_t free_hugepages_mb(const std::string& root = {});
 
 }  // namespace salut::io

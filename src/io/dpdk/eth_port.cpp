@@ -7,6 +7,7 @@
 #include <rte_lcore.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -22,14 +23,6 @@
 namespace salut::io {
 namespace {
 
-struct Named {
-  std::uint64_t bit;
-  const char* name;
-};
-
-constexpr Named rx_wanted[] = {{RTE_ETH_RX_OFFLOAD_IPV4_CKSUM, "IPv4"},
-                               {RTE_ETH_RX_OFFLOAD_TCP_CKSUM, "TCP"}};
-
 // The key and value that a complaint about this port starts with.
 std::string device_key(const PortConfig& config) {
   switch (config.type) {
@@ -41,6 +34,9 @@ std::string device_key(const PortConfig& config) {
       return fmt::format("pci = \"{}\"", config.pci);
   }
 }
+
+IpAddress first_of(const Prefix& prefix) { return prefix.address; }
+IpAddress first_of(const AddressRange& range) { return range.first; }
 
 std::string reason(int rc) {
   const std::string line = last_error_line();
@@ -62,9 +58,9 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
   auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
   take_log();  // what is in it from here on is about this port
   auto done = port->create(config);
-  if (done) done = port->configure(config);
-  if (done) done = port->set_up_queues(config);
+  if (done) done = port->set_up(config);
   if (done) done = port->take_address(config);
+  if (done) done = port->take_multicast(config);
   if (!done) return tl::unexpected<Error>(done.error());
   return port;
 }
@@ -121,50 +117,79 @@ Result<void> EthPort::create(const PortConfig& config) {
   return {};
 }
 
-Result<void> EthPort::configure(const PortConfig& config) {
+// RSS is a wish. Some drivers look at it only when they start.
+Result<void> EthPort::set_up(const PortConfig& config) {
   rte_eth_dev_info info = {};
   if (const int rc = rte_eth_dev_info_get(id_, &info); rc != 0) {
     return fail(Errc::not_found, fmt::format("{}: {}", device_key(config), reason(rc)));
   }
+  const auto all = [&] {
+    auto done = configure(config, info);
+    if (done) done = set_up_queues(config);
+    return done;
+  };
+  auto done = all();
+  if (!done && rss_.asked()) {
+    rss_.refuse();
+    done = all();
+  }
+  if (done) rss_.confirm(id_);
+  return done;
+}
+
+Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info& info) {
   mtu_ = config.mtu;
   if (mtu_ > info.max_mtu || mtu_ < info.min_mtu) {
     return fail(Errc::bad_config, fmt::format("mtu = {}: out of the device's range; want {}..{}",
                                               mtu_, info.min_mtu, info.max_mtu));
   }
-  for (const Named& offload : rx_wanted) rx_offloads_ |= info.rx_offload_capa & offload.bit;
-  std::uint64_t wanted = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
-  // Behind a socket there is another program, which may pass the frame on and the wish not.
-  if (config.type != PortType::vdev) wanted |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-  tx_offloads_ = info.tx_offload_capa & wanted;
-
-  rte_eth_conf conf = {};
-  conf.rxmode.mtu = mtu_;
-  conf.rxmode.offloads = rx_offloads_;
-  conf.txmode.offloads = tx_offloads_;
-  const std::uint16_t queues = queues_of(config, info);
-  ask_for_rss(config, queues, info, conf);
-  int rc = rte_eth_dev_configure(id_, queues, queues, &conf);
-  if (rc != 0 && rss_.asked()) {
-    rss_.refused();
-    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
-    conf.rx_adv_conf = {};
-    rc = rte_eth_dev_configure(id_, queues, queues, &conf);
+  offloads_ = Offloads::choose(config, info);
+  // Some drivers take powers of two alone; every one takes one.
+  unsigned queues = queues_of(config, info);
+  int rc = configure_queues(config, info, queues);
+  while (rc != 0 && queues > 1) {
+    queues = std::bit_floor(queues - 1);
+    rc = configure_queues(config, info, queues);
   }
   if (rc != 0) {
     return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}",
                                               device_key(config), reason(rc)));
   }
+  // A device that is made anew keeps its queues: its workers have them in hand.
+  if (queues_.size() != queues) queues_.clear();
+  for (const auto& queue : queues_) queue->set_limits(offloads_.large);
   for (auto queue = static_cast<std::uint16_t>(queues_.size()); queue < queues; ++queue) {
-    queues_.push_back(std::make_unique<EthQueue>(pool_, id_, queue));
+    queues_.push_back(std::make_unique<EthQueue>(pool_, id_, queue, offloads_.large));
   }
   // A device without this call takes what its buffers hold.
   if (rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
-    return fail(Errc::bad_config, fmt::format("mtu = {}: {}", mtu_, reason(rc)));
+    return fail(Errc::bad_config, fmt::format("mtu = {}: the device refuses it: {}; want a smaller "
+                                              "one, such as 1500",
+                                              mtu_, reason(rc)));
   }
   return {};
 }
 
-std::uint16_t EthPort::queues_of(const PortConfig& config, const rte_eth_dev_info& info) const {
+// With RSS if there is some, and without if that is refused.
+int EthPort::configure_queues(const PortConfig& config, const rte_eth_dev_info& info,
+                              unsigned queues) {
+  rte_eth_conf conf = {};
+  conf.rxmode.mtu = mtu_;
+  conf.rxmode.offloads = offloads_.rx;
+  conf.txmode.offloads = offloads_.tx;
+  const auto count = static_cast<std::uint16_t>(queues);
+  ask_for_rss(config, queues, info, conf);
+  int rc = rte_eth_dev_configure(id_, count, count, &conf);
+  if (rc != 0 && rss_.asked()) {
+    rss_.refuse();
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+    conf.rx_adv_conf = {};
+    rc = rte_eth_dev_configure(id_, count, count, &conf);
+  }
+  return rc;
+}
+
+unsigned EthPort::queues_of(const PortConfig& config, const rte_eth_dev_info& info) const {
   unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
   // A peer's queues are those of its own words: what DPDK could have is not what is there.
   if (config.queues != 0) {
@@ -172,12 +197,12 @@ std::uint16_t EthPort::queues_of(const PortConfig& config, const rte_eth_dev_inf
   } else if (config.type == PortType::vdev) {
     most = std::min(most, vdev_.queues());
   }
-  return static_cast<std::uint16_t>(std::clamp(options_.workers, 1u, std::max(most, 1u)));
+  return std::clamp(options_.workers, 1u, std::max(most, 1u));
 }
 
-void EthPort::ask_for_rss(const PortConfig& config, std::uint16_t queues,
-                          const rte_eth_dev_info& info, rte_eth_conf& conf) {
-  if (options_.workers == 1) return;
+void EthPort::ask_for_rss(const PortConfig& config, unsigned queues, const rte_eth_dev_info& info,
+                          rte_eth_conf& conf) {
+  if (options_.workers == 1 || rss_.is_refused()) return;
   if (!config.rss) return rss_.give_up("off by rss = false");
   if (queues < options_.workers) {
     return rss_.give_up(fmt::format("{} for {} workers",
@@ -188,7 +213,7 @@ void EthPort::ask_for_rss(const PortConfig& config, std::uint16_t queues,
   if (config.type == PortType::tap) return rss_.give_up("no RSS");
   const auto is_v4 = [](const Prefix& prefix) { return prefix.address.is_v4(); };
   RssWish wish;
-  wish.queues = queues;
+  wish.queues = static_cast<std::uint16_t>(queues);
   wish.ip4 = std::any_of(config.addresses.begin(), config.addresses.end(), is_v4);
   wish.ip6 = !std::all_of(config.addresses.begin(), config.addresses.end(), is_v4);
   wish.seed = options_.seed;
@@ -220,7 +245,6 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
     return fail(Errc::no_memory,
                 fmt::format("{}: the device does not start: {}", device_key(config), reason(rc)));
   }
-  rss_.confirm(id_);
   return {};
 }
 
@@ -249,6 +273,23 @@ Result<void> EthPort::take_address(const PortConfig& config) {
                             config.mac));
   }
   return {};
+}
+
+// Neighbour solicitations come to a group of each address (RFC 4291 section 2.7.1), of which a
+// range has as many as addresses: the card is asked for all groups. What is no card has no such
+// filter.
+Result<void> EthPort::take_multicast(const PortConfig& config) {
+  const auto is_v6 = [](const auto& of) { return !first_of(of).is_v4(); };
+  const bool wanted =
+      std::ranges::any_of(config.addresses, is_v6) || std::ranges::any_of(config.ranges, is_v6);
+  if (!wanted || promiscuous_ || config.type == PortType::tap) return {};
+  if (rte_eth_allmulticast_enable(id_) == 0) return {};
+  promiscuous_ = rte_eth_promiscuous_enable(id_) == 0;
+  if (promiscuous_ || config.type != PortType::pci) return {};
+  return fail(Errc::unsupported,
+              fmt::format("{}: the device hears no multicast, which IPv6 needs; want addresses of "
+                          "IPv4 alone",
+                          device_key(config)));
 }
 
 void EthPort::remove_device() {
@@ -287,15 +328,15 @@ bool EthPort::rest() {
 
 void EthPort::revive() {
   if (!vdev_.is_revived() || (created_ && started_ && is_up(id_, vdev_))) return;
-  if (!vdev_.socket.empty() && !vdev_.has_server()) return;
+  if (!vdev_.socket.empty() && !vdev_.has_socket()) return;
   const NoSigpipe quiet;
   if (!rest()) return;
   remove_device();
   take_log();
   auto done = create(config_);
-  if (done) done = configure(config_);
-  if (done) done = set_up_queues(config_);
+  if (done) done = set_up(config_);
   if (done) done = take_address(config_);
+  if (done) done = take_multicast(config_);
   if (!done || !started_) return remove_device();
   resting_ = false;
   for (const auto& queue : queues_) queue->resume();
@@ -313,10 +354,6 @@ EthPort::~EthPort() {
   }
 }
 
-bool EthPort::completes_checksums() const {
-  return (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
-}
-
 std::vector<EthPort::Link> EthPort::links(const std::string& port) const {
   std::vector<Link> links = {{port, started_ && is_up(id_, vdev_)}};
   for (const Vdev& member : members_) {
@@ -330,17 +367,11 @@ std::vector<EthPort::Link> EthPort::links(const std::string& port) const {
 std::string EthPort::describe() const {
   rte_eth_dev_info info = {};
   rte_eth_dev_info_get(id_, &info);
-  std::string verified;
-  for (const Named& offload : rx_wanted) {
-    if ((rx_offloads_ & offload.bit) != 0) verified += fmt::format(" {}", offload.name);
-  }
-  if (completes_checksums()) verified += ", completed: TCP";
   const std::string count = queues() > 1 ? fmt::format(", {} queues", queues()) : "";
-  return fmt::format("{} {}, {}, MTU {}{}, checksums verified by the device:{}{}, link {}",
-                     info.driver_name == nullptr ? "?" : info.driver_name, device_name_,
-                     mac_.to_string(), mtu_, count, verified.empty() ? " none" : verified,
-                     promiscuous_ ? ", promiscuous" : "",
-                     started_ && is_up(id_, vdev_) ? "up" : "down");
+  return fmt::format(
+      "{} {}, {}, MTU {}{}, {}{}, link {}", info.driver_name == nullptr ? "?" : info.driver_name,
+      device_name_, mac_.to_string(), mtu_, count, offloads_.describe(),
+      promiscuous_ ? ", promiscuous" : "", started_ && is_up(id_, vdev_) ? "up" : "down");
 }
 
 }  // namespace salut::io

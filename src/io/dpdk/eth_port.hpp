@@ -18,6 +18,7 @@
 
 #include "io/dpdk/eth_queue.hpp"
 #include "io/dpdk/mempool.hpp"
+#include "io/dpdk/offloads.hpp"
 #include "io/dpdk/rss.hpp"
 #include "io/dpdk/vdev.hpp"
 #include "salut/config.hpp"
@@ -61,7 +62,7 @@ class EthPort {
   // Makes a device anew whose peer was gone and may be back. To be called now and then.
   void revive();
   // May frames leave with FrameFlag::l4_checksum_left?
-  bool completes_checksums() const;
+  bool completes_checksums() const { return offloads_.completes_checksums(); }
   // "net_tap salut0, 02:…, MTU 1500, checksums verified by the device: IPv4 TCP, link up"
   std::string describe() const;
 
@@ -72,12 +73,15 @@ class EthPort {
   void remove_device();
   Result<void> create_members(const PortConfig& config);
   Result<void> create(const PortConfig& config);
-  Result<void> configure(const PortConfig& config);
+  Result<void> set_up(const PortConfig& config);
+  Result<void> configure(const PortConfig& config, const rte_eth_dev_info& info);
+  int configure_queues(const PortConfig& config, const rte_eth_dev_info& info, unsigned queues);
   Result<void> set_up_queues(const PortConfig& config);
   Result<void> take_address(const PortConfig& config);
-  void ask_for_rss(const PortConfig& config, std::uint16_t queues, const rte_eth_dev_info& info,
+  Result<void> take_multicast(const PortConfig& config);
+  void ask_for_rss(const PortConfig& config, unsigned queues, const rte_eth_dev_info& info,
                    rte_eth_conf& conf);
-  std::uint16_t queues_of(const PortConfig& config, const rte_eth_dev_info& info) const;
+  unsigned queues_of(const PortConfig& config, const rte_eth_dev_info& info) const;
 
   PortConfig config_;
   EthPortOptions options_;
@@ -93,8 +97,7 @@ class EthPort {
   std::uint16_t mtu_ = 1'500;
   std::uint16_t rx_descriptors_ = 1'024;
   std::uint16_t tx_descriptors_ = 1'024;
-  std::uint64_t rx_offloads_ = 0;
-  std::uint64_t tx_offloads_ = 0;
+  Offloads offloads_;
   std::string device_name_;  // DPDK's
   Vdev vdev_;
   std::vector<Vdev> members_;  // made before it

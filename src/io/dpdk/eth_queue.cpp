@@ -6,7 +6,7 @@
 #include <array>
 
 #include "io/dpdk/eth_queue.hpp"
-#include "wire/emit.hpp"
+#include "io/dpdk/outgoing.hpp"
 
 namespace salut::io {
 namespace {
@@ -85,40 +85,49 @@ unsigned EthQueue::receive(Frame* frames, unsigned count) {
   return kept;
 }
 
-namespace {
-
-// What the frame leaves to the device: the rest of the TCP checksum.
-std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
-  const wire::Layers layers = wire::layers_of(frame.data);
-  mbuf.tx_offload = rte_mbuf_tx_offload(layers.l2, layers.l3, layers.l4, 0, 0, 0, 0);
-  return RTE_MBUF_F_TX_TCP_CKSUM | (layers.ip6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
-}
-
-}  // namespace
-
 unsigned EthQueue::transmit(const Frame* frames, unsigned count) {
   if (rests()) return 0;
+  if (large_.frames > 1) return transmit_large(frames, count);
   std::array<rte_mbuf*, burst> mbufs;
   unsigned sent = 0;
   while (sent < count) {
     const unsigned now = std::min(count - sent, burst);
-    for (unsigned i = 0; i < now; ++i) {
-      const Frame& frame = frames[sent + i];
-      auto* mbuf = static_cast<rte_mbuf*>(frame.handle);
-      mbuf->data_off =
-          static_cast<std::uint16_t>(frame.data - static_cast<std::byte*>(mbuf->buf_addr));
-      mbuf->data_len = frame.length;
-      mbuf->pkt_len = frame.length;
-      const bool left = (frame.flags & l4_checksum_left) != 0;
-      mbuf->ol_flags = left ? ask_for_checksum(*mbuf, frame) : 0;
-      mbufs[i] = mbuf;
-    }
+    for (unsigned i = 0; i < now; ++i) mbufs[i] = outgoing(frames[sent + i]);
     const unsigned taken =
         rte_eth_tx_burst(port_, queue_, mbufs.data(), static_cast<std::uint16_t>(now));
     sent += taken;
     if (taken < now) break;
   }
   return sent;
+}
+
+unsigned EthQueue::transmit_large(const Frame* frames, unsigned count) {
+  unsigned sent = 0;
+  while (sent < count) {
+    LargeSegments large(large_);
+    const unsigned packets = large.build(frames + sent, count - sent);
+    if (!prepare(large, packets)) {
+      // A driver that refuses one would refuse it for ever: it is asked for none any more.
+      large.settle(0);
+      large_.frames = 0;
+      return sent + transmit(frames + sent, count - sent);
+    }
+    const unsigned taken =
+        rte_eth_tx_burst(port_, queue_, large.packets(), static_cast<std::uint16_t>(packets));
+    sent += large.settle(taken);
+    if (taken < packets) break;
+  }
+  return sent;
+}
+
+// Chains only: of what a frame alone asks for, all is in its place.
+bool EthQueue::prepare(LargeSegments& large, unsigned packets) {
+  for (unsigned i = 0; i < packets; ++i) {
+    if (large.is_chain(i) && rte_eth_tx_prepare(port_, queue_, &large.packets()[i], 1) != 1) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace salut::io

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "io/dpdk/large_segments.hpp"
 #include "io/dpdk/mempool.hpp"
 #include "stack/device.hpp"
 
@@ -23,8 +24,8 @@ namespace salut::io {
 
 class EthQueue final : public Device {
  public:
-  EthQueue(MbufPool& pool, std::uint16_t port, std::uint16_t queue)
-      : pool_(pool), port_(port), queue_(queue) {}
+  EthQueue(MbufPool& pool, std::uint16_t port, std::uint16_t queue, const LargeSegmentLimits& large)
+      : pool_(pool), port_(port), queue_(queue), large_(large) {}
 
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
@@ -33,6 +34,8 @@ class EthQueue final : public Device {
   // the answer to an earlier one does not count.
   void pause() { paused_.store(++pauses_, std::memory_order_release); }
   bool at_rest() const { return rests_.load(std::memory_order_acquire) == pauses_; }
+  // Of a device that was made anew.
+  void set_limits(const LargeSegmentLimits& large) { large_ = large; }
   void resume() { paused_.store(0, std::memory_order_release); }
 
  private:
@@ -44,10 +47,13 @@ class EthQueue final : public Device {
     return true;
   }
   bool make_ordinary(rte_mbuf*& mbuf, Frame& frame);
+  unsigned transmit_large(const Frame* frames, unsigned count);
+  bool prepare(LargeSegments& large, unsigned packets);
 
   MbufPool& pool_;
   std::uint16_t port_;  // DPDK's number
   std::uint16_t queue_;
+  LargeSegmentLimits large_;
   std::atomic<std::uint32_t> paused_{0};  // the pause's number; 0: none
   std::atomic<std::uint32_t> rests_{0};   // the last pause that the lcore has seen
   std::uint32_t pauses_ = 0;

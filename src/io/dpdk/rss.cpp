@@ -20,23 +20,19 @@ void Rss::ask(const RssWish& wish, const rte_eth_dev_info& info, rte_eth_conf& c
   wish_ = wish;
   flows_ = (wish.ip4 ? flows_v4 : 0) | (wish.ip6 ? flows_v6 : 0);
   if ((info.flow_type_rss_offloads & flows_) != flows_) return give_up("no RSS over TCP ports");
-  const unsigned entries = info.reta_size;
-  if (entries < wish.queues || entries > flow::Steering::table_max ||
-      !std::has_single_bit(entries)) {
-    return give_up("no RSS table of a size that we know");
-  }
+  // Some have a table only once they run with RSS (vmxnet3).
+  const bool later = info.reta_size == 0;
+  if (!later && !lay_table(info.reta_size)) return;
   const std::size_t length =
       info.hash_key_size == 0 ? flow::Steering::key_bytes : info.hash_key_size;
   if (length < flow::Steering::key_bytes) return give_up("RSS key too short");
   std::uint64_t seed = wish.seed;
-  key_ = flow::Steering::make_key(seed, flow::Steering::Input::received, entries);
+  // Usable for a large table is usable for a small one.
+  key_ = flow::Steering::make_key(seed, flow::Steering::Input::received,
+                                  later ? flow::Steering::table_max : info.reta_size);
   device_key_.assign(key_.begin(), key_.end());
   while (device_key_.size() < length) {
     device_key_.push_back(static_cast<std::uint8_t>(flow::expand(seed) >> 56));
-  }
-  table_.resize(entries);
-  for (unsigned entry = 0; entry < entries; ++entry) {
-    table_[entry] = static_cast<std::uint16_t>(entry % wish.queues);
   }
   conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
   conf.rx_adv_conf.rss_conf.rss_key = device_key_.data();
@@ -46,17 +42,45 @@ void Rss::ask(const RssWish& wish, const rte_eth_dev_info& info, rte_eth_conf& c
   why_not_.clear();
 }
 
+bool Rss::lay_table(unsigned entries) {
+  if (entries < wish_.queues || entries > flow::Steering::table_max ||
+      !std::has_single_bit(entries)) {
+    give_up("no RSS table of a size that we know");
+    return false;
+  }
+  table_.resize(entries);
+  for (unsigned entry = 0; entry < entries; ++entry) {
+    table_[entry] = static_cast<std::uint16_t>(entry % wish_.queues);
+  }
+  return true;
+}
+
 void Rss::confirm(std::uint16_t port) {
-  if (!asked_) return;
+  if (!asked_ || !key_is_set(port)) return;
+  if (table_.empty()) {
+    rte_eth_dev_info info = {};
+    rte_eth_dev_info_get(port, &info);
+    if (!lay_table(info.reta_size)) return;
+  }
+  if (!table_is_set(port)) give_up("RSS table cannot be set");
+}
+
+// A driver that cannot say which key it has leaves it to the packets to show.
+bool Rss::key_is_set(std::uint16_t port) {
   std::vector<std::uint8_t> bytes(device_key_.size(), 0);
   rte_eth_rss_conf conf = {};
   conf.rss_key = bytes.data();
   conf.rss_key_len = static_cast<std::uint8_t>(bytes.size());
-  if (rte_eth_dev_rss_hash_conf_get(port, &conf) != 0)
-    return give_up("RSS key cannot be read back");
-  if (bytes != device_key_) return give_up("another RSS key read back than was set");
-  if ((conf.rss_hf & flows_) != flows_) return give_up("RSS over TCP ports not taken");
-  if (!table_is_set(port)) return give_up("RSS table cannot be set");
+  const int rc = rte_eth_dev_rss_hash_conf_get(port, &conf);
+  if (rc == -ENOTSUP) return true;
+  if (rc != 0) {
+    give_up("RSS key cannot be read back");
+  } else if (bytes != device_key_) {
+    give_up("another RSS key read back than was set");
+  } else if ((conf.rss_hf & flows_) != flows_) {
+    give_up("RSS over TCP ports not taken");
+  }
+  return asked_;
 }
 
 bool Rss::table_is_set(std::uint16_t port) {

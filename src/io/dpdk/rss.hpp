@@ -31,7 +31,11 @@ class Rss {
   // Adds the wish to `conf`, which rte_eth_dev_configure() takes, if the device offers it.
   void ask(const RssWish& wish, const rte_eth_dev_info& info, rte_eth_conf& conf);
   // The device refused its set-up with it.
-  void refused() { give_up("refused by the device"); }
+  void refuse() {
+    refused_ = true;
+    give_up("refused by the device");
+  }
+  bool is_refused() const { return refused_; }
   // After the start of the port: sets the table, and reads it and the key back.
   void confirm(std::uint16_t port);
 
@@ -47,10 +51,13 @@ class Rss {
   const std::vector<std::uint16_t>& table() const { return table_; }
 
  private:
+  bool lay_table(unsigned entries);
+  bool key_is_set(std::uint16_t port);
   bool table_is_set(std::uint16_t port);
 
   RssWish wish_;
   bool asked_ = false;
+  bool refused_ = false;
   std::string why_not_ = "not asked for";
   flow::Steering::SecretKey key_ = {};
   std::vector<std::uint8_t> device_key_;  // key_, and random bytes up to the device's length

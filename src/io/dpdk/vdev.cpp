@@ -10,8 +10,6 @@
 #include <charconv>
 #include <cstring>
 
-#include "io/dpdk/netdev.hpp"
-
 namespace salut::io {
 namespace {
 
@@ -78,6 +76,8 @@ Vdev Vdev::parse(std::string_view words) {
   return vdev;
 }
 
+std::string Vdev::value(std::string_view key) const { return value_of(arguments, key); }
+
 unsigned Vdev::queues() const {
   // net_af_packet's and net_ring's kind; most others say `queues`.
   for (const char* key : {"queues", "qpairs", "queue_count", "nb_queues"}) {
@@ -95,40 +95,54 @@ bool Vdev::has_mac() const {
   return !netdev.empty();
 }
 
-Result<void> Vdev::prepare(std::string_view name_of_key) const {
+Result<void> Vdev::judge(Socket found, std::string_view name_of_key) const {
   const std::string key = fmt::format("{} = \"{}\"", name_of_key, words);
-  if (!netdev.empty()) return check_netdev(key, netdev);
-  if (socket.empty()) return {};
   if (sizeof(sockaddr_un::sun_path) <= socket.size()) {
     return fail(Errc::bad_config, fmt::format("{}: socket path too long; want at most {} bytes",
                                               key, sizeof(sockaddr_un::sun_path) - 1));
   }
-  struct stat status = {};
-  const bool there = stat(socket.c_str(), &status) == 0;
+  if (seqpacket && socket.find('/') == std::string::npos) {
+    return fail(Errc::bad_config, fmt::format("{}: net_memif takes no bare name for a socket; want "
+                                              "socket=./{}",
+                                              key, socket));
+  }
   if (!server) {
-    if (there || waits) return {};
+    if (found != Socket::none || waits) return {};
     return fail(Errc::not_found,
                 fmt::format("{}: no socket {}; want the other side started first", key, socket));
   }
-  if (!there) return {};
-  if (!is_socket(socket)) {
+  if (found == Socket::other_file) {
     return fail(Errc::in_use, fmt::format("{}: {} is a file of another kind; want a path for a "
                                           "socket",
                                           key, socket));
   }
-  if (somebody_listens(socket, seqpacket)) {
+  if (found == Socket::heard) {
     return fail(Errc::in_use, fmt::format("{}: another process listens on {}; want a path of its "
                                           "own",
                                           key, socket));
   }
-  if (unlink(socket.c_str()) != 0) {
-    return fail(Errc::no_permission, fmt::format("{}: cannot remove the stale socket {}: {}", key,
-                                                 socket, std::strerror(errno)));
+  return {};
+}
+
+Result<void> Vdev::prepare(std::string_view key) const {
+  if (socket.empty()) return {};
+  struct stat status = {};
+  Socket found = Socket::none;
+  if (stat(socket.c_str(), &status) == 0) {
+    found = !S_ISSOCK(status.st_mode)                       ? Socket::other_file
+            : server && somebody_listens(socket, seqpacket) ? Socket::heard
+                                                            : Socket::silent;
+  }
+  if (auto good = judge(found, key); !good) return good;
+  if (server && found == Socket::silent && unlink(socket.c_str()) != 0) {
+    return fail(Errc::no_permission, fmt::format("{} = \"{}\": cannot remove the stale socket "
+                                                 "{}: {}",
+                                                 key, words, socket, std::strerror(errno)));
   }
   return {};
 }
 
-bool Vdev::has_server() const { return is_socket(socket) && somebody_listens(socket, seqpacket); }
+bool Vdev::has_socket() const { return is_socket(socket); }
 
 void Vdev::clean_up() const {
   if (server && !socket.empty() && is_socket(socket)) unlink(socket.c_str());

@@ -6,6 +6,7 @@
 // Threads: control thread. Errors start with the key of the port: `vdev = "…": what; want …`.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,14 +35,22 @@ struct Vdev {
   // The other side maps our memory: vhost-user.
   bool shares_memory() const { return is("net_virtio_user") || is("virtio_user"); }
 
+  // "1" for "queues" of net_vhost0,iface=/tmp/a.sock,queues=1; empty if it is not in the words.
+  std::string value(std::string_view key) const;
+
+  // What is at the socket's path.
+  enum class Socket : std::uint8_t { none, silent, heard, other_file };
+  // Whether the device can be made when that is there; a silent one of a server must go first.
+  Result<void> judge(Socket found, std::string_view key = "vdev") const;
   // As its words say; 1 where they do not.
   unsigned queues() const;
 
   // Before the device is made: removes a stale socket, refuses one in use or one that must be
-  // there, and an interface that is not to be taken. Errors start with `key`, words as its value.
+  // there. Errors start with `key`, and `words` as its value.
   Result<void> prepare(std::string_view key = "vdev") const;
-  // A client's: is its server's socket there, and somebody behind it?
-  bool has_server() const;
+  // Is there a socket at its path? Whether somebody listens only a connection would tell, and one
+  // that says nothing more confuses DPDK's servers.
+  bool has_socket() const;
   // After it is gone.
   void clean_up() const;
 };

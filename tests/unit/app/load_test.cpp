@@ -1,8 +1,10 @@
 // The load generator's two ends against each other, in virtual time.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "app/load_client.hpp"
 #include "app/load_server.hpp"
@@ -53,6 +55,50 @@ struct Load {
   LoadServer server;
   std::uint64_t limit = 0;
 };
+
+struct Ranged {
+  explicit Ranged(const char* targets, std::uint64_t limit) {
+    options.target = Targets::parse(targets).value();
+    options.slots = 4'096;
+    options.limit = limit;
+    server = std::make_unique<LoadServer>(options.target, options.exchange, 4'096);
+    client = std::make_unique<LoadClient>(options);
+    EXPECT_TRUE(server->start(pair.server()));
+    pair.on_server_turn([this](Stack& stack, std::span<const Event> events) {
+      for (const Event& event : events) {
+        if (event.has(Event::accepted)) ++accepted[event.listener];
+      }
+      server->on_events(stack, events);
+    });
+    pair.on_client_turn([this](Stack& stack, std::span<const Event> events) {
+      client->on_events(events, ticks_of(stack.now()));
+      client->on_turn(stack, ticks_of(stack.now()));
+    });
+    client->open_concurrent(64);
+    EXPECT_TRUE(pair.run_until(
+        [&] { return client->totals().attempted >= limit && client->in_flight() == 0; }));
+  }
+  LoadOptions options;
+  Pair pair{3};
+  std::unique_ptr<LoadServer> server;
+  std::unique_ptr<LoadClient> client;
+  std::map<std::uint16_t, std::uint64_t> accepted;
+};
+
+TEST(LoadRange, every_port_gets_its_turn) {
+  const Ranged load("10.0.0.2:80-89", 10 * Targets::block * 10);
+  EXPECT_EQ(load.client->totals().closed, 10 * Targets::block * 10);
+  EXPECT_EQ(load.client->totals().all_failures(), 0u);
+  ASSERT_EQ(load.accepted.size(), 10u);
+  for (const auto& [listener, count] : load.accepted) EXPECT_EQ(count, 10 * Targets::block);
+}
+
+// 10.255.255.255 is the broadcast of the link, a /8.
+TEST(LoadRange, broadcast_is_passed_over_with_all_its_ports) {
+  const Ranged load("10.255.255.254-10.255.255.255:80-89", 1'000);
+  EXPECT_EQ(load.client->totals().attempted, 1'000u);
+  EXPECT_EQ(load.client->totals().failures(Failure::overload), 0u) << "none went to the broadcast";
+}
 
 struct Case {
   std::uint32_t request;
@@ -176,6 +222,22 @@ TEST(Load, rate_is_exact_in_virtual_time) {
     EXPECT_NEAR(static_cast<double>(load.client.totals().attempted - first), 777.0 * second, 2);
   }
   EXPECT_EQ(load.client.totals().all_failures(), 0u);
+}
+
+// Four workers at 50 a second each: together one every five milliseconds.
+TEST(Load, a_phase_moves_the_schedule_by_its_share_of_an_interval) {
+  std::vector<Instant> first;
+  for (const double phase : {0.0, 0.25, 0.75}) {
+    Load load({.phase = phase, .hz = 1e9});
+    load.client.open_at_rate(50, load.now());
+    ASSERT_TRUE(load.pair.run_until([&] { return load.client.totals().attempted > 1; }));
+    first.push_back(load.pair.world().now());
+  }
+  const auto apart = [&](std::size_t a, std::size_t b) {
+    return std::chrono::duration<double, std::milli>(first[b] - first[a]).count();
+  };
+  EXPECT_NEAR(apart(0, 1), 5, 1);
+  EXPECT_NEAR(apart(0, 2), 15, 1);
 }
 
 TEST(Load, a_schedule_that_cannot_be_held_counts_what_it_gave_up) {

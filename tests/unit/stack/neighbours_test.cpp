@@ -61,7 +61,9 @@ const std::string probe_a = "ask 0 2 02:00:00:00:00:0a";
 
 class NeighboursTest : public ::testing::TestWithParam<Family> {
  protected:
-  explicit NeighboursTest(const NeighbourOptions& options = {.capacity = 4, .waiting = 6})
+  explicit NeighboursTest(const NeighbourOptions& options = {.capacity = 4,
+                                                             .waiting = 6,
+                                                             .waiting_each = 4})
       : neighbours(memory, options) {
     family = GetParam();
   }

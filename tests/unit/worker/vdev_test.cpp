@@ -32,6 +32,17 @@ TEST(Vdev, who_makes_the_socket) {
   EXPECT_EQ(Vdev::parse("net_null0").arguments, "");
 }
 
+// What memif says of it is no help.
+TEST(Vdev, memif_takes_no_bare_name) {
+  const Vdev bare = Vdev::parse("net_memif0,role=server,socket=s,socket-abstract=no");
+  const auto judged = bare.judge(Vdev::Socket::none);
+  ASSERT_FALSE(judged);
+  EXPECT_TRUE(judged.error().message.ends_with("; want socket=./s")) << judged.error().message;
+  EXPECT_TRUE(Vdev::parse("net_memif0,role=server,socket=./s,socket-abstract=no")
+                  .judge(Vdev::Socket::none));
+  EXPECT_TRUE(Vdev::parse("net_vhost0,iface=s").judge(Vdev::Socket::none));
+}
+
 class VdevSocket : public testing::Test {
  protected:
   VdevSocket() : path_("/tmp/salut-vdev-test-" + std::to_string(getpid()) + ".sock") {}

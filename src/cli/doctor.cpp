@@ -1,0 +1,41 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli/commands.hpp"
+#include "cli/setup.hpp"
+#include "ops/doctor.hpp"
+#include "worker/cores.hpp"
+
+namespace salut::cli {
+namespace {
+
+std::string subject(const Config& config, const std::string& file) {
+  const auto plural = [](std::size_t n, std::string_view noun) {
+    return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+  };
+  return fmt::format("{}: {}, {}", file.empty() ? "no file, the TAP of `salut serve`" : file,
+                     plural(config.workers, "worker"), plural(config.ports.size(), "port"));
+}
+
+}  // namespace
+
+int run_doctor(const DoctorOptions& options) {
+  std::vector<ops::Finding> findings;
+  const Result<Config> config = serve_config(ServeOptions{.runtime = options.runtime});
+  if (config) {
+    findings.push_back(
+        {ops::Health::green, "configuration", subject(*config, options.runtime.config), {}});
+  } else {
+    findings.push_back(ops::refusal("configuration", config.error()));
+  }
+  const std::vector<ops::Finding> rest =
+      ops::examine(config.value_or(Config{}), System{}, allowed_cores());
+  findings.insert(findings.end(), rest.begin(), rest.end());
+  fmt::print("{}", ops::to_lines(findings, isatty(STDOUT_FILENO) == 1));
+  if (std::fflush(stdout) != 0) return exit_nothing;
+  return ops::can_start(findings) ? exit_ok : exit_nothing;
+}
+
+}  // namespace salut::cli

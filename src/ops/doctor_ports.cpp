@@ -1,0 +1,162 @@
+// Ports by their type: wires in memory, TAPs, and DPDK's virtual devices.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "io/dpdk/vdev.hpp"
+#include "ops/doctor_parts.hpp"
+#include "worker/port_check.hpp"
+
+namespace salut::ops {
+namespace {
+
+bool has_tun(const System& system) {
+  for (const std::string& line : system.lines("/proc/misc")) {
+    if (line.ends_with(" tun")) return true;
+  }
+  return false;
+}
+
+void examine_tun(Examination& e, const PortConfig& port) {
+  const std::string check = of_port(port, "permissions");
+  constexpr const char* tun = "/dev/net/tun";
+  const bool driver = has_tun(e.system);
+  if (!e.system.exists(tun)) {
+    return e.red(check, "no /dev/net/tun",
+                 driver ? "mkdir -p /dev/net && mknod /dev/net/tun c 10 200; of a container: "
+                          "--device /dev/net/tun"
+                        : "modprobe tun, or a kernel with CONFIG_TUN");
+  }
+  if (!e.system.may(tun, R_OK | W_OK) || (driver && !e.system.opens(tun))) {
+    return e.red(check, "/dev/net/tun cannot be opened by this user",
+                 "chmod 666 /dev/net/tun, or run as root; of a container: --device /dev/net/tun");
+  }
+  if (!e.system.capable(cap_net_admin)) {
+    return e.red(check, "this user may not make a TAP: no CAP_NET_ADMIN",
+                 "run as root, or AmbientCapabilities=CAP_NET_ADMIN in the unit");
+  }
+  e.green(check, "/dev/net/tun, CAP_NET_ADMIN");
+}
+
+void examine_tap(Examination& e, const PortConfig& port) {
+  const KernelInterface there = KernelInterface::look(e.system, port.interface);
+  if (there.there) {
+    e.red(of_port(port, "interface"),
+          fmt::format("a network interface is called {}", port.interface),
+          "another interface = \"NAME\" (on the command line: --interface NAME)");
+  } else {
+    e.green(of_port(port, "interface"), fmt::format("{} is a free name", port.interface));
+  }
+  examine_tun(e, port);
+  examine_queues(e, port, 16, false);
+  e.green(of_port(port, "offloads"), "none: sums are computed in software");
+  e.green(of_port(port, "MTU"), fmt::format("{}, of both ends", port.mtu));
+}
+
+// Devices that take frames from an interface of the kernel.
+void examine_attached(Examination& e, const PortConfig& port, const io::Vdev& vdev) {
+  const KernelInterface interface = KernelInterface::look(e.system, interface_of(vdev));
+  if (!e.judge(of_port(port, "interface"), check_interface(vdev, interface),
+               interface.describe())) {
+    return;
+  }
+  if (vdev.is("net_af_xdp") && interface.in_use()) {
+    e.yellow(
+        of_port(port, "link"),
+        interface.describe() + ": what comes in on this queue the kernel will not see",
+        fmt::format("ip addr flush dev {}, or an interface without addresses", interface.name));
+  }
+  if (interface.mtu && *interface.mtu != port.mtu) {
+    e.yellow(of_port(port, "MTU"),
+             fmt::format("{}, and {} has {}", port.mtu, interface.name, *interface.mtu),
+             *interface.mtu < port.mtu
+                 ? fmt::format("ip link set {} mtu {}", interface.name, port.mtu)
+                 : fmt::format("mtu = {}", *interface.mtu));
+  } else {
+    e.green(of_port(port, "MTU"), fmt::format("{}, as the interface's", port.mtu));
+  }
+}
+
+struct Right {
+  unsigned capability;
+  std::string_view name;
+};
+
+void examine_rights(Examination& e, const PortConfig& port, std::initializer_list<Right> rights) {
+  std::string lacking;
+  std::string all;
+  for (const Right& right : rights) {
+    all += fmt::format("{}{}", all.empty() ? "" : " ", right.name);
+    // CAP_SYS_ADMIN was both of BPF's before they were cut out of it.
+    const bool of_bpf = right.capability == cap_bpf || right.capability == cap_perfmon;
+    if (e.system.capable(right.capability)) continue;
+    if (of_bpf && e.system.capable(cap_sys_admin)) continue;
+    lacking += fmt::format("{}{}", lacking.empty() ? "" : " ", right.name);
+  }
+  if (lacking.empty()) return e.green(of_port(port, "permissions"), all);
+  e.red(of_port(port, "permissions"), "no " + lacking,
+        fmt::format("run as root, or AmbientCapabilities={} in the unit", all));
+}
+
+void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
+  const io::Vdev vdev = io::Vdev::parse(port.vdev);
+  if (!interface_of(vdev).empty()) {
+    examine_attached(e, port, vdev);
+  } else {
+    e.green(of_port(port, "MTU"),
+            fmt::format("{}; the other end must have the same, which cannot be seen", port.mtu));
+  }
+  if (vdev.is("net_af_packet") || vdev.is("eth_af_packet")) {
+    // The first for the MTU.
+    examine_rights(e, port, {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}});
+  } else if (vdev.is("net_af_xdp")) {
+    examine_rights(e, port,
+                   {{cap_net_admin, "CAP_NET_ADMIN"},
+                    {cap_net_raw, "CAP_NET_RAW"},
+                    {cap_bpf, "CAP_BPF"},
+                    {cap_perfmon, "CAP_PERFMON"}});
+    examine_locked(e, port, plan);
+  } else if (!interface_of(vdev).empty()) {
+    examine_rights(e, port, {{cap_net_raw, "CAP_NET_RAW"}});
+  }
+  if (!vdev.socket.empty()) examine_socket(e, port);
+  examine_queues(e, port, vdev.queues(), false);
+  e.green(of_port(port, "offloads"), "none: sums are computed in software");
+}
+
+}  // namespace
+
+void examine_queues(Examination& e, const PortConfig& port, std::size_t queues, bool rss) {
+  const std::size_t workers = workers_of(e.config, port).size();
+  const std::size_t told = port.queues;
+  if (told != 0) queues = queues == 0 ? told : std::min(queues, told);
+  const std::string check = of_port(port, "queues");
+  const std::string number = queues == 0 ? "known at start" : std::to_string(queues);
+  const std::string text =
+      fmt::format("{}, for {} worker{}", number, workers, workers == 1 ? "" : "s");
+  if (workers == 1) return e.green(check, text);
+  if (queues != 0 && queues < workers) {
+    return e.yellow(check, text + ": the others get their frames from those that have one",
+                    fmt::format("{} queues for the device, or fewer workers", workers));
+  }
+  if (rss && port.rss) return e.green(check, text + ", RSS, which is tested at start");
+  e.yellow(check, text + ", no RSS to rely on: frames go to their worker in software",
+           "a card with RSS, or one worker");
+}
+
+void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
+  switch (port.type) {
+    case PortType::loop:
+      return e.green(of_port(port, "wire"), fmt::format("in memory, to {}", port.peer));
+    case PortType::mirror:
+      return e.green(of_port(port, "wire"), "in memory, and a mirror at its end");
+    case PortType::tap:
+      return examine_tap(e, port);
+    case PortType::pci:
+      return examine_pci(e, port, plan);
+    case PortType::vdev:
+      return examine_vdev(e, port, plan);
+  }
+}
+
+}  // namespace salut::ops

@@ -1,0 +1,105 @@
+// Unix sockets of vhost-user and memif: is the other side there, or is the path free?
+//
+// Connecting would tell, and the other side would see it. The kernel's list of sockets tells
+// without, but only of one network namespace, and a path leads from one into another: the list of
+// each namespace that a process is in is read, and where not all can be seen nothing is certain.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "io/dpdk/vdev.hpp"
+#include "ops/doctor_parts.hpp"
+
+namespace salut::ops {
+namespace {
+
+using io::Vdev;
+
+// "…: 00000002 00000000 00010000 0001 01 12345 /tmp/a.sock": bit 16 of the flags is a listener.
+bool listens(const System& system, const std::string& list, const std::string& path) {
+  for (const std::string& line : system.lines(list)) {
+    std::istringstream words(line);
+    std::string address, references, protocol, flags, type, state, inode, name;
+    if (!(words >> address >> references >> protocol >> flags >> type >> state >> inode)) continue;
+    std::getline(words >> std::ws, name);
+    if (name == path && flags.size() == 8 && flags[3] == '1') return true;
+  }
+  return false;
+}
+
+struct Heard {
+  bool somebody = false;
+  bool certain = false;  // all processes of the machine were asked
+};
+
+Heard who_listens(const System& system, const std::string& path) {
+  if (listens(system, "/proc/net/unix", path)) return {true, true};
+  // The number of the first of all process namespaces is fixed in the kernel (PROC_PID_INIT_INO).
+  Heard heard{false, system.target("/proc/self/ns/pid") == "pid:[4026531836]"};
+  std::set<std::string> asked = {system.target("/proc/self/ns/net")};
+  for (const std::string& process : system.names("/proc")) {
+    if (process.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string at = "/proc/" + process;
+    const std::string space = system.target(at + "/ns/net");
+    if (space.empty()) heard.certain = heard.certain && !system.exists(at);
+    if (space.empty() || !asked.insert(space).second) continue;
+    if (listens(system, at + "/net/unix", path)) return {true, true};
+  }
+  return heard;
+}
+
+Vdev::Socket look(const System& system, const Vdev& vdev, Heard& heard) {
+  struct stat status = {};
+  if (stat(system.at(vdev.socket).c_str(), &status) != 0) return Vdev::Socket::none;
+  if (!S_ISSOCK(status.st_mode)) return Vdev::Socket::other_file;
+  heard = who_listens(system, vdev.socket);
+  return heard.somebody ? Vdev::Socket::heard : Vdev::Socket::silent;
+}
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+// The directory of a socket that we are to make, or the socket that we are to open.
+bool examine_rights(Examination& e, const PortConfig& port, const Vdev& vdev) {
+  const std::string place = vdev.server ? directory_of(vdev.socket) : vdev.socket;
+  if (vdev.server && !e.system.exists(place)) {
+    e.red(of_port(port, "permissions"), fmt::format("no directory {}", place), "mkdir -p " + place);
+    return false;
+  }
+  if (e.system.may(place, vdev.server ? W_OK | X_OK : W_OK)) return true;
+  e.red(of_port(port, "permissions"), fmt::format("{} cannot be written by this user", place),
+        vdev.server ? "a path in a directory of this user" : "chown $USER " + place);
+  return false;
+}
+
+}  // namespace
+
+void examine_socket(Examination& e, const PortConfig& port) {
+  const Vdev vdev = Vdev::parse(port.vdev);
+  const std::string check = of_port(port, "socket");
+  Heard heard;
+  const Vdev::Socket found = look(e.system, vdev, heard);
+  if (const auto judged = vdev.judge(found); !judged) {
+    e.findings.push_back(refusal(check, judged.error()));
+    return;
+  }
+  if (!examine_rights(e, port, vdev)) return;
+  if (vdev.server) {
+    return e.green(check, vdev.socket + (found == Vdev::Socket::silent
+                                             ? ": of one that is gone, and will be made anew"
+                                             : ": will be made"));
+  }
+  if (found == Vdev::Socket::heard) return e.green(check, vdev.socket + ": the other side listens");
+  const std::string text = vdev.socket + ": nobody is seen to listen";
+  const std::string mend = "start the other side first";
+  // memif asks again and again; virtio-user does not.
+  if (heard.certain && vdev.shares_memory()) return e.red(check, text, mend);
+  e.yellow(check, text, mend);
+}
+
+}  // namespace salut::ops
