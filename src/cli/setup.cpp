@@ -190,7 +190,7 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   const auto lead_to = [&](PortConfig& port, const IpAddress& gateway) {
     (options.ip6 ? port.gateway6 : port.gateway) = gateway;
   };
-  setup.target = {server_address, server_port};
+  setup.target = Endpoint{server_address, server_port};
   config.prefault = true;  // page faults are the kernel's time, not the stack's
   const AddressRange range = options.local.value_or(ends.sources);
   if (range.first.is_v4() != server_address.is_v4()) {
@@ -226,6 +226,23 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
+// Who serves, if the targets are addresses of our own; none if they are not.
+Result<std::vector<std::uint32_t>> own_servers(const Config& config, const app::Targets& targets) {
+  const PortConfig* first = owner(config, targets.addresses().first);
+  const PortConfig* last = owner(config, targets.addresses().last());
+  const auto wrong = [&](const std::string& problem, std::string_view want) {
+    return tl::unexpected<Error>(complaint("--connect", targets.to_string(), problem, want));
+  };
+  if (first != last) return wrong("its ends are not of one of our ports", "all of it, or none");
+  if (first == nullptr) return std::vector<std::uint32_t>{};
+  constexpr std::uint32_t listeners_max = 1'000;
+  if (targets.ports() > listeners_max) {
+    return wrong(fmt::format("{} ports to listen on", targets.ports()),
+                 fmt::format("at most {}", listeners_max));
+  }
+  return workers_of(config, *first);
+}
+
 Result<BenchSetup> configured(const BenchOptions& options) {
   BenchSetup setup;
   if (options.runtime.config.empty()) {
@@ -239,12 +256,12 @@ Result<BenchSetup> configured(const BenchOptions& options) {
   Config& config = setup.config;
   if (options.connect) {
     setup.target = *options.connect;
-    if (const PortConfig* port = owner(config, setup.target.address)) {
-      setup.servers = workers_of(config, *port);
-    }
+    auto servers = own_servers(config, setup.target);
+    if (!servers) return tl::unexpected<Error>(std::move(servers.error()));
+    setup.servers = std::move(*servers);
   } else {
     const PortConfig& port = config.ports.back();
-    setup.target = {port.addresses.front().address, server_port};
+    setup.target = Endpoint{port.addresses.front().address, server_port};
     setup.servers = workers_of(config, port);
   }
   setup.clients = client_workers(config, setup.servers);

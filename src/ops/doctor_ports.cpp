@@ -60,10 +60,6 @@ void examine_attached(Examination& e, const PortConfig& port, const io::Vdev& vd
                interface.describe())) {
     return;
   }
-  if (!interface.up) {
-    e.yellow(of_port(port, "link"), interface.name + " is down",
-             fmt::format("ip link set {} up", interface.name));
-  }
   if (vdev.is("net_af_xdp") && interface.in_use()) {
     e.yellow(
         of_port(port, "link"),
@@ -153,7 +149,7 @@ void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan
     case PortType::loop:
       return e.green(of_port(port, "wire"), fmt::format("in memory, to {}", port.peer));
     case PortType::mirror:
-      return e.green(of_port(port, "wire"), "in memory, a mirror");
+      return e.green(of_port(port, "wire"), "in memory, and a mirror at its end");
     case PortType::tap:
       return examine_tap(e, port);
     case PortType::pci:
