@@ -19,6 +19,8 @@ std::string transport(const Config& config, std::uint32_t worker) {
   switch (port == config.ports.end() ? PortType::loop : port->type) {
     case PortType::loop:
       return "loop";
+    case PortType::mirror:
+      return "mirror";
     case PortType::tap:
       return "tap";
     case PortType::pci:
@@ -138,6 +140,20 @@ ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& s
   return stream;
 }
 
+// In a mirror every connection takes the simultaneous way. If not, there is another station.
+void note_other_ways(ops::BenchReport& report) {
+  const auto entered = [&](State state) {
+    return report.client->states_entered[static_cast<std::size_t>(state)];
+  };
+  const std::uint64_t both =
+      std::min({entered(State::syn_received), entered(State::closing), entered(State::time_wait)});
+  if (both >= report.closed) return;
+  report.notes.push_back(fmt::format(
+      "{} of {} connections were not opened and closed from both ends at once: is there "
+      "a mirror (testpmd --forward-mode=5tswap)?",
+      ops::with_commas(report.closed - both), ops::with_commas(report.closed)));
+}
+
 // A connection has two ends here: the side with more of them counts.
 std::uint64_t sockets_peak(const app::Conductor& conductor, const BenchSetup& setup) {
   const auto peak = [&](const std::vector<std::uint32_t>& workers) {
@@ -178,11 +194,12 @@ std::string mode_text(const BenchOptions& options) {
   if (options.request != 0 || options.response != 0) {
     text += fmt::format(", {} bytes there and {} back", options.request, options.response);
   }
+  if (options.mirror) return text + ", in a mirror";
   return text + (options.server_closes ? ", server closes" : ", client closes");
 }
 
 ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, const Runtime& runtime) {
+                             const app::Conductor& conductor, Runtime& runtime) {
   const Config& config = runtime.config();
   const bool searched = options.mode == app::LoadMode::max;
   const app::BenchWindow& window = conductor.window();
@@ -215,6 +232,8 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   if (!setup.servers.empty() && !report.one_stack) {
     report.server = side(conductor, setup.servers, config);
   }
+  report.mirror = options.mirror;
+  if (options.mirror) note_other_ways(report);
   if (options.stream) {
     report.stream = stream_report(options, setup, conductor, config);
     if (options.bytes != 0) report.duration_s = window.seconds;
@@ -222,6 +241,7 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.sockets_peak = sockets_peak(conductor, setup);
   set_memory(conductor, report);
   report.impaired = runtime.impaired();
+  report.links = runtime.links();
   report.steering = runtime.steering();
   report.machine = ops::this_machine();
   report.command = options.command;

@@ -25,6 +25,7 @@ Examples:
   salut bench                                  client and server joined in this process, 10 s
   salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
   salut bench --max --close server             the highest rate that holds
+  salut bench --mirror                         both ends open at once and close at once
   salut bench --stream --impair drop=1%        one connection, 1 GB, one frame in a hundred lost
   salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
                                                against the kernel's end of the TAP salut0
@@ -48,7 +49,7 @@ struct Raw {
       duration, json, latencies;
   std::string bytes, workers;
   bool wait = false;
-  bool max = false, ip6 = false, stream = false, verify = false, copy = false;
+  bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
   std::string format;
   std::vector<std::string> files;
 };
@@ -115,13 +116,21 @@ void add_bench(CLI::App& program, Raw& raw) {
   bench.add_flag("--verify", raw.verify, "send a pattern, and compare what arrives")
       ->group(streams);
   const auto what = to("What each connection does");
-  what("--connect", raw.connect, "the server; one of our own addresses: serve there too",
+  what("--connect", raw.connect,
+       "the server, or a range of them, in turn: 10.0.0.0/16:80-89; our own addresses: serve there "
+       "too",
        "ADDR:PORT");
   what("--request", raw.request, "bytes to the server (0)", "BYTES");
   what("--response", raw.response, "bytes back (0)", "BYTES");
   what("--close", raw.close, "who closes first, and so holds TIME_WAIT (client)", "client|server");
   what("--local", raw.local, "source addresses: 10.1.0.0/16, 10.0.0.3-10.0.0.9, or one", "RANGE");
   bench.add_flag("--ipv6", raw.ip6, "both ends in this process: over IPv6")
+      ->group("What each connection does");
+  bench
+      .add_flag(
+          "--mirror", raw.mirror,
+          "what is sent comes back with its ends swapped (testpmd 5tswap; without --config in "
+          "this process): simultaneous opens and closes")
       ->group("What each connection does");
   what("--workers", raw.workers, "both ends in this process: workers at each end (1)", "N");
   const auto much = to("How much");
@@ -306,13 +315,30 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
                         : (options.bytes + options.concurrency - 1) / options.concurrency;
 }
 
+// A mirror sends back what it is sent: no server, no other direction.
+void take_mirror(const Raw& raw, BenchOptions& options, Checker& check) {
+  if (!raw.mirror) return;
+  check.refuse(raw.config.empty() && !raw.connect.empty(),
+               "--connect = " + raw.connect + ": not with --mirror alone; want --config with them");
+  check.refuse(raw.stream, "--mirror: not with --stream; want --request with it");
+  check.refuse(!raw.response.empty(), "--response = " + raw.response +
+                                          ": not with --mirror, which sends back the request; want "
+                                          "--request");
+  check.refuse(!raw.close.empty(),
+               "--close = " + raw.close + ": not with --mirror, where both close; want neither");
+  options.mirror = true;
+  options.response = static_cast<std::uint32_t>(options.request);
+}
+
 Result<Command> bench_command(const Raw& raw) {
   BenchOptions options;
   Checker check;
   take_runtime(raw, options.runtime, check);
   take_mode(raw, options, check);
   check.take(raw.connect, options.connect,
-             parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80 or [fd00::1]:80"));
+             parsed_as<app::Targets>("--connect",
+                                     "ADDR:PORT or a range, such as 10.0.0.1:80, [fd00::1]:80, "
+                                     "10.0.0.0/16:80, 10.0.0.1-10.0.0.9:80 or 10.0.0.1:80-89"));
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
   options.server_closes = server_closes(raw, check);
@@ -322,6 +348,7 @@ Result<Command> bench_command(const Raw& raw) {
              parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
   const bool embedded = raw.config.empty() && raw.connect.empty();
   take_stream(raw, options, check);
+  take_mirror(raw, options, check);
   check.refuse(embedded && !raw.interface.empty(),
                "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
   check.refuse(embedded && !raw.address.empty(),

@@ -44,7 +44,7 @@ struct ServeOptions {
 
 struct BenchOptions {
   RuntimeOptions runtime;
-  std::optional<Endpoint> connect;
+  std::optional<app::Targets> connect;
   app::LoadMode mode = app::LoadMode::concurrency;
   double rate = 0;
   std::uint32_t concurrency = 0;
@@ -56,6 +56,7 @@ struct BenchOptions {
   std::optional<AddressRange> local;
   std::uint32_t workers = 0;  // both ends in this process: of each end; 0: as many as cores say
   bool ip6 = false;           // both ends in this process: over IPv6
+  bool mirror = false;        // the port turns round what is sent: both ends are this stack
   bool stream = false;        // request is of each connection, and endless with --duration
   std::uint64_t bytes = 0;    // of a stream, of all connections; 0: endless
   bool verify = false;        // of a stream

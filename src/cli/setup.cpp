@@ -5,11 +5,55 @@
 
 #include <algorithm>
 
+#include "cli/mirror.hpp"
 #include "cli/tap.hpp"
 #include "cli/values.hpp"
 #include "ops/report.hpp"
 
 namespace salut::cli {
+
+const PortConfig* owner(const Config& config, IpAddress address) {
+  for (const PortConfig& port : config.ports) {
+    const bool own = std::ranges::any_of(
+        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
+    const bool ranged = std::ranges::any_of(
+        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
+    if (own || ranged) return &port;
+  }
+  return nullptr;
+}
+
+namespace {
+// Those that poll the port, of a configuration as it was read.
+std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
+  std::vector<std::uint32_t> workers;
+  for (std::uint32_t w = 0; w < config.workers; ++w) {
+    if (port.on_worker(w)) workers.push_back(w);
+  }
+  return workers;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> client_workers(const Config& config,
+                                          const std::vector<std::uint32_t>& servers) {
+  std::vector<std::uint32_t> clients;
+  for (std::uint32_t w = 0; w < config.workers; ++w) {
+    if (std::ranges::count(servers, w) == 0) clients.push_back(w);
+  }
+  return clients.empty() ? servers : clients;
+}
+
+void add_local_range(const BenchOptions& options, BenchSetup& setup) {
+  if (!options.local) return;
+  for (PortConfig& port : setup.config.ports) {
+    const auto serves = [&](std::uint32_t client) { return port.on_worker(client); };
+    if (std::ranges::none_of(setup.clients, serves)) continue;
+    if (owner(setup.config, options.local->first) == nullptr) {
+      port.ranges.push_back(*options.local);
+    }
+  }
+}
 
 namespace {
 
@@ -146,7 +190,7 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   const auto lead_to = [&](PortConfig& port, const IpAddress& gateway) {
     (options.ip6 ? port.gateway6 : port.gateway) = gateway;
   };
-  setup.target = {server_address, server_port};
+  setup.target = Endpoint{server_address, server_port};
   config.prefault = true;  // page faults are the kernel's time, not the stack's
   const AddressRange range = options.local.value_or(ends.sources);
   if (range.first.is_v4() != server_address.is_v4()) {
@@ -182,46 +226,21 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
-// The port that has an address, or nullptr.
-const PortConfig* owner(const Config& config, IpAddress address) {
-  for (const PortConfig& port : config.ports) {
-    const bool own = std::ranges::any_of(
-        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
-    const bool ranged = std::ranges::any_of(
-        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
-    if (own || ranged) return &port;
+// Who serves, if the targets are addresses of our own; none if they are not.
+Result<std::vector<std::uint32_t>> own_servers(const Config& config, const app::Targets& targets) {
+  const PortConfig* first = owner(config, targets.addresses().first);
+  const PortConfig* last = owner(config, targets.addresses().last());
+  const auto wrong = [&](const std::string& problem, std::string_view want) {
+    return tl::unexpected<Error>(complaint("--connect", targets.to_string(), problem, want));
+  };
+  if (first != last) return wrong("its ends are not of one of our ports", "all of it, or none");
+  if (first == nullptr) return std::vector<std::uint32_t>{};
+  constexpr std::uint32_t listeners_max = 1'000;
+  if (targets.ports() > listeners_max) {
+    return wrong(fmt::format("{} ports to listen on", targets.ports()),
+                 fmt::format("at most {}", listeners_max));
   }
-  return nullptr;
-}
-
-// Those that poll the port, of a configuration as it was read.
-std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
-  std::vector<std::uint32_t> workers;
-  for (std::uint32_t w = 0; w < config.workers; ++w) {
-    if (port.on_worker(w)) workers.push_back(w);
-  }
-  return workers;
-}
-
-// Every worker that is none of the server's; those if there is no other.
-std::vector<std::uint32_t> client_workers(const Config& config,
-                                          const std::vector<std::uint32_t>& servers) {
-  std::vector<std::uint32_t> clients;
-  for (std::uint32_t w = 0; w < config.workers; ++w) {
-    if (std::ranges::count(servers, w) == 0) clients.push_back(w);
-  }
-  return clients.empty() ? servers : clients;
-}
-
-void add_local_range(const BenchOptions& options, BenchSetup& setup) {
-  if (!options.local) return;
-  for (PortConfig& port : setup.config.ports) {
-    const auto serves = [&](std::uint32_t client) { return port.on_worker(client); };
-    if (std::ranges::none_of(setup.clients, serves)) continue;
-    if (owner(setup.config, options.local->first) == nullptr) {
-      port.ranges.push_back(*options.local);
-    }
-  }
+  return workers_of(config, *first);
 }
 
 Result<BenchSetup> configured(const BenchOptions& options) {
@@ -237,12 +256,12 @@ Result<BenchSetup> configured(const BenchOptions& options) {
   Config& config = setup.config;
   if (options.connect) {
     setup.target = *options.connect;
-    if (const PortConfig* port = owner(config, setup.target.address)) {
-      setup.servers = workers_of(config, *port);
-    }
+    auto servers = own_servers(config, setup.target);
+    if (!servers) return tl::unexpected<Error>(std::move(servers.error()));
+    setup.servers = std::move(*servers);
   } else {
     const PortConfig& port = config.ports.back();
-    setup.target = {port.addresses.front().address, server_port};
+    setup.target = Endpoint{port.addresses.front().address, server_port};
     setup.servers = workers_of(config, port);
   }
   setup.clients = client_workers(config, setup.servers);
@@ -269,8 +288,9 @@ Result<Config> serve_config(const ServeOptions& options) {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory) {
   const bool from_file = !options.runtime.config.empty();
-  Result<BenchSetup> setup =
-      from_file || options.connect ? configured(options) : embedded(options, usable_cores);
+  Result<BenchSetup> setup = options.mirror                 ? mirror_setup(options)
+                             : from_file || options.connect ? configured(options)
+                                                            : embedded(options, usable_cores);
   if (!setup) return setup;
   apply(options.runtime, setup->config);
   if (!from_file) size_memory(options, available_memory, setup->config, setup->notes);

@@ -44,6 +44,7 @@ void SideReport::add(const Counters& stack) {
   for (std::size_t i = 0; i < state_count; ++i) {
     states[i] += stack.states[i];
     states_peak[i] += stack.states_peak[i];
+    states_entered[i] += stack.states_entered[i];
   }
   for (std::size_t i = 0; i < drop_count; ++i) drops[i] += stack.drops[i];
   tx_packets += stack.tx_frames;
@@ -104,6 +105,15 @@ std::string impaired_text(const Impaired& impaired) {
   more(impaired.reordered, "late");
   more(impaired.corrupted, "corrupted");
   return text;
+}
+
+std::string link_text(const PortLink& link) {
+  if (link.up && link.downs == 0) return "";
+  const auto times = [](std::uint64_t n) {
+    return fmt::format("{} time{}", with_commas(n), n == 1 ? "" : "s");
+  };
+  return fmt::format("{}, after it went down {} and came up {}", link.up ? "up" : "down",
+                     times(link.downs), times(link.ups));
 }
 
 namespace {
@@ -252,8 +262,12 @@ std::string to_table(const BenchReport& report) {
   table.row("sockets at the peak", with_commas(report.sockets_peak));
   table.row("memory", memory_text(report.memory));
   if (report.client) {
-    side_rows(table, report.one_stack ? "client and server on one stack" : "client", *report.client,
-              report.tsc_hz, report.stream.has_value());
+    side_rows(table,
+              report.mirror      ? "stack in a mirror"
+              : report.one_stack ? "client and server on one stack"
+                                 : "client",
+              *report.client, report.tsc_hz, report.stream.has_value());
+    if (report.mirror) table.row("states entered", states_text(report.client->states_entered));
   }
   if (report.server) {
     side_rows(table, "server", *report.server, report.tsc_hz, report.stream.has_value());
@@ -262,6 +276,11 @@ std::string to_table(const BenchReport& report) {
   for (const PortImpaired& port : report.impaired) {
     table.row(port.port + " in", impaired_text(port.in));
     table.row(port.port + " out", impaired_text(port.out));
+  }
+  for (const PortLink& link : report.links) {
+    if (const std::string text = link_text(link); !text.empty()) {
+      table.row("link", fmt::format("{}: {}", link.port, text));
+    }
   }
   if (!report.steering.empty()) table.heading("ports with several workers");
   for (const PortSteering& port : report.steering) {
@@ -302,6 +321,11 @@ std::string to_table(const ServeReport& report) {
   for (const PortImpaired& port : report.impaired) {
     row("impaired", fmt::format("{} in: {}", port.port, impaired_text(port.in)));
     row("impaired", fmt::format("{} out: {}", port.port, impaired_text(port.out)));
+  }
+  for (const PortLink& link : report.links) {
+    if (const std::string how = link_text(link); !how.empty()) {
+      row("link", fmt::format("{}: {}", link.port, how));
+    }
   }
   for (const PortSteering& port : report.steering) {
     row("port " + port.port,

@@ -41,6 +41,7 @@ struct SideReport {
   double busy_percent = 0;
   std::array<std::uint64_t, state_count> states = {};
   std::array<std::uint64_t, state_count> states_peak = {};
+  std::array<std::uint64_t, state_count> states_entered = {};
   std::uint64_t tx_packets = 0;
   std::uint64_t rx_packets = 0;
   std::uint64_t redirected = 0;  // of those, handed on by another worker
@@ -114,6 +115,7 @@ struct BenchReport {
   std::optional<SideReport> client;
   std::optional<SideReport> server;
   std::optional<StreamReport> stream;
+  bool mirror = false;     // the other end is this stack, seen in a mirror
   bool one_stack = false;  // client and server share a stack; its figures stand under `client`
   double tsc_hz = 0;
   std::uint64_t sockets_peak = 0;
@@ -121,6 +123,7 @@ struct BenchReport {
   Machine machine;
   std::string command;
   std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
+  std::vector<PortLink> links;         // of ports that have one
   std::vector<PortSteering> steering;  // ports with several workers
   std::vector<std::string> notes;      // lines below the table
   std::string latencies;               // of `bench --latencies`: the file's text
@@ -144,6 +147,7 @@ struct ServeReport {
   Machine machine;
   std::string command;
   std::vector<PortImpaired> impaired;
+  std::vector<PortLink> links;
   std::vector<PortSteering> steering;
 };
 
@@ -156,6 +160,8 @@ std::string to_json(const ServeReport& report);
 std::string with_commas(std::uint64_t value);
 // "1,023 of 102,334 dropped, 1,010 repeated, 2,044 late, 12 corrupted"
 std::string impaired_text(const Impaired& impaired);
+// "down, after it went down 2 times and came up 1 time"; empty if it was up all the time.
+std::string link_text(const PortLink& link);
 // "1.2 GiB"
 std::string bytes_text(std::uint64_t bytes);
 // "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.

@@ -144,6 +144,14 @@ void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
   }
 }
 
+// The same of what came and went: a port whose link was up all the time says nothing.
+void add_links(const std::vector<PortLink>& ports, Json& object) {
+  for (const PortLink& link : ports) {
+    if (link.up && link.downs == 0) continue;
+    object["links"][link.port] = {{"up", link.up}, {"downs", link.downs}, {"ups", link.ups}};
+  }
+}
+
 // A key that is there only if a port has several workers.
 void add_steering(const std::vector<PortSteering>& ports, Json& object) {
   for (const PortSteering& port : ports) {
@@ -173,6 +181,7 @@ std::string to_json(const ServeReport& report) {
                  {"machine", json(report.machine)},
                  {"command", report.command}};
   add_impaired(report.impaired, object);
+  add_links(report.links, object);
   add_steering(report.steering, object);
   return object.dump(2) + "\n";
 }
@@ -196,6 +205,9 @@ std::string to_json(const BenchReport& report) {
       {"machine", json(report.machine)},
       {"command", report.command}};
   add_impaired(report.impaired, object);
+  add_links(report.links, object);
+  // Of `bench --mirror` alone: each connection in each state of the simultaneous way.
+  if (report.mirror) object["client"]["states_entered"] = json(report.client->states_entered);
   add_steering(report.steering, object);
   if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   object["measured"] = measured(report);

@@ -5,9 +5,9 @@
 // Opens TOTAL connections, AT_ONCE at a time, from SOURCES consecutive addresses (so that ports do
 // not run out while TIME_WAIT holds them), and holds STAYING of them open all the while: these say
 // something ten times a second. When AT have ended well, COMMAND is run by /bin/sh, and nobody
-// waits for it. Each connection sends a line of its own, wants just that line back, and closes
-// after the peer has: what it did not get back is a failure, and so is whatever takes 10 s.
-// Those that stay do so until STAY_S seconds after the command.
+// waits for it; the moment that counts is its end. Each connection sends a line of its own, wants
+// just that line back, and closes after the peer has: what it did not get back is a failure, and so
+// is whatever takes 10 s. Those that stay do so until STAY_S seconds after the command.
 //
 // Whose a connection is, in a crowd that several instances serve, is told by the MSS of its peer:
 // instances are given MTUs of their own. One line of JSON: of all and by MSS how many, failures by
@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -110,6 +111,7 @@ class Crowd {
     for (std::size_t i = 0; i < wanted_.staying; ++i) open(i, true);
     std::array<epoll_event, 256> events;
     while (open_ > 0 || opened_ < wanted_.total) {
+      look_at_command();
       now_ = Clock::now();
       while (!free_.empty() && may_open()) {
         const std::size_t slot = free_.back();
@@ -151,7 +153,6 @@ class Crowd {
   }
 
  private:
-  // The last of them begin after the command: someone has to see what follows it.
   bool may_open() const { return opened_ < wanted_.total; }
 
   void open(std::size_t slot, bool stays) {
@@ -249,6 +250,8 @@ class Crowd {
 
   void end(std::size_t slot, int error) {
     Client& c = clients_[slot];
+    // Before it is closed: the child that runs the command may have it open for a moment.
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, c.fd, nullptr);
     close(c.fd);
     c.fd = -1;
     --open_;
@@ -265,20 +268,25 @@ class Crowd {
       note_disturbance(c);
     }
     if (!c.stays) free_.push_back(slot);
-    if (!commanded_ && good_ >= wanted_.at) command();
+    if (child_ == 0 && good_ >= wanted_.at) command();
   }
 
   void command() {
-    commanded_ = true;
-    commanded_at_ = Clock::now();
-    if (wanted_.command.empty()) return;
-    std::signal(SIGCHLD, SIG_IGN);
-    const pid_t child = fork();
-    if (child < 0) die("fork");
-    if (child != 0) return;
+    child_ = fork();
+    if (child_ < 0) die("fork");
+    if (child_ != 0) return;
     dup2(STDERR_FILENO, STDOUT_FILENO);
     execl("/bin/sh", "sh", "-c", wanted_.command.c_str(), nullptr);
     _exit(127);
+  }
+
+  // What it did is done when it has ended; until then new ones may meet what was before.
+  void look_at_command() {
+    int status = 0;
+    if (child_ == 0 || commanded_ || waitpid(child_, &status, WNOHANG) != child_) return;
+    if (status != 0) std::fprintf(stderr, "crowd: the command ended with %d\n", status);
+    commanded_ = true;
+    commanded_at_ = Clock::now();
   }
 
   Wanted wanted_;
@@ -286,7 +294,8 @@ class Crowd {
   std::vector<Client> clients_;  // those that stay first
   std::vector<std::size_t> free_;
   Clock::time_point now_, started_, ended_, look_at_, commanded_at_;
-  bool commanded_ = false;
+  pid_t child_ = 0;
+  bool commanded_ = false;  // and it has ended
   std::uint64_t opened_ = 0, open_ = 0, good_ = 0, failed_ = 0, failed_after_ = 0, stayed_ = 0,
                 words_ = 0;
   Clock::duration slowest_{}, disturbed_{};

@@ -54,6 +54,39 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   EXPECT_EQ(options.command, "salut bench");
 }
 
+TEST(Options, mirror_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_nobody) {
+  const BenchOptions options = bench("--mirror --request 64 --ipv6 --cores 0,1");
+  EXPECT_TRUE(options.mirror);
+  EXPECT_EQ(options.response, 64u);
+  const auto setup = bench_setup(options, 2, std::uint64_t{1} << 33);
+  ASSERT_TRUE(setup);
+  EXPECT_EQ(setup->config.workers, 2u);
+  EXPECT_EQ(setup->clients, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_TRUE(setup->servers.empty());
+  ASSERT_EQ(setup->config.ports.size(), 1u);
+  EXPECT_EQ(setup->config.ports[0].type, PortType::mirror);
+  EXPECT_EQ(setup->target.to_string(), "[fd00::2]:80");
+  ASSERT_EQ(setup->config.neighbours.size(), 1u);
+  EXPECT_EQ(setup->config.neighbours[0].address, setup->target.address);
+  EXPECT_EQ(setup->config.neighbours[0].port, setup->config.ports[0].name);
+  EXPECT_TRUE(validate(setup->config)) << validate(setup->config).error().message;
+}
+
+TEST(Options, mirror_that_is_wrong_is_one_line) {
+  for (const char* line : {"--mirror --stream", "--mirror --response 1", "--mirror --close server",
+                           "--mirror --connect 10.0.0.9:80"}) {
+    const std::string complaint = complaint_of(std::string("bench ") + line);
+    EXPECT_NE(complaint.find("--mirror"), std::string::npos) << complaint;
+    EXPECT_NE(complaint.find("; want "), std::string::npos) << complaint;
+  }
+  const auto own =
+      bench_setup(bench("--mirror --connect 10.0.0.1:80 --config " SALUT_CONFIG_DIRECTORY
+                        "/testpmd-5tswap.toml"),
+                  1, std::uint64_t{1} << 33);
+  ASSERT_FALSE(own);
+  EXPECT_TRUE(own.error().message.starts_with("--connect = 10.0.0.1:80: an address of our own"));
+}
+
 TEST(Options, impair_takes_shares_times_and_a_seed) {
   const ImpairConfig impair = *bench(
                                    "--impair drop=1%,duplicate=0.02,corrupt=0.1%,reorder=3%,"
@@ -153,6 +186,8 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --msl 5000", {"--msl = 5000", "out of range", "3600"}},
       {"bench --close me", {"--close = me", "unknown", "client, server"}},
       {"bench --connect 10.0.0.1", {"--connect = 10.0.0.1", "not understood", "ADDR:PORT"}},
+      {"bench --connect 10.0.0.1/16:80", {"--connect = 10.0.0.1/16:80", "10.0.0.0/16:80"}},
+      {"bench --connect 10.0.0.1:89-80", {"--connect = 10.0.0.1:89-80", "10.0.0.1:80-89"}},
       {"bench --connect 10.0.0.1:0", {"--connect = 10.0.0.1:0", "not understood", "10.0.0.1:80"}},
       {"bench --local 10.0.0.0/33", {"--local = 10.0.0.0/33", "not understood", "10.1.0.0/16"}},
       {"bench --cores 0,x", {"--cores = 0,x", "not a list", "0,1"}},
