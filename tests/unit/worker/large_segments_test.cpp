@@ -151,7 +151,7 @@ struct Rig {
     Frame frame;
     frame.handle = buffers.back().mbuf;
     frame.data = buffers.back().memory.data() + RTE_PKTMBUF_HEADROOM + (words.tagged ? 4 : 0);
-    frame.room = 9'000;
+    frame.room = 9'200;  // MTU 9,000, and the headers before it
     const std::array<std::byte, 12> stamps = {std::byte{1},  std::byte{1}, std::byte{8},
                                               std::byte{10}, std::byte{0}, std::byte{9}};
     flow::AddressPair pair;
