@@ -94,6 +94,10 @@ void examine_socket(Examination& e, const Vdev& vdev, const std::string& check,
     return e.yellow(check, vdev.socket + ": not there yet; it is waited for", mend);
   }
   if (!examine_rights(e, vdev, permissions)) return;
+  if (vdev.server && vdev.shares_memory()) {
+    return e.yellow(check, vdev.socket + ": will be made, and the start waits for the other side",
+                    "start the other side, too");
+  }
   if (vdev.server) {
     return e.green(check, vdev.socket + (found == Vdev::Socket::silent
                                              ? ": of one that is gone, and will be made anew"

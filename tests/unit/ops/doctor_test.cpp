@@ -420,6 +420,40 @@ TEST_F(DoctorSocket, client_whose_peer_is_in_another_namespace) {
   EXPECT_EQ(complaints(), "yellow port wire, socket");
 }
 
+TEST_F(DoctorSocket, client_that_waits_may_come_first) {
+  vdev("net_memif0,role=client,socket=/tmp/s,socket-abstract=no");
+  EXPECT_EQ(complaints(), "yellow port wire, socket");
+  socket_file();
+  EXPECT_EQ(complaints(), "yellow port wire, socket");
+  tree_.file("/proc/net/unix", listener("/tmp/s"));
+  EXPECT_EQ(complaints(), "");
+}
+
+TEST_F(DoctorSocket, members_of_a_bond_are_asked_each) {
+  vdev("net_bonding0,mode=1,slave=net_virtio_user0,slave=net_virtio_user1");
+  config_.ports[0].members = {"net_virtio_user0,path=/tmp/s", "net_virtio_user1,path=/tmp/t"};
+  socket_file();
+  tree_.file("/proc/net/unix", listener("/tmp/s"));
+  EXPECT_EQ(complaints(), "red port wire, members[1] socket");
+  EXPECT_TRUE(says("port wire, members[1] socket", "members[1] = "));
+}
+
+TEST_F(Doctor, captures_are_read_and_written_where_that_is_possible) {
+  tree_.directory("/tmp");
+  vdev("net_pcap0,rx_pcap=/tmp/in.pcap,tx_pcap=/tmp/out.pcap");
+  EXPECT_EQ(complaints(), "red port wire, rx_pcap");
+  tree_.file("/tmp/in.pcap", "x");
+  EXPECT_EQ(complaints(), "");
+  vdev("net_pcap0,rx_pcap=/tmp/in.pcap,tx_pcap=/absent/out.pcap");
+  EXPECT_EQ(complaints(), "red port wire, tx_pcap");
+}
+
+TEST_F(DoctorSocket, virtio_user_server_keeps_the_start_waiting) {
+  vdev("net_virtio_user0,path=/tmp/s,server=1");
+  EXPECT_EQ(complaints(), "yellow port wire, socket");
+  EXPECT_TRUE(says("port wire, socket", "the start waits"));
+}
+
 TEST_F(DoctorSocket, server_needs_the_path_for_itself) {
   vdev("net_vhost0,iface=/tmp/s");
   EXPECT_EQ(complaints(), "");
