@@ -73,16 +73,18 @@ struct ImpairConfig {
   }
 };
 
-enum class PortType : std::uint8_t { loop, tap, vdev, pci };
+enum class PortType : std::uint8_t { loop, mirror, tap, vdev, pci };
 
 // [[port]]
 struct PortConfig {
-  std::string name;                // name: [a-z0-9_-], unique
-  PortType type = PortType::loop;  // type: "loop" | "tap" | "vdev" | "pci"
-  std::string peer;                // peer (loop): the port at the other end; may be its own name
-  std::string interface;           // interface (tap): the kernel's name for it, at most 15 bytes
-  std::string vdev;                // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
-  std::string pci;                 // pci: "0000:03:00.0"
+  std::string name;                  // name: [a-z0-9_-], unique
+  PortType type = PortType::loop;    // type: "loop" | "mirror" | "tap" | "vdev" | "pci"
+  std::string peer;                  // peer (loop): the port at the other end; may be its own name
+  std::string interface;             // interface (tap): the kernel's name for it, at most 15 bytes
+  std::string vdev;                  // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
+  std::vector<std::string> members;  // members (vdev): devices in the same words that are made
+                                     // before it and that its words name; of a bond
+  std::string pci;                   // pci: "0000:03:00.0"
   // addresses: ["10.0.0.1/24", "fd00::1/64"], at least one
   std::vector<Prefix> addresses;
   // ranges: ["10.1.0.0/16", "fd00:1::/112"], further local addresses; where there are some of a
@@ -132,6 +134,13 @@ struct AnnounceConfig {
                                                 // `down`, while routers learn of it, 0..600
 };
 
+// [[neighbour]]: a station whose MAC is given and never asked for.
+struct NeighbourConfig {
+  IpAddress address;  // address: "10.0.0.9", "fd00::9"
+  std::string mac;    // mac: "02:00:00:00:00:09"
+  std::string port;   // port: the name of one, on whose link it is
+};
+
 struct Config {
   std::string name = "salut";  // name: of the instance; two at once need two names
   std::string file;            // where it was read from, for messages; empty if from code
@@ -152,6 +161,7 @@ struct Config {
   std::vector<PortConfig> ports;
   std::vector<RouteConfig> routes;
   AnnounceConfig announce;
+  std::vector<NeighbourConfig> neighbours;
 };
 
 // Reads and validates. Errors name file and key.

@@ -22,6 +22,15 @@ struct PortImpaired {
   Impaired out;
 };
 
+// Whether a port's other end is there: a cable, the kernel's side, the process at a socket.
+struct PortLink {
+  std::string port;
+  bool up = false;
+  std::uint64_t downs = 0;  // times that it went down and came up, since open()
+  std::uint64_t ups = 0;
+  bool changed = false;  // since the last look
+};
+
 // Of a port with several workers: how its flows find theirs.
 struct PortSteering {
   std::string port;
@@ -62,12 +71,18 @@ class Runtime {
 
   // Stack::drain() of all of them. Any thread; safe in a signal handler.
   void drain();
+  // Gives back stacks and ports, whose counters are gone then, when no worker runs any more. Returns
+  // the packet buffers that are missing: 0, unless a driver lost some with a peer that went away.
+  std::uint64_t close();
 
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs
   std::uint32_t workers() const;
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
   static double tsc_hz();
   std::vector<PortImpaired> impaired() const;  // any thread; empty if no port is
+  // Looks at the link of every port with one. Not on a worker's lcore, one thread at a time; about
+  // once a second will do, since what comes and goes between two looks is not counted.
+  std::vector<PortLink> links();
   std::vector<PortSteering> steering() const;  // any thread; empty if no port has several workers
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 

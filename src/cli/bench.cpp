@@ -10,6 +10,7 @@
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "cli/link_watch.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
 #include "cli/tap.hpp"
@@ -85,9 +86,12 @@ int run_bench(const BenchOptions& options) {
   }
   ops::LiveLine live(out);
   app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
+  LinkWatch links(*runtime);
   if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());
+  links.stop();
 
   const ops::BenchReport report = make_report(options, *setup, conductor, *runtime);
+  close_ports(*runtime);
   fmt::print(out, "{}", ops::to_table(report));
   std::fflush(out);
   if (!write_text(options.json, ops::to_json(report))) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/version.hpp"
 #include "salut/runtime.hpp"
@@ -18,6 +19,8 @@ std::string transport(const Config& config, std::uint32_t worker) {
   switch (port == config.ports.end() ? PortType::loop : port->type) {
     case PortType::loop:
       return "loop";
+    case PortType::mirror:
+      return "mirror";
     case PortType::tap:
       return "tap";
     case PortType::pci:
@@ -50,10 +53,10 @@ ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uin
 
 // Every packet on the wire once: what the clients sent and received, or, where both ends share a
 // stack, what it sent.
-double packets_per_connection(const app::Conductor& conductor,
-                              const std::vector<std::uint32_t>& clients, bool one_stack) {
+std::uint64_t packets(const app::Conductor& conductor, const std::vector<std::uint32_t>& clients,
+                      bool one_stack) {
   const app::BenchWindow& window = conductor.window();
-  if (window.ended == 0) return 0;
+  if (window.workers.empty()) return 0;
   std::uint64_t packets = 0;
   for (const std::uint32_t worker : clients) {
     const Counters& begin = window.workers[worker].begin.counters;
@@ -61,7 +64,7 @@ double packets_per_connection(const app::Conductor& conductor,
     packets += end.segments_out - begin.segments_out;
     if (!one_stack) packets += end.segments_in - begin.segments_in;
   }
-  return static_cast<double>(packets) / static_cast<double>(window.ended);
+  return packets;
 }
 
 void set_totals(const app::LoadTotals& totals, ops::BenchReport& report) {
@@ -95,8 +98,11 @@ void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& 
     handshake.merge(worker.load.handshake);
     lifetime.merge(worker.load.lifetime);
   }
-  report.handshake = ops::Latency::of(handshake, hz);
-  report.lifetime = ops::Latency::of(lifetime, hz);
+  // As the JSON has the rate, so that what is merged from it comes out the same.
+  report.handshakes.push_back({std::round(hz), handshake});
+  report.lifetimes.push_back({std::round(hz), lifetime});
+  report.handshake = ops::latency_of(report.handshakes);
+  report.lifetime = ops::latency_of(report.lifetimes);
   report.latencies = as_csv(handshake, hz);
 }
 
@@ -104,6 +110,14 @@ void set_memory(const app::Conductor& conductor, ops::BenchReport& report) {
   for (const auto& worker : conductor.workers()) {
     report.memory += worker->memory();
   }
+}
+
+std::uint32_t distinct_workers(const BenchSetup& setup) {
+  std::vector<std::uint32_t> workers = setup.clients;
+  workers.insert(workers.end(), setup.servers.begin(), setup.servers.end());
+  std::ranges::sort(workers);
+  workers.erase(std::unique(workers.begin(), workers.end()), workers.end());
+  return static_cast<std::uint32_t>(workers.size());
 }
 
 ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& setup,
@@ -116,11 +130,7 @@ ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& s
   if (window.seconds > 0) {
     stream.gbit_s = static_cast<double>(window.bytes) * 8e-9 / window.seconds;
   }
-  std::vector<std::uint32_t> workers = setup.clients;
-  workers.insert(workers.end(), setup.servers.begin(), setup.servers.end());
-  std::ranges::sort(workers);
-  workers.erase(std::unique(workers.begin(), workers.end()), workers.end());
-  stream.gbit_s_per_core = stream.gbit_s / static_cast<double>(workers.size());
+  stream.gbit_s_per_core = stream.gbit_s / distinct_workers(setup);
   stream.checksums = config.stack.verify_checksums;
   stream.verified = options.verify;
   stream.copied = options.copy;
@@ -128,6 +138,20 @@ ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& s
     if (worker->server() != nullptr) stream.wrong += worker->server()->wrong();
   }
   return stream;
+}
+
+// In a mirror every connection takes the simultaneous way. If not, there is another station.
+void note_other_ways(ops::BenchReport& report) {
+  const auto entered = [&](State state) {
+    return report.client->states_entered[static_cast<std::size_t>(state)];
+  };
+  const std::uint64_t both =
+      std::min({entered(State::syn_received), entered(State::closing), entered(State::time_wait)});
+  if (both >= report.closed) return;
+  report.notes.push_back(fmt::format(
+      "{} of {} connections were not opened and closed from both ends at once: is there "
+      "a mirror (testpmd --forward-mode=5tswap)?",
+      ops::with_commas(report.closed - both), ops::with_commas(report.closed)));
 }
 
 // A connection has two ends here: the side with more of them counts.
@@ -170,11 +194,12 @@ std::string mode_text(const BenchOptions& options) {
   if (options.request != 0 || options.response != 0) {
     text += fmt::format(", {} bytes there and {} back", options.request, options.response);
   }
+  if (options.mirror) return text + ", in a mirror";
   return text + (options.server_closes ? ", server closes" : ", client closes");
 }
 
 ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, const Runtime& runtime) {
+                             const app::Conductor& conductor, Runtime& runtime) {
   const Config& config = runtime.config();
   const bool searched = options.mode == app::LoadMode::max;
   const app::BenchWindow& window = conductor.window();
@@ -192,8 +217,14 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.msl_s = std::chrono::duration<double>(config.stack.msl).count();
   report.cps = window.cps;
   report.one_stack = setup.servers == setup.clients;
-  report.packets_per_connection =
-      packets_per_connection(conductor, setup.clients, report.one_stack);
+  report.measured.connections = window.ended;
+  report.measured.packets = packets(conductor, setup.clients, report.one_stack);
+  report.measured.bytes = window.bytes;
+  report.measured.workers = distinct_workers(setup);
+  if (window.ended != 0) {
+    report.packets_per_connection =
+        static_cast<double>(report.measured.packets) / static_cast<double>(window.ended);
+  }
   set_totals(searched ? window.totals : conductor.totals(), report);
   report.tsc_hz = Runtime::tsc_hz();
   set_latencies(window, report.tsc_hz, report);
@@ -201,6 +232,8 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   if (!setup.servers.empty() && !report.one_stack) {
     report.server = side(conductor, setup.servers, config);
   }
+  report.mirror = options.mirror;
+  if (options.mirror) note_other_ways(report);
   if (options.stream) {
     report.stream = stream_report(options, setup, conductor, config);
     if (options.bytes != 0) report.duration_s = window.seconds;
@@ -208,6 +241,7 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.sockets_peak = sockets_peak(conductor, setup);
   set_memory(conductor, report);
   report.impaired = runtime.impaired();
+  report.links = runtime.links();
   report.steering = runtime.steering();
   report.machine = ops::this_machine();
   report.command = options.command;

@@ -15,6 +15,6 @@ namespace salut::cli {
 std::string mode_text(const BenchOptions& options);
 
 ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, const Runtime& runtime);
+                             const app::Conductor& conductor, Runtime& runtime);
 
 }  // namespace salut::cli

@@ -25,11 +25,13 @@ Examples:
   salut bench                                  client and server joined in this process, 10 s
   salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
   salut bench --max --close server             the highest rate that holds
+  salut bench --mirror                         both ends open at once and close at once
   salut bench --stream --impair drop=1%        one connection, 1 GB, one frame in a hundred lost
   salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
                                                against the kernel's end of the TAP salut0
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
   salut serve --config config/server.toml      on the ports of a configuration
+  salut report merge a.json b.json             two results as one
   salut doctor --config config/pci.toml        can that start here, and will it run well?
   salut drain --wait                           end the instance, cutting nobody off
   salut states --format svg > states.svg       the transition table as a picture
@@ -47,8 +49,9 @@ struct Raw {
       duration, json, latencies;
   std::string bytes, workers;
   bool wait = false;
-  bool max = false, ip6 = false, stream = false, verify = false, copy = false;
+  bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
   std::string format;
+  std::vector<std::string> files;
 };
 
 void add_runtime_options(CLI::App& command, Raw& raw) {
@@ -121,6 +124,12 @@ void add_bench(CLI::App& program, Raw& raw) {
   what("--local", raw.local, "source addresses: 10.1.0.0/16, 10.0.0.3-10.0.0.9, or one", "RANGE");
   bench.add_flag("--ipv6", raw.ip6, "both ends in this process: over IPv6")
       ->group("What each connection does");
+  bench
+      .add_flag(
+          "--mirror", raw.mirror,
+          "what is sent comes back with its ends swapped (testpmd 5tswap; without --config in "
+          "this process): simultaneous opens and closes")
+      ->group("What each connection does");
   what("--workers", raw.workers, "both ends in this process: workers at each end (1)", "N");
   const auto much = to("How much");
   much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
@@ -130,6 +139,14 @@ void add_bench(CLI::App& program, Raw& raw) {
   much("--latencies", raw.latencies, "how long handshakes took, as CSV: microseconds, how many",
        "FILE");
   add_runtime_options(bench, raw);
+}
+
+void add_report(CLI::App& program, Raw& raw) {
+  CLI::App& report = *program.add_subcommand("report", "Work with the results of `salut bench`");
+  CLI::App& merge = *report.add_subcommand(
+      "merge", "Results of several machines as one: histograms are merged, not percentiles");
+  merge.add_option("FILE", raw.files, "results of `salut bench --json`, or of a merge");
+  merge.add_option("--json", raw.json, "the merged one; -: on standard output")->type_name("FILE");
 }
 
 void add_drain(CLI::App& program, Raw& raw) {
@@ -296,6 +313,21 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
                         : (options.bytes + options.concurrency - 1) / options.concurrency;
 }
 
+// A mirror sends back what it is sent: no server, no other direction.
+void take_mirror(const Raw& raw, BenchOptions& options, Checker& check) {
+  if (!raw.mirror) return;
+  check.refuse(raw.config.empty() && !raw.connect.empty(),
+               "--connect = " + raw.connect + ": not with --mirror alone; want --config with them");
+  check.refuse(raw.stream, "--mirror: not with --stream; want --request with it");
+  check.refuse(!raw.response.empty(), "--response = " + raw.response +
+                                          ": not with --mirror, which sends back the request; want "
+                                          "--request");
+  check.refuse(!raw.close.empty(),
+               "--close = " + raw.close + ": not with --mirror, where both close; want neither");
+  options.mirror = true;
+  options.response = static_cast<std::uint32_t>(options.request);
+}
+
 Result<Command> bench_command(const Raw& raw) {
   BenchOptions options;
   Checker check;
@@ -312,6 +344,7 @@ Result<Command> bench_command(const Raw& raw) {
              parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
   const bool embedded = raw.config.empty() && raw.connect.empty();
   take_stream(raw, options, check);
+  take_mirror(raw, options, check);
   check.refuse(embedded && !raw.interface.empty(),
                "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
   check.refuse(embedded && !raw.address.empty(),
@@ -337,6 +370,15 @@ Result<Command> doctor_command(const Raw& raw) {
   take_runtime(raw, options.runtime, check);
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));
   return Command{std::move(options)};
+}
+
+Result<Command> merge_command(const Raw& raw, std::string typed) {
+  if (raw.files.empty()) {
+    return tl::unexpected<Error>(
+        error("report: nothing to do; want salut report merge A.json B.json (`salut report merge "
+              "--help` shows more)"));
+  }
+  return Command{MergeOptions{raw.files, raw.json, std::move(typed)}};
 }
 
 Result<Command> drain_command(const Raw& raw) {
@@ -376,6 +418,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
   program.get_formatter()->column_width(34);
   add_serve(program, raw);
   add_bench(program, raw);
+  add_report(program, raw);
   CLI::App& doctor = *program.add_subcommand(
       "doctor",
       "Say what of this machine is as a configuration needs it; changes nothing. Exit status 0: it "
@@ -392,7 +435,9 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     program.parse(static_cast<int>(argv.size()), argv.data());
   } catch (const CLI::CallForHelp&) {
     const auto chosen = program.get_subcommands();
-    return Command{Text{chosen.empty() ? program.help() : chosen.front()->help()}};
+    if (chosen.empty()) return Command{Text{program.help()}};
+    const auto below = chosen.front()->get_subcommands();
+    return Command{Text{(below.empty() ? chosen : below).front()->help()}};
   } catch (const CLI::CallForVersion&) {
     return Command{Text{"salut " SALUT_VERSION "\n"}};
   } catch (const CLI::RequiredError&) {
@@ -400,7 +445,8 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
                                   ? fmt::format("{}: unknown command", arguments[1])
                                   : std::string("no command");
     return tl::unexpected<Error>(error(fmt::format(
-        "{}; want serve, bench, drain, doctor or states (`salut --help` shows them)", given)));
+        "{}; want serve, bench, drain, report, doctor or states (`salut --help` shows them)",
+        given)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));
@@ -418,6 +464,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     if (command) std::get<BenchOptions>(*command).command = typed;
     return command;
   }
+  if (program.got_subcommand("report")) return merge_command(raw, typed);
   if (program.got_subcommand("doctor")) return doctor_command(raw);
   if (program.got_subcommand("drain")) return drain_command(raw);
   return states_command(raw);

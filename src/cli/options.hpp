@@ -55,11 +55,12 @@ struct BenchOptions {
   bool server_closes = false;
   std::optional<AddressRange> local;
   std::uint32_t workers = 0;  // both ends in this process: of each end; 0: as many as cores say
-  bool ip6 = false;         // both ends in this process: over IPv6
-  bool stream = false;      // request is of each connection, and endless with --duration
-  std::uint64_t bytes = 0;  // of a stream, of all connections; 0: endless
-  bool verify = false;      // of a stream
-  bool copy = false;        // the same
+  bool ip6 = false;           // both ends in this process: over IPv6
+  bool mirror = false;        // the port turns round what is sent: both ends are this stack
+  bool stream = false;        // request is of each connection, and endless with --duration
+  std::uint64_t bytes = 0;    // of a stream, of all connections; 0: endless
+  bool verify = false;        // of a stream
+  bool copy = false;          // the same
   Duration duration = std::chrono::seconds{10};
   std::string json;       // a file, "-" for standard output, empty for none
   std::string latencies;  // the same, without "-"
@@ -80,13 +81,19 @@ struct DoctorOptions {
   RuntimeOptions runtime;
 };
 
+struct MergeOptions {
+  std::vector<std::string> files;
+  std::string json;     // a file, "-" for standard output, empty for none
+  std::string command;  // as typed
+};
+
 // Help or the version: printed, and that was all.
 struct Text {
   std::string text;
 };
 
-using Command =
-    std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions, DoctorOptions>;
+using Command = std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions,
+                             DoctorOptions, MergeOptions>;
 
 // `arguments` as in main(), the program's name first.
 Result<Command> parse_command(const std::vector<std::string>& arguments);

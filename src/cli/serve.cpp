@@ -12,6 +12,7 @@
 #include "app/load_server.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "cli/link_watch.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
 #include "cli/steward.hpp"
@@ -116,6 +117,7 @@ ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>
   report.machine = ops::this_machine();
   report.command = options.command;
   report.impaired = runtime.impaired();
+  report.links = runtime.links();
   report.steering = runtime.steering();
   return report;
 }
@@ -133,6 +135,7 @@ int run_serve(const ServeOptions& options) {
   const StopOnSignal signals(nullptr);  // the steward has to say `down` first
   fmt::print(stderr, "{}", runtime->describe());
 
+  LinkWatch links(*runtime);
   const auto applications = make_applications(options, *runtime);
   Workers workers;
   runtime->start([&](Stack& stack) {
@@ -146,8 +149,10 @@ int run_serve(const ServeOptions& options) {
   });
   Steward steward(*runtime, *socket, signals, options.drain);
   steward.run({workers.listening, [&] { announce(options, runtime->config()); }});
+  links.stop();
   if (workers.failed) return refuse(*workers.failed);
   const ops::ServeReport report = make_report(applications, options, *runtime);
+  close_ports(*runtime);
   fmt::print(options.json == "-" ? stderr : stdout, "{}", ops::to_table(report));
   if (!write_text(options.json, ops::to_json(report))) {
     return refuse(cannot_write("--json", options.json));

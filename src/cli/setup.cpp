@@ -5,11 +5,55 @@
 
 #include <algorithm>
 
+#include "cli/mirror.hpp"
 #include "cli/tap.hpp"
 #include "cli/values.hpp"
 #include "ops/report.hpp"
 
 namespace salut::cli {
+
+const PortConfig* owner(const Config& config, IpAddress address) {
+  for (const PortConfig& port : config.ports) {
+    const bool own = std::ranges::any_of(
+        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
+    const bool ranged = std::ranges::any_of(
+        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
+    if (own || ranged) return &port;
+  }
+  return nullptr;
+}
+
+namespace {
+// Those that poll the port, of a configuration as it was read.
+std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
+  std::vector<std::uint32_t> workers;
+  for (std::uint32_t w = 0; w < config.workers; ++w) {
+    if (port.on_worker(w)) workers.push_back(w);
+  }
+  return workers;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> client_workers(const Config& config,
+                                          const std::vector<std::uint32_t>& servers) {
+  std::vector<std::uint32_t> clients;
+  for (std::uint32_t w = 0; w < config.workers; ++w) {
+    if (std::ranges::count(servers, w) == 0) clients.push_back(w);
+  }
+  return clients.empty() ? servers : clients;
+}
+
+void add_local_range(const BenchOptions& options, BenchSetup& setup) {
+  if (!options.local) return;
+  for (PortConfig& port : setup.config.ports) {
+    const auto serves = [&](std::uint32_t client) { return port.on_worker(client); };
+    if (std::ranges::none_of(setup.clients, serves)) continue;
+    if (owner(setup.config, options.local->first) == nullptr) {
+      port.ranges.push_back(*options.local);
+    }
+  }
+}
 
 namespace {
 
@@ -182,48 +226,6 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
-// The port that has an address, or nullptr.
-const PortConfig* owner(const Config& config, IpAddress address) {
-  for (const PortConfig& port : config.ports) {
-    const bool own = std::ranges::any_of(
-        port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
-    const bool ranged = std::ranges::any_of(
-        port.ranges, [&](const AddressRange& range) { return range.contains(address); });
-    if (own || ranged) return &port;
-  }
-  return nullptr;
-}
-
-// Those that poll the port, of a configuration as it was read.
-std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
-  std::vector<std::uint32_t> workers;
-  for (std::uint32_t w = 0; w < config.workers; ++w) {
-    if (port.on_worker(w)) workers.push_back(w);
-  }
-  return workers;
-}
-
-// Every worker that is none of the server's; those if there is no other.
-std::vector<std::uint32_t> client_workers(const Config& config,
-                                          const std::vector<std::uint32_t>& servers) {
-  std::vector<std::uint32_t> clients;
-  for (std::uint32_t w = 0; w < config.workers; ++w) {
-    if (std::ranges::count(servers, w) == 0) clients.push_back(w);
-  }
-  return clients.empty() ? servers : clients;
-}
-
-void add_local_range(const BenchOptions& options, BenchSetup& setup) {
-  if (!options.local) return;
-  for (PortConfig& port : setup.config.ports) {
-    const auto serves = [&](std::uint32_t client) { return port.on_worker(client); };
-    if (std::ranges::none_of(setup.clients, serves)) continue;
-    if (owner(setup.config, options.local->first) == nullptr) {
-      port.ranges.push_back(*options.local);
-    }
-  }
-}
-
 Result<BenchSetup> configured(const BenchOptions& options) {
   BenchSetup setup;
   if (options.runtime.config.empty()) {
@@ -269,8 +271,9 @@ Result<Config> serve_config(const ServeOptions& options) {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory) {
   const bool from_file = !options.runtime.config.empty();
-  Result<BenchSetup> setup =
-      from_file || options.connect ? configured(options) : embedded(options, usable_cores);
+  Result<BenchSetup> setup = options.mirror                 ? mirror_setup(options)
+                             : from_file || options.connect ? configured(options)
+                                                            : embedded(options, usable_cores);
   if (!setup) return setup;
   apply(options.runtime, setup->config);
   if (!from_file) size_memory(options, available_memory, setup->config, setup->notes);

@@ -29,6 +29,16 @@ struct BenchSetup {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory);
 
+// The port that has an address, or nullptr.
+const PortConfig* owner(const Config& config, IpAddress address);
+
+// Every worker that is none of the server's; those if there is no other.
+std::vector<std::uint32_t> client_workers(const Config& config,
+                                          const std::vector<std::uint32_t>& servers);
+
+// --local, as a range of the clients' ports.
+void add_local_range(const BenchOptions& options, BenchSetup& setup);
+
 // An error of Runtime::open() as the user put it: the flag, where one gave the value, not the key.
 Error in_words_of_flags(Error error, const RuntimeOptions& options);
 

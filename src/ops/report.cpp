@@ -2,22 +2,49 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string_view>
 #include <utility>
 
 namespace salut::ops {
 
-Latency Latency::of(const Histogram& ticks, double hz) {
-  const double us = hz > 0 ? 1e6 / hz : 0;
-  return {ticks.percentile(50) * us, ticks.percentile(99) * us, ticks.percentile(99.9) * us,
-          static_cast<double>(ticks.max()) * us};
+Latency latency_of(const std::vector<Recording>& recordings) {
+  std::vector<std::pair<double, std::uint64_t>> steps;  // microseconds, how many
+  std::uint64_t all = 0;
+  Latency latency;
+  for (const Recording& one : recordings) {
+    if (one.hz <= 0) continue;
+    const double us = 1e6 / one.hz;
+    one.ticks.for_each(
+        [&](double middle, std::uint64_t count) { steps.emplace_back(middle * us, count); });
+    all += one.ticks.count();
+    latency.max = std::max(latency.max, static_cast<double>(one.ticks.max()) * us);
+  }
+  std::sort(steps.begin(), steps.end());
+  // The smallest step that so many do not exceed, as Histogram::percentile().
+  const auto percentile = [&](double percent) {
+    const double share = percent / 100 * static_cast<double>(all);
+    const auto rank = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(share)));
+    std::uint64_t seen = 0;
+    for (const auto& [middle, count] : steps) {
+      seen += count;
+      if (seen >= rank) return std::min(middle, latency.max);
+    }
+    return latency.max;
+  };
+  latency.p50 = percentile(50);
+  latency.p99 = percentile(99);
+  latency.p999 = percentile(99.9);
+  return latency;
 }
 
 void SideReport::add(const Counters& stack) {
   for (std::size_t i = 0; i < state_count; ++i) {
     states[i] += stack.states[i];
     states_peak[i] += stack.states_peak[i];
+    states_entered[i] += stack.states_entered[i];
   }
   for (std::size_t i = 0; i < drop_count; ++i) drops[i] += stack.drops[i];
   tx_packets += stack.tx_frames;
@@ -32,8 +59,10 @@ void SideReport::add(const Counters& stack) {
   unclaimed += stack.unclaimed;
 }
 
-void SideReport::set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles,
+void SideReport::set_busy(std::uint64_t busy_time, std::uint64_t total_time,
                           std::uint64_t connections, std::uint64_t bytes) {
+  busy_cycles = busy_time;
+  total_cycles = total_time;
   const auto busy = static_cast<double>(busy_cycles);
   if (connections != 0) busy_cycles_per_connection = busy / static_cast<double>(connections);
   if (bytes != 0) busy_cycles_per_byte = busy / static_cast<double>(bytes);
@@ -76,6 +105,15 @@ std::string impaired_text(const Impaired& impaired) {
   more(impaired.reordered, "late");
   more(impaired.corrupted, "corrupted");
   return text;
+}
+
+std::string link_text(const PortLink& link) {
+  if (link.up && link.downs == 0) return "";
+  const auto times = [](std::uint64_t n) {
+    return fmt::format("{} time{}", with_commas(n), n == 1 ? "" : "s");
+  };
+  return fmt::format("{}, after it went down {} and came up {}", link.up ? "up" : "down",
+                     times(link.downs), times(link.ups));
 }
 
 namespace {
@@ -224,8 +262,12 @@ std::string to_table(const BenchReport& report) {
   table.row("sockets at the peak", with_commas(report.sockets_peak));
   table.row("memory", memory_text(report.memory));
   if (report.client) {
-    side_rows(table, report.one_stack ? "client and server on one stack" : "client", *report.client,
-              report.tsc_hz, report.stream.has_value());
+    side_rows(table,
+              report.mirror      ? "stack in a mirror"
+              : report.one_stack ? "client and server on one stack"
+                                 : "client",
+              *report.client, report.tsc_hz, report.stream.has_value());
+    if (report.mirror) table.row("states entered", states_text(report.client->states_entered));
   }
   if (report.server) {
     side_rows(table, "server", *report.server, report.tsc_hz, report.stream.has_value());
@@ -235,10 +277,15 @@ std::string to_table(const BenchReport& report) {
     table.row(port.port + " in", impaired_text(port.in));
     table.row(port.port + " out", impaired_text(port.out));
   }
+  for (const PortLink& link : report.links) {
+    if (const std::string text = link_text(link); !text.empty()) {
+      table.row("link", fmt::format("{}: {}", link.port, text));
+    }
+  }
   if (!report.steering.empty()) table.heading("ports with several workers");
   for (const PortSteering& port : report.steering) {
-    table.row(port.port, fmt::format("{}, {} queue{}", port.how, port.queues,
-                                     port.queues == 1 ? "" : "s"));
+    table.row(port.port,
+              fmt::format("{}, {} queue{}", port.how, port.queues, port.queues == 1 ? "" : "s"));
   }
   table.heading(fmt::format("on {} ({} cores), {}", report.machine.cpu, report.machine.cores,
                             report.machine.kernel));
@@ -275,9 +322,14 @@ std::string to_table(const ServeReport& report) {
     row("impaired", fmt::format("{} in: {}", port.port, impaired_text(port.in)));
     row("impaired", fmt::format("{} out: {}", port.port, impaired_text(port.out)));
   }
+  for (const PortLink& link : report.links) {
+    if (const std::string how = link_text(link); !how.empty()) {
+      row("link", fmt::format("{}: {}", link.port, how));
+    }
+  }
   for (const PortSteering& port : report.steering) {
-    row("port " + port.port, fmt::format("{}, {} queue{}", port.how, port.queues,
-                                         port.queues == 1 ? "" : "s"));
+    row("port " + port.port,
+        fmt::format("{}, {} queue{}", port.how, port.queues, port.queues == 1 ? "" : "s"));
   }
   row("sockets left", states_text(side.states));
   return text;

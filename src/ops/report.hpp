@@ -23,9 +23,16 @@ struct Latency {
   double p99 = 0;
   double p999 = 0;
   double max = 0;
-
-  static Latency of(const Histogram& ticks, double hz);
 };
+
+// What one clock counted. Those of several machines stay apart, so that merging loses nothing.
+struct Recording {
+  double hz = 0;  // of the ticks
+  Histogram ticks;
+};
+
+// Percentiles of all of them together.
+Latency latency_of(const std::vector<Recording>& recordings);
 
 // One end of the connections: the stacks that were client, or those that were server.
 struct SideReport {
@@ -34,12 +41,15 @@ struct SideReport {
   double busy_percent = 0;
   std::array<std::uint64_t, state_count> states = {};
   std::array<std::uint64_t, state_count> states_peak = {};
+  std::array<std::uint64_t, state_count> states_entered = {};
   std::uint64_t tx_packets = 0;
   std::uint64_t rx_packets = 0;
   std::uint64_t redirected = 0;  // of those, handed on by another worker
   std::array<std::uint64_t, drop_count> drops = {};
   double busy_cycles_per_byte = 0;  // of a stream
-  std::uint64_t retransmits = 0;    // from here on: table, and the JSON of a stream
+  std::uint64_t busy_cycles = 0;    // of the time measured
+  std::uint64_t total_cycles = 0;
+  std::uint64_t retransmits = 0;  // from here on: table, and the JSON of a stream
   std::uint64_t timeouts = 0;
   std::uint64_t fast_retransmits = 0;
   std::uint64_t tail_probes = 0;
@@ -48,7 +58,7 @@ struct SideReport {
   std::uint64_t unclaimed = 0;  // by a sibling to us, and nobody knew them
 
   void add(const Counters& stack);  // all but cycles
-  void set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles, std::uint64_t connections,
+  void set_busy(std::uint64_t busy_time, std::uint64_t total_time, std::uint64_t connections,
                 std::uint64_t bytes);
 };
 
@@ -63,6 +73,14 @@ struct StreamReport {
   bool verified = false;       // every byte was compared
   bool copied = false;         // by read() and write()
   std::uint64_t wrong = 0;     // pieces that differed
+};
+
+// Of the time measured: what rates and shares are made of, so that reports become one exactly.
+struct Measured {
+  std::uint64_t connections = 0;  // ended
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t workers = 0;
 };
 
 struct BenchReport {
@@ -91,9 +109,13 @@ struct BenchReport {
 
   Latency handshake;
   Latency lifetime;
+  std::vector<Recording> handshakes;
+  std::vector<Recording> lifetimes;
+  Measured measured;
   std::optional<SideReport> client;
   std::optional<SideReport> server;
   std::optional<StreamReport> stream;
+  bool mirror = false;     // the other end is this stack, seen in a mirror
   bool one_stack = false;  // client and server share a stack; its figures stand under `client`
   double tsc_hz = 0;
   std::uint64_t sockets_peak = 0;
@@ -101,9 +123,11 @@ struct BenchReport {
   Machine machine;
   std::string command;
   std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
+  std::vector<PortLink> links;         // of ports that have one
   std::vector<PortSteering> steering;  // ports with several workers
   std::vector<std::string> notes;      // lines below the table
   std::string latencies;               // of `bench --latencies`: the file's text
+  std::vector<std::string> parts;      // of a merged one: the JSON of each that it is made of
 };
 
 // What `salut serve` did from its start to its end, the minutes without a client included: busy
@@ -123,6 +147,7 @@ struct ServeReport {
   Machine machine;
   std::string command;
   std::vector<PortImpaired> impaired;
+  std::vector<PortLink> links;
   std::vector<PortSteering> steering;
 };
 
@@ -135,6 +160,8 @@ std::string to_json(const ServeReport& report);
 std::string with_commas(std::uint64_t value);
 // "1,023 of 102,334 dropped, 1,010 repeated, 2,044 late, 12 corrupted"
 std::string impaired_text(const Impaired& impaired);
+// "down, after it went down 2 times and came up 1 time"; empty if it was up all the time.
+std::string link_text(const PortLink& link);
 // "1.2 GiB"
 std::string bytes_text(std::uint64_t bytes);
 // "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.

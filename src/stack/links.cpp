@@ -19,6 +19,9 @@ Links::Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory,
     add_link_local(interfaces_[port]);
     add_addresses(port);
     add_siblings(port);
+    for (const StaticNeighbour& given : interfaces_[port].neighbours) {
+      neighbours_.fix(port, flow::Address::of(given.address), given.mac);
+    }
   }
   local_.build();
   local6_.build();

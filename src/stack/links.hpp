@@ -39,6 +39,12 @@ struct StaticRoute {
   IpAddress via;  // any: they are on the link
 };
 
+// A station whose MAC is known from the start.
+struct StaticNeighbour {
+  IpAddress address;
+  wire::Mac mac;
+};
+
 // One port of this worker as the engine sees it.
 struct Interface {
   Device* device = nullptr;
@@ -52,6 +58,7 @@ struct Interface {
   IpAddress gateway6 = IpAddress::any_v6();
   std::vector<StaticRoute> routes;
   std::vector<IpAddress> siblings;  // other instances on the link, with the same `ranges`
+  std::vector<StaticNeighbour> neighbours;
   // Where several workers share the port: whose flows are whose, and which of them this is.
   // Outlives the engine.
   const flow::Steering* steering = nullptr;

@@ -118,6 +118,16 @@ std::uint16_t Neighbours::add(std::uint16_t port, const flow::Address& ip) {
   return index;
 }
 
+bool Neighbours::fix(std::uint16_t port, const flow::Address& ip, const wire::Mac& mac) {
+  if (mac.is_group() || mac.is_zero() || ip.is_any() || find(port, ip) != none) return false;
+  const std::uint16_t index = add(port, ip);
+  if (index == none) return false;
+  hold(index);
+  entries_[index].hop.mac = mac;
+  set_state(index, State::fixed, Instant{});
+  return true;
+}
+
 void Neighbours::vacate(std::uint16_t index) {
   Entry& entry = entries_[index];
   assert(entry.holds == 0 && entry.waiting == 0);
@@ -225,7 +235,7 @@ void Neighbours::learn(std::uint16_t port, const flow::Address& ip, const wire::
   if (mac.is_group() || mac.is_zero() || ip.is_any()) return;
   std::uint16_t index = find(port, ip);
   if (index == none && may_add) index = add(port, ip);
-  if (index == none) return;
+  if (index == none || entries_[index].state == State::fixed) return;
   Entry& entry = entries_[index];
   entry.hop.mac = mac;
   entry.used = false;

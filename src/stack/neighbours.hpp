@@ -62,6 +62,7 @@ class Neighbours {
     incomplete,  // asking everybody
     reachable,
     probing,  // asking the station at the old MAC, which is still in use
+    fixed,    // given by the configuration: nobody asks, nobody is believed, it is never evicted
   };
 
   // What the stack does for its neighbours.
@@ -83,6 +84,10 @@ class Neighbours {
   // are held. Without hold() the index is good until the next find_or_add() or advance().
   std::uint16_t find_or_add(std::uint16_t port, const flow::Address& ip);
   std::uint16_t find(std::uint16_t port, const flow::Address& ip) const;
+
+  // Set-up: the station's MAC, for good. False if there is no room, or a MAC that is not a
+  // station's.
+  bool fix(std::uint16_t port, const flow::Address& ip, const wire::Mac& mac);
 
   void hold(std::uint16_t index);
   void release(std::uint16_t index);

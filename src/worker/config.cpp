@@ -117,6 +117,14 @@ class Table {
          });
   }
 
+  void strings(std::string_view key, std::string_view example, std::vector<std::string>& out) {
+    each(key, fmt::format("a list, [{}]", example),
+         [&](const std::string& at, const toml::node& e) {
+           if (!e.is_string()) return bad(at, &e, "wrong type", example);
+           out.push_back(e.as_string()->get());
+         });
+  }
+
   // A string through T::parse.
   template <typename T>
   void parsed(std::string_view key, std::string_view example, T& out) {
@@ -240,13 +248,15 @@ void read_stack(Table table, StackConfig& stack) {
 void read_type(Table& table, PortType& type) {
   std::string text(type_name(type));
   table.string("type", text);
-  for (const PortType known : {PortType::loop, PortType::tap, PortType::vdev, PortType::pci}) {
+  for (const PortType known :
+       {PortType::loop, PortType::mirror, PortType::tap, PortType::vdev, PortType::pci}) {
     if (text == type_name(known)) {
       type = known;
       return;
     }
   }
-  table.bad("type", table.find("type"), "unknown type", "\"loop\", \"tap\", \"vdev\" or \"pci\"");
+  table.bad("type", table.find("type"), "unknown type",
+            "\"loop\", \"mirror\", \"tap\", \"vdev\" or \"pci\"");
 }
 
 void read_impair(Table table, ImpairConfig& impair) {
@@ -282,16 +292,17 @@ void read_port_workers(Table& table, PortConfig& port) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 20> known = {
-      "name",    "type",    "peer",     "interface", "vdev",   "pci",   "addresses",
-      "ranges",  "gateway", "gateway6", "vlan",      "mac",    "mtu",   "worker",
-      "workers", "rss",     "siblings", "tso",       "queues", "impair"};
+  static constexpr std::array<std::string_view, 21> known = {
+      "name",      "type",    "peer",    "interface", "vdev", "members", "pci",
+      "addresses", "ranges",  "gateway", "gateway6",  "vlan", "mac",     "mtu",
+      "worker",    "workers", "rss",     "siblings",  "tso",  "queues",  "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
   table.string("peer", port.peer);
   table.string("interface", port.interface);
   table.string("vdev", port.vdev);
+  table.strings("members", "\"net_memif0,role=client\"", port.members);
   table.string("pci", port.pci);
   table.parsed_list("addresses", "\"10.0.0.1/24\"", port.addresses);
   table.parsed_list("ranges", "\"10.1.0.0/16\"", port.ranges);
@@ -333,6 +344,14 @@ void read_announce(Table table, AnnounceConfig& announce) {
   }
 }
 
+void read_neighbour(Table& table, NeighbourConfig& neighbour) {
+  static constexpr std::array<std::string_view, 3> known = {"address", "mac", "port"};
+  table.allow(known);
+  table.parsed("address", "an address, \"10.0.0.9\" or \"fd00::9\"", neighbour.address);
+  table.string("mac", neighbour.mac);
+  table.string("port", neighbour.port);
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& file) {
@@ -347,8 +366,8 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   config.file = file;
   std::optional<Error> error;
   Table root(file, parsed.table(), "", error);
-  static constexpr std::array<std::string_view, 7> known = {"announce", "name", "workers", "memory",
-                                                            "stack",    "port", "route"};
+  static constexpr std::array<std::string_view, 8> known = {
+      "announce", "name", "workers", "memory", "stack", "port", "route", "neighbour"};
   root.allow(known);
   root.string("name", config.name);
   read_workers(root.table("workers"), config);
@@ -357,6 +376,8 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   root.tables("port", [&](Table& table) { read_port(table, config.ports.emplace_back()); });
   read_announce(root.table("announce"), config.announce);
   root.tables("route", [&](Table& table) { read_route(table, config.routes.emplace_back()); });
+  root.tables("neighbour",
+              [&](Table& table) { read_neighbour(table, config.neighbours.emplace_back()); });
   if (error) return tl::unexpected<Error>(*error);
 
   if (auto valid = validate(config); !valid) return tl::unexpected<Error>(valid.error());

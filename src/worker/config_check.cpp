@@ -31,6 +31,9 @@ class Check {
           fmt::format("at most {}", routes_max));
     }
     for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
+    for (std::size_t i = 0; i < config_.neighbours.size() && !error_; ++i) {
+      error_ = check_neighbour(config_, i);
+    }
     for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
     if (!error_) error_ = check_many(config_);
     if (error_) return tl::unexpected<Error>(*error_);
@@ -204,10 +207,21 @@ class Check {
       bad_port(i, "vdev", quoted(words), "a TAP has a type of its own",
                "type = \"tap\" and interface = \"NAME\"");
     }
-    const bool spaces = std::any_of(words.begin(), words.end(),
-                                    [](unsigned char c) { return std::isgraph(c) == 0; });
-    if (!(words.starts_with("net_") || words.starts_with("eth_")) || spaces) {
-      bad_port(i, "vdev", quoted(words), "not a network vdev",
+    vdev_words(i, "vdev", words);
+    for (std::size_t k = 0; k < config_.ports[i].members.size(); ++k) {
+      vdev_words(i, fmt::format("members[{}]", k), config_.ports[i].members[k]);
+    }
+  }
+
+  void vdev_words(std::size_t i, std::string_view key, const std::string& words) {
+    // A path may have a space, the name of a device not.
+    const std::string_view name = std::string_view(words).substr(0, words.find(','));
+    const bool text = std::all_of(words.begin(), words.end(),
+                                  [](unsigned char c) { return std::isprint(c) != 0; });
+    const bool named = (name.starts_with("net_") || name.starts_with("eth_")) &&
+                       name.find(' ') == std::string_view::npos;
+    if (!text || !named) {
+      bad_port(i, key, quoted(words), "not a network vdev",
                "one such as \"net_virtio_user0,path=/tmp/s,queues=1\"");
     }
   }
@@ -269,16 +283,6 @@ class Check {
     }
   }
 
-  // Is the address on a link of the port? The links of its family, for a message.
-  bool on_link(const PortConfig& p, const IpAddress& address, std::vector<std::string>& links) {
-    bool on_link = address.is_link_local();  // those are on every link
-    for (const Prefix& prefix : p.addresses) {
-      if (prefix.address.is_v4() == address.is_v4()) links.push_back(prefix.to_string());
-      on_link = on_link || prefix.contains(address);
-    }
-    return on_link;
-  }
-
   // Its own address is a gateway too, where what it sends comes back: a wire to itself.
   void gateway(std::size_t i, std::string_view key, const IpAddress& gateway, bool v4) {
     if (gateway.is_any()) return;
@@ -330,15 +334,8 @@ class Check {
   void mac(std::size_t i) {
     const std::string& text = config_.ports[i].mac;
     if (text.empty()) return;
-    bool good = text.size() == 17;
-    for (std::size_t k = 0; good && k < text.size(); ++k) {
-      good = k % 3 == 2 ? text[k] == ':' : std::isxdigit(static_cast<unsigned char>(text[k])) != 0;
-    }
-    if (!good) {
-      bad_port(i, "mac", quoted(text), "not a MAC address", "one such as \"02:00:00:00:00:01\"");
-    } else if (std::stoi(text.substr(0, 2), nullptr, 16) % 2 != 0 || text == "00:00:00:00:00:00") {
-      bad_port(i, "mac", quoted(text), "not the address of one station",
-               "a unicast address such as \"02:00:00:00:00:01\"");
+    if (const auto wrong = mac_problem(text)) {
+      bad_port(i, "mac", quoted(text), wrong->what, wrong->want);
     }
   }
 

@@ -52,6 +52,8 @@ std::string_view type_name(PortType type) {
   switch (type) {
     case PortType::loop:
       return "loop";
+    case PortType::mirror:
+      return "mirror";
     case PortType::tap:
       return "tap";
     case PortType::vdev:

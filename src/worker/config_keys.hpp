@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "salut/config.hpp"
 
@@ -115,6 +116,7 @@ inline constexpr double mtu_max = 9'000;
 inline constexpr double mtu_min_v6 = 1'280;  // RFC 8200 §5
 inline constexpr double vlan_max = 4'094;
 inline constexpr std::size_t routes_max = 1'024;
+inline constexpr std::size_t neighbours_max = 1'024;
 inline constexpr std::size_t ports_max = 16;       // of a worker: stack::Links::max_interfaces
 inline constexpr std::size_t addresses_max = 256;  // of a worker, ranges included
 inline constexpr std::size_t name_max = 32;
@@ -136,6 +138,18 @@ bool is_instance_name(std::string_view text);
 
 // What is wrong with what makes several instances one service: siblings and [announce].
 std::optional<Error> check_many(const Config& config);
+// What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.
+struct Problem {
+  std::string_view what;
+  std::string_view want;
+};
+std::optional<Problem> mac_problem(const std::string& text);
+
+// One [[neighbour]] against the ports.
+std::optional<Error> check_neighbour(const Config& config, std::size_t i);
+
+// Is the address on a link of the port? Names the links of its family.
+bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::string>& links);
 
 // The key that was probably meant, or empty if none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);

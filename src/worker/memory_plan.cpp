@@ -22,8 +22,11 @@ std::uint16_t largest_mtu(const Config& config) {
 // Vhost-user back ends map our memory, network cards write to it: it must be DPDK's own.
 bool shares_memory(const Config& config) {
   return std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
-    return port.type == PortType::pci ||
-           (port.type == PortType::vdev && io::Vdev::parse(port.vdev).shares_memory());
+    const auto shares = [](const std::string& words) {
+      return io::Vdev::parse(words).shares_memory();
+    };
+    return port.type == PortType::pci || (port.type == PortType::vdev && shares(port.vdev)) ||
+           std::ranges::any_of(port.members, shares);
   });
 }
 

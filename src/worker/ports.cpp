@@ -92,6 +92,7 @@ Ports::~Ports() {
   for (Port& port : ports_) port.impaired.clear();
   for (Port& port : ports_) {
     for (const auto& loop : port.loops) loop->drain(pool_);
+    for (const auto& mirror : port.mirrors) mirror->drain(pool_);
   }
 }
 
@@ -107,7 +108,7 @@ Result<void> Ports::open(Config& config) {
       if (!parsed) return tl::unexpected<Error>(parsed.error());
       port.mac = *parsed;
     }
-    if (wanted.type != PortType::loop) {
+    if (port.queues() == 0) {
       const io::EthPortOptions options{i, worker_count(wanted), port.mac, seed_ + i};
       auto opened = io::EthPort::open(wanted, options, pool_);
       if (!opened) {
@@ -115,6 +116,9 @@ Result<void> Ports::open(Config& config) {
       }
       port.eth = std::move(*opened);
       port.mac = port.eth->mac();
+      for (const io::EthPort::Link& link : port.eth->links(wanted.name)) {
+        port.links.push_back({.port = link.name, .up = link.up});
+      }
     }
     wanted.mac = port.mac.to_string();
   }
@@ -129,7 +133,8 @@ void Ports::steer(const Config& config) {
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     Port& port = ports_[i];
     const unsigned workers = worker_count(config.ports[i]);
-    if (workers == 1) continue;
+    if (workers == 1 || !port.mirrors.empty())
+      continue;  // a mirror's frames stay with their worker
     const bool claimed = port.eth != nullptr && port.eth->rss().why_not().empty();
     Steering::SecretKey key;
     std::vector<std::uint16_t> table;
@@ -172,6 +177,16 @@ void Ports::impair(const Config& config) {
   }
 }
 
+// One for each worker: what it sends comes back to it and to nobody else.
+void Ports::open_mirrors(const PortConfig& config, Port& port) {
+  const unsigned workers = worker_count(config);
+  const std::size_t frames =
+      std::clamp<std::size_t>(pool_.size() / (4 * workers), wire_frames_min, wire_frames_max);
+  for (unsigned nth = 0; nth < workers; ++nth) {
+    port.mirrors.push_back(std::make_unique<io::MirrorPort>(frames));
+  }
+}
+
 void Ports::open_loops(const Config& config) {
   // A wire that is full must leave buffers for everybody else.
   const auto index_of = [&](const std::string& name) {
@@ -181,6 +196,7 @@ void Ports::open_loops(const Config& config) {
   // One wire each way for each pair of workers, the first of one end with the first of the other.
   std::vector<std::vector<std::shared_ptr<io::LoopPort::Wire>>> towards(ports_.size());
   for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (config.ports[i].type == PortType::mirror) open_mirrors(config.ports[i], ports_[i]);
     if (config.ports[i].type != PortType::loop) continue;
     const PortConfig& peer = config.ports[index_of(config.ports[i].peer)];
     unsigned queues = std::min(worker_count(config.ports[i]), worker_count(peer));
@@ -214,6 +230,11 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
     for (const RouteConfig& route : config.routes) {
       if (route.port == port.name) routes.push_back({route.to, route.via});
     }
+    std::vector<stack::StaticNeighbour> neighbours;
+    for (const NeighbourConfig& given : config.neighbours) {
+      const auto mac = wire::Mac::parse(given.mac);
+      if (given.port == port.name && mac) neighbours.push_back({given.address, *mac});
+    }
     interfaces.push_back({.device = ports_[i].device(nth),
                           .mac = ports_[i].mac,
                           .mtu = port.mtu,
@@ -225,6 +246,7 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
                           .gateway6 = port.gateway6,
                           .routes = std::move(routes),
                           .siblings = port.siblings,
+                          .neighbours = std::move(neighbours),
                           .steering = dispatch != nullptr ? &dispatch->steering() : nullptr,
                           .steered_as = nth});
   }
@@ -268,6 +290,23 @@ std::vector<PortImpaired> Ports::impaired(const Config& config) const {
   return all;
 }
 
+std::vector<PortLink> Ports::links(const Config& config) {
+  std::vector<PortLink> all;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i].eth == nullptr) continue;
+    ports_[i].eth->revive();
+    const auto now = ports_[i].eth->links(config.ports[i].name);
+    for (std::size_t k = 0; k < now.size(); ++k) {
+      PortLink& link = ports_[i].links[k];
+      link.changed = now[k].up != link.up;
+      if (link.changed) ++(now[k].up ? link.ups : link.downs);
+      link.up = now[k].up;
+      all.push_back(link);
+    }
+  }
+  return all;
+}
+
 std::string Ports::describe(const Config& config) const {
   std::string text;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -275,7 +314,9 @@ std::string Ports::describe(const Config& config) const {
     const std::string device =
         ports_[i].eth != nullptr
             ? ports_[i].eth->describe()
-            : fmt::format("embedded wire to {}, {}, MTU {}", port.peer, port.mac, port.mtu);
+            : fmt::format("embedded {}, {}, MTU {}",
+                          port.type == PortType::mirror ? "mirror" : "wire to " + port.peer,
+                          port.mac, port.mtu);
     std::string addresses;
     for (const Prefix& prefix : port.addresses) {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();

@@ -4,6 +4,7 @@
 // Threads: control thread.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "io/dpdk/impaired_port.hpp"
 #include "io/dpdk/loop_port.hpp"
 #include "io/dpdk/mempool.hpp"
+#include "io/dpdk/mirror_port.hpp"
 #include "salut/config.hpp"
 #include "salut/runtime.hpp"
 #include "stack/engine.hpp"
@@ -35,21 +37,28 @@ class Ports {
   std::vector<const SteeredPort*> steered(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
+  // Looks at the link of each port that has one, and counts what changed.
+  std::vector<PortLink> links(const Config& config);
   std::vector<PortSteering> steering(const Config& config) const;
 
  private:
   struct Port {
-    std::vector<std::unique_ptr<io::LoopPort>> loops;  // one of the two
+    std::vector<std::unique_ptr<io::LoopPort>> loops;  // one of the three
+    std::vector<std::unique_ptr<io::MirrorPort>> mirrors;
     std::unique_ptr<io::EthPort> eth;
     std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // before each queue, if so configured
     std::unique_ptr<Dispatch> dispatch;                       // of several workers
     wire::Mac mac;
+    std::vector<PortLink> links;  // as last seen: its own, and then its members'
 
     unsigned queues() const {
-      return eth != nullptr ? eth->queues() : static_cast<unsigned>(loops.size());
+      return eth != nullptr ? eth->queues()
+                            : static_cast<unsigned>(std::max(loops.size(), mirrors.size()));
     }
     Device* plain(unsigned queue) const {
-      return eth != nullptr ? static_cast<Device*>(&eth->queue(queue)) : loops[queue].get();
+      if (eth != nullptr) return &eth->queue(queue);
+      if (!mirrors.empty()) return mirrors[queue].get();
+      return loops[queue].get();
     }
     Device* queue(unsigned nth) const {
       return impaired.empty() ? plain(nth) : impaired[nth].get();
@@ -65,6 +74,7 @@ class Ports {
   };
 
   void impair(const Config& config);
+  void open_mirrors(const PortConfig& config, Port& port);
   void open_loops(const Config& config);
   void steer(const Config& config);
 

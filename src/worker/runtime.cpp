@@ -74,9 +74,12 @@ class Runtime::Impl {
   Result<Listener> listen(const Endpoint& local, const ListenOptions& options);
   Result<void> unlisten(Listener listener);
 
+  std::uint64_t close();
+
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
+  std::vector<PortLink> links() { return ports_->links(config_); }
   std::vector<PortSteering> steering() const { return ports_->steering(config_); }
   std::string describe() const {
     std::string text = ports_->describe(config_);
@@ -295,6 +298,12 @@ void Runtime::Impl::wait() {
   }
 }
 
+std::uint64_t Runtime::Impl::close() {
+  stacks_.clear();
+  ports_.reset();
+  return pool_ == nullptr ? 0 : pool_->size() - pool_->available();
+}
+
 Result<Runtime> Runtime::open(const std::string& config_file) {
   auto config = load_config(config_file);
   if (!config) return tl::unexpected<Error>(config.error());
@@ -325,6 +334,7 @@ Result<Listener> Runtime::listen(Endpoint local, ListenOptions options) {
 Result<void> Runtime::unlisten(Listener listener) { return impl_->unlisten(listener); }
 bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
+std::uint64_t Runtime::close() { return impl_->close(); }
 void Runtime::stop() { impl_->stop(); }
 void Runtime::drain() { impl_->drain(); }
 const Config& Runtime::config() const { return impl_->config(); }
@@ -332,6 +342,7 @@ std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }
 double Runtime::tsc_hz() { return static_cast<double>(salut::tsc_hz); }
 std::vector<PortImpaired> Runtime::impaired() const { return impl_->impaired(); }
+std::vector<PortLink> Runtime::links() { return impl_->links(); }
 std::vector<PortSteering> Runtime::steering() const { return impl_->steering(); }
 std::string Runtime::describe() const { return impl_->describe(); }
 

@@ -130,12 +130,17 @@ new_tap() {
 }
 
 # The host's kernel opens and closes $2 connections to each of the addresses $3…, with a page of $1
-# bytes. None may fail, each answer is compared.
+# bytes. None may fail, each answer is compared. $client_flags go to client.py.
 kernel_talks() {
   local body=$1 connections=$2 host
   shift 2
   for host; do
-    in_space timeout 60 python3 "$root/tests/guest/client.py" "$host" 80 \
-      --connections "$connections" --body "$body" || fail "connections to $host"
+    in_space timeout 100 python3 "$root/tests/guest/client.py" "$host" 80 \
+      --connections "$connections" --body "$body" "${client_flags[@]}" ||
+      fail "connections to $host"
   done
 }
+client_flags=()
+
+# Packets that the kernel got from the card on a TAP: one for as many segments as came as one.
+packets_of_tap() { in_space awk -v "tap=$1:" '$1 == tap {print $3}' /proc/net/dev; }

@@ -224,6 +224,79 @@ sys.exit(1 if wrong else 0)
 PYTHON
 }
 
+# A report of `salut bench --mirror` whose $2 connections all took the simultaneous way.
+check_mirrored() {
+  local entered='r["client"]["states_entered"]'
+  check_report "$1" "r['connections']['closed'] == $2" \
+    'sum(r["connections"]["failed"].values()) == 0' \
+    "all($entered[s] == $2 for s in ('SYN_SENT', 'SYN_RECEIVED', 'ESTABLISHED', 'CLOSING', 'TIME_WAIT'))" \
+    "all($entered[s] == 0 for s in ('LISTEN', 'FIN_WAIT_2', 'CLOSE_WAIT', 'LAST_ACK'))"
+}
+
+# The configuration config/$1.toml as it is, but for its name and its paths and interfaces: each
+# socket /tmp/salut-… is $2 in the working directory, and then $3….
+shipped() {
+  local file=$root/config/$1.toml socket text
+  text=$(sed "s/^name = \"$1\"/name = \"$tag-$1\"/" "$file")
+  shift
+  for socket in $(grep -o '/tmp/salut-[a-z0-9.-]*' <<<"$(grep -v '^#' <<<"$text")" | sort -u); do
+    text=${text//"$socket"/${1:-${socket##*/}}}
+    shift || true
+  done
+  # Small, so that several instances fit a small machine.
+  sed 's/^time_wait = .*/time_wait = 262144/' <<<"$text"
+  grep -q '^\[memory\]' <<<"$text" || printf '[memory]\nmbufs = 8192\n'
+}
+
+# The configurations $1 and $2 on one socket. The server is killed under load and comes back, then the
+# client: who is left lives on, says that the link went and came, and opens new connections; no more
+# than those that were open fail, and no driver loses packet buffers.
+peers_of() {
+  shipped "$1" ./socket >"$dir/server.toml"
+  shipped "$2" ./socket >"$dir/client.toml"
+  serve_peer
+  load_peer 10 one.json
+  wait_for 20 grep -q ' 1\.[0-9] s .* CPS' "$dir/client.log" || fail "no load"
+  kill -KILL "$served"
+  wait_for 5 gone "$served" || fail "the server does not die"
+  wait_for_line client "$bench" 'port wire: link down'
+  serve_peer
+  wait_for 10 back_at_work || fail "the client opens nothing after its server came back"
+  end_of_load
+  check_report "$dir/one.json" 'r["connections"]["closed"] > 1000' \
+    'sum(r["connections"]["failed"].values()) <= 64' 'r["links"]["wire"]["downs"] == 1'
+
+  load_peer 10 two.json
+  wait_for 20 grep -q ' 1\.[0-9] s .* CPS' "$dir/client.log" || fail "no load"
+  kill -KILL "$bench"
+  wait_for 5 gone "$bench" || fail "the client does not die"
+  load_peer 2 three.json
+  end_of_load
+  check_report "$dir/three.json" 'r["connections"]["closed"] > 1000' \
+    'sum(r["connections"]["failed"].values()) <= 64'
+  grep -q 'port wire: link down' "$dir/server.log" || fail "the server did not say so"
+  stop "$served"
+  ! grep -q 'did not come back' "$dir"/{client,server}.log || fail "packet buffers were lost"
+}
+serve_peer() {
+  spawn server here_exec "$salut" serve --config server.toml --app load
+  served=$spawned
+  wait_for 20 test -S "$dir/socket" || fail "no socket"
+}
+load_peer() {
+  spawn client here_exec "$salut" bench --config client.toml --connect 10.0.0.1:80 \
+    --concurrency 64 --duration "$1" --json "$2"
+  bench=$spawned
+}
+end_of_load() {
+  wait_for 40 gone "$bench" || fail "bench does not end"
+  wait "$bench" || fail "bench: exit status $?"
+}
+# A line with connections after the link came up.
+back_at_work() {
+  sed -n '/link down/,$p' "$dir/client.log" | sed -n '/link up/,$p' | grep -q ' [1-9][0-9,]* CPS'
+}
+
 # Runs a program in $dir: the paths of sockets are short there, and need no quoting for DPDK.
 # The second is for spawn: exec, in the process that spawn made.
 here() { (cd "$dir" && exec "$@"); }
@@ -232,26 +305,34 @@ here_exec() { cd "$dir" && exec "$@"; }
 # The last core that we may use: not the one that a worker chooses, if there are two.
 last_core() { sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status; }
 
-# testpmd in io mode with a vhost port on each of the sockets $2… in $dir. $1: paired or loop.
+# testpmd in $testpmd_mode with a vhost port on each of the sockets $2… in $dir. $1: paired or loop.
+# With vhost_role=,client=1 it looks for the sockets, which others make.
 # Interactive or not it reads standard input and ends at its end: it gets a pipe that stays open.
+testpmd_mode=io vhost_role=''
+testpmds=0
 start_testpmd() {
-  local topology=$1 vdevs=() socket
+  local topology=$1 vdevs=() socket core held
   shift
   for socket in "$@"; do
-    vdevs+=(--vdev "net_vhost$((${#vdevs[@]} / 2)),iface=$socket,queues=1")
+    vdevs+=(--vdev "net_vhost$((${#vdevs[@]} / 2)),iface=$socket$vhost_role,queues=1")
   done
-  local core
   core=$(last_core)
-  mkfifo "$dir/held"
-  exec {held}<>"$dir/held"
-  spawn testpmd testpmd_held --lcores "0@$core,1@$core" --no-pci "--file-prefix=$tag-testpmd" \
-    --no-huge -m 192 "${vdevs[@]}" -- \
-    --forward-mode=io --auto-start "--port-topology=$topology" --total-num-mbufs=8192
+  testpmds=$((testpmds + 1))
+  mkfifo "$dir/held-$testpmds"
+  exec {held}<>"$dir/held-$testpmds"
+  spawn "testpmd-$testpmds" testpmd_held "$held" --lcores "0@$core,1@$core" --no-pci \
+    "--file-prefix=$tag-testpmd-$testpmds" --no-huge -m 192 "${vdevs[@]}" -- \
+    "--forward-mode=$testpmd_mode" --auto-start "--port-topology=$topology" --total-num-mbufs=8192
+  [[ -z $vhost_role ]] || return 0
   for socket in "$@"; do
     wait_for 20 test -S "$dir/$socket" || fail "testpmd made no socket $socket"
   done
 }
-testpmd_held() { here_exec dpdk-testpmd "$@" <&"$held"; }
+testpmd_held() {
+  local held=$1
+  shift
+  here_exec dpdk-testpmd "$@" <&"$held"
+}
 
 no_interface() { ! in_space ip link show dev "$1" >/dev/null 2>&1; }
 

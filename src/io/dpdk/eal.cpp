@@ -8,7 +8,6 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include <string_view>
 #include <utility>
 
+#include "io/dpdk/capture_output.hpp"
 #include "io/dpdk/sigpipe.hpp"
 
 namespace salut::io {
@@ -66,38 +66,6 @@ class LogBuffer {
   std::mutex mutex_;
   std::string text_;
   FILE* stream_ = nullptr;
-};
-
-// What DPDK prints past its log, to stderr and stdout, while this lives: into the log buffer.
-class CaptureOutput {
- public:
-  CaptureOutput() {
-    file_ = memfd_create("salut-eal-output", MFD_CLOEXEC);
-    if (file_ < 0) return;
-    std::fflush(nullptr);
-    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-      saved_[fd - 1] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-      if (saved_[fd - 1] >= 0) dup2(file_, fd);
-    }
-  }
-  ~CaptureOutput() {
-    if (file_ < 0) return;
-    std::fflush(nullptr);
-    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-      if (saved_[fd - 1] < 0) continue;
-      dup2(saved_[fd - 1], fd);
-      close(saved_[fd - 1]);
-    }
-    std::string text(16'384, '\0');
-    const ssize_t got = pread(file_, text.data(), text.size(), 0);
-    if (got > 0) LogBuffer::instance().append({text.data(), static_cast<std::size_t>(got)});
-    close(file_);
-  }
-  CaptureOutput(const CaptureOutput&) = delete;
-
- private:
-  int file_ = -1;
-  int saved_[2] = {-1, -1};
 };
 
 std::vector<std::string> arguments_of(const EalOptions& options) {
@@ -184,6 +152,8 @@ bool Eal::running(std::uint32_t worker) const {
 void Eal::wait(std::uint32_t worker) { rte_eal_wait_lcore(worker + 1); }
 
 std::uint64_t tsc_hz() { return rte_get_tsc_hz(); }
+
+void append_to_log(std::string_view text) { LogBuffer::instance().append(text); }
 
 std::string take_log() { return LogBuffer::instance().take(); }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "salut/error.hpp"
@@ -46,6 +47,8 @@ class Eal {
 
 // Of the TSC, from CPUID or measured; valid once Eal::start() has returned.
 std::uint64_t tsc_hz();
+
+void append_to_log(std::string_view text);
 
 // The last line that DPDK logged since take_log() and that says what is wrong, without its prefix.
 std::string last_error_line();

@@ -8,9 +8,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstring>
+#include <thread>
+#include <utility>
 
+#include "io/dpdk/capture_output.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/dpdk/listening.hpp"
+#include "io/dpdk/netdev.hpp"
 #include "io/dpdk/sigpipe.hpp"
 #include "io/dpdk/tap.hpp"
 
@@ -37,12 +43,19 @@ std::string reason(int rc) {
   return line.empty() ? std::strerror(std::abs(rc)) : line;
 }
 
+bool is_up(std::uint16_t port, const Vdev& vdev) {
+  if (!vdev.netdev.empty() && !netdev_runs(vdev.netdev)) return false;
+  rte_eth_link link = {};
+  return rte_eth_link_get_nowait(port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
                                                const EthPortOptions& options, MbufPool& pool) {
   const NoSigpipe quiet;
-  auto port = std::unique_ptr<EthPort>(new EthPort(options, pool));
+  const CaptureOutput capture;  // libbpf and libxdp talk
+  auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
   take_log();  // what is in it from here on is about this port
   auto done = port->create(config);
   if (done) done = port->set_up(config);
@@ -50,6 +63,22 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
   if (done) done = port->take_multicast(config);
   if (!done) return tl::unexpected<Error>(done.error());
   return port;
+}
+
+// A bond takes ports that are there, by their names.
+Result<void> EthPort::create_members(const PortConfig& config) {
+  for (std::size_t i = 0; i < config.members.size(); ++i) {
+    const std::string key = fmt::format("members[{}]", i);
+    const Vdev member = Vdev::parse(config.members[i]);
+    if (auto ready = member.prepare(key); !ready) return ready;
+    const int rc = rte_eal_hotplug_add("vdev", member.name.c_str(), member.arguments.c_str());
+    if (rc != 0) {
+      return fail(Errc::not_found, fmt::format("{} = \"{}\": DPDK cannot make it: {}", key,
+                                               member.words, reason(rc)));
+    }
+    members_.push_back(member);
+  }
+  return {};
 }
 
 Result<void> EthPort::create(const PortConfig& config) {
@@ -71,6 +100,7 @@ Result<void> EthPort::create(const PortConfig& config) {
   } else {
     vdev_ = Vdev::parse(config.vdev);
     if (auto ready = vdev_.prepare(); !ready) return ready;
+    if (auto made = create_members(config); !made) return made;
   }
   device_name_ = vdev_.name;
   const int rc = rte_eal_hotplug_add("vdev", vdev_.name.c_str(), vdev_.arguments.c_str());
@@ -110,8 +140,11 @@ Result<void> EthPort::set_up(const PortConfig& config) {
 Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info& info) {
   mtu_ = config.mtu;
   if (mtu_ > info.max_mtu || mtu_ < info.min_mtu) {
-    return fail(Errc::bad_config, fmt::format("mtu = {}: out of the device's range; want {}..{}",
-                                              mtu_, info.min_mtu, info.max_mtu));
+    return fail(
+        Errc::bad_config,
+        mtu_ > info.max_mtu
+            ? fmt::format("mtu = {}: the device takes {} at most; want that", mtu_, info.max_mtu)
+            : fmt::format("mtu = {}: the device takes {} at least; want that", mtu_, info.min_mtu));
   }
   offloads_ = Offloads::choose(config, info);
   // Some drivers take powers of two alone; every one takes one.
@@ -125,10 +158,11 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
     return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}",
                                               device_key(config), reason(rc)));
   }
-  queues_.clear();
-  for (unsigned queue = 0; queue < queues; ++queue) {
-    queues_.push_back(
-        std::make_unique<EthQueue>(pool_, id_, static_cast<std::uint16_t>(queue), offloads_.large));
+  // Workers hold those of a device that is made anew.
+  while (queues_.size() > queues) queues_.pop_back();
+  while (queues_.size() < queues) {
+    queues_.push_back(std::make_unique<EthQueue>(
+        pool_, id_, static_cast<std::uint16_t>(queues_.size()), offloads_.large));
   }
   // A device without this call takes what its buffers hold.
   if (rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
@@ -150,10 +184,10 @@ int EthPort::configure_queues(const PortConfig& config, const rte_eth_dev_info& 
   ask_for_rss(config, queues, info, conf);
   int rc = rte_eth_dev_configure(id_, count, count, &conf);
   if (rc != 0 && rss_.asked()) {
-    rss_.refuse();
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
     conf.rx_adv_conf = {};
     rc = rte_eth_dev_configure(id_, count, count, &conf);
+    if (rc == 0) rss_.refuse();
   }
   return rc;
 }
@@ -205,6 +239,11 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
     if (rc == 0) rc = rte_eth_tx_queue_setup(id_, queue, tx_descriptors_, socket, nullptr);
   }
   if (rc == 0) rc = rte_eth_dev_start(id_);
+  started_ = rc == 0;
+  if (!started_ && vdev_.waits && vdev_.is_revived()) {
+    for (const auto& queue : queues_) queue->pause();
+    return {};
+  }
   if (rc != 0) {
     return fail(Errc::no_memory,
                 fmt::format("{}: the device does not start: {}", device_key(config), reason(rc)));
@@ -220,7 +259,8 @@ Result<void> EthPort::take_address(const PortConfig& config) {
   if (config.type == PortType::tap) return {};
 
   rte_ether_addr device = {};
-  const bool has = rte_eth_macaddr_get(id_, &device) == 0 && rte_is_unicast_ether_addr(&device) &&
+  const bool has = (vdev_.name.empty() || vdev_.has_mac()) &&
+                   rte_eth_macaddr_get(id_, &device) == 0 && rte_is_unicast_ether_addr(&device) &&
                    !rte_is_zero_ether_addr(&device);
   if (config.mac.empty() && has) {
     std::memcpy(mac_.bytes.data(), device.addr_bytes, mac_.bytes.size());
@@ -255,28 +295,86 @@ Result<void> EthPort::take_multicast(const PortConfig& config) {
                           device_key(config)));
 }
 
-EthPort::~EthPort() {
-  if (!created_) return;
-  const NoSigpipe quiet;
+void EthPort::remove_device() {
+  if (!std::exchange(created_, false)) return;
+  const bool virtio_server = vdev_.server && vdev_.shares_memory();
+  if (virtio_server) {
+    // A peer that went a moment ago: DPDK sees to it in another thread, which needs the port.
+    is_up(id_, vdev_);
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  const ListeningDescriptor number(virtio_server ? vdev_.socket : "");
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
-  vdev_.clean_up();
+  started_ = false;
 }
 
-bool EthPort::link_up() const {
-  rte_eth_link link = {};
-  return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+// Nobody touches the device any more, or, after a while in which somebody might, false.
+bool EthPort::rest() {
+  constexpr auto patience = std::chrono::milliseconds{200};
+  if (resting_) return true;
+  for (const auto& queue : queues_) queue->pause();
+  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto all = [this] {
+    return std::ranges::all_of(queues_, [](const auto& queue) { return queue->at_rest(); });
+  };
+  while (!all() && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::microseconds{100});
+  }
+  resting_ = all();
+  if (!resting_ && started_) {
+    for (const auto& queue : queues_) queue->resume();
+  }
+  return resting_;
+}
+
+void EthPort::revive() {
+  if (!vdev_.is_revived() || (created_ && started_ && is_up(id_, vdev_))) return;
+  if (!vdev_.socket.empty() && !vdev_.has_server()) return;
+  const NoSigpipe quiet;
+  if (!rest()) return;
+  remove_device();
+  take_log();
+  auto done = create(config_);
+  if (done) done = set_up(config_);
+  if (done) done = take_address(config_);
+  if (done) done = take_multicast(config_);
+  if (!done || !started_) return remove_device();
+  resting_ = false;
+  for (const auto& queue : queues_) queue->resume();
+}
+
+EthPort::~EthPort() {
+  const NoSigpipe quiet;
+  const CaptureOutput capture;
+  const bool was_there = created_;
+  remove_device();
+  if (was_there) vdev_.clean_up();
+  for (const Vdev& member : members_) {
+    rte_eal_hotplug_remove("vdev", member.name.c_str());
+    member.clean_up();
+  }
+}
+
+std::vector<EthPort::Link> EthPort::links(const std::string& port) const {
+  std::vector<Link> links = {{port, started_ && is_up(id_, vdev_)}};
+  for (const Vdev& member : members_) {
+    std::uint16_t id = 0;
+    const bool there = rte_eth_dev_get_port_by_name(member.name.c_str(), &id) == 0;
+    links.push_back({fmt::format("{} ({})", port, member.name), there && is_up(id, member)});
+  }
+  return links;
 }
 
 std::string EthPort::describe() const {
   rte_eth_dev_info info = {};
   rte_eth_dev_info_get(id_, &info);
   const std::string count = queues() > 1 ? fmt::format(", {} queues", queues()) : "";
-  return fmt::format("{} {}, {}, MTU {}{}, {}{}, link {}",
-                     info.driver_name == nullptr ? "?" : info.driver_name, device_name_,
-                     mac_.to_string(), mtu_, count, offloads_.describe(),
-                     promiscuous_ ? ", promiscuous" : "", link_up() ? "up" : "down");
+  return fmt::format(
+      "{} {}, {}, MTU {}{}, {}{}, link {}", info.driver_name == nullptr ? "?" : info.driver_name,
+      device_name_, mac_.to_string(), mtu_, count, offloads_.describe(),
+      promiscuous_ ? ", promiscuous" : "", started_ && is_up(id_, vdev_) ? "up" : "down");
 }
 
 }  // namespace salut::io

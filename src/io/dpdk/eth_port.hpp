@@ -3,6 +3,11 @@
 //
 // It asks the device only for what the device says it has, one offload at a time.
 //
+// A peer that goes away takes no port with it. Where DPDK's driver looks for it again (servers,
+// vhost clients) that is left to it; where not (clients of memif and of virtio-user's sockets), the
+// device is closed and made anew while its queues rest, and frames that it held come back to the
+// pool.
+//
 // Threads: control thread; its queues (eth_queue.hpp) belong to one lcore each.
 #pragma once
 
@@ -48,14 +53,25 @@ class EthPort {
 
   // The stack's address on this port. A TAP's kernel side has one of its own.
   const wire::Mac& mac() const { return mac_; }
-  bool link_up() const;
+  // Of the port, and of each member of a bond: "bond", "bond (net_virtio_user0)".
+  struct Link {
+    std::string name;
+    bool up;
+  };
+  std::vector<Link> links(const std::string& port) const;
+  // Makes a device anew whose peer was gone and may be back. To be called now and then.
+  void revive();
   // May frames leave with FrameFlag::l4_checksum_left?
   bool completes_checksums() const { return offloads_.completes_checksums(); }
   // "net_tap salut0, 02:…, MTU 1500, checksums verified by the device: IPv4 TCP, link up"
   std::string describe() const;
 
  private:
-  EthPort(const EthPortOptions& options, MbufPool& pool) : options_(options), pool_(pool) {}
+  EthPort(const PortConfig& config, const EthPortOptions& options, MbufPool& pool)
+      : config_(config), options_(options), pool_(pool) {}
+  bool rest();
+  void remove_device();
+  Result<void> create_members(const PortConfig& config);
   Result<void> create(const PortConfig& config);
   Result<void> set_up(const PortConfig& config);
   Result<void> configure(const PortConfig& config, const rte_eth_dev_info& info);
@@ -67,12 +83,15 @@ class EthPort {
                    rte_eth_conf& conf);
   unsigned queues_of(const PortConfig& config, const rte_eth_dev_info& info) const;
 
+  PortConfig config_;
   EthPortOptions options_;
   MbufPool& pool_;
   std::uint16_t id_ = 0;
   std::vector<std::unique_ptr<EthQueue>> queues_;
   Rss rss_;
   bool created_ = false;
+  bool started_ = false;
+  bool resting_ = false;  // its queues
   bool promiscuous_ = false;
   wire::Mac mac_;
   std::uint16_t mtu_ = 1'500;
@@ -81,6 +100,7 @@ class EthPort {
   Offloads offloads_;
   std::string device_name_;  // DPDK's
   Vdev vdev_;
+  std::vector<Vdev> members_;  // made before it
 };
 
 }  // namespace salut::io

@@ -64,6 +64,7 @@ Frame frame_of(rte_mbuf* mbuf) {
 }
 
 unsigned EthQueue::receive(Frame* frames, unsigned count) {
+  if (rests()) return 0;
   std::array<rte_mbuf*, burst> mbufs;
   const unsigned got = rte_eth_rx_burst(port_, queue_, mbufs.data(),
                                         static_cast<std::uint16_t>(std::min(count, burst)));
@@ -85,6 +86,7 @@ unsigned EthQueue::receive(Frame* frames, unsigned count) {
 }
 
 unsigned EthQueue::transmit(const Frame* frames, unsigned count) {
+  if (rests()) return 0;
   if (large_.frames > 1) return transmit_large(frames, count);
   std::array<rte_mbuf*, burst> mbufs;
   unsigned sent = 0;

@@ -4,9 +4,14 @@
 // not is copied, or cut and flagged `scattered`. So everybody behind it may overwrite, send or free
 // a frame without a look at its mbuf.
 //
-// Threads: one lcore. Cost: one rx or tx burst, and per frame one line of the mbuf.
+// A device that is made anew, because its peer was, must not be touched meanwhile: pause() asks the
+// lcore to keep off, and at_rest() says that it does.
+//
+// Threads: one lcore; pause(), at_rest() and resume() the control thread. Cost: one rx or tx burst,
+// and per frame one line of the mbuf.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "io/dpdk/large_segments.hpp"
@@ -25,7 +30,20 @@ class EthQueue final : public Device {
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
+  // While paused nothing comes and nothing is taken. Each pause has a number of its own, so that
+  // the answer to an earlier one does not count.
+  void pause() { paused_.store(++pauses_, std::memory_order_release); }
+  bool at_rest() const { return rests_.load(std::memory_order_acquire) == pauses_; }
+  void resume() { paused_.store(0, std::memory_order_release); }
+
  private:
+  bool rests() {
+    const std::uint32_t pause = paused_.load(std::memory_order_acquire);
+    if (pause == 0) [[likely]]
+      return false;
+    rests_.store(pause, std::memory_order_release);
+    return true;
+  }
   bool make_ordinary(rte_mbuf*& mbuf, Frame& frame);
   unsigned transmit_large(const Frame* frames, unsigned count);
   bool prepare(LargeSegments& large, unsigned packets);
@@ -34,6 +52,9 @@ class EthQueue final : public Device {
   std::uint16_t port_;  // DPDK's number
   std::uint16_t queue_;
   LargeSegmentLimits large_;
+  std::atomic<std::uint32_t> paused_{0};  // the pause's number; 0: none
+  std::atomic<std::uint32_t> rests_{0};   // the last pause that the lcore has seen
+  std::uint32_t pauses_ = 0;
 };
 
 }  // namespace salut::io

@@ -10,6 +10,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "io/dpdk/netdev.hpp"
+
 namespace salut::io {
 namespace {
 
@@ -55,6 +57,7 @@ Vdev Vdev::parse(std::string_view words) {
   if (vdev.is("net_vhost") || vdev.is("eth_vhost")) {
     vdev.socket = value_of(vdev.arguments, "iface");
     vdev.server = value_of(vdev.arguments, "client") != "1";
+    vdev.waits = !vdev.server;
   } else if (vdev.shares_memory()) {
     vdev.socket = value_of(vdev.arguments, "path");
     vdev.server = value_of(vdev.arguments, "server") == "1";
@@ -64,6 +67,13 @@ Vdev Vdev::parse(std::string_view words) {
     const std::string role = value_of(vdev.arguments, "role");
     vdev.server = role == "server" || role == "master";
     vdev.seqpacket = true;
+    vdev.waits = !vdev.server;
+    vdev.id = value_of(vdev.arguments, "id");
+  } else if (vdev.is("net_af_") || vdev.is("net_pcap") || vdev.is("eth_af_") ||
+             vdev.is("eth_pcap")) {
+    for (const char* key : {"iface", "rx_iface", "tx_iface", "rx_iface_in"}) {
+      if (vdev.netdev.empty()) vdev.netdev = value_of(vdev.arguments, key);
+    }
   }
   return vdev;
 }
@@ -81,8 +91,14 @@ unsigned Vdev::queues() const {
   return 1;
 }
 
-Result<void> Vdev::judge(Socket found) const {
-  const std::string key = fmt::format("vdev = \"{}\"", words);
+bool Vdev::has_mac() const {
+  if (is("net_bonding") || !value_of(arguments, "mac").empty()) return true;
+  if (is("net_pcap")) return value_of(arguments, "phy_mac") == "1";
+  return !netdev.empty();
+}
+
+Result<void> Vdev::judge(Socket found, std::string_view name_of_key) const {
+  const std::string key = fmt::format("{} = \"{}\"", name_of_key, words);
   if (sizeof(sockaddr_un::sun_path) <= socket.size()) {
     return fail(Errc::bad_config, fmt::format("{}: socket path too long; want at most {} bytes",
                                               key, sizeof(sockaddr_un::sun_path) - 1));
@@ -93,7 +109,7 @@ Result<void> Vdev::judge(Socket found) const {
                                               key, socket));
   }
   if (!server) {
-    if (found != Socket::none) return {};
+    if (found != Socket::none || waits) return {};
     return fail(Errc::not_found,
                 fmt::format("{}: no socket {}; want the other side started first", key, socket));
   }
@@ -110,7 +126,8 @@ Result<void> Vdev::judge(Socket found) const {
   return {};
 }
 
-Result<void> Vdev::prepare() const {
+Result<void> Vdev::prepare(std::string_view key) const {
+  if (!netdev.empty()) return check_netdev(fmt::format("{} = \"{}\"", key, words), netdev);
   if (socket.empty()) return {};
   struct stat status = {};
   Socket found = Socket::none;
@@ -119,14 +136,16 @@ Result<void> Vdev::prepare() const {
             : server && somebody_listens(socket, seqpacket) ? Socket::heard
                                                             : Socket::silent;
   }
-  if (auto good = judge(found); !good) return good;
+  if (auto good = judge(found, key); !good) return good;
   if (server && found == Socket::silent && unlink(socket.c_str()) != 0) {
-    return fail(Errc::no_permission, fmt::format("vdev = \"{}\": cannot remove the stale socket "
+    return fail(Errc::no_permission, fmt::format("{} = \"{}\": cannot remove the stale socket "
                                                  "{}: {}",
-                                                 words, socket, std::strerror(errno)));
+                                                 key, words, socket, std::strerror(errno)));
   }
   return {};
 }
+
+bool Vdev::has_server() const { return is_socket(socket) && somebody_listens(socket, seqpacket); }
 
 void Vdev::clean_up() const {
   if (server && !socket.empty() && is_socket(socket)) unlink(socket.c_str());

@@ -54,6 +54,39 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   EXPECT_EQ(options.command, "salut bench");
 }
 
+TEST(Options, mirror_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_nobody) {
+  const BenchOptions options = bench("--mirror --request 64 --ipv6 --cores 0,1");
+  EXPECT_TRUE(options.mirror);
+  EXPECT_EQ(options.response, 64u);
+  const auto setup = bench_setup(options, 2, std::uint64_t{1} << 33);
+  ASSERT_TRUE(setup);
+  EXPECT_EQ(setup->config.workers, 2u);
+  EXPECT_EQ(setup->clients, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_TRUE(setup->servers.empty());
+  ASSERT_EQ(setup->config.ports.size(), 1u);
+  EXPECT_EQ(setup->config.ports[0].type, PortType::mirror);
+  EXPECT_EQ(setup->target.to_string(), "[fd00::2]:80");
+  ASSERT_EQ(setup->config.neighbours.size(), 1u);
+  EXPECT_EQ(setup->config.neighbours[0].address, setup->target.address);
+  EXPECT_EQ(setup->config.neighbours[0].port, setup->config.ports[0].name);
+  EXPECT_TRUE(validate(setup->config)) << validate(setup->config).error().message;
+}
+
+TEST(Options, mirror_that_is_wrong_is_one_line) {
+  for (const char* line : {"--mirror --stream", "--mirror --response 1", "--mirror --close server",
+                           "--mirror --connect 10.0.0.9:80"}) {
+    const std::string complaint = complaint_of(std::string("bench ") + line);
+    EXPECT_NE(complaint.find("--mirror"), std::string::npos) << complaint;
+    EXPECT_NE(complaint.find("; want "), std::string::npos) << complaint;
+  }
+  const auto own =
+      bench_setup(bench("--mirror --connect 10.0.0.1:80 --config " SALUT_CONFIG_DIRECTORY
+                        "/testpmd-5tswap.toml"),
+                  1, std::uint64_t{1} << 33);
+  ASSERT_FALSE(own);
+  EXPECT_TRUE(own.error().message.starts_with("--connect = 10.0.0.1:80: an address of our own"));
+}
+
 TEST(Options, impair_takes_shares_times_and_a_seed) {
   const ImpairConfig impair = *bench(
                                    "--impair drop=1%,duplicate=0.02,corrupt=0.1%,reorder=3%,"
@@ -182,8 +215,12 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"states --format png", {"--format = png", "unknown", "text, dot, svg, json"}},
       {"bench --rat 5", {"--rat", "--help", ""}},
       {"bench extra", {"extra", "--help", ""}},
-      {"dance", {"dance", "unknown command", "serve, bench, drain or states"}},
-      {"", {"no command", "serve, bench, drain or states", "--help"}},
+      {"report", {"report", "nothing to do", "salut report merge A.json B.json"}},
+      {"report merge", {"report", "nothing to do", "want"}},
+      {"report split a", {"split", "--help", ""}},
+      {"doctor file", {"file", "--help", ""}},
+      {"dance", {"dance", "unknown command", "serve, bench, drain, report, doctor or states"}},
+      {"", {"no command", "serve, bench, drain, report, doctor or states", "--help"}},
       {"bench --rate", {"--rate", "--help", ""}},
   };
   for (const auto& one : cases) {
@@ -193,6 +230,19 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       EXPECT_NE(message.find(part), std::string::npos) << one.line << ": " << message;
     }
   }
+}
+
+TEST(Options, doctor_and_merge_take_files) {
+  const auto doctor = parse("doctor --config config/tap.toml");
+  ASSERT_TRUE(doctor);
+  EXPECT_EQ(std::get<DoctorOptions>(*doctor).runtime.config, "config/tap.toml");
+  EXPECT_EQ(std::get<DoctorOptions>(*parse("doctor")).runtime.addresses.size(), 2u);
+  const auto merge = parse("report merge a.json b.json --json c.json");
+  ASSERT_TRUE(merge);
+  EXPECT_EQ(std::get<MergeOptions>(*merge).files, (std::vector<std::string>{"a.json", "b.json"}));
+  EXPECT_EQ(std::get<MergeOptions>(*merge).json, "c.json");
+  EXPECT_EQ(std::get<MergeOptions>(*merge).command,
+            "salut report merge a.json b.json --json c.json");
 }
 
 TEST(Options, help_and_version) {

@@ -282,6 +282,20 @@ TEST_P(NeighboursTest, mac_that_is_no_station_and_address_zero_are_not_learnt) {
   EXPECT_EQ(neighbours.size(), 1u);
 }
 
+TEST_P(NeighboursTest, fixed_entry_is_asked_for_by_nobody_and_believes_nobody) {
+  EXPECT_FALSE(neighbours.fix(0, at(ip_a), wire::broadcast_mac));
+  ASSERT_TRUE(neighbours.fix(0, at(ip_a), mac_a));
+  EXPECT_FALSE(neighbours.fix(0, at(ip_a), mac_b)) << "once";
+  const std::uint16_t index = neighbours.find(0, at(ip_a));
+  learn(ip_a, mac_b);
+  for (std::uint32_t i = 1; i < 9; ++i) neighbours.find_or_add(0, at(ip_a + (i << 24)));
+  now += 300s;
+  neighbours.advance(now, sink);
+  EXPECT_EQ(neighbours.find(0, at(ip_a)), index) << "not evicted, not old";
+  EXPECT_TRUE(enqueue(index, 3));
+  EXPECT_EQ(sink.take(), Log{"send 3 02:00:00:00:00:0a"});
+}
+
 TEST_P(NeighboursTest, same_address_on_two_ports_is_two_neighbours) {
   const std::uint16_t one = neighbours.find_or_add(0, at(ip_a));
   const std::uint16_t two = neighbours.find_or_add(1, at(ip_a));

@@ -8,7 +8,9 @@ INSTANTIATE_TEST_SUITE_P(
     Devices, WrongValue,
     testing::Values(
         Wrong{"[[port]]\nname = \"w\"\ntype = \"wifi\"\n" + address,
-              "port[0].type = \"wifi\": unknown type; want \"loop\", \"tap\", \"vdev\" or \"pci\""},
+              "port[0].type = \"wifi\": unknown type; want \"loop\", \"mirror\", \"tap\", \"vdev\" "
+              "or "
+              "\"pci\""},
         Wrong{"[[port]]\nname = \"w\"\ntype = \"tap\"\n" + address,
               "port[0].interface: missing; want the kernel's name for it, \"salut0\""},
         Wrong{
@@ -180,6 +182,31 @@ INSTANTIATE_TEST_SUITE_P(
               "announce.failures = 0: out of range; want 1..100"},
         Wrong{tap_port(address) + "[announce]\nupp = \"true\"\n",
               "announce.upp: unknown key; did you mean \"up\"?"}));
+std::string neighbour(const std::string& lines) {
+  return tap_port(address) + "[[neighbour]]\n" + lines;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Neighbours, WrongValue,
+    testing::Values(
+        Wrong{neighbour("address = \"10.0.0.9\"\nmac = \"02:00:00:00:00:09\"\nport = \"other\"\n"),
+              "neighbour[0].port = \"other\": no port has this name; want \"wire\""},
+        Wrong{neighbour("address = \"10.9.0.9\"\nmac = \"02:00:00:00:00:09\"\nport = \"wire\"\n"),
+              "neighbour[0].address = \"10.9.0.9\": no station on a link of the port; want an "
+              "address in 10.0.0.1/24"},
+        Wrong{neighbour("mac = \"02:00:00:00:00:09\"\nport = \"wire\"\n"),
+              "neighbour[0].address = \"0.0.0.0\": no station on a link of the port; want an "
+              "address of the family of the port's"},
+        Wrong{neighbour("address = \"10.0.0.9\"\nmac = \"03:00:00:00:00:09\"\nport = \"wire\"\n"),
+              "neighbour[0].mac = \"03:00:00:00:00:09\": not the address of one station; want a "
+              "unicast address such as \"02:00:00:00:00:01\""},
+        Wrong{neighbour("address = \"10.0.0.9\"\nport = \"wire\"\n"),
+              "neighbour[0].mac = \"\": not a MAC address; want one such as "
+              "\"02:00:00:00:00:01\""},
+        Wrong{neighbour("address = \"10.0.0.9\"\nmac = \"02:00:00:00:00:09\"\nport = \"wire\"\n"
+                        "[[neighbour]]\naddress = \"10.0.0.9\"\nmac = \"02:00:00:00:00:09\"\n"
+                        "port = \"wire\"\n"),
+              "neighbour[1].address = \"10.0.0.9\": neighbour[0] has it; want each once"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Impair, WrongValue,

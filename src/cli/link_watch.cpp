@@ -1,0 +1,44 @@
+#include "cli/link_watch.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+
+namespace salut::cli {
+
+namespace {
+
+constexpr auto period = std::chrono::milliseconds{500};
+
+void watch(const std::stop_token& stop, Runtime& runtime) {
+  std::mutex mutex;
+  std::condition_variable_any sleeper;
+  std::unique_lock lock(mutex);
+  while (!sleeper.wait_for(lock, stop, period, [&] { return stop.stop_requested(); })) {
+    for (const PortLink& link : runtime.links()) {
+      if (link.changed) {
+        fmt::print(stderr, "salut: port {}: link {}\n", link.port, link.up ? "up" : "down");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+LinkWatch::LinkWatch(Runtime& runtime)
+    : thread_([&runtime](const std::stop_token& stop) { watch(stop, runtime); }) {}
+
+void LinkWatch::stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void close_ports(Runtime& runtime) {
+  const std::uint64_t missing = runtime.close();
+  if (missing != 0) fmt::print(stderr, "salut: {} packet buffers did not come back\n", missing);
+}
+
+}  // namespace salut::cli

@@ -1,0 +1,20 @@
+// What DPDK and the libraries below it print past DPDK's log, to standard error and output, goes
+// into that log while this lives.
+//
+// Threads: the control thread, while nobody else has anything to say.
+#pragma once
+
+namespace salut::io {
+
+class CaptureOutput {
+ public:
+  CaptureOutput();
+  ~CaptureOutput();
+  CaptureOutput(const CaptureOutput&) = delete;
+
+ private:
+  int file_ = -1;
+  int saved_[2] = {-1, -1};
+};
+
+}  // namespace salut::io

@@ -1,0 +1,16 @@
+#include "io/dpdk/mirror_port.hpp"
+
+#include <algorithm>
+
+#include "wire/mirror.hpp"
+
+namespace salut::io {
+
+unsigned MirrorPort::transmit(const Frame* frames, unsigned count) {
+  // Only what is taken may be turned: the rest is offered again as it is.
+  const auto taken = static_cast<unsigned>(std::min<std::size_t>(count, wire_->write_available()));
+  for (unsigned i = 0; i < taken; ++i) wire::mirror(frames[i].data, frames[i].length);
+  return end_.transmit(frames, taken);
+}
+
+}  // namespace salut::io
