@@ -39,7 +39,7 @@ struct StackConfig {
   Duration delayed_ack = std::chrono::milliseconds{40};  // delayed_ack_ms: 0..499; 0 never waits
   std::uint32_t initial_window = 10;          // initial_window: segments, 1..100 (RFC 6928)
   Congestion congestion = Congestion::cubic;  // congestion: "cubic" | "newreno"
-  bool no_delay = false;         // no_delay: Nagle's algorithm is off (RFC 9293 section 3.7.4)
+  bool no_delay = false;     // no_delay: Nagle's algorithm is off (RFC 9293 section 3.7.4)
   bool window_scale = true;  // window_scale: offered and accepted (RFC 7323)
   bool timestamps = true;    // timestamps: the same, with PAWS
   bool sack = true;          // sack: the same (RFC 2018)
@@ -47,11 +47,11 @@ struct StackConfig {
                                                   // probe, 0..31,536,000; 0 never
   Duration keep_alive_interval = std::chrono::seconds{75};  // keep_alive_interval_s: 1..3600
   std::uint32_t keep_alive_probes = 9;                      // keep_alive_probes: 1..100
-  bool quiet_time = false;  // quiet_time: no SYN leaves for one MSL after the start (RFC 9293
-                            // section 3.4.3); ISNs of RFC 6528 do not need it
-  bool syn_cookies = true;   // syn_cookies: answer SYNs over the backlog without keeping them
-  std::uint32_t ttl = 64;    // ttl: hop limit of what is sent, 1..255 (RFC 9293 section 3.9.2)
-  bool ecn = false;          // ecn: the same (RFC 3168)
+  bool quiet_time = false;       // quiet_time: no SYN leaves for one MSL after the start (RFC 9293
+                                 // section 3.4.3); ISNs of RFC 6528 do not need it
+  bool syn_cookies = true;       // syn_cookies: answer SYNs over the backlog without keeping them
+  std::uint32_t ttl = 64;        // ttl: hop limit of what is sent, 1..255 (RFC 9293 section 3.9.2)
+  bool ecn = false;              // ecn: the same (RFC 3168)
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
   bool coalesce = true;    // coalesce: hold an ACK until the application has seen its event (no
                            // timer: until the next poll()), so that it rides on data or FIN
@@ -65,8 +65,8 @@ struct ImpairConfig {
   double corrupt = 0;    // corrupt: … of which one bit of the IP packet is flipped
   double reorder = 0;    // reorder: … that come late, so that those behind overtake them
   Duration reorder_by = std::chrono::milliseconds{1};  // reorder_by_us: how late, 1..1,000,000
-  Duration delay = std::chrono::seconds{0};  // delay_us: of every frame, 0..1,000,000
-  std::uint64_t seed = 1;                    // seed: the same frames, the same fate
+  Duration delay = std::chrono::seconds{0};            // delay_us: of every frame, 0..1,000,000
+  std::uint64_t seed = 1;                              // seed: the same frames, the same fate
 
   bool any() const {
     return drop > 0 || duplicate > 0 || corrupt > 0 || reorder > 0 || delay > Duration{0};
@@ -90,6 +90,9 @@ struct PortConfig {
   // ranges: ["10.1.0.0/16", "fd00:1::/112"], further local addresses; where there are some of a
   // family, active opens come from them
   std::vector<AddressRange> ranges;
+  // siblings: ["10.0.0.3"], the other instances on this link that have the same ranges, each by its
+  // address: what belongs to no connection here is handed to them (src/stack/siblings.hpp)
+  std::vector<IpAddress> siblings;
   IpAddress gateway;                          // gateway: next hop for what is on no link and on no
   IpAddress gateway6 = IpAddress::any_v6();   // route; gateway6: that of IPv6; none if any
   std::uint16_t vlan = 0;                     // vlan: 802.1Q tag of all frames, 1..4094; 0 none
@@ -116,6 +119,21 @@ struct RouteConfig {
   std::string port;  // port: the name of one
 };
 
+// [announce]: how `salut serve` tells the network that it is there and that it goes. Commands of
+// /bin/sh, run by the control thread one at a time, with SALUT_NAME in their environment; what they
+// print goes to standard error, and a line there says how each ended. The library keeps this only.
+struct AnnounceConfig {
+  std::string up;     // up: once every worker listens and `check` succeeds; again if it failed
+  std::string down;   // down: first of all at a drain and at an orderly stop, and when checks fail
+  std::string check;  // check: exit status 0 is healthy; without one a worker must only turn
+  Duration period = std::chrono::seconds{2};    // period_s: between checks, 0.1..3600
+  Duration timeout = std::chrono::seconds{10};  // timeout_s: of a command, then it is killed,
+                                                // 0.1..600
+  std::uint32_t failures = 2;                   // failures: in a row, until `down`, 1..100
+  Duration settle = std::chrono::seconds{1};    // settle_s: a drain lasts at least so long after
+                                                // `down`, while routers learn of it, 0..600
+};
+
 // [[neighbour]]: a station whose MAC is given and never asked for.
 struct NeighbourConfig {
   IpAddress address;  // address: "10.0.0.9", "fd00::9"
@@ -132,16 +150,17 @@ struct Config {
   std::vector<std::uint32_t> cores;  // cores: one per worker; chosen if empty
 
   // [memory]
-  std::string hugepages = "auto";  // hugepages: "auto" | "on" | "off"
-  bool prefault = false;           // prefault: all pages but TIME_WAIT's at start, not on the way
-                                   // of the first packet that needs each
+  std::string hugepages = "auto";   // hugepages: "auto" | "on" | "off"
+  bool prefault = false;            // prefault: all pages but TIME_WAIT's at start, not on the way
+                                    // of the first packet that needs each
   bool prefault_time_wait = false;  // prefault_time_wait: TIME_WAIT's too
-  std::uint32_t megabytes = 0;     // megabytes: for DPDK's buffers; computed if 0
-  std::uint32_t mbufs = 16'384;    // mbufs: packet buffers per worker, 1,024..8,388,608
+  std::uint32_t megabytes = 0;      // megabytes: for DPDK's buffers; computed if 0
+  std::uint32_t mbufs = 16'384;     // mbufs: packet buffers per worker, 1,024..8,388,608
 
   StackConfig stack;
   std::vector<PortConfig> ports;
   std::vector<RouteConfig> routes;
+  AnnounceConfig announce;
   std::vector<NeighbourConfig> neighbours;
 };
 

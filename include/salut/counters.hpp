@@ -51,6 +51,7 @@ namespace salut {
   X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")        \
   X(syn_backlog_full, "SYN over the listener's backlog")                                 \
   X(syn_overload, "SYN with no free connection slot")                                    \
+  X(syn_draining, "SYN while draining: its repetition will find another instance")       \
   X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")          \
   X(neighbour_queue_full, "too many frames waiting for their next hop's address")        \
   X(no_route, "no port leads to the destination")                                        \
@@ -100,6 +101,8 @@ struct Counters {
   std::uint64_t challenge_acks = 0;
   std::uint64_t icmp_errors = 0;       // received, about a connection of ours
   std::uint64_t path_mtu_lowered = 0;  // connections that a path made send smaller segments
+  std::uint64_t handed_on = 0;  // segments without a connection that went to a sibling
+  std::uint64_t unclaimed = 0;  // segments that a sibling handed to us, and nobody knows
   std::uint64_t time_wait_expired = 0;
   std::uint64_t time_wait_reused = 0;
   std::array<std::uint64_t, 8> ended = {};  // by Reason

@@ -69,6 +69,8 @@ class Runtime {
   // handler.
   void stop();
 
+  // Stack::drain() of all of them. Any thread; safe in a signal handler.
+  void drain();
   // Gives back stacks and ports, whose counters are gone then, when no worker runs any more. Returns
   // the packet buffers that are missing: 0, unless a driver lost some with a peer that went away.
   std::uint64_t close();

@@ -18,7 +18,8 @@
 // ready since the last one, takes a burst from each of the worker's ports, runs the protocol over
 // it as a batch, runs the timers that are due, and returns what happened. Nothing blocks.
 //
-// Threads: a Stack belongs to one lcore; every call is made there, except counters() and stop().
+// Threads: a Stack belongs to one lcore; every call is made there, except stop(), drain() and
+// the figures, which say so.
 #pragma once
 
 #include <cstdint>
@@ -90,6 +91,16 @@ class Stack {
   // True once Runtime::stop() was called: close what is open and return from the loop.
   bool stopping() const;
 
+  // The beginning of a graceful end, before stop(): from its next poll() on the stack accepts no
+  // new connection and resets none. A SYN, to a listener or not, is handed to a sibling
+  // (PortConfig::siblings) or dropped in silence (Drop::syn_draining): the peer repeats it, and by
+  // then the route leads to another instance. Nothing else changes: handshakes that were answered,
+  // by cookie too, complete and are accepted, listeners stay (unlisten() would reset handshakes
+  // under way), connect() goes on. When open_connections() is 0 nobody is cut off by a stop. There
+  // is no way back. Any thread, any number of times.
+  void drain();
+  bool draining() const;
+
   // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for.
   std::uint64_t open_connections() const;
 
@@ -98,9 +109,9 @@ class Stack {
   // to say that it is late.
   bool saturated() const;
 
-  Counters counters() const;      // any thread
-  LoopStats loop_stats() const;   // any thread
-  MemoryUse memory_use() const;   // any thread
+  Counters counters() const;     // any thread
+  LoopStats loop_stats() const;  // any thread
+  MemoryUse memory_use() const;  // any thread
 
   Impl& impl() { return *impl_; }
 

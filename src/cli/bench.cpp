@@ -77,7 +77,7 @@ int run_bench(const BenchOptions& options) {
   if (!can_write(options.latencies)) return refuse(cannot_write("--latencies", options.latencies));
   Result<Runtime> runtime = Runtime::open(setup->config);
   if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
-  const StopOnSignal signals(*runtime);
+  const StopOnSignal signals(&*runtime);
 
   std::FILE* const out = options.json == "-" ? stderr : stdout;
   announce(out, options, *setup, *runtime);

@@ -12,6 +12,7 @@ inline constexpr int exit_refused = 2;
 
 int run_serve(const ServeOptions& options);
 int run_bench(const BenchOptions& options);
+int run_drain(const DrainOptions& options);
 int run_states(const StatesOptions& options);
 // 0: the configuration can start; 1: it cannot.
 int run_doctor(const DoctorOptions& options);

@@ -10,6 +10,7 @@
 
 #include "cli/values.hpp"
 #include "cli/version.hpp"
+#include "worker/config_keys.hpp"
 
 namespace salut::cli {
 
@@ -31,6 +32,7 @@ Examples:
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
   salut serve --config config/server.toml      on the ports of a configuration
   salut doctor --config config/pci.toml        can that start here, and will it run well?
+  salut drain --wait                           end the instance, cutting nobody off
   salut states --format svg > states.svg       the transition table as a picture
 
 Numbers take k, M, G; bytes also KiB and MiB. Errors are one line; the exit status is then 2.)";
@@ -45,6 +47,7 @@ struct Raw {
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json, latencies;
   std::string bytes, workers;
+  bool wait = false;
   bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
   std::string format;
 };
@@ -136,6 +139,13 @@ void add_bench(CLI::App& program, Raw& raw) {
   much("--latencies", raw.latencies, "how long handshakes took, as CSV: microseconds, how many",
        "FILE");
   add_runtime_options(bench, raw);
+}
+
+void add_drain(CLI::App& program, Raw& raw) {
+  CLI::App& drain = *program.add_subcommand(
+      "drain", "Let a running `salut serve` accept nothing new, finish what is open, and end");
+  drain.add_option("--name", raw.name, "of the instance (salut)")->type_name("NAME");
+  drain.add_flag("--wait", raw.wait, "return when it has ended");
 }
 
 Error error(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
@@ -356,6 +366,16 @@ Result<Command> doctor_command(const Raw& raw) {
   return Command{std::move(options)};
 }
 
+Result<Command> drain_command(const Raw& raw) {
+  DrainOptions options;
+  options.wait = raw.wait;
+  if (raw.name.empty()) return Command{options};
+  options.name = raw.name;
+  if (config::is_instance_name(raw.name)) return Command{options};
+  return tl::unexpected<Error>(
+      complaint("--name", raw.name, "not a name", "1 to 32 of a-z, 0-9, _ and -"));
+}
+
 Result<Command> states_command(const Raw& raw) {
   StatesOptions options;
   Checker check;
@@ -389,6 +409,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
       "can start, 1: it cannot");
   doctor.add_option("--config", raw.config, "the one to check; the TAP of `salut serve` without")
       ->type_name("FILE");
+  add_drain(program, raw);
   CLI::App& states = *program.add_subcommand("states", "Print the transition table of TCP");
   states.add_option("--format", raw.format, "text, dot, svg or json (text)")->type_name("FORMAT");
 
@@ -405,8 +426,8 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     const std::string given = arguments.size() > 1
                                   ? fmt::format("{}: unknown command", arguments[1])
                                   : std::string("no command");
-    return tl::unexpected<Error>(error(
-        fmt::format("{}; want serve, bench, doctor or states (`salut --help` shows them)", given)));
+    return tl::unexpected<Error>(error(fmt::format(
+        "{}; want serve, bench, drain, doctor or states (`salut --help` shows them)", given)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));
@@ -425,6 +446,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     return command;
   }
   if (program.got_subcommand("doctor")) return doctor_command(raw);
+  if (program.got_subcommand("drain")) return drain_command(raw);
   return states_command(raw);
 }
 

@@ -67,6 +67,11 @@ struct BenchOptions {
   std::string command;    // as typed
 };
 
+struct DrainOptions {
+  std::string name = "salut";  // of the instance
+  bool wait = false;           // until it has ended
+};
+
 enum class StatesFormat : std::uint8_t { text, dot, svg, json };
 struct StatesOptions {
   StatesFormat format = StatesFormat::text;
@@ -81,7 +86,8 @@ struct Text {
   std::string text;
 };
 
-using Command = std::variant<Text, ServeOptions, BenchOptions, StatesOptions, DoctorOptions>;
+using Command =
+    std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions, DoctorOptions>;
 
 // `arguments` as in main(), the program's name first.
 Result<Command> parse_command(const std::vector<std::string>& arguments);

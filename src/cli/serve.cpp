@@ -1,11 +1,9 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "app/discard.hpp"
@@ -17,6 +15,7 @@
 #include "cli/link_watch.hpp"
 #include "cli/setup.hpp"
 #include "cli/signals.hpp"
+#include "cli/steward.hpp"
 #include "cli/tap.hpp"
 #include "cli/version.hpp"
 #include "ops/machine.hpp"
@@ -131,7 +130,9 @@ int run_serve(const ServeOptions& options) {
   if (!config) return refuse(config.error());
   Result<Runtime> runtime = Runtime::open(std::move(*config));
   if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
-  const StopOnSignal signals(*runtime);
+  Result<ControlSocket> socket = ControlSocket::open(runtime->config().name);
+  if (!socket) return refuse(socket.error());
+  const StopOnSignal signals(nullptr);  // the steward has to say `down` first
   fmt::print(stderr, "{}", runtime->describe());
 
   LinkWatch links(*runtime);
@@ -146,11 +147,8 @@ int run_serve(const ServeOptions& options) {
     ++workers.listening;
     app::serve_loop(stack, application, options.drain);
   });
-  while (workers.listening < runtime->workers() && !runtime->finished() && !signals.stopped()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{2});
-  }
-  if (workers.listening == runtime->workers()) announce(options, runtime->config());
-  runtime->wait();
+  Steward steward(*runtime, *socket, signals, options.drain);
+  steward.run({workers.listening, [&] { announce(options, runtime->config()); }});
   links.stop();
   if (workers.failed) return refuse(*workers.failed);
   const ops::ServeReport report = make_report(applications, options, *runtime);
@@ -159,6 +157,7 @@ int run_serve(const ServeOptions& options) {
   if (!write_text(options.json, ops::to_json(report))) {
     return refuse(cannot_write("--json", options.json));
   }
+  steward.tell_end();
   return exit_ok;
 }
 

@@ -26,9 +26,9 @@ void install(void (*handler)(int)) {
 
 }  // namespace
 
-StopOnSignal::StopOnSignal(Runtime& runtime) {
+StopOnSignal::StopOnSignal(Runtime* runtime) {
   was_stopped = false;
-  target = &runtime;
+  target = runtime;
   install(on_signal);
 }
 

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM ask a runtime to stop; the second one ends the process at once.
+// SIGINT and SIGTERM ask a runtime to stop, or whoever looks at stopped() to stop it; the second
+// one ends the process at once.
 #pragma once
 
 #include <atomic>
@@ -10,7 +11,8 @@ namespace salut::cli {
 // While it lives the signals are ours. One at a time.
 class StopOnSignal {
  public:
-  explicit StopOnSignal(Runtime& runtime);
+  // Null: the signal only sets stopped().
+  explicit StopOnSignal(Runtime* runtime);
   ~StopOnSignal();
   StopOnSignal(const StopOnSignal&) = delete;
   StopOnSignal& operator=(const StopOnSignal&) = delete;

@@ -120,7 +120,7 @@ void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan
     examine_rights(e, port, {{cap_net_raw, "CAP_NET_RAW"}});
   }
   if (!vdev.socket.empty()) examine_socket(e, port);
-  examine_queues(e, port, vdev.queues(), false);
+  examine_queues(e, port, port.queues != 0 ? port.queues : vdev.queues(), false);
   e.green(of_port(port, "offloads"), "none: sums are computed in software");
 }
 
@@ -149,7 +149,7 @@ void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan
     case PortType::loop:
       return e.green(of_port(port, "wire"), fmt::format("in memory, to {}", port.peer));
     case PortType::mirror:
-      return e.green(of_port(port, "wire"), "in memory, and a mirror at its end");
+      return e.green(of_port(port, "wire"), "in memory, a mirror");
     case PortType::tap:
       return examine_tap(e, port);
     case PortType::pci:

@@ -29,6 +29,8 @@ void SideReport::add(const Counters& stack) {
   fast_retransmits += stack.fast_retransmits;
   tail_probes += stack.tail_probes;
   spurious_recoveries += stack.spurious_recoveries;
+  handed_on += stack.handed_on;
+  unclaimed += stack.unclaimed;
 }
 
 void SideReport::set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles,
@@ -281,6 +283,8 @@ std::string to_table(const ServeReport& report) {
   }
   if (side.redirected != 0) row("redirected", redirected_text(side));
   if (side.retransmits != 0) row("retransmitted", with_commas(side.retransmits));
+  if (side.handed_on != 0) row("to siblings", with_commas(side.handed_on) + " segments");
+  if (side.unclaimed != 0) row("from siblings", with_commas(side.unclaimed) + " that nobody knew");
   for (std::size_t i = 0; i < drop_count; ++i) {
     if (side.drops[i] == 0) continue;
     row("dropped",

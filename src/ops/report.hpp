@@ -45,6 +45,8 @@ struct SideReport {
   std::uint64_t fast_retransmits = 0;
   std::uint64_t tail_probes = 0;
   std::uint64_t spurious_recoveries = 0;
+  std::uint64_t handed_on = 0;  // to siblings; in the JSON of a server
+  std::uint64_t unclaimed = 0;  // by a sibling to us, and nobody knew them
 
   void add(const Counters& stack);  // all but cycles
   void set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles, std::uint64_t connections,

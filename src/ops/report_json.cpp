@@ -125,6 +125,8 @@ void add_steering(const std::vector<PortSteering>& ports, Json& object) {
 std::string to_json(const ServeReport& report) {
   Json server = json(std::optional(report.side));
   server["retransmits"] = report.side.retransmits;
+  server["handed_on"] = report.side.handed_on;
+  server["unclaimed"] = report.side.unclaimed;
   Json object = {{"schema", "salut.serve/1"},
                  {"version", report.version},
                  {"app", report.app},

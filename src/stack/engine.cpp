@@ -103,6 +103,9 @@ std::optional<Instant> Engine::next_timer() const {
   std::optional<timer::Tick> tick = c_.wheel.next();
   if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
   std::optional<Instant> next = c_.links.neighbours().next_retry();
+  if (const auto probe = c_.links.siblings().next_probe()) {
+    next = next ? std::min(*next, *probe) : *probe;
+  }
   if (next) next = std::max(*next, neighbours_due_);
   if (tick) {
     const std::int64_t ahead = std::max<std::int32_t>(*tick - timer::tick_of(c_.now), 0);

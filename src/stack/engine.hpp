@@ -54,6 +54,10 @@ class Engine final : private UnresolvedListener {
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
+  // From now on no new connection is accepted, and none is reset for it: Stack::drain().
+  void drain() { c_.draining = true; }
+  bool draining() const { return c_.draining; }
+
   // The last poll() left something to send or to receive for the next.
   bool saturated() const { return saturated_; }
   // In any state but CLOSED, LISTEN and TIME_WAIT.

@@ -18,6 +18,7 @@ Links::Links(std::vector<Interface> interfaces, FramePool& pool, Memory& memory,
     staged_[port].vlan = interfaces_[port].vlan;
     add_link_local(interfaces_[port]);
     add_addresses(port);
+    add_siblings(port);
     for (const StaticNeighbour& given : interfaces_[port].neighbours) {
       neighbours_.fix(port, flow::Address::of(given.address), given.mac);
     }
@@ -65,6 +66,20 @@ void Links::add_addresses(std::uint16_t port) {
     }
   }
   for (const AddressRange& range : interfaces_[port].ranges) add(range.first, range.last());
+}
+
+void Links::add_siblings(std::uint16_t port) {
+  for (const IpAddress& sibling : interfaces_[port].siblings) {
+    const flow::Address address = flow::Address::of(sibling);
+    siblings_.add(port, address, source_for(port, address));
+  }
+}
+
+bool Links::is_shared(unsigned port, const flow::Address& address) const {
+  const auto& addresses = interfaces_[port].addresses;
+  return std::none_of(addresses.begin(), addresses.end(), [&](const Prefix& prefix) {
+    return flow::Address::of(prefix.address) == address;
+  });
 }
 
 bool Links::is_station(std::uint32_t v4) const {
@@ -221,6 +236,7 @@ void Links::on_arp(const Frame& frame, Instant now) {
   // RFC 826: a packet for us teaches the sender's address; another one only refreshes.
   neighbours_.learn(frame.port, flow::Address::v4(arp.sender_ip), arp.sender_mac, now, *this,
                     for_us && arp.op == wire::arp_request);
+  siblings_.heard(frame.port, flow::Address::v4(arp.sender_ip), arp.sender_mac, now);
   if (arp.op != wire::arp_request || (frame.flags & for_learning) != 0) return recycle(frame);
   if (!for_us) return drop(frame, Drop::arp_not_for_us);
   wire::Arp reply;

@@ -27,6 +27,7 @@
 #include "stack/memory.hpp"
 #include "stack/neighbours.hpp"
 #include "stack/routes.hpp"
+#include "stack/siblings.hpp"
 #include "wire/headers.hpp"
 #include "wire/ndp.hpp"
 
@@ -56,6 +57,7 @@ struct Interface {
   IpAddress gateway;  // of each family; any: none
   IpAddress gateway6 = IpAddress::any_v6();
   std::vector<StaticRoute> routes;
+  std::vector<IpAddress> siblings;  // other instances on the link, with the same `ranges`
   std::vector<StaticNeighbour> neighbours;
   // Where several workers share the port: whose flows are whose, and which of them this is.
   // Outlives the engine.
@@ -94,6 +96,11 @@ class Links final : private Neighbours::Sink {
     return address.is_v4() ? local_.find(net32(address.v4())) != none
                            : local6_.find(number_of(address)) != none;
   }
+
+  // Is it in a range of the port? The addresses before those are ours alone.
+  // REQUIRES: is_local(address).
+  bool is_shared(unsigned port, const flow::Address& address) const;
+  const Siblings& siblings() const { return siblings_; }
 
   // May one station have this address? Not any, not multicast, not the broadcast of a link of ours
   // (RFC 9293 §3.9.2.3): nobody connects to those, and who comes from one is not answered.
@@ -201,7 +208,11 @@ class Links final : private Neighbours::Sink {
   void on_arp(const Frame& frame, Instant now);
   // `icmp`: as parse() left it. REQUIRES: wire::is_ndp().
   void on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now);
-  void advance(Instant now) { neighbours_.advance(now, *this); }
+  void advance(Instant now) {
+    neighbours_.advance(now, *this);
+    siblings_.probe(now, [this](std::uint16_t port, const flow::Address& target,
+                                const wire::Mac* unicast) { solicit(port, target, unicast); });
+  }
   void set_unresolved_listener(UnresolvedListener* listener) { unresolved_ = listener; }
 
  private:
@@ -216,6 +227,7 @@ class Links final : private Neighbours::Sink {
   void add_link_local(Interface& interface);
   void add_addresses(std::uint16_t port);
   void add_routes();
+  void add_siblings(std::uint16_t port);
   unsigned untag(std::uint16_t vlan, Frame* frames, unsigned count);
   bool tag(Frame& frame, std::uint16_t vlan);
   bool acquire_slow(Frame& frame);
@@ -241,6 +253,7 @@ class Links final : private Neighbours::Sink {
   bool sent_ = false;
   bool burst_was_full_ = false;
   Neighbours neighbours_;
+  Siblings siblings_;
 };
 
 }  // namespace salut::stack

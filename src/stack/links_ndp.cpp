@@ -24,12 +24,16 @@ void Links::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now) {
   wire::Ndp ndp;
   if (!wire::parse_ndp(frame, icmp, ndp)) return drop(frame, Drop::ndp_malformed);
   if (ndp.advertisement) {
+    if (ndp.has_mac) siblings_.heard(frame.port, ndp.target, ndp.mac, now);
     on_advertisement(frame.port, ndp, now);
     return recycle(frame);
   }
   const bool for_us = is_local(ndp.target);
   // Who asks for us will talk to us next; other solicitations only refresh, as with ARP.
-  if (ndp.has_mac) neighbours_.learn(frame.port, ndp.source, ndp.mac, now, *this, for_us);
+  if (ndp.has_mac) {
+    neighbours_.learn(frame.port, ndp.source, ndp.mac, now, *this, for_us);
+    siblings_.heard(frame.port, ndp.source, ndp.mac, now);
+  }
   if ((frame.flags & for_learning) != 0) return recycle(frame);
   if (!for_us) return drop(frame, Drop::ndp_not_for_us);
   wire::Mac asker = ndp.mac;

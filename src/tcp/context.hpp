@@ -127,7 +127,8 @@ struct Context {
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
   bool more_to_receive = false;  // a port gave a full burst: there is more behind it
-  bool frame_kept = false;       // the frame in hand belongs to `buffers` now
+  bool frame_kept = false;       // the frame in hand belongs to somebody else now
+  bool draining = false;         // Engine::drain()
   std::uint16_t ip_id = 0;
   // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per
   // turn.

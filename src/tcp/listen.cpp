@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "tcp/addresses.hpp"
+#include "tcp/hand_on.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
@@ -129,6 +130,10 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
   const bool listening = listener != flow::Listeners::none;
   const std::optional<CookieContent> cookie = listening ? returned_cookie(c, s) : std::nullopt;
   const Event event = cookie ? Event::ack_of_syn : event_of(s);
+  // What belongs to nobody here may be a sibling's: all but a SYN, and that too if we drain.
+  const bool may_be_ours = cookie || (event == Event::syn && !c.draining);
+  if (!may_be_ours && hand_on(c, s, frame, local)) return;
+  if (event == Event::syn && c.draining) return c.count_drop(Drop::syn_draining);
   const Cell& cell = step(listening ? State::listen : State::closed, event);
   if ((cell.acts & Act::new_child) != 0) {
     if (cookie) {
@@ -148,6 +153,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
     c.count_drop(why);
     return false;
   };
+  if (c.draining) return refuse(Drop::syn_draining);  // a record of TIME_WAIT stays
   if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
   if (half_open_full(c, c.listeners[listener])) {
     // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.

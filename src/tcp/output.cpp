@@ -4,6 +4,7 @@
 #include <array>
 
 #include "tcp/addresses.hpp"
+#include "tcp/hand_on.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
@@ -259,10 +260,29 @@ bool flush_outputs(Context& c) {
   return blocked > 0 || waiting > budget;
 }
 
+namespace {
+
+// To the sender of a segment that did not come from there directly, as routes say.
+void send_back(Context& c, const wire::Segment& s, const Frame& received, Frame& frame) {
+  const auto route =
+      c.links.route_back(remote_address(s.key, whole_addresses(s, received)), s.port);
+  if (!route) return c.links.drop(frame, Drop::no_route);
+  const std::uint16_t hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
+  if (hop == stack::Neighbours::none) return c.links.drop(frame, Drop::neighbour_queue_full);
+  auto& ethernet = wire::view<wire::EthernetHeader>(frame.data);
+  ethernet.source = c.links.interface(route->port).mac;
+  if (c.links.neighbours().resolved(hop)) ethernet.destination = c.links.neighbours().mac(hop);
+  frame.port = route->port;
+  c.links.send_via(hop, frame, c.now);
+}
+
+}  // namespace
+
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
            std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options) {
   wire::EthernetHeader ethernet;
   std::memcpy(&ethernet, received.data, sizeof(ethernet));
+  const bool indirect = is_handed_on(c, received);
   Frame frame;
   if (!c.links.acquire(frame)) return;
   frame.port = received.port;
@@ -279,6 +299,8 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
                                      .ip_id = c.ip_id++,
                                      .options = options});
   ++c.counters.segments_out;
+  if (indirect) [[unlikely]]
+    return send_back(c, segment, received, frame);
   c.links.stage(frame);
 }
 

@@ -292,10 +292,10 @@ void read_port_workers(Table& table, PortConfig& port) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 20> known = {
-      "name",      "type",    "peer",    "interface", "vdev",   "members", "pci",
-      "addresses", "ranges",  "gateway", "gateway6",  "vlan",   "mac",     "mtu",
-      "worker",    "workers", "rss",     "tso",       "queues", "impair"};
+  static constexpr std::array<std::string_view, 21> known = {
+      "name",      "type",    "peer",    "interface", "vdev", "members", "pci",
+      "addresses", "ranges",  "gateway", "gateway6",  "vlan", "mac",     "mtu",
+      "worker",    "workers", "rss",     "siblings",  "tso",  "queues",  "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -306,6 +306,7 @@ void read_port(Table& table, PortConfig& port) {
   table.string("pci", port.pci);
   table.parsed_list("addresses", "\"10.0.0.1/24\"", port.addresses);
   table.parsed_list("ranges", "\"10.1.0.0/16\"", port.ranges);
+  table.parsed_list("siblings", "\"10.0.0.3\"", port.siblings);
   table.parsed("gateway", "an IPv4 address, \"10.0.0.1\"", port.gateway);
   table.parsed("gateway6", "an IPv6 address, \"fd00::1\"", port.gateway6);
   table.integer("vlan", 0, vlan_max, port.vlan);
@@ -326,6 +327,21 @@ void read_route(Table& table, RouteConfig& route) {
   if (route.to.address.is_v6()) route.via = IpAddress::any_v6();
   table.parsed("via", "an address, \"10.0.0.254\" or \"fd00::fe\"", route.via);
   table.string("port", route.port);
+}
+
+void read_announce(Table table, AnnounceConfig& announce) {
+  std::vector<std::string_view> known = {"up", "down", "check", "failures"};
+  for (const AnnounceNumber& entry : announce_numbers) known.push_back(entry.key);
+  table.allow(known);
+  table.string("up", announce.up);
+  table.string("down", announce.down);
+  table.string("check", announce.check);
+  table.integer("failures", 1, failures_max, announce.failures);
+  for (const AnnounceNumber& entry : announce_numbers) {
+    if (const auto value = table.number(entry.key, entry.min, entry.max, true)) {
+      announce.*entry.field = Duration(std::llround(*value * seconds_ns));
+    }
+  }
 }
 
 void read_neighbour(Table& table, NeighbourConfig& neighbour) {
@@ -350,14 +366,15 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   config.file = file;
   std::optional<Error> error;
   Table root(file, parsed.table(), "", error);
-  static constexpr std::array<std::string_view, 7> known = {"name", "workers", "memory",   "stack",
-                                                            "port", "route",   "neighbour"};
+  static constexpr std::array<std::string_view, 8> known = {
+      "announce", "name", "workers", "memory", "stack", "port", "route", "neighbour"};
   root.allow(known);
   root.string("name", config.name);
   read_workers(root.table("workers"), config);
   read_memory(root.table("memory"), config);
   read_stack(root.table("stack"), config.stack);
   root.tables("port", [&](Table& table) { read_port(table, config.ports.emplace_back()); });
+  read_announce(root.table("announce"), config.announce);
   root.tables("route", [&](Table& table) { read_route(table, config.routes.emplace_back()); });
   root.tables("neighbour",
               [&](Table& table) { read_neighbour(table, config.neighbours.emplace_back()); });

@@ -31,10 +31,12 @@ class Check {
           fmt::format("at most {}", routes_max));
     }
     for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
+    if (!error_) error_ = check_devices(config_);
     for (std::size_t i = 0; i < config_.neighbours.size() && !error_; ++i) {
       error_ = check_neighbour(config_, i);
     }
     for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
+    if (!error_) error_ = check_many(config_);
     if (error_) return tl::unexpected<Error>(*error_);
     return {};
   }
@@ -54,15 +56,8 @@ class Check {
     }
   }
 
-  static bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= name_max &&
-           std::all_of(text.begin(), text.end(), [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-           });
-  }
-
   void instance() {
-    if (!is_name(config_.name)) {
+    if (!is_instance_name(config_.name)) {
       bad("name", quoted(config_.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
     }
   }
@@ -126,7 +121,7 @@ class Check {
   void port(std::size_t i) {
     const PortConfig& p = config_.ports[i];
     if (p.name.empty()) bad_port(i, "name", "", "missing", "1 to 32 of a-z, 0-9, _ and -");
-    if (!is_name(p.name)) {
+    if (!is_instance_name(p.name)) {
       bad_port(i, "name", quoted(p.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
     }
     own_key(i, PortType::loop, "peer", p.peer, "the name of the port at the other end");
@@ -220,9 +215,13 @@ class Check {
   }
 
   void vdev_words(std::size_t i, std::string_view key, const std::string& words) {
-    const bool spaces = std::any_of(words.begin(), words.end(),
-                                    [](unsigned char c) { return std::isgraph(c) == 0; });
-    if (!(words.starts_with("net_") || words.starts_with("eth_")) || spaces) {
+    // A path may have a space, the name of a device not.
+    const std::string_view name = std::string_view(words).substr(0, words.find(','));
+    const bool text = std::all_of(words.begin(), words.end(),
+                                  [](unsigned char c) { return std::isprint(c) != 0; });
+    const bool named = (name.starts_with("net_") || name.starts_with("eth_")) &&
+                       name.find(' ') == std::string_view::npos;
+    if (!text || !named) {
       bad_port(i, key, quoted(words), "not a network vdev",
                "one such as \"net_virtio_user0,path=/tmp/s,queues=1\"");
     }
@@ -353,7 +352,6 @@ class Check {
       if (share_worker(a, b)) overlap(i, j);
       same(i, j, "interface", a.interface, b.interface);
       same(i, j, "pci", a.pci, b.pci);
-      same(i, j, "vdev", a.vdev.substr(0, a.vdev.find(',')), b.vdev.substr(0, b.vdev.find(',')));
     }
     if (config_.ports[i].type == PortType::loop) peer(i);
   }

@@ -26,6 +26,13 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
+bool is_instance_name(std::string_view text) {
+  return !text.empty() && text.size() <= name_max &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
 std::string number_text(double value) { return fmt::format("{:.10g}", value); }
 
 std::string range_text(double min, double max) {

@@ -91,6 +91,21 @@ inline constexpr auto impair_numbers = std::to_array<ImpairNumber>({
     {"delay_us", &ImpairConfig::delay, 0, 1'000'000, micros_ns},
 });
 
+// A duration of [announce]; all are in seconds.
+struct AnnounceNumber {
+  std::string_view key;
+  Duration AnnounceConfig::* field;
+  double min;
+  double max;
+};
+inline constexpr auto announce_numbers = std::to_array<AnnounceNumber>({
+    {"period_s", &AnnounceConfig::period, 0.1, 3'600},
+    {"timeout_s", &AnnounceConfig::timeout, 0.1, 600},
+    {"settle_s", &AnnounceConfig::settle, 0, 600},
+});
+inline constexpr double failures_max = 100;
+inline constexpr std::size_t siblings_max = 63;  // of a port; TTL has to bring them all
+
 inline constexpr double workers_max = 64;
 inline constexpr double cores_max = 65'535;
 inline constexpr double megabytes_max = 16'777'216;
@@ -118,12 +133,20 @@ std::string number_text(double value);                      // 0.001, 30
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
 std::string_view type_name(PortType type);                  // "tap"
 
+// 1 to 32 of a-z, 0-9, _ and -: an instance's, a port's.
+bool is_instance_name(std::string_view text);
+
+// What is wrong with what makes several instances one service: siblings and [announce].
+std::optional<Error> check_many(const Config& config);
 // What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.
 struct Problem {
   std::string_view what;
   std::string_view want;
 };
 std::optional<Problem> mac_problem(const std::string& text);
+
+// Two ports, or members of one, that take the same socket, interface or name.
+std::optional<Error> check_devices(const Config& config);
 
 // One [[neighbour]] against the ports.
 std::optional<Error> check_neighbour(const Config& config, std::size_t i);

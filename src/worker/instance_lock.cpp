@@ -17,22 +17,26 @@ namespace {
 
 constexpr const char* run_directory = "/run/salut";
 
-std::string path_in_run(const std::string& name) {
-  return fmt::format("{}/{}.lock", run_directory, name);
+std::string path_in_run(const std::string& name, const std::string& suffix) {
+  return fmt::format("{}/{}.{}", run_directory, name, suffix);
 }
 
-std::string path_elsewhere(const std::string& name, const System& system) {
+std::string path_elsewhere(const std::string& name, const std::string& suffix,
+                           const System& system) {
   const char* user = std::getenv("XDG_RUNTIME_DIR");
   const std::string directory = user != nullptr && system.may(user, W_OK | X_OK) ? user : "/tmp";
-  return fmt::format("{}/salut-{}.lock", directory, name);
+  return fmt::format("{}/salut-{}.{}", directory, name, suffix);
 }
 
-// /run/salut for root and for a service with that directory, else the user's own, else /tmp.
-std::string path_for(const std::string& name) {
+}  // namespace
+
+std::string instance_path(const std::string& name, const std::string& suffix) {
   const System system;
   const bool ours = mkdir(run_directory, 0755) == 0 || system.may(run_directory, W_OK | X_OK);
-  return ours ? path_in_run(name) : path_elsewhere(name, system);
+  return ours ? path_in_run(name, suffix) : path_elsewhere(name, suffix, system);
 }
+
+namespace {
 
 Error cannot_lock(const std::string& name, const std::string& path, const char* why) {
   return {Errc::no_permission,
@@ -64,16 +68,21 @@ bool still_there(const std::string& path, int fd) {
          at_path.st_ino == open_file.st_ino && at_path.st_dev == open_file.st_dev;
 }
 
-std::string owner_of(int fd) {
+// 0: it does not say.
+int pid_in(int fd) {
   char text[16] = {};
-  return pread(fd, text, sizeof(text) - 1, 0) > 0 ? fmt::format("process {}", std::atol(text))
-                                                  : "another process";
+  return pread(fd, text, sizeof(text) - 1, 0) > 0 ? std::atoi(text) : 0;
+}
+
+std::string owner_of(int fd) {
+  const int pid = pid_in(fd);
+  return pid != 0 ? fmt::format("process {}", pid) : "another process";
 }
 
 }  // namespace
 
 Result<InstanceLock> InstanceLock::take(const std::string& name) {
-  const std::string path = path_for(name);
+  const std::string path = instance_path(name, "lock");
   for (;;) {
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) {
@@ -99,7 +108,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
 Result<void> InstanceLock::ask(const std::string& name, const System& system) {
   const bool ours = system.may(run_directory, W_OK | X_OK) ||
                     (!system.exists(run_directory) && system.may("/run", W_OK | X_OK));
-  const std::string path = ours ? path_in_run(name) : path_elsewhere(name, system);
+  const std::string path = ours ? path_in_run(name, "lock") : path_elsewhere(name, "lock", system);
   struct stat file = {};
   if (lstat(system.at(path).c_str(), &file) != 0) return {};
   if (S_ISLNK(file.st_mode)) {
@@ -111,6 +120,15 @@ Result<void> InstanceLock::ask(const std::string& name, const System& system) {
   const std::string process = system.line(path);
   if (process.empty() || !is_locked(system, process, file.st_ino)) return {};  // of one that died
   return tl::unexpected<Error>(has_owner(name, "process " + process));
+}
+
+std::optional<int> InstanceLock::holder(const std::string& name) {
+  const int fd = open(instance_path(name, "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return std::nullopt;
+  const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const int pid = held ? pid_in(fd) : 0;
+  close(fd);
+  return held ? std::optional(pid) : std::nullopt;
 }
 
 InstanceLock::InstanceLock(InstanceLock&& other) noexcept

@@ -245,6 +245,7 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
                           .gateway = port.gateway,
                           .gateway6 = port.gateway6,
                           .routes = std::move(routes),
+                          .siblings = port.siblings,
                           .neighbours = std::move(neighbours),
                           .steering = dispatch != nullptr ? &dispatch->steering() : nullptr,
                           .steered_as = nth});

@@ -67,10 +67,14 @@ class Runtime::Impl {
   void wait();
   bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
   void stop() { stop_.store(true, std::memory_order_relaxed); }
+  void drain() {
+    for (Stack& stack : stacks_) stack.drain();
+  }
 
-  std::uint64_t close();
   Result<Listener> listen(const Endpoint& local, const ListenOptions& options);
   Result<void> unlisten(Listener listener);
+
+  std::uint64_t close();
 
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
@@ -332,6 +336,7 @@ bool Runtime::finished() const { return impl_->finished(); }
 void Runtime::wait() { impl_->wait(); }
 std::uint64_t Runtime::close() { return impl_->close(); }
 void Runtime::stop() { impl_->stop(); }
+void Runtime::drain() { impl_->drain(); }
 const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }

@@ -34,6 +34,8 @@ std::span<const Event> Stack::poll() { return impl_->poll(); }
 Instant Stack::now() const { return impl_->now(); }
 std::uint32_t Stack::worker() const { return impl_->worker(); }
 bool Stack::stopping() const { return impl_->stopping(); }
+void Stack::drain() { impl_->drain(); }
+bool Stack::draining() const { return impl_->draining(); }
 bool Stack::saturated() const { return impl_->engine().saturated(); }
 std::uint64_t Stack::open_connections() const { return impl_->engine().open_connections(); }
 Counters Stack::counters() const { return impl_->counters(); }

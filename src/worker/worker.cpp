@@ -43,6 +43,8 @@ std::span<const Event> Stack::Impl::poll() {
   const std::uint64_t tsc = read_tsc();
   end_turn(tsc);
   now_ = clock_.at(tsc);
+  if (draining()) [[unlikely]]
+    engine_.drain();
   const std::span<const Event> events = engine_.poll(now_);
   busy_ = engine_.last_poll_busy();
   idle_turns_ = busy_ ? 0 : idle_turns_ + 1;

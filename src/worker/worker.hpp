@@ -62,6 +62,8 @@ class Stack::Impl {
   const stack::Engine& engine() const { return engine_; }
   Instant now() const { return now_; }
   std::uint32_t worker() const { return options_.worker; }
+  void drain() { drain_.store(true, std::memory_order_relaxed); }
+  bool draining() const { return drain_.load(std::memory_order_relaxed); }
   bool shares_port() const { return !steered_.empty(); }
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
 
@@ -93,6 +95,7 @@ class Stack::Impl {
   std::uint64_t idle_turns_ = 0;  // in a row
   bool busy_ = false;
 
+  std::atomic<bool> drain_{false};
   std::atomic<bool> running_{false};
   std::atomic<const std::function<void()>*> task_{nullptr};  // of run()
   std::atomic<std::uint32_t> tasks_done_{0};

@@ -155,11 +155,12 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
     return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}",
                                               device_key(config), reason(rc)));
   }
-  // A device that is made anew keeps its queues: its workers have them in hand.
-  if (queues_.size() != queues) queues_.clear();
+  // Workers hold those of a device that is made anew.
+  while (queues_.size() > queues) queues_.pop_back();
   for (const auto& queue : queues_) queue->set_limits(offloads_.large);
-  for (auto queue = static_cast<std::uint16_t>(queues_.size()); queue < queues; ++queue) {
-    queues_.push_back(std::make_unique<EthQueue>(pool_, id_, queue, offloads_.large));
+  while (queues_.size() < queues) {
+    queues_.push_back(std::make_unique<EthQueue>(
+        pool_, id_, static_cast<std::uint16_t>(queues_.size()), offloads_.large));
   }
   // A device without this call takes what its buffers hold.
   if (rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {

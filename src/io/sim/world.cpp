@@ -79,6 +79,9 @@ Host& World::add_host(const IpAddress& address, const StackConfig& config,
   interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
   interface.mtu = options.mtu;
   interface.completes_checksums = options.completes_checksums;
+  interface.ranges = options.ranges;
+  interface.siblings = options.siblings;
+  (options.gateway.is_v4() ? interface.gateway : interface.gateway6) = options.gateway;
   const auto add = [&interface](const IpAddress& own) {
     interface.addresses.push_back(Prefix{own, static_cast<std::uint8_t>(own.is_v4() ? 8 : 64)});
   };

@@ -88,6 +88,9 @@ class LinkEnd final : public Device {
 // How a host is made, beside its engine's configuration.
 struct HostOptions {
   std::vector<IpAddress> more_addresses;
+  std::vector<AddressRange> ranges;
+  std::vector<IpAddress> siblings;
+  IpAddress gateway;
   std::uint16_t mtu = 1500;
   unsigned frames = 4096;
   bool completes_checksums = false;  // its device does, so that the engine leaves them to it

@@ -33,6 +33,18 @@ std::string complaint_of(const std::string& line) {
   return command.error().message;
 }
 
+TEST(Options, drain_takes_a_name_and_waits_if_told) {
+  const auto drain = [](const std::string& flags) {
+    return std::get<DrainOptions>(parse("drain" + flags).value());
+  };
+  EXPECT_EQ(drain("").name, "salut");
+  EXPECT_FALSE(drain("").wait);
+  EXPECT_EQ(drain(" --name edge-7 --wait").name, "edge-7");
+  EXPECT_TRUE(drain(" --wait").wait);
+  EXPECT_EQ(complaint_of("drain --name ../x"),
+            "--name = ../x: not a name; want 1 to 32 of a-z, 0-9, _ and -");
+}
+
 TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   const BenchOptions options = bench("");
   EXPECT_EQ(options.mode, app::LoadMode::concurrency);
@@ -205,8 +217,8 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"states --format png", {"--format = png", "unknown", "text, dot, svg, json"}},
       {"bench --rat 5", {"--rat", "--help", ""}},
       {"bench extra", {"extra", "--help", ""}},
-      {"dance", {"dance", "unknown command", "serve, bench or states"}},
-      {"", {"no command", "serve, bench or states", "--help"}},
+      {"dance", {"dance", "unknown command", "serve, bench, drain or states"}},
+      {"", {"no command", "serve, bench, drain or states", "--help"}},
       {"bench --rate", {"--rate", "--help", ""}},
   };
   for (const auto& one : cases) {

@@ -77,6 +77,7 @@ class CaptureDevice final : public Device {
       const wire::test::Bytes& bytes = inbox.front();
       std::memcpy(frames[n].data, bytes.data(), bytes.size());
       frames[n].length = static_cast<std::uint16_t>(bytes.size());
+      frames[n].flags = says;
       inbox.pop_front();
       ++n;
     }
@@ -97,7 +98,8 @@ class CaptureDevice final : public Device {
 
   std::deque<wire::test::Bytes> inbox;
   std::deque<wire::test::Bytes> outbox;
-  unsigned completed = 0;   // checksums that were left to the device
+  std::uint16_t says = 0;  // FrameFlag, of what it receives
+  unsigned completed = 0;  // checksums that were left to the device
   wire::test::Bytes last;  // of the outbox, however long ago
   unsigned accept = ~0u;   // how many frames transmit() takes
 

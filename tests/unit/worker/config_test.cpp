@@ -131,7 +131,7 @@ TEST(ConfigReader, ports_of_every_type) {
 // The examples that ship must be right.
 TEST(ConfigReader, examples_are_accepted) {
   unsigned seen = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(SALUT_CONFIG_DIRECTORY)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(SALUT_CONFIG_DIRECTORY)) {
     if (entry.path().extension() != ".toml") continue;
     const auto config = load_config(entry.path());
     EXPECT_TRUE(config) << config.error().message;
