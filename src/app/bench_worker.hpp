@@ -54,7 +54,7 @@ struct WorkerRole {
   LoadMode mode = LoadMode::concurrency;
   std::uint32_t concurrency = 0;  // this worker's share
   LoadOptions load;               // with this worker's share of the limit
-  Endpoint listen;
+  Targets listen;
 };
 
 class BenchWorker {

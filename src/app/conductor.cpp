@@ -44,6 +44,8 @@ void Conductor::assign() {
       const auto nth = static_cast<std::size_t>(client - plan_.clients.begin());
       // One after the other: all of them together are as even as one would be.
       role.load.phase = static_cast<double>(nth) / static_cast<double>(plan_.clients.size());
+      // Each begins elsewhere, so that they do not all go to one server at a time.
+      role.load.first_target = plan_.load.target.size() / plan_.clients.size() * nth;
       role.concurrency = static_cast<std::uint32_t>(share(plan_.concurrency, nth));
       if (plan_.limited()) role.load.limit = share(plan_.limit, nth);
       // To the connection: the order to stop comes some milliseconds late.

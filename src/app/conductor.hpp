@@ -30,7 +30,7 @@ struct BenchPlan {
   std::uint64_t limit = ~std::uint64_t{0};  // connections in all; hold: how many to hold
   std::chrono::duration<double> duration = std::chrono::seconds{10};
   LoadOptions load;
-  Endpoint listen;                     // of the servers
+  Targets listen;                      // of the servers
   std::vector<std::uint32_t> clients;  // workers; one may be both
   std::vector<std::uint32_t> servers;
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "app/targets.hpp"
 #include "salut/address.hpp"
 
 namespace salut::app {
@@ -30,14 +31,15 @@ struct Exchange {
 inline constexpr std::uint64_t endless_request = ~std::uint64_t{0} >> 1;
 
 struct LoadOptions {
-  Endpoint target;
+  Targets target;
+  std::uint64_t first_target = 0;  // which of them is the first
   Exchange exchange;
   std::optional<AddressRange> local;  // source addresses, one after the other; else the stack's
   std::uint32_t slots = 65'536;       // StackConfig::connections
   std::uint64_t limit = ~std::uint64_t{0};  // connections to open in all
-  double phase = 0;  // 0..1: of a rate, how far into its first interval the first open is due
-  bool hold = false;                        // keep every connection open until release()
-  double hz = 1e9;                          // ticks to the second
+  double phase = 0;   // 0..1: of a rate, how far into its first interval the first open is due
+  bool hold = false;  // keep every connection open until release()
+  double hz = 1e9;    // ticks to the second
 };
 
 enum class Failure : std::uint8_t {

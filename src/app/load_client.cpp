@@ -37,7 +37,8 @@ LoadClient::LoadClient(const LoadOptions& options)
     : options_(options),
       table_(options.slots),
       bytes_(buffer_bytes, std::byte{'s'}),
-      pattern_(options.exchange.verify ? Pattern(buffer_bytes) : Pattern()) {}
+      pattern_(options.exchange.verify ? Pattern(buffer_bytes) : Pattern()),
+      next_target_(options.first_target) {}
 
 // ---- opening
 
@@ -120,7 +121,7 @@ bool LoadClient::open(Stack& stack, std::uint64_t due) {
     if (++next_local_ == options_.local->count) next_local_ = 0;
   }
   ++totals_.attempted;
-  const auto connection = stack.connect(options_.target, how);
+  const auto connection = connect(stack, how);
   if (!connection) [[unlikely]] {
     fail_to_open(connection.error());
     return false;
@@ -137,6 +138,28 @@ bool LoadClient::open(Stack& stack, std::uint64_t due) {
   ++in_flight_;
   ++handshakes_;
   return true;
+}
+
+// To the target whose turn it is. The address of a network or its broadcast, which a range may have
+// at its ends, is nobody's and passed over.
+tl::expected<Connection, Errc> LoadClient::connect(Stack& stack, const ConnectOptions& how) {
+  const std::uint64_t targets = options_.target.size();
+  if (targets == 1) [[likely]]
+    return stack.connect(options_.target.at(0), how);
+  constexpr int neighbours_in_a_row = 2;  // the broadcast of one network, then the next one's own
+  for (int passed = 0;; ++passed) {
+    if (of_target_++ == Targets::block) {
+      of_target_ = 1;
+      if (++next_target_ == targets) next_target_ = 0;
+    }
+    auto connection = stack.connect(options_.target.at(next_target_), how);
+    const bool nobody = !connection && connection.error() == Errc::invalid_argument;
+    if (!nobody || passed == neighbours_in_a_row) return connection;
+    // On to the next address, past its other ports.
+    const std::uint64_t ports = options_.target.ports();
+    next_target_ = (next_target_ / ports + 1) * ports - 1;
+    of_target_ = Targets::block;
+  }
 }
 
 void LoadClient::fail_to_open(Errc why) {
@@ -237,8 +260,7 @@ void LoadClient::write(Connection connection, Record& record) {
                            ? pattern_.at(options_.exchange.request - record.to_write, offered)
                            : std::span<const std::byte>{bytes_.data(), offered};
     // Neither changes for as long as we are there: no need to ask what was returned.
-    const auto taken =
-        options_.exchange.lends() ? connection.lend(piece) : connection.write(piece);
+    const auto taken = options_.exchange.lends() ? connection.lend(piece) : connection.write(piece);
     if (!taken) return;  // it is ending; `closed` says why
     record.to_write -= *taken;
     bytes_written_ += *taken;

@@ -105,6 +105,7 @@ class LoadClient {
   std::uint64_t wanted(std::uint64_t now, bool saturated);
   std::uint64_t wanted_by_rate(std::uint64_t now);
   bool open(Stack& stack, std::uint64_t due);
+  tl::expected<Connection, Errc> connect(Stack& stack, const ConnectOptions& how);
   void fail_to_open(Errc why);
   void release_batch();
   void end_streams();
@@ -129,6 +130,8 @@ class LoadClient {
   std::uint64_t not_before_ = 0;  // ticks: a closed loop that could not open waits a little
   std::uint64_t primed_by_ = 0;   // ticks: the first connection is not waited for longer
   std::uint32_t next_local_ = 0;
+  std::uint64_t next_target_ = 0;
+  std::uint64_t of_target_ = 0;  // connections opened to it in this turn
 
   LoadTotals totals_;
   LoadTotals totals_at_begin_;

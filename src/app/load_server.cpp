@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t buffer_bytes = 64 * 1024;
 }
 
-LoadServer::LoadServer(Endpoint local, const Exchange& exchange, std::uint32_t slots)
+LoadServer::LoadServer(const Targets& local, const Exchange& exchange, std::uint32_t slots)
     : local_(local),
       exchange_(exchange),
       table_(exchange.bare() ? 1 : slots),
@@ -17,9 +17,11 @@ LoadServer::LoadServer(Endpoint local, const Exchange& exchange, std::uint32_t s
       pattern_(exchange.verify ? Pattern(buffer_bytes) : Pattern()) {}
 
 Result<void> LoadServer::start(Stack& stack) {
-  Result<Listener> listener = stack.listen(local_);
-  if (!listener) return tl::unexpected<Error>(std::move(listener.error()));
-  listener_ = *listener;
+  for (std::uint32_t nth = 0; nth < local_.ports(); ++nth) {
+    Result<Listener> listener = stack.listen(local_.listen_at(nth));
+    if (!listener) return tl::unexpected<Error>(std::move(listener.error()));
+    listeners_.push_back(*listener);
+  }
   return {};
 }
 
@@ -115,7 +117,9 @@ void LoadServer::write(Connection connection, Record& record) {
   }
 }
 
-void LoadServer::stop(Stack& stack) { stack.unlisten(listener_); }
+void LoadServer::stop(Stack& stack) {
+  for (const Listener listener : listeners_) stack.unlisten(listener);
+}
 
 void LoadServer::abort(Stack&) {
   table_.for_each([this](Connection connection, Record&) {

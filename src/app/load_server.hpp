@@ -17,7 +17,7 @@ namespace salut::app {
 
 class LoadServer final : public Application {
  public:
-  LoadServer(Endpoint local, const Exchange& exchange, std::uint32_t slots);
+  LoadServer(const Targets& local, const Exchange& exchange, std::uint32_t slots);
 
   Result<void> start(Stack& stack) override;
   void on_events(Stack& stack, std::span<const Event> events) override;
@@ -43,13 +43,13 @@ class LoadServer final : public Application {
   void take(Record& record, std::span<const std::byte> bytes);
   void write(Connection connection, Record& record);
 
-  Endpoint local_;
+  Targets local_;
   Exchange exchange_;
   ConnectionTable<Record> table_;
   std::vector<std::byte> bytes_;
   Pattern pattern_;
   std::uint64_t wrong_ = 0;
-  Listener listener_;
+  std::vector<Listener> listeners_;  // one for each port
 };
 
 }  // namespace salut::app

@@ -51,7 +51,7 @@ Result<BenchSetup> embedded_mirror(const BenchOptions& options) {
   for (std::uint32_t worker = 0; worker < config.workers; ++worker) {
     setup.clients.push_back(worker);
   }
-  setup.target = {nobody, port_of_nobody};
+  setup.target = Endpoint{nobody, port_of_nobody};
   return setup;
 }
 
@@ -66,13 +66,14 @@ Result<BenchSetup> mirror_setup(const BenchOptions& options) {
   if (options.connect) {
     setup.target = *options.connect;
   } else if (!setup.config.neighbours.empty()) {
-    setup.target = {setup.config.neighbours.front().address, port_of_nobody};
+    setup.target = Endpoint{setup.config.neighbours.front().address, port_of_nobody};
   } else {
     return tl::unexpected<Error>(complaint("--mirror", options.runtime.config,
                                            "no [[neighbour]] there to connect to",
                                            "an address that nobody has, and a MAC for it"));
   }
-  if (owner(setup.config, setup.target.address) != nullptr) {
+  if (owner(setup.config, setup.target.addresses().first) != nullptr ||
+      owner(setup.config, setup.target.addresses().last()) != nullptr) {
     return tl::unexpected<Error>(complaint("--connect", setup.target.to_string(),
                                            "an address of our own, which no mirror shows to us",
                                            "one that nobody has, with a [[neighbour]]"));

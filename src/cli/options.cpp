@@ -116,7 +116,9 @@ void add_bench(CLI::App& program, Raw& raw) {
   bench.add_flag("--verify", raw.verify, "send a pattern, and compare what arrives")
       ->group(streams);
   const auto what = to("What each connection does");
-  what("--connect", raw.connect, "the server; one of our own addresses: serve there too",
+  what("--connect", raw.connect,
+       "the server, or a range of them, in turn: 10.0.0.0/16:80-89; our own addresses: serve there "
+       "too",
        "ADDR:PORT");
   what("--request", raw.request, "bytes to the server (0)", "BYTES");
   what("--response", raw.response, "bytes back (0)", "BYTES");
@@ -334,7 +336,9 @@ Result<Command> bench_command(const Raw& raw) {
   take_runtime(raw, options.runtime, check);
   take_mode(raw, options, check);
   check.take(raw.connect, options.connect,
-             parsed_as<Endpoint>("--connect", "ADDR:PORT, such as 10.0.0.1:80 or [fd00::1]:80"));
+             parsed_as<app::Targets>("--connect",
+                                     "ADDR:PORT or a range, such as 10.0.0.1:80, [fd00::1]:80, "
+                                     "10.0.0.0/16:80, 10.0.0.1-10.0.0.9:80 or 10.0.0.1:80-89"));
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
   options.server_closes = server_closes(raw, check);

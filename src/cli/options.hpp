@@ -44,7 +44,7 @@ struct ServeOptions {
 
 struct BenchOptions {
   RuntimeOptions runtime;
-  std::optional<Endpoint> connect;
+  std::optional<app::Targets> connect;
   app::LoadMode mode = app::LoadMode::concurrency;
   double rate = 0;
   std::uint32_t concurrency = 0;

@@ -118,7 +118,14 @@ void apply(const RuntimeOptions& options, Config& config) {
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// Connections that may be open at once on a worker.
+// Of what all workers of an end have, that of the busiest.
+double share_of_one(const Config& config) {
+  constexpr double uneven = 1.25;  // cores differ, flows fall unevenly
+  const double each_end = std::max(1.0, config.workers / 2.0);
+  return each_end == 1 ? 1 : uneven / each_end;
+}
+
+// Connections that may be open at once, on all workers of an end.
 std::uint64_t connections_wanted(const BenchOptions& options) {
   constexpr std::uint64_t least = 65'536;
   if (options.mode == app::LoadMode::hold) return std::max(least, options.hold * 9 / 8 + 4'096);
@@ -147,18 +154,19 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
                  std::vector<std::string>& notes) {
   StackConfig& stack = config.stack;
   const double budget = static_cast<double>(available) * memory_share / config.workers;
-  stack.connections =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(connections_wanted(options), 67'108'863));
+  const double share = share_of_one(config);
+  const double at_once_each = static_cast<double>(connections_wanted(options)) * share;
+  stack.connections = static_cast<std::uint32_t>(std::clamp(at_once_each, 16'384.0, 67'108'863.0));
   const double left = budget - static_cast<double>(stack.connections * connection_bytes);
-  const double wanted = std::max(time_wait_wanted(options, config), 65'536.0);
+  const double wanted = std::max(time_wait_wanted(options, config) * share, 65'536.0);
   const double record = options.ip6 ? time_wait_bytes_v6 : time_wait_bytes;
   const double fits = std::max(left / record, 65'536.0);
   stack.time_wait = static_cast<std::uint32_t>(std::min({wanted, fits, 1e9}));
   if (fits < wanted) {
     notes.push_back(fmt::format(
-        "memory for {} sockets in TIME_WAIT on each side; a run that makes more of them is refused "
+        "memory for {} sockets in TIME_WAIT on each {}; a run that makes more of them is refused "
         "connections (overload): a shorter --duration or --msl makes fewer",
-        ops::with_commas(stack.time_wait)));
+        ops::with_commas(stack.time_wait), config.workers > 2 ? "worker" : "side"));
   }
   const auto blocks = [&](std::uint64_t bytes) {
     return std::min<std::uint64_t>(bytes, stack.send_buffer) / block_bytes;
@@ -190,7 +198,7 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   const auto lead_to = [&](PortConfig& port, const IpAddress& gateway) {
     (options.ip6 ? port.gateway6 : port.gateway) = gateway;
   };
-  setup.target = {server_address, server_port};
+  setup.target = Endpoint{server_address, server_port};
   config.prefault = true;  // page faults are the kernel's time, not the stack's
   const AddressRange range = options.local.value_or(ends.sources);
   if (range.first.is_v4() != server_address.is_v4()) {
@@ -226,6 +234,23 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
+// Who serves, if the targets are addresses of our own; none if they are not.
+Result<std::vector<std::uint32_t>> own_servers(const Config& config, const app::Targets& targets) {
+  const PortConfig* first = owner(config, targets.addresses().first);
+  const PortConfig* last = owner(config, targets.addresses().last());
+  const auto wrong = [&](const std::string& problem, std::string_view want) {
+    return tl::unexpected<Error>(complaint("--connect", targets.to_string(), problem, want));
+  };
+  if (first != last) return wrong("its ends are not of one of our ports", "all of it, or none");
+  if (first == nullptr) return std::vector<std::uint32_t>{};
+  constexpr std::uint32_t listeners_max = 1'000;
+  if (targets.ports() > listeners_max) {
+    return wrong(fmt::format("{} ports to listen on", targets.ports()),
+                 fmt::format("at most {}", listeners_max));
+  }
+  return workers_of(config, *first);
+}
+
 Result<BenchSetup> configured(const BenchOptions& options) {
   BenchSetup setup;
   if (options.runtime.config.empty()) {
@@ -239,12 +264,12 @@ Result<BenchSetup> configured(const BenchOptions& options) {
   Config& config = setup.config;
   if (options.connect) {
     setup.target = *options.connect;
-    if (const PortConfig* port = owner(config, setup.target.address)) {
-      setup.servers = workers_of(config, *port);
-    }
+    auto servers = own_servers(config, setup.target);
+    if (!servers) return tl::unexpected<Error>(std::move(servers.error()));
+    setup.servers = std::move(*servers);
   } else {
     const PortConfig& port = config.ports.back();
-    setup.target = {port.addresses.front().address, server_port};
+    setup.target = Endpoint{port.addresses.front().address, server_port};
     setup.servers = workers_of(config, port);
   }
   setup.clients = client_workers(config, setup.servers);

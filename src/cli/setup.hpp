@@ -16,7 +16,7 @@ Result<Config> serve_config(const ServeOptions& options);
 // What a bench needs: its configuration, and which workers are client and server.
 struct BenchSetup {
   Config config;
-  Endpoint target;
+  app::Targets target;
   std::vector<std::uint32_t> clients;
   std::vector<std::uint32_t> servers;
   std::vector<std::string> notes;

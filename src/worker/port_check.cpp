@@ -9,6 +9,16 @@
 
 namespace salut {
 
+namespace {
+
+Result<void> check_vdev(const io::Vdev& vdev, std::string_view key, const System& system) {
+  const std::string interface = interface_of(vdev);
+  if (interface.empty()) return {};
+  return check_interface(vdev, KernelInterface::look(system, interface), key);
+}
+
+}  // namespace
+
 Result<void> check_ports(const Config& config, const System& system) {
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
     const PortConfig& port = config.ports[i];
@@ -16,10 +26,9 @@ Result<void> check_ports(const Config& config, const System& system) {
     if (port.type == PortType::pci) {
       may = PciDevice::look(system, port.pci).usable();
     } else if (port.type == PortType::vdev) {
-      const io::Vdev vdev = io::Vdev::parse(port.vdev);
-      const std::string interface = interface_of(vdev);
-      if (!interface.empty()) {
-        may = check_interface(vdev, KernelInterface::look(system, interface));
+      may = check_vdev(io::Vdev::parse(port.vdev), "vdev", system);
+      for (std::size_t k = 0; k < port.members.size() && may; ++k) {
+        may = check_vdev(io::Vdev::parse(port.members[k]), fmt::format("members[{}]", k), system);
       }
     }
     if (!may) return fail(may.error().code, fmt::format("port[{}].{}", i, may.error().message));
@@ -27,25 +36,27 @@ Result<void> check_ports(const Config& config, const System& system) {
   return {};
 }
 
-std::string interface_of(const io::Vdev& vdev) {
-  const bool takes_one = vdev.is("net_af_packet") || vdev.is("net_af_xdp") ||
-                         vdev.is("eth_af_packet") || vdev.is("net_pcap") || vdev.is("eth_pcap");
-  return takes_one ? vdev.value("iface") : std::string();
-}
+std::string interface_of(const io::Vdev& vdev) { return vdev.netdev; }
 
-Result<void> check_interface(const io::Vdev& vdev, const KernelInterface& interface) {
-  const std::string key = fmt::format("vdev = \"{}\"", vdev.words);
+Result<void> check_interface(const io::Vdev& vdev, const KernelInterface& interface,
+                             std::string_view name_of_key) {
+  const std::string key = fmt::format("{} = \"{}\"", name_of_key, vdev.words);
   if (!interface.there) {
     return fail(Errc::not_found,
                 fmt::format("{}: no network interface {} in this network namespace; want one that "
                             "`ip link` shows",
                             key, interface.name));
   }
-  if (vdev.is("net_af_xdp") && interface.default_route) {
+  if (interface.default_route) {
     return fail(Errc::in_use,
                 fmt::format("{}: in use by the kernel and never taken: interface {}; want one that "
                             "carries nobody's traffic",
                             key, interface.describe()));
+  }
+  if (!interface.up) {
+    return fail(Errc::not_found,
+                fmt::format("{}: {} is down; want it up first, `ip link set {} up`", key,
+                            interface.name, interface.name));
   }
   return {};
 }

@@ -22,8 +22,10 @@ Result<void> check_ports(const Config& config, const System& system);
 
 // The interface that a vdev is told to use, net_af_packet0,iface=eth1; empty if none.
 std::string interface_of(const io::Vdev& vdev);
-// It is there, and the machine would not be cut off: AF_XDP takes every frame of its queue.
-Result<void> check_interface(const io::Vdev& vdev, const KernelInterface& interface);
+// It is there and up, and not this machine's way out: AF_XDP takes every frame of its queue, and
+// beside any of them the kernel would answer too. Errors start with `key`, the words as its value.
+Result<void> check_interface(const io::Vdev& vdev, const KernelInterface& interface,
+                             std::string_view key = "vdev");
 
 // The node of a core; -1 if the kernel does not say.
 int numa_node_of(const System& system, std::uint32_t core);

@@ -34,6 +34,8 @@ class EthQueue final : public Device {
   // the answer to an earlier one does not count.
   void pause() { paused_.store(++pauses_, std::memory_order_release); }
   bool at_rest() const { return rests_.load(std::memory_order_acquire) == pauses_; }
+  // Of a device that was made anew.
+  void set_limits(const LargeSegmentLimits& large) { large_ = large; }
   void resume() { paused_.store(0, std::memory_order_release); }
 
  private:

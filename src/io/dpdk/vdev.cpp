@@ -10,8 +10,6 @@
 #include <charconv>
 #include <cstring>
 
-#include "io/dpdk/netdev.hpp"
-
 namespace salut::io {
 namespace {
 
@@ -127,7 +125,6 @@ Result<void> Vdev::judge(Socket found, std::string_view name_of_key) const {
 }
 
 Result<void> Vdev::prepare(std::string_view key) const {
-  if (!netdev.empty()) return check_netdev(fmt::format("{} = \"{}\"", key, words), netdev);
   if (socket.empty()) return {};
   struct stat status = {};
   Socket found = Socket::none;
@@ -145,7 +142,7 @@ Result<void> Vdev::prepare(std::string_view key) const {
   return {};
 }
 
-bool Vdev::has_server() const { return is_socket(socket) && somebody_listens(socket, seqpacket); }
+bool Vdev::has_socket() const { return is_socket(socket); }
 
 void Vdev::clean_up() const {
   if (server && !socket.empty() && is_socket(socket)) unlink(socket.c_str());

@@ -46,10 +46,11 @@ struct Vdev {
   unsigned queues() const;
 
   // Before the device is made: removes a stale socket, refuses one in use or one that must be
-  // there, and an interface that is not to be taken. Errors start with `key`, words as its value.
+  // there. Errors start with `key`, and `words` as its value.
   Result<void> prepare(std::string_view key = "vdev") const;
-  // A client's: is its server's socket there, and somebody behind it?
-  bool has_server() const;
+  // Is there a socket at its path? Whether somebody listens only a connection would tell, and one
+  // that says nothing more confuses DPDK's servers.
+  bool has_socket() const;
   // After it is gone.
   void clean_up() const;
 };

@@ -1,6 +1,7 @@
 // The load generator's two ends against each other, in virtual time.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -54,6 +55,50 @@ struct Load {
   LoadServer server;
   std::uint64_t limit = 0;
 };
+
+struct Ranged {
+  explicit Ranged(const char* targets, std::uint64_t limit) {
+    options.target = Targets::parse(targets).value();
+    options.slots = 4'096;
+    options.limit = limit;
+    server = std::make_unique<LoadServer>(options.target, options.exchange, 4'096);
+    client = std::make_unique<LoadClient>(options);
+    EXPECT_TRUE(server->start(pair.server()));
+    pair.on_server_turn([this](Stack& stack, std::span<const Event> events) {
+      for (const Event& event : events) {
+        if (event.has(Event::accepted)) ++accepted[event.listener];
+      }
+      server->on_events(stack, events);
+    });
+    pair.on_client_turn([this](Stack& stack, std::span<const Event> events) {
+      client->on_events(events, ticks_of(stack.now()));
+      client->on_turn(stack, ticks_of(stack.now()));
+    });
+    client->open_concurrent(64);
+    EXPECT_TRUE(pair.run_until(
+        [&] { return client->totals().attempted >= limit && client->in_flight() == 0; }));
+  }
+  LoadOptions options;
+  Pair pair{3};
+  std::unique_ptr<LoadServer> server;
+  std::unique_ptr<LoadClient> client;
+  std::map<std::uint16_t, std::uint64_t> accepted;
+};
+
+TEST(LoadRange, every_port_gets_its_turn) {
+  const Ranged load("10.0.0.2:80-89", 10 * Targets::block * 10);
+  EXPECT_EQ(load.client->totals().closed, 10 * Targets::block * 10);
+  EXPECT_EQ(load.client->totals().all_failures(), 0u);
+  ASSERT_EQ(load.accepted.size(), 10u);
+  for (const auto& [listener, count] : load.accepted) EXPECT_EQ(count, 10 * Targets::block);
+}
+
+// 10.255.255.255 is the broadcast of the link, a /8.
+TEST(LoadRange, broadcast_is_passed_over_with_all_its_ports) {
+  const Ranged load("10.255.255.254-10.255.255.255:80-89", 1'000);
+  EXPECT_EQ(load.client->totals().attempted, 1'000u);
+  EXPECT_EQ(load.client->totals().failures(Failure::overload), 0u) << "none went to the broadcast";
+}
 
 struct Case {
   std::uint32_t request;

@@ -186,6 +186,8 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --msl 5000", {"--msl = 5000", "out of range", "3600"}},
       {"bench --close me", {"--close = me", "unknown", "client, server"}},
       {"bench --connect 10.0.0.1", {"--connect = 10.0.0.1", "not understood", "ADDR:PORT"}},
+      {"bench --connect 10.0.0.1/16:80", {"--connect = 10.0.0.1/16:80", "10.0.0.0/16:80"}},
+      {"bench --connect 10.0.0.1:89-80", {"--connect = 10.0.0.1:89-80", "10.0.0.1:80-89"}},
       {"bench --connect 10.0.0.1:0", {"--connect = 10.0.0.1:0", "not understood", "10.0.0.1:80"}},
       {"bench --local 10.0.0.0/33", {"--local = 10.0.0.0/33", "not understood", "10.1.0.0/16"}},
       {"bench --cores 0,x", {"--cores = 0,x", "not a list", "0,1"}},

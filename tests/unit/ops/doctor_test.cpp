@@ -326,7 +326,7 @@ TEST_F(Doctor, interface_of_a_packet_socket) {
   EXPECT_EQ(complaints(), "yellow port wire, MTU");
   tree_.file("/sys/class/net/eth1/mtu", "1500\n");
   tree_.file("/sys/class/net/eth1/flags", "0x1002\n");
-  EXPECT_EQ(complaints(), "yellow port wire, link");
+  EXPECT_EQ(complaints(), "red port wire, interface");
 }
 
 TEST_F(Doctor, packet_socket_wants_two_rights) {
