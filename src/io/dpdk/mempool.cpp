@@ -15,7 +15,8 @@ namespace salut::io {
 namespace {
 
 constexpr unsigned bulk = 256;
-constexpr std::uint32_t frame_overhead = 18;  // Ethernet header, FCS or one VLAN tag
+// Ethernet header, FCS or one VLAN tag, and the header that virtio asks room for.
+constexpr std::uint32_t frame_overhead = 18 + 12;
 
 // Drivers expect 2 KiB; an MTU above 1,500 takes more.
 std::uint16_t data_room_for(std::uint16_t mtu) {
