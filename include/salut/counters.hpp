@@ -72,7 +72,7 @@ inline constexpr std::size_t drop_count = static_cast<std::size_t>(Drop::count);
 std::string_view name(Drop drop);      // "tcp_bad_checksum"
 std::string_view sentence(Drop drop);  // "TCP checksum is wrong"
 
-// Counts since start; `states` and `time_wait`-like gauges are of now. One writer: the stack's
+// Counts since start; `states` and other gauges are of now. One writer: the stack's
 // lcore. Another thread may read a copy that is off by the few events of that moment.
 struct Counters {
   std::uint64_t rx_frames = 0;
@@ -102,6 +102,7 @@ struct Counters {
   std::uint64_t icmp_errors = 0;       // received, about a connection of ours
   std::uint64_t path_mtu_lowered = 0;  // connections that a path made send smaller segments
   std::uint64_t handed_on = 0;  // segments without a connection that went to a sibling
+  std::uint64_t siblings_alive = 0;  // gauge: of PortConfig::siblings
   std::uint64_t unclaimed = 0;  // segments that a sibling handed to us, and nobody knows
   std::uint64_t time_wait_expired = 0;
   std::uint64_t time_wait_reused = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/version.hpp"
 #include "salut/runtime.hpp"
@@ -52,10 +53,10 @@ ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uin
 
 // Every packet on the wire once: what the clients sent and received, or, where both ends share a
 // stack, what it sent.
-double packets_per_connection(const app::Conductor& conductor,
-                              const std::vector<std::uint32_t>& clients, bool one_stack) {
+std::uint64_t packets(const app::Conductor& conductor, const std::vector<std::uint32_t>& clients,
+                      bool one_stack) {
   const app::BenchWindow& window = conductor.window();
-  if (window.ended == 0) return 0;
+  if (window.workers.empty()) return 0;
   std::uint64_t packets = 0;
   for (const std::uint32_t worker : clients) {
     const Counters& begin = window.workers[worker].begin.counters;
@@ -63,7 +64,7 @@ double packets_per_connection(const app::Conductor& conductor,
     packets += end.segments_out - begin.segments_out;
     if (!one_stack) packets += end.segments_in - begin.segments_in;
   }
-  return static_cast<double>(packets) / static_cast<double>(window.ended);
+  return packets;
 }
 
 void set_totals(const app::LoadTotals& totals, ops::BenchReport& report) {
@@ -97,8 +98,11 @@ void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& 
     handshake.merge(worker.load.handshake);
     lifetime.merge(worker.load.lifetime);
   }
-  report.handshake = ops::Latency::of(handshake, hz);
-  report.lifetime = ops::Latency::of(lifetime, hz);
+  // As the JSON has the rate, so that what is merged from it comes out the same.
+  report.handshakes.push_back({std::round(hz), handshake});
+  report.lifetimes.push_back({std::round(hz), lifetime});
+  report.handshake = ops::latency_of(report.handshakes);
+  report.lifetime = ops::latency_of(report.lifetimes);
   report.latencies = as_csv(handshake, hz);
 }
 
@@ -106,6 +110,14 @@ void set_memory(const app::Conductor& conductor, ops::BenchReport& report) {
   for (const auto& worker : conductor.workers()) {
     report.memory += worker->memory();
   }
+}
+
+std::uint32_t distinct_workers(const BenchSetup& setup) {
+  std::vector<std::uint32_t> workers = setup.clients;
+  workers.insert(workers.end(), setup.servers.begin(), setup.servers.end());
+  std::ranges::sort(workers);
+  workers.erase(std::unique(workers.begin(), workers.end()), workers.end());
+  return static_cast<std::uint32_t>(workers.size());
 }
 
 ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& setup,
@@ -118,11 +130,7 @@ ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& s
   if (window.seconds > 0) {
     stream.gbit_s = static_cast<double>(window.bytes) * 8e-9 / window.seconds;
   }
-  std::vector<std::uint32_t> workers = setup.clients;
-  workers.insert(workers.end(), setup.servers.begin(), setup.servers.end());
-  std::ranges::sort(workers);
-  workers.erase(std::unique(workers.begin(), workers.end()), workers.end());
-  stream.gbit_s_per_core = stream.gbit_s / static_cast<double>(workers.size());
+  stream.gbit_s_per_core = stream.gbit_s / distinct_workers(setup);
   stream.checksums = config.stack.verify_checksums;
   stream.verified = options.verify;
   stream.copied = options.copy;
@@ -209,8 +217,14 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.msl_s = std::chrono::duration<double>(config.stack.msl).count();
   report.cps = window.cps;
   report.one_stack = setup.servers == setup.clients;
-  report.packets_per_connection =
-      packets_per_connection(conductor, setup.clients, report.one_stack);
+  report.measured.connections = window.ended;
+  report.measured.packets = packets(conductor, setup.clients, report.one_stack);
+  report.measured.bytes = window.bytes;
+  report.measured.workers = distinct_workers(setup);
+  if (window.ended != 0) {
+    report.packets_per_connection =
+        static_cast<double>(report.measured.packets) / static_cast<double>(window.ended);
+  }
   set_totals(searched ? window.totals : conductor.totals(), report);
   report.tsc_hz = Runtime::tsc_hz();
   set_latencies(window, report.tsc_hz, report);

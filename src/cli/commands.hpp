@@ -14,6 +14,7 @@ int run_serve(const ServeOptions& options);
 int run_bench(const BenchOptions& options);
 int run_drain(const DrainOptions& options);
 int run_states(const StatesOptions& options);
+int run_merge(const MergeOptions& options);
 // 0: the configuration can start; 1: it cannot.
 int run_doctor(const DoctorOptions& options);
 

@@ -26,6 +26,7 @@ int run(const BenchOptions& options) { return run_bench(options); }
 int run(const DrainOptions& options) { return run_drain(options); }
 int run(const StatesOptions& options) { return run_states(options); }
 int run(const DoctorOptions& options) { return run_doctor(options); }
+int run(const MergeOptions& options) { return run_merge(options); }
 
 int run_program(const std::vector<std::string>& arguments) {
   const Result<Command> command = parse_command(arguments);

@@ -31,6 +31,7 @@ Examples:
                                                against the kernel's end of the TAP salut0
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
   salut serve --config config/server.toml      on the ports of a configuration
+  salut report merge a.json b.json             two results as one
   salut doctor --config config/pci.toml        can that start here, and will it run well?
   salut drain --wait                           end the instance, cutting nobody off
   salut states --format svg > states.svg       the transition table as a picture
@@ -50,6 +51,7 @@ struct Raw {
   bool wait = false;
   bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
   std::string format;
+  std::vector<std::string> files;
 };
 
 void add_runtime_options(CLI::App& command, Raw& raw) {
@@ -139,6 +141,14 @@ void add_bench(CLI::App& program, Raw& raw) {
   much("--latencies", raw.latencies, "how long handshakes took, as CSV: microseconds, how many",
        "FILE");
   add_runtime_options(bench, raw);
+}
+
+void add_report(CLI::App& program, Raw& raw) {
+  CLI::App& report = *program.add_subcommand("report", "Work with the results of `salut bench`");
+  CLI::App& merge = *report.add_subcommand(
+      "merge", "Results of several machines as one: histograms are merged, not percentiles");
+  merge.add_option("FILE", raw.files, "results of `salut bench --json`, or of a merge");
+  merge.add_option("--json", raw.json, "the merged one; -: on standard output")->type_name("FILE");
 }
 
 void add_drain(CLI::App& program, Raw& raw) {
@@ -366,6 +376,15 @@ Result<Command> doctor_command(const Raw& raw) {
   return Command{std::move(options)};
 }
 
+Result<Command> merge_command(const Raw& raw, std::string typed) {
+  if (raw.files.empty()) {
+    return tl::unexpected<Error>(
+        error("report: nothing to do; want salut report merge A.json B.json (`salut report merge "
+              "--help` shows more)"));
+  }
+  return Command{MergeOptions{raw.files, raw.json, std::move(typed)}};
+}
+
 Result<Command> drain_command(const Raw& raw) {
   DrainOptions options;
   options.wait = raw.wait;
@@ -403,6 +422,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
   program.get_formatter()->column_width(34);
   add_serve(program, raw);
   add_bench(program, raw);
+  add_report(program, raw);
   CLI::App& doctor = *program.add_subcommand(
       "doctor",
       "Say what of this machine is as a configuration needs it; changes nothing. Exit status 0: it "
@@ -419,7 +439,9 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     program.parse(static_cast<int>(argv.size()), argv.data());
   } catch (const CLI::CallForHelp&) {
     const auto chosen = program.get_subcommands();
-    return Command{Text{chosen.empty() ? program.help() : chosen.front()->help()}};
+    if (chosen.empty()) return Command{Text{program.help()}};
+    const auto below = chosen.front()->get_subcommands();
+    return Command{Text{(below.empty() ? chosen : below).front()->help()}};
   } catch (const CLI::CallForVersion&) {
     return Command{Text{"salut " SALUT_VERSION "\n"}};
   } catch (const CLI::RequiredError&) {
@@ -427,7 +449,8 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
                                   ? fmt::format("{}: unknown command", arguments[1])
                                   : std::string("no command");
     return tl::unexpected<Error>(error(fmt::format(
-        "{}; want serve, bench, drain, doctor or states (`salut --help` shows them)", given)));
+        "{}; want serve, bench, drain, report, doctor or states (`salut --help` shows them)",
+        given)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));
@@ -445,6 +468,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     if (command) std::get<BenchOptions>(*command).command = typed;
     return command;
   }
+  if (program.got_subcommand("report")) return merge_command(raw, typed);
   if (program.got_subcommand("doctor")) return doctor_command(raw);
   if (program.got_subcommand("drain")) return drain_command(raw);
   return states_command(raw);

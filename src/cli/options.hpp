@@ -81,13 +81,19 @@ struct DoctorOptions {
   RuntimeOptions runtime;
 };
 
+struct MergeOptions {
+  std::vector<std::string> files;
+  std::string json;     // a file, "-" for standard output, empty for none
+  std::string command;  // as typed
+};
+
 // Help or the version: printed, and that was all.
 struct Text {
   std::string text;
 };
 
-using Command =
-    std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions, DoctorOptions>;
+using Command = std::variant<Text, ServeOptions, BenchOptions, DrainOptions, StatesOptions,
+                             DoctorOptions, MergeOptions>;
 
 // `arguments` as in main(), the program's name first.
 Result<Command> parse_command(const std::vector<std::string>& arguments);

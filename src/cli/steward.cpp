@@ -10,6 +10,7 @@
 namespace salut::cli {
 namespace {
 
+constexpr std::chrono::milliseconds siblings_patience{3'500};  // stack::Siblings::dead_after
 constexpr std::chrono::milliseconds turn_starting{2};
 constexpr std::chrono::milliseconds turn_serving{20};
 // Counters of a worker are 10 ms old at most, and a stack drains from its next poll() on.
@@ -49,10 +50,12 @@ void Steward::turn(const Start& start) {
     case Phase::starting:
       if (start.listening < runtime_.workers()) break;
       phase_ = Phase::serving;
+      siblings_by_ = Clock::now() + siblings_patience;
       start.say();
       break;
     case Phase::serving:
       if (drain_wanted_) return begin_drain();
+      if (!knows_siblings()) break;
       announcer_.tick(Clock::now(), [this] { return find_stuck_worker(); });
       break;
     case Phase::draining:
@@ -114,6 +117,22 @@ std::uint64_t Steward::open() const {
     sum += open_in(runtime_.stack(worker).counters());
   }
   return sum;
+}
+
+bool Steward::knows_siblings() {
+  if (siblings_by_ == Clock::time_point{}) return true;
+  std::uint64_t unknown = 0;
+  const Config& config = runtime_.config();
+  for (std::uint32_t worker = 0; worker < runtime_.workers(); ++worker) {
+    for (const PortConfig& port : config.ports) {
+      if (port.on_worker(worker)) unknown += port.siblings.size();
+    }
+    unknown -= std::min(unknown, runtime_.stack(worker).counters().siblings_alive);
+  }
+  if (unknown != 0 && Clock::now() < siblings_by_) return false;
+  if (unknown != 0) fmt::print(stderr, "siblings: {} not heard\n", unknown);
+  siblings_by_ = {};
+  return true;
 }
 
 std::optional<std::string> Steward::find_stuck_worker() {

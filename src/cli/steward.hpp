@@ -7,6 +7,9 @@
 //      └─────────── a signal, a worker that fails ──┴──────────────────────────────────────►
 //      stopping
 //
+// `up` waits for siblings to be heard, since flows that the router moves here are theirs; but not
+// for longer than it takes to say that one is dead.
+//
 // A drain: `down` first, so that no more new clients are led here; then Runtime::drain(), which
 // refuses in silence what still comes; then it waits until no connection is open, for settle_s at
 // least (routers need a moment) and --drain at most; then it stops. A stop without a drain says
@@ -53,6 +56,7 @@ class Steward {
   void watch_drain();
   void stop(std::string_view why);
   std::uint64_t open() const;
+  bool knows_siblings();
   std::optional<std::string> find_stuck_worker();
 
   Runtime& runtime_;
@@ -62,6 +66,7 @@ class Steward {
   Announcer announcer_;
   Phase phase_ = Phase::starting;
   bool drain_wanted_ = false;
+  Clock::time_point siblings_by_;  // then they are not waited for any longer
   Clock::time_point drained_at_least_;
   Clock::time_point drained_at_most_;
   std::optional<std::uint64_t> left_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "io/dpdk/vdev.hpp"
 #include "ops/doctor.hpp"
 #include "salut/config.hpp"
 #include "worker/memory_plan.hpp"
@@ -58,7 +59,8 @@ void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan
 void examine_queues(Examination& e, const PortConfig& port, std::size_t queues, bool rss);
 
 // doctor_sockets.cpp
-void examine_socket(Examination& e, const PortConfig& port);
+void examine_socket(Examination& e, const io::Vdev& vdev, const std::string& check,
+                    const std::string& permissions, const std::string& key);
 
 // "port lan, driver"
 std::string of_port(const PortConfig& port, std::string_view check);

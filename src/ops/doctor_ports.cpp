@@ -1,5 +1,6 @@
 // Ports by their type: wires in memory, TAPs, and DPDK's virtual devices.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -53,27 +54,61 @@ void examine_tap(Examination& e, const PortConfig& port) {
   e.green(of_port(port, "MTU"), fmt::format("{}, of both ends", port.mtu));
 }
 
+// One device of a port: its own, or a member of its bond.
+struct Device {
+  const PortConfig& port;
+  io::Vdev vdev;
+  std::string key;  // "vdev", "members[0]"
+
+  std::string check(std::string_view what) const {
+    return of_port(port, key == "vdev" ? std::string(what) : fmt::format("{} {}", key, what));
+  }
+};
+
 // Devices that take frames from an interface of the kernel.
-void examine_attached(Examination& e, const PortConfig& port, const io::Vdev& vdev) {
-  const KernelInterface interface = KernelInterface::look(e.system, interface_of(vdev));
-  if (!e.judge(of_port(port, "interface"), check_interface(vdev, interface),
+void examine_attached(Examination& e, const Device& device) {
+  const std::uint16_t mtu = device.port.mtu;
+  const KernelInterface interface = KernelInterface::look(e.system, interface_of(device.vdev));
+  if (!e.judge(device.check("interface"), check_interface(device.vdev, interface, device.key),
                interface.describe())) {
     return;
   }
-  if (vdev.is("net_af_xdp") && interface.in_use()) {
+  if (device.vdev.is("net_af_xdp") && interface.in_use()) {
     e.yellow(
-        of_port(port, "link"),
+        device.check("link"),
         interface.describe() + ": what comes in on this queue the kernel will not see",
         fmt::format("ip addr flush dev {}, or an interface without addresses", interface.name));
   }
-  if (interface.mtu && *interface.mtu != port.mtu) {
-    e.yellow(of_port(port, "MTU"),
-             fmt::format("{}, and {} has {}", port.mtu, interface.name, *interface.mtu),
-             *interface.mtu < port.mtu
-                 ? fmt::format("ip link set {} mtu {}", interface.name, port.mtu)
-                 : fmt::format("mtu = {}", *interface.mtu));
+  if (interface.mtu && *interface.mtu != mtu) {
+    e.yellow(device.check("MTU"),
+             fmt::format("{}, and {} has {}", mtu, interface.name, *interface.mtu),
+             *interface.mtu < mtu ? fmt::format("ip link set {} mtu {}", interface.name, mtu)
+                                  : fmt::format("mtu = {}", *interface.mtu));
   } else {
-    e.green(of_port(port, "MTU"), fmt::format("{}, as the interface's", port.mtu));
+    e.green(device.check("MTU"), fmt::format("{}, as the interface's", mtu));
+  }
+}
+
+// Captures that are read, and the directories of those that are written.
+void examine_files(Examination& e, const Device& device) {
+  for (const std::string_view key : {"rx_pcap", "tx_pcap"}) {
+    const std::string path = device.vdev.value(key);
+    if (path.empty()) continue;
+    const bool reads = key == "rx_pcap";
+    const std::size_t slash = path.rfind('/');
+    const std::string folder =
+        slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+    const bool good = reads                   ? e.system.may(path, R_OK)
+                      : e.system.exists(path) ? e.system.may(path, W_OK)
+                                              : e.system.may(folder, W_OK | X_OK);
+    const std::string check = device.check(key);
+    if (good) {
+      e.green(check, path);
+    } else if (reads) {
+      e.red(check, path + " cannot be read", "a capture, as `tcpdump -w FILE` makes it");
+    } else {
+      e.red(check, path + " cannot be written", "a file in a directory that is there");
+    }
   }
 }
 
@@ -82,7 +117,7 @@ struct Right {
   std::string_view name;
 };
 
-void examine_rights(Examination& e, const PortConfig& port, std::initializer_list<Right> rights) {
+void examine_rights(Examination& e, const Device& device, std::initializer_list<Right> rights) {
   std::string lacking;
   std::string all;
   for (const Right& right : rights) {
@@ -93,34 +128,45 @@ void examine_rights(Examination& e, const PortConfig& port, std::initializer_lis
     if (of_bpf && e.system.capable(cap_sys_admin)) continue;
     lacking += fmt::format("{}{}", lacking.empty() ? "" : " ", right.name);
   }
-  if (lacking.empty()) return e.green(of_port(port, "permissions"), all);
-  e.red(of_port(port, "permissions"), "no " + lacking,
+  if (lacking.empty()) return e.green(device.check("permissions"), all);
+  e.red(device.check("permissions"), "no " + lacking,
         fmt::format("run as root, or AmbientCapabilities={} in the unit", all));
 }
 
-void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
-  const io::Vdev vdev = io::Vdev::parse(port.vdev);
-  if (!interface_of(vdev).empty()) {
-    examine_attached(e, port, vdev);
-  } else {
-    e.green(of_port(port, "MTU"),
-            fmt::format("{}; the other end must have the same, which cannot be seen", port.mtu));
-  }
+void examine_device(Examination& e, const Device& device, const MemoryPlan& plan) {
+  const io::Vdev& vdev = device.vdev;
+  if (!interface_of(vdev).empty()) examine_attached(e, device);
   if (vdev.is("net_af_packet") || vdev.is("eth_af_packet")) {
     // The first for the MTU.
-    examine_rights(e, port, {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}});
+    examine_rights(e, device, {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}});
   } else if (vdev.is("net_af_xdp")) {
-    examine_rights(e, port,
+    examine_rights(e, device,
                    {{cap_net_admin, "CAP_NET_ADMIN"},
                     {cap_net_raw, "CAP_NET_RAW"},
                     {cap_bpf, "CAP_BPF"},
                     {cap_perfmon, "CAP_PERFMON"}});
-    examine_locked(e, port, plan);
+    examine_locked(e, device.port, plan);
   } else if (!interface_of(vdev).empty()) {
-    examine_rights(e, port, {{cap_net_raw, "CAP_NET_RAW"}});
+    examine_rights(e, device, {{cap_net_raw, "CAP_NET_RAW"}});
   }
-  if (!vdev.socket.empty()) examine_socket(e, port);
-  examine_queues(e, port, port.queues != 0 ? port.queues : vdev.queues(), false);
+  examine_files(e, device);
+  if (!vdev.socket.empty()) {
+    examine_socket(e, vdev, device.check("socket"), device.check("permissions"), device.key);
+  }
+}
+
+void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
+  const io::Vdev vdev = io::Vdev::parse(port.vdev);
+  examine_device(e, {port, vdev, "vdev"}, plan);
+  for (std::size_t i = 0; i < port.members.size(); ++i) {
+    examine_device(e, {port, io::Vdev::parse(port.members[i]), fmt::format("members[{}]", i)},
+                   plan);
+  }
+  if (interface_of(vdev).empty()) {
+    e.green(of_port(port, "MTU"),
+            fmt::format("{}; the other end must have the same, which cannot be seen", port.mtu));
+  }
+  examine_queues(e, port, vdev.queues(), false);
   e.green(of_port(port, "offloads"), "none: sums are computed in software");
 }
 

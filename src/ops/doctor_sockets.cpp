@@ -38,7 +38,9 @@ struct Heard {
 Heard who_listens(const System& system, const std::string& path) {
   if (listens(system, "/proc/net/unix", path)) return {true, true};
   // The number of the first of all process namespaces is fixed in the kernel (PROC_PID_INIT_INO).
-  Heard heard{false, system.target("/proc/self/ns/pid") == "pid:[4026531836]"};
+  // A /proc without the first process hides others, too.
+  const bool all = system.target("/proc/self/ns/pid") == "pid:[4026531836]";
+  Heard heard{false, all && system.exists("/proc/1")};
   std::set<std::string> asked = {system.target("/proc/self/ns/net")};
   for (const std::string& process : system.names("/proc")) {
     if (process.find_first_not_of("0123456789") != std::string::npos) continue;
@@ -65,30 +67,33 @@ std::string directory_of(const std::string& path) {
 }
 
 // The directory of a socket that we are to make, or the socket that we are to open.
-bool examine_rights(Examination& e, const PortConfig& port, const Vdev& vdev) {
+bool examine_rights(Examination& e, const Vdev& vdev, const std::string& check) {
   const std::string place = vdev.server ? directory_of(vdev.socket) : vdev.socket;
   if (vdev.server && !e.system.exists(place)) {
-    e.red(of_port(port, "permissions"), fmt::format("no directory {}", place), "mkdir -p " + place);
+    e.red(check, fmt::format("no directory {}", place), "mkdir -p " + place);
     return false;
   }
   if (e.system.may(place, vdev.server ? W_OK | X_OK : W_OK)) return true;
-  e.red(of_port(port, "permissions"), fmt::format("{} cannot be written by this user", place),
+  e.red(check, fmt::format("{} cannot be written by this user", place),
         vdev.server ? "a path in a directory of this user" : "chown $USER " + place);
   return false;
 }
 
 }  // namespace
 
-void examine_socket(Examination& e, const PortConfig& port) {
-  const Vdev vdev = Vdev::parse(port.vdev);
-  const std::string check = of_port(port, "socket");
+void examine_socket(Examination& e, const Vdev& vdev, const std::string& check,
+                    const std::string& permissions, const std::string& key) {
   Heard heard;
   const Vdev::Socket found = look(e.system, vdev, heard);
-  if (const auto judged = vdev.judge(found); !judged) {
+  if (const auto judged = vdev.judge(found, key); !judged) {
     e.findings.push_back(refusal(check, judged.error()));
     return;
   }
-  if (!examine_rights(e, port, vdev)) return;
+  const std::string mend = "start the other side first";
+  if (!vdev.server && found == Vdev::Socket::none) {
+    return e.yellow(check, vdev.socket + ": not there yet; it is waited for", mend);
+  }
+  if (!examine_rights(e, vdev, permissions)) return;
   if (vdev.server) {
     return e.green(check, vdev.socket + (found == Vdev::Socket::silent
                                              ? ": of one that is gone, and will be made anew"
@@ -96,9 +101,8 @@ void examine_socket(Examination& e, const PortConfig& port) {
   }
   if (found == Vdev::Socket::heard) return e.green(check, vdev.socket + ": the other side listens");
   const std::string text = vdev.socket + ": nobody is seen to listen";
-  const std::string mend = "start the other side first";
-  // memif asks again and again; virtio-user does not.
-  if (heard.certain && vdev.shares_memory()) return e.red(check, text, mend);
+  // Some drivers ask again and again; virtio-user does not.
+  if (heard.certain && !vdev.waits) return e.red(check, text, mend);
   e.yellow(check, text, mend);
 }
 

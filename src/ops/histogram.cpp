@@ -1,5 +1,6 @@
 #include "ops/histogram.hpp"
 
+#include <charconv>
 #include <cmath>
 
 namespace salut::ops {
@@ -8,6 +9,42 @@ void Histogram::merge(const Histogram& other) {
   for (std::size_t i = 0; i < size; ++i) counts_[i] += other.counts_[i];
   count_ += other.count_;
   max_ = std::max(max_, other.max_);
+}
+
+std::string Histogram::to_text() const {
+  std::string text;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (counts_[i] == 0) continue;
+    if (!text.empty()) text += ' ';
+    text += std::to_string(i) + ':' + std::to_string(counts_[i]);
+  }
+  return text;
+}
+
+std::optional<Histogram> Histogram::from_text(std::string_view text, std::uint64_t max) {
+  Histogram histogram;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  std::size_t last = 0;
+  while (at != end) {
+    std::size_t step = 0;
+    std::uint64_t count = 0;
+    if (histogram.count_ != 0 && *at++ != ' ') return std::nullopt;
+    const auto [colon, no_step] = std::from_chars(at, end, step);
+    if (no_step != std::errc{} || colon == end || *colon != ':') return std::nullopt;
+    const auto [after, no_count] = std::from_chars(colon + 1, end, count);
+    const bool in_order = histogram.count_ == 0 || step > last;
+    if (no_count != std::errc{} || step >= size || count == 0 || !in_order) return std::nullopt;
+    if (count > ~std::uint64_t{0} - histogram.count_) return std::nullopt;
+    histogram.counts_[step] = count;
+    histogram.count_ += count;
+    last = step;
+    at = after;
+  }
+  const bool agrees = histogram.count_ == 0 ? max == 0 : index(max) == last;
+  if (!agrees) return std::nullopt;
+  histogram.max_ = max;
+  return histogram;
 }
 
 double Histogram::middle(std::size_t index) {

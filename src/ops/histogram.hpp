@@ -12,6 +12,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace salut::ops {
 
@@ -24,6 +27,13 @@ class Histogram {
   }
 
   void merge(const Histogram& other);
+
+  // The steps that are not empty, "130:4 131:17": a step's number and how many. The first 256 hold
+  // one value each; from there on 128 to a power of two. max() travels beside it.
+  std::string to_text() const;
+  // Nothing if the text is not of a histogram whose largest value is `max`.
+  static std::optional<Histogram> from_text(std::string_view text, std::uint64_t max);
+  bool operator==(const Histogram&) const = default;
   void clear() { *this = Histogram{}; }
 
   std::uint64_t count() const { return count_; }

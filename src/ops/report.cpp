@@ -2,16 +2,42 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string_view>
 #include <utility>
 
 namespace salut::ops {
 
-Latency Latency::of(const Histogram& ticks, double hz) {
-  const double us = hz > 0 ? 1e6 / hz : 0;
-  return {ticks.percentile(50) * us, ticks.percentile(99) * us, ticks.percentile(99.9) * us,
-          static_cast<double>(ticks.max()) * us};
+Latency latency_of(const std::vector<Recording>& recordings) {
+  std::vector<std::pair<double, std::uint64_t>> steps;  // microseconds, how many
+  std::uint64_t all = 0;
+  Latency latency;
+  for (const Recording& one : recordings) {
+    if (one.hz <= 0) continue;
+    const double us = 1e6 / one.hz;
+    one.ticks.for_each(
+        [&](double middle, std::uint64_t count) { steps.emplace_back(middle * us, count); });
+    all += one.ticks.count();
+    latency.max = std::max(latency.max, static_cast<double>(one.ticks.max()) * us);
+  }
+  std::sort(steps.begin(), steps.end());
+  // The smallest step that so many do not exceed, as Histogram::percentile().
+  const auto percentile = [&](double percent) {
+    const double share = percent / 100 * static_cast<double>(all);
+    const auto rank = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(share)));
+    std::uint64_t seen = 0;
+    for (const auto& [middle, count] : steps) {
+      seen += count;
+      if (seen >= rank) return std::min(middle, latency.max);
+    }
+    return latency.max;
+  };
+  latency.p50 = percentile(50);
+  latency.p99 = percentile(99);
+  latency.p999 = percentile(99.9);
+  return latency;
 }
 
 void SideReport::add(const Counters& stack) {
@@ -33,8 +59,10 @@ void SideReport::add(const Counters& stack) {
   unclaimed += stack.unclaimed;
 }
 
-void SideReport::set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles,
+void SideReport::set_busy(std::uint64_t busy_time, std::uint64_t total_time,
                           std::uint64_t connections, std::uint64_t bytes) {
+  busy_cycles = busy_time;
+  total_cycles = total_time;
   const auto busy = static_cast<double>(busy_cycles);
   if (connections != 0) busy_cycles_per_connection = busy / static_cast<double>(connections);
   if (bytes != 0) busy_cycles_per_byte = busy / static_cast<double>(bytes);

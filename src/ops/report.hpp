@@ -23,9 +23,16 @@ struct Latency {
   double p99 = 0;
   double p999 = 0;
   double max = 0;
-
-  static Latency of(const Histogram& ticks, double hz);
 };
+
+// What one clock counted. Those of several machines stay apart, so that merging loses nothing.
+struct Recording {
+  double hz = 0;  // of the ticks
+  Histogram ticks;
+};
+
+// Percentiles of all of them together.
+Latency latency_of(const std::vector<Recording>& recordings);
 
 // One end of the connections: the stacks that were client, or those that were server.
 struct SideReport {
@@ -40,7 +47,9 @@ struct SideReport {
   std::uint64_t redirected = 0;  // of those, handed on by another worker
   std::array<std::uint64_t, drop_count> drops = {};
   double busy_cycles_per_byte = 0;  // of a stream
-  std::uint64_t retransmits = 0;    // from here on: table, and the JSON of a stream
+  std::uint64_t busy_cycles = 0;    // of the time measured
+  std::uint64_t total_cycles = 0;
+  std::uint64_t retransmits = 0;  // from here on: table, and the JSON of a stream
   std::uint64_t timeouts = 0;
   std::uint64_t fast_retransmits = 0;
   std::uint64_t tail_probes = 0;
@@ -49,7 +58,7 @@ struct SideReport {
   std::uint64_t unclaimed = 0;  // by a sibling to us, and nobody knew them
 
   void add(const Counters& stack);  // all but cycles
-  void set_busy(std::uint64_t busy_cycles, std::uint64_t total_cycles, std::uint64_t connections,
+  void set_busy(std::uint64_t busy_time, std::uint64_t total_time, std::uint64_t connections,
                 std::uint64_t bytes);
 };
 
@@ -64,6 +73,14 @@ struct StreamReport {
   bool verified = false;       // every byte was compared
   bool copied = false;         // by read() and write()
   std::uint64_t wrong = 0;     // pieces that differed
+};
+
+// Of the time measured: what rates and shares are made of, so that reports become one exactly.
+struct Measured {
+  std::uint64_t connections = 0;  // ended
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t workers = 0;
 };
 
 struct BenchReport {
@@ -92,6 +109,9 @@ struct BenchReport {
 
   Latency handshake;
   Latency lifetime;
+  std::vector<Recording> handshakes;
+  std::vector<Recording> lifetimes;
+  Measured measured;
   std::optional<SideReport> client;
   std::optional<SideReport> server;
   std::optional<StreamReport> stream;
@@ -107,6 +127,7 @@ struct BenchReport {
   std::vector<PortSteering> steering;  // ports with several workers
   std::vector<std::string> notes;      // lines below the table
   std::string latencies;               // of `bench --latencies`: the file's text
+  std::vector<std::string> parts;      // of a merged one: the JSON of each that it is made of
 };
 
 // What `salut serve` did from its start to its end, the minutes without a client included: busy

@@ -98,6 +98,45 @@ Json json(const Machine& machine) {
   return {{"cpu", machine.cpu}, {"cores", machine.cores}, {"kernel", machine.kernel}};
 }
 
+Json json(const std::vector<Recording>& recordings) {
+  Json list = Json::array();
+  for (const Recording& one : recordings) {
+    list.push_back(
+        {{"tsc_hz", std::round(one.hz)}, {"max", one.ticks.max()}, {"steps", one.ticks.to_text()}});
+  }
+  return list;
+}
+
+Json measured_side(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  Json object = stream_side(side);
+  object["busy_cycles"] = side->busy_cycles;
+  object["total_cycles"] = side->total_cycles;
+  return object;
+}
+
+// What the figures are made of; `salut report merge` reads it.
+Json measured(const BenchReport& report) {
+  return {{"mode", report.mode},
+          {"target", report.target},
+          {"one_stack", report.one_stack},
+          {"connections", report.measured.connections},
+          {"packets", report.measured.packets},
+          {"bytes", report.measured.bytes},
+          {"workers", report.measured.workers},
+          {"failed",
+           {{"refused", report.refused},
+            {"reset", report.reset},
+            {"timed_out", report.timed_out},
+            {"unreachable", report.unreachable},
+            {"no_port", report.no_port},
+            {"overload", report.overload},
+            {"cut_short", report.cut_short},
+            {"unfinished", report.unfinished}}},
+          {"client", measured_side(report.client)},
+          {"server", measured_side(report.server)}};
+}
+
 // A key that is there only if something was impaired.
 void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
   for (const PortImpaired& port : ports) {
@@ -171,6 +210,10 @@ std::string to_json(const BenchReport& report) {
   if (report.mirror) object["client"]["states_entered"] = json(report.client->states_entered);
   add_steering(report.steering, object);
   if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
+  object["measured"] = measured(report);
+  object["histograms"] = {{"handshake", json(report.handshakes)},
+                          {"lifetime", json(report.lifetimes)}};
+  for (const std::string& part : report.parts) object["parts"].push_back(Json::parse(part));
   return object.dump(2) + "\n";
 }
 

@@ -49,6 +49,7 @@ std::span<const Event> Engine::poll(Instant now) {
   if (now >= neighbours_due_) {
     neighbours_due_ = now + neighbour_period;
     c_.links.advance(now);
+    c_.counters.siblings_alive = c_.links.siblings().alive(now);
   }
 
   // With events to handle, ACKs wait for what the application answers; without, nothing waits.

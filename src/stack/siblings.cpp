@@ -34,6 +34,11 @@ const wire::Mac* Siblings::next(std::uint16_t port, bool ip6, const wire::Mac& s
   return nullptr;
 }
 
+unsigned Siblings::alive(Instant now) const {
+  return static_cast<unsigned>(std::count_if(
+      all_.begin(), all_.end(), [&](const Sibling& one) { return is_alive(one, now); }));
+}
+
 void Siblings::heard(std::uint16_t port, const flow::Address& address, const wire::Mac& station,
                      Instant now) {
   if (station.is_group() || station.is_zero()) return;

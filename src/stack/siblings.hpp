@@ -64,6 +64,7 @@ class Siblings {
       solicit(one.port, one.address, is_alive(one, now) ? &one.station : nullptr);
     }
   }
+  unsigned alive(Instant now) const;
   // When the next probes are due; for virtual time.
   std::optional<Instant> next_probe() const {
     return all_.empty() ? std::nullopt : std::optional(probe_at_);

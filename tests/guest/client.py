@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Opens connections of the kernel to `salut serve --app http`, checks each answer, counts.
 
-    client.py ADDRESS PORT --connections 1000 --at-once 16 --body 1000
+    client.py ADDRESS PORT --connections 1000 --at-once 16 --body 1000 [--echo]
 
 Every second connection is closed by the server first, the others by us. Status 0 only if all were
-opened, answered with exactly the page that salut serves, and closed in order.
+opened, answered with exactly the page that salut serves, and closed in order. With --echo the other
+end is `salut serve --app echo`: the page goes there and must come back.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ def page(size: int) -> bytes:
 
 
 class Client:
-    def __init__(self, address: str, port: int, connections: int, body: int) -> None:
+    def __init__(self, address: str, port: int, connections: int, body: int, echo: bool) -> None:
         self.address = address
         self.port = port
         self.page = page(body)
+        self.echo = echo
         self.numbers = iter(range(connections))
         self.lock = threading.Lock()
         self.done = 0
@@ -48,25 +50,45 @@ class Client:
             if number is None:
                 return
             try:
-                self.one(server_closes=number % 2 == 0)
+                with self.connect() as connection:
+                    if self.echo:
+                        self.there_and_back(connection)
+                    else:
+                        self.get(connection, server_closes=number % 2 == 0)
                 with self.lock:
                     self.done += 1
             except OSError as error:
                 with self.lock:
                     self.wrong.append(f"connection {number}: {error}")
 
-    def one(self, server_closes: bool) -> None:
+    def connect(self) -> socket.socket:
+        return socket.create_connection((self.address, self.port), PATIENCE_S)
+
+    def get(self, connection: socket.socket, server_closes: bool) -> None:
         words = "close" if server_closes else "keep-alive"
         request = f"GET / HTTP/1.1\r\nHost: guest\r\nConnection: {words}\r\n\r\n"
-        with socket.create_connection((self.address, self.port), PATIENCE_S) as connection:
-            connection.sendall(request.encode())
-            answer = self.read_answer(connection)
-            head, _, body = answer.partition(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200 ") or body != self.page:
-                raise OSError(f"a wrong answer of {len(answer)} bytes: {answer[:200]!r}")
+        connection.sendall(request.encode())
+        answer = self.read_answer(connection)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 ") or body != self.page:
+            raise OSError(f"a wrong answer of {len(answer)} bytes: {answer[:200]!r}")
+        connection.shutdown(socket.SHUT_WR)
+        if connection.recv(1):
+            raise OSError("bytes behind the answer")
+
+    def there_and_back(self, connection: socket.socket) -> None:
+        def send() -> None:
+            connection.sendall(self.page)
             connection.shutdown(socket.SHUT_WR)
-            if connection.recv(1):
-                raise OSError("bytes behind the answer")
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        back = bytearray()
+        while part := connection.recv(65_536):
+            back += part
+        sender.join()
+        if back != self.page:
+            raise OSError(f"{len(back)} bytes came back, not those that were sent")
 
     def read_answer(self, connection: socket.socket) -> bytes:
         answer = bytearray()
@@ -87,8 +109,9 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=16)
     parser.add_argument("--body", type=int, default=1000)
+    parser.add_argument("--echo", action="store_true")
     asked = parser.parse_args()
-    client = Client(asked.address, asked.port, asked.connections, asked.body)
+    client = Client(asked.address, asked.port, asked.connections, asked.body, asked.echo)
     client.run(asked.at_once)
     print(f"{asked.address}: {client.done} connections, {len(client.wrong)} failed")
     for line in itertools.islice(client.wrong, 10):

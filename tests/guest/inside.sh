@@ -22,6 +22,9 @@ bind_cards() {
   done
 }
 
+# To its end, which is soon where something is wrong.
+run_salut() { timeout 30 "$salut" "$@"; }
+
 # salut in the background, its words in NAME.log; $started is its id.
 start_salut() {
   local name=$1

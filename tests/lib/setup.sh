@@ -64,6 +64,7 @@ curl                   command  curl
 netcat-openbsd         command  nc.openbsd
 nginx-light            command  nginx
 wrk                    command  wrk
+frr                    file     /usr/lib/frr/bgpd
 tshark                 command  tshark
 dpdk-dev               command  dpdk-testpmd
 '

@@ -144,8 +144,11 @@ Result<void> EthPort::set_up(const PortConfig& config) {
 Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info& info) {
   mtu_ = config.mtu;
   if (mtu_ > info.max_mtu || mtu_ < info.min_mtu) {
-    return fail(Errc::bad_config, fmt::format("mtu = {}: out of the device's range; want {}..{}",
-                                              mtu_, info.min_mtu, info.max_mtu));
+    return fail(
+        Errc::bad_config,
+        mtu_ > info.max_mtu
+            ? fmt::format("mtu = {}: the device takes {} at most; want that", mtu_, info.max_mtu)
+            : fmt::format("mtu = {}: the device takes {} at least; want that", mtu_, info.min_mtu));
   }
   offloads_ = Offloads::choose(config, info);
   // Some drivers take powers of two alone; every one takes one.
@@ -186,10 +189,10 @@ int EthPort::configure_queues(const PortConfig& config, const rte_eth_dev_info& 
   ask_for_rss(config, queues, info, conf);
   int rc = rte_eth_dev_configure(id_, count, count, &conf);
   if (rc != 0 && rss_.asked()) {
-    rss_.refuse();
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
     conf.rx_adv_conf = {};
     rc = rte_eth_dev_configure(id_, count, count, &conf);
+    if (rc == 0) rss_.refuse();
   }
   return rc;
 }

@@ -15,8 +15,9 @@ namespace salut::io {
 namespace {
 
 constexpr unsigned bulk = 256;
-// Ethernet header, FCS or one VLAN tag, and the header that virtio asks room for.
-constexpr std::uint32_t frame_overhead = 18 + 12;
+// Ethernet header, FCS and a VLAN tag, and what virtio puts before them: a frame must fit into one
+// buffer, or a driver wants to be allowed to scatter it.
+constexpr std::uint32_t frame_overhead = 14 + 4 + 4 + 12;
 
 // Drivers expect 2 KiB; an MTU above 1,500 takes more.
 std::uint16_t data_room_for(std::uint16_t mtu) {

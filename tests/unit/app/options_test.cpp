@@ -219,8 +219,12 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"states --format png", {"--format = png", "unknown", "text, dot, svg, json"}},
       {"bench --rat 5", {"--rat", "--help", ""}},
       {"bench extra", {"extra", "--help", ""}},
-      {"dance", {"dance", "unknown command", "serve, bench, drain or states"}},
-      {"", {"no command", "serve, bench, drain or states", "--help"}},
+      {"report", {"report", "nothing to do", "salut report merge A.json B.json"}},
+      {"report merge", {"report", "nothing to do", "want"}},
+      {"report split a", {"split", "--help", ""}},
+      {"doctor file", {"file", "--help", ""}},
+      {"dance", {"dance", "unknown command", "serve, bench, drain, report, doctor or states"}},
+      {"", {"no command", "serve, bench, drain, report, doctor or states", "--help"}},
       {"bench --rate", {"--rate", "--help", ""}},
   };
   for (const auto& one : cases) {
@@ -230,6 +234,19 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       EXPECT_NE(message.find(part), std::string::npos) << one.line << ": " << message;
     }
   }
+}
+
+TEST(Options, doctor_and_merge_take_files) {
+  const auto doctor = parse("doctor --config config/tap.toml");
+  ASSERT_TRUE(doctor);
+  EXPECT_EQ(std::get<DoctorOptions>(*doctor).runtime.config, "config/tap.toml");
+  EXPECT_EQ(std::get<DoctorOptions>(*parse("doctor")).runtime.addresses.size(), 2u);
+  const auto merge = parse("report merge a.json b.json --json c.json");
+  ASSERT_TRUE(merge);
+  EXPECT_EQ(std::get<MergeOptions>(*merge).files, (std::vector<std::string>{"a.json", "b.json"}));
+  EXPECT_EQ(std::get<MergeOptions>(*merge).json, "c.json");
+  EXPECT_EQ(std::get<MergeOptions>(*merge).command,
+            "salut report merge a.json b.json --json c.json");
 }
 
 TEST(Options, help_and_version) {

@@ -52,7 +52,7 @@ TEST(ReportJson, keys_are_the_contract) {
             (std::set<std::string>{"schema", "version", "transport", "duration_s", "msl_s", "cps",
                                    "packets_per_connection", "connections", "latency_us", "client",
                                    "server", "tsc_hz", "sockets_peak", "memory_bytes", "machine",
-                                   "command"}));
+                                   "command", "measured", "histograms"}));
   EXPECT_EQ(keys(json["connections"]),
             (std::set<std::string>{"attempted", "established", "closed", "failed"}));
   EXPECT_EQ(keys(json["connections"]["failed"]),
@@ -66,7 +66,8 @@ TEST(ReportJson, keys_are_the_contract) {
   for (const char* side : {"client", "server"}) {
     EXPECT_EQ(keys(json[side]), (std::set<std::string>{"cores", "busy_cycles_per_connection",
                                                        "busy_percent", "states", "states_peak",
-                                                       "tx_packets", "rx_packets", "drops"}));
+                                                       "tx_packets", "rx_packets", "redirected",
+                                                       "drops"}));
     EXPECT_EQ(keys(json[side]["states"]), states);
     EXPECT_EQ(keys(json[side]["states_peak"]), states);
   }

@@ -373,6 +373,7 @@ class DoctorSocket : public Doctor {
     tree_.directory("/tmp");
     tree_.link("/proc/self/ns/pid", "pid:[4026531836]");
     tree_.link("/proc/self/ns/net", "net:[1]");
+    tree_.link("/proc/1/ns/net", "net:[1]");
   }
   // A socket file, as a server leaves it.
   void socket_file() const {
@@ -410,6 +411,10 @@ TEST_F(DoctorSocket, client_whose_peer_is_in_another_namespace) {
   tree_.file("/proc/99/net/unix", listener("/tmp/s"));
   EXPECT_EQ(complaints(), "");
   tree_.file("/proc/99/net/unix", "");
+  EXPECT_EQ(complaints(), "red port wire, socket");
+  tree_.remove("/proc/1");  // hidepid
+  EXPECT_EQ(complaints(), "yellow port wire, socket");
+  tree_.link("/proc/1/ns/net", "net:[1]");
   EXPECT_EQ(complaints(), "red port wire, socket");
   tree_.link("/proc/self/ns/pid", "pid:[4026532000]");
   EXPECT_EQ(complaints(), "yellow port wire, socket");
