@@ -84,6 +84,7 @@ int run_bench(const BenchOptions& options) {
   if (options.runtime.config.empty() && options.connect) {
     wait_for_kernel(runtime->config().ports[0], signals.stopped());
   }
+  wait_for_links(*runtime, signals.stopped());
   ops::LiveLine live(out);
   app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
   LinkWatch links(*runtime);

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 namespace salut::cli {
 
@@ -34,6 +37,20 @@ LinkWatch::LinkWatch(Runtime& runtime)
 void LinkWatch::stop() {
   thread_.request_stop();
   if (thread_.joinable()) thread_.join();
+}
+
+void wait_for_links(Runtime& runtime, const std::atomic<bool>& interrupted) {
+  constexpr auto patience = std::chrono::seconds{60};
+  const auto none_is_up = [&] {
+    const std::vector<PortLink> links = runtime.links();
+    return !links.empty() && std::ranges::none_of(links, &PortLink::up);
+  };
+  if (!none_is_up()) return;
+  fmt::print(stderr, "waiting up to 60 s for the other end of {}\n", runtime.links().front().port);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  do {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  } while (none_is_up() && !interrupted && std::chrono::steady_clock::now() < until);
 }
 
 void close_ports(Runtime& runtime) {

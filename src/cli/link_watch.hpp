@@ -6,6 +6,7 @@
 // destructor) ends it before the Runtime goes.
 #pragma once
 
+#include <atomic>
 #include <thread>
 
 #include "salut/runtime.hpp"
@@ -20,6 +21,10 @@ class LinkWatch {
  private:
   std::jthread thread_;
 };
+
+// Waits up to a minute while no port's link is up: a cable takes seconds, and the other end of a
+// socket may be a guest that has yet to boot. What opens connections before that only fails.
+void wait_for_links(Runtime& runtime, const std::atomic<bool>& interrupted);
 
 // Closes the runtime, when no worker runs any more, and says on standard error how many packet
 // buffers a driver lost.

@@ -118,7 +118,14 @@ void apply(const RuntimeOptions& options, Config& config) {
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// Connections that may be open at once on a worker.
+// Of what all workers of an end have, that of the busiest.
+double share_of_one(const Config& config) {
+  constexpr double uneven = 1.25;  // cores differ, flows fall unevenly
+  const double each_end = std::max(1.0, config.workers / 2.0);
+  return each_end == 1 ? 1 : uneven / each_end;
+}
+
+// Connections that may be open at once, on all workers of an end.
 std::uint64_t connections_wanted(const BenchOptions& options) {
   constexpr std::uint64_t least = 65'536;
   if (options.mode == app::LoadMode::hold) return std::max(least, options.hold * 9 / 8 + 4'096);
@@ -147,18 +154,19 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
                  std::vector<std::string>& notes) {
   StackConfig& stack = config.stack;
   const double budget = static_cast<double>(available) * memory_share / config.workers;
-  stack.connections =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(connections_wanted(options), 67'108'863));
+  const double share = share_of_one(config);
+  const double at_once_each = static_cast<double>(connections_wanted(options)) * share;
+  stack.connections = static_cast<std::uint32_t>(std::clamp(at_once_each, 16'384.0, 67'108'863.0));
   const double left = budget - static_cast<double>(stack.connections * connection_bytes);
-  const double wanted = std::max(time_wait_wanted(options, config), 65'536.0);
+  const double wanted = std::max(time_wait_wanted(options, config) * share, 65'536.0);
   const double record = options.ip6 ? time_wait_bytes_v6 : time_wait_bytes;
   const double fits = std::max(left / record, 65'536.0);
   stack.time_wait = static_cast<std::uint32_t>(std::min({wanted, fits, 1e9}));
   if (fits < wanted) {
     notes.push_back(fmt::format(
-        "memory for {} sockets in TIME_WAIT on each side; a run that makes more of them is refused "
+        "memory for {} sockets in TIME_WAIT on each {}; a run that makes more of them is refused "
         "connections (overload): a shorter --duration or --msl makes fewer",
-        ops::with_commas(stack.time_wait)));
+        ops::with_commas(stack.time_wait), config.workers > 2 ? "worker" : "side"));
   }
   const auto blocks = [&](std::uint64_t bytes) {
     return std::min<std::uint64_t>(bytes, stack.send_buffer) / block_bytes;

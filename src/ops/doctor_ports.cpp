@@ -195,7 +195,7 @@ void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan
     case PortType::loop:
       return e.green(of_port(port, "wire"), fmt::format("in memory, to {}", port.peer));
     case PortType::mirror:
-      return e.green(of_port(port, "wire"), "in memory, and a mirror at its end");
+      return e.green(of_port(port, "wire"), "in memory, a mirror");
     case PortType::tap:
       return examine_tap(e, port);
     case PortType::pci:

@@ -31,6 +31,7 @@ class Check {
           fmt::format("at most {}", routes_max));
     }
     for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
+    if (!error_) error_ = check_devices(config_);
     for (std::size_t i = 0; i < config_.neighbours.size() && !error_; ++i) {
       error_ = check_neighbour(config_, i);
     }
@@ -351,7 +352,6 @@ class Check {
       if (share_worker(a, b)) overlap(i, j);
       same(i, j, "interface", a.interface, b.interface);
       same(i, j, "pci", a.pci, b.pci);
-      same(i, j, "vdev", a.vdev.substr(0, a.vdev.find(',')), b.vdev.substr(0, b.vdev.find(',')));
     }
     if (config_.ports[i].type == PortType::loop) peer(i);
   }

@@ -145,6 +145,9 @@ struct Problem {
 };
 std::optional<Problem> mac_problem(const std::string& text);
 
+// Two ports, or members of one, that take the same socket, interface or name.
+std::optional<Error> check_devices(const Config& config);
+
 // One [[neighbour]] against the ports.
 std::optional<Error> check_neighbour(const Config& config, std::size_t i);
 

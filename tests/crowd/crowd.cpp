@@ -11,8 +11,10 @@
 //
 // Whose a connection is, in a crowd that several instances serve, is told by the MSS of its peer:
 // instances are given MTUs of their own. One line of JSON: of all and by MSS how many, failures by
-// what errno said, those that had begun after the command, how long the slowest took, and for how
-// long after the command there were new ones that failed or took more than half a second.
+// what errno said, those that had begun after the command, how long the slowest took, how many
+// new ones took more than half a second to be answered, and how long after the command all was well
+// again: when the first of 200 in a row began that were all answered faster. (Not the last that was
+// slow: on a busy machine a SYN is lost now and then, and comes again after a second.)
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -96,6 +98,7 @@ struct Client {
   unsigned words = 0;
   int mss = 0;  // 0: not connected yet
   bool stays = false;
+  bool prompt = false;     // its first word came back soon
   bool finishing = false;  // our FIN is out
 };
 
@@ -133,9 +136,9 @@ class Crowd {
     std::printf(
         "{\"connections\": %lu, \"good\": %lu, \"failed\": %lu, \"failed_begun_after\": %lu, "
         "\"seconds\": %.2f, \"slowest_s\": %.3f, \"command_at_s\": %.2f, "
-        "\"disturbed_s\": %.3f, \"stayed\": %lu, \"words\": %lu",
+        "\"slow_after\": %lu, \"well_after_s\": %.3f, \"stayed\": %lu, \"words\": %lu",
         opened_, good_, failed_, failed_after_, seconds(ended_ - started_), seconds(slowest_),
-        commanded_ ? seconds(commanded_at_ - started_) : -1.0, seconds(disturbed_), stayed_,
+        commanded_ ? seconds(commanded_at_ - started_) : -1.0, slow_after_, well_after(), stayed_,
         words_);
     const auto print = [](const char* name, const std::map<std::string, std::uint64_t>& counts) {
       std::printf(", \"%s\": {", name);
@@ -201,8 +204,8 @@ class Crowd {
     c.got.append(bytes.data(), static_cast<std::size_t>(n));
     if (c.got.size() < c.line.size()) return;
     if (c.got != c.line) return end(slot, EBADMSG);
-    slowest_ = std::max(slowest_, now_ - c.asked);
-    if (c.words == 1 && now_ - c.began > slow) note_disturbance(c);
+    slowest_ = std::max(slowest_, now_ - (c.words == 1 ? c.began : c.asked));
+    if (c.words == 1) c.prompt = now_ - c.began <= slow;
     c.got.clear();
     ++words_;
     if (!c.stays || is_over()) return finish(slot);
@@ -243,9 +246,23 @@ class Crowd {
     }
   }
 
-  void note_disturbance(const Client& c) {
+  // Of those that began after the command, in order of their beginning.
+  void note_outcome(const Client& c, bool good) {
     if (!commanded_ || c.began < commanded_at_) return;
-    disturbed_ = std::max(disturbed_, c.began - commanded_at_);
+    outcomes_[c.number] = {c.began - commanded_at_, good && c.prompt};
+    slow_after_ += good && !c.prompt ? 1 : 0;
+  }
+  // Seconds; -1 if they never were.
+  double well_after() const {
+    constexpr unsigned enough = 200;
+    unsigned in_a_row = 0;
+    Clock::duration since{};
+    for (const auto& [number, outcome] : outcomes_) {
+      if (in_a_row == 0) since = outcome.began;
+      in_a_row = outcome.prompt ? in_a_row + 1 : 0;
+      if (in_a_row == enough) return seconds(since);
+    }
+    return -1;
   }
 
   void end(std::size_t slot, int error) {
@@ -265,8 +282,8 @@ class Crowd {
       ++failed_by_mss_[mss];
       ++errors_[strerrorname_np(error)];
       failed_after_ += commanded_ && c.began >= commanded_at_ ? 1 : 0;
-      note_disturbance(c);
     }
+    note_outcome(c, error == 0);
     if (!c.stays) free_.push_back(slot);
     if (child_ == 0 && good_ >= wanted_.at) command();
   }
@@ -298,7 +315,13 @@ class Crowd {
   bool commanded_ = false;  // and it has ended
   std::uint64_t opened_ = 0, open_ = 0, good_ = 0, failed_ = 0, failed_after_ = 0, stayed_ = 0,
                 words_ = 0;
-  Clock::duration slowest_{}, disturbed_{};
+  Clock::duration slowest_{};
+  struct Outcome {
+    Clock::duration began{};  // after the command
+    bool prompt = false;
+  };
+  std::map<std::uint64_t, Outcome> outcomes_;  // by number
+  std::uint64_t slow_after_ = 0;
   std::map<std::string, std::uint64_t> good_by_mss_, failed_by_mss_, errors_;
 };
 

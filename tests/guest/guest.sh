@@ -80,7 +80,7 @@ serve_inside() {
   local name=$1 file=$2
   shift 2
   [[ $file == /* ]] || file=$root/config/$file
-  report=$dir/guest/$name.json
+  report=$dir/guest/$name.json served_name=$name
   : >"$dir/guest/$name.log"
   ln -s "guest/$name.log" "$dir/$name.log"
   inside start_salut "$name" serve --config "$file" --json "$name.json" "$@"
@@ -92,11 +92,11 @@ speaks_or_gone() {
   grep -vs ': link ' "$dir/$1.log" | grep -q '^listening on\|^salut: ' || gone "$qemu"
 }
 
-# An orderly end of serve: exit status 0 after SIGTERM, and the report, checked: nothing was dropped
-# or sent again for no reason, no socket is left that is not in TIME_WAIT. Further arguments are
-# expressions over the report.
+# An orderly end of serve: exit status 0 after SIGTERM, every packet buffer back, and the report,
+# checked: no socket is left that is not in TIME_WAIT. Arguments are further expressions over it.
 end_serve() {
   inside stop_salut || fail "exit status $? of serve in the guest"
+  ! grep 'did not come back' "$dir/$served_name.log" || fail "packet buffers are missing"
   check_report "$report" \
     'sum(v for k, v in r["server"]["states"].items() if k != "TIME_WAIT") == 0' "$@"
 }

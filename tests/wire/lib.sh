@@ -229,8 +229,8 @@ check_mirrored() {
   local entered='r["client"]["states_entered"]'
   check_report "$1" "r['connections']['closed'] == $2" \
     'sum(r["connections"]["failed"].values()) == 0' \
-    "all($entered[s] == $2 for s in ('SYN_SENT', 'SYN_RECEIVED', 'ESTABLISHED', 'CLOSING', 'TIME_WAIT'))" \
-    "all($entered[s] == 0 for s in ('LISTEN', 'FIN_WAIT_2', 'CLOSE_WAIT', 'LAST_ACK'))"
+    "all(${entered}[s] == $2 for s in ('SYN_SENT', 'SYN_RECEIVED', 'ESTABLISHED', 'CLOSING', 'TIME_WAIT'))" \
+    "all(${entered}[s] == 0 for s in ('LISTEN', 'FIN_WAIT_2', 'CLOSE_WAIT', 'LAST_ACK'))"
 }
 
 # The configuration config/$1.toml as it is, but for its name and its paths and interfaces: each
@@ -239,11 +239,13 @@ shipped() {
   local file=$root/config/$1.toml socket text
   text=$(sed "s/^name = \"$1\"/name = \"$tag-$1\"/" "$file")
   shift
+  # shellcheck disable=SC2013  # words
   for socket in $(grep -o '/tmp/salut-[a-z0-9.-]*' <<<"$(grep -v '^#' <<<"$text")" | sort -u); do
     text=${text//"$socket"/${1:-${socket##*/}}}
     shift || true
   done
   # Small, so that several instances fit a small machine.
+  # shellcheck disable=SC2001  # of each line
   sed 's/^time_wait = .*/time_wait = 262144/' <<<"$text"
   grep -q '^\[memory\]' <<<"$text" || printf '[memory]\nmbufs = 8192\n'
 }

@@ -38,6 +38,9 @@ std::string device_key(const PortConfig& config) {
 IpAddress first_of(const Prefix& prefix) { return prefix.address; }
 IpAddress first_of(const AddressRange& range) { return range.first; }
 
+// What would be right where DPDK has said what is wrong.
+constexpr auto other_words = "what DPDK's guide to the driver has (doc.dpdk.org/guides/nics)";
+
 std::string reason(int rc) {
   const std::string line = last_error_line();
   return line.empty() ? std::strerror(std::abs(rc)) : line;
@@ -73,8 +76,8 @@ Result<void> EthPort::create_members(const PortConfig& config) {
     if (auto ready = member.prepare(key); !ready) return ready;
     const int rc = rte_eal_hotplug_add("vdev", member.name.c_str(), member.arguments.c_str());
     if (rc != 0) {
-      return fail(Errc::not_found, fmt::format("{} = \"{}\": DPDK cannot make it: {}", key,
-                                               member.words, reason(rc)));
+      return fail(Errc::not_found, fmt::format("{} = \"{}\": DPDK cannot make it: {}; want {}", key,
+                                               member.words, reason(rc), other_words));
     }
     members_.push_back(member);
   }
@@ -111,7 +114,8 @@ Result<void> EthPort::create(const PortConfig& config) {
           fmt::format("{}: no driver of DPDK has this name; want one such as net_virtio_user0",
                       key));
     }
-    return fail(Errc::not_found, fmt::format("{}: DPDK cannot make it: {}", key, reason(rc)));
+    return fail(Errc::not_found,
+                fmt::format("{}: DPDK cannot make it: {}; want {}", key, reason(rc), other_words));
   }
   created_ = true;
   return {};
@@ -155,14 +159,15 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
     rc = configure_queues(config, info, queues);
   }
   if (rc != 0) {
-    return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}",
-                                              device_key(config), reason(rc)));
+    return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}; want {}",
+                                              device_key(config), reason(rc), other_words));
   }
-  // A device that is made anew keeps its queues: its workers have them in hand.
-  if (queues_.size() != queues) queues_.clear();
+  // Workers hold those of a device that is made anew.
+  while (queues_.size() > queues) queues_.pop_back();
   for (const auto& queue : queues_) queue->set_limits(offloads_.large);
-  for (auto queue = static_cast<std::uint16_t>(queues_.size()); queue < queues; ++queue) {
-    queues_.push_back(std::make_unique<EthQueue>(pool_, id_, queue, offloads_.large));
+  while (queues_.size() < queues) {
+    queues_.push_back(std::make_unique<EthQueue>(
+        pool_, id_, static_cast<std::uint16_t>(queues_.size()), offloads_.large));
   }
   // A device without this call takes what its buffers hold.
   if (rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
@@ -245,8 +250,8 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
     return {};
   }
   if (rc != 0) {
-    return fail(Errc::no_memory,
-                fmt::format("{}: the device does not start: {}", device_key(config), reason(rc)));
+    return fail(Errc::no_memory, fmt::format("{}: the device does not start: {}; want {}",
+                                             device_key(config), reason(rc), other_words));
   }
   return {};
 }

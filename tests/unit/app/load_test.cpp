@@ -268,7 +268,7 @@ TEST(Load, unreachable_is_counted_by_its_name) {
   options.limit = 5;
   Load load(options);
   LoadOptions nowhere = Load::with_defaults(options);
-  nowhere.target = {IpAddress::v4(0x0a000063), 80};
+  nowhere.target = Endpoint{IpAddress::v4(0x0a000063), 80};
   LoadClient client(nowhere);
   load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
     client.on_events(events, ticks_of(stack.now()));
@@ -317,7 +317,7 @@ TEST(Load, a_response_that_ends_early_is_cut_short) {
   LoadServer stingy(Endpoint{IpAddress{}, 81}, {10, 999, true}, 4'096);
   ASSERT_TRUE(stingy.start(load.pair.server()));
   LoadOptions wrong = Load::with_defaults(options);
-  wrong.target.port = 81;
+  wrong.target = Endpoint{IpAddress::v4(server_ip), 81};
   LoadClient client(wrong);
   load.pair.on_server_turn(
       [&](Stack& stack, std::span<const Event> events) { stingy.on_events(stack, events); });

@@ -67,7 +67,7 @@ TEST(Options, mirror_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_n
   EXPECT_EQ(setup->config.ports[0].type, PortType::mirror);
   EXPECT_EQ(setup->target.to_string(), "[fd00::2]:80");
   ASSERT_EQ(setup->config.neighbours.size(), 1u);
-  EXPECT_EQ(setup->config.neighbours[0].address, setup->target.address);
+  EXPECT_EQ(setup->config.neighbours[0].address, setup->target.addresses().first);
   EXPECT_EQ(setup->config.neighbours[0].port, setup->config.ports[0].name);
   EXPECT_TRUE(validate(setup->config)) << validate(setup->config).error().message;
 }
@@ -186,8 +186,10 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --msl 5000", {"--msl = 5000", "out of range", "3600"}},
       {"bench --close me", {"--close = me", "unknown", "client, server"}},
       {"bench --connect 10.0.0.1", {"--connect = 10.0.0.1", "not understood", "ADDR:PORT"}},
-      {"bench --connect 10.0.0.1/16:80", {"--connect = 10.0.0.1/16:80", "10.0.0.0/16:80"}},
-      {"bench --connect 10.0.0.1:89-80", {"--connect = 10.0.0.1:89-80", "10.0.0.1:80-89"}},
+      {"bench --connect 10.0.0.1/16:80",
+       {"--connect = 10.0.0.1/16:80", "not understood", "10.0.0.0/16:80"}},
+      {"bench --connect 10.0.0.1:89-80",
+       {"--connect = 10.0.0.1:89-80", "not understood", "10.0.0.1:80-89"}},
       {"bench --connect 10.0.0.1:0", {"--connect = 10.0.0.1:0", "not understood", "10.0.0.1:80"}},
       {"bench --local 10.0.0.0/33", {"--local = 10.0.0.0/33", "not understood", "10.1.0.0/16"}},
       {"bench --cores 0,x", {"--cores = 0,x", "not a list", "0,1"}},

@@ -1,6 +1,8 @@
 // Every wrong line of [[port]] and [[route]], and the one line that answers it.
 #include "config_texts.hpp"
 
+#include <vector>
+
 namespace salut::test {
 namespace {
 
@@ -182,6 +184,50 @@ INSTANTIATE_TEST_SUITE_P(
               "announce.failures = 0: out of range; want 1..100"},
         Wrong{tap_port(address) + "[announce]\nupp = \"true\"\n",
               "announce.upp: unknown key; did you mean \"up\"?"}));
+// Ports of vdevs with these words, in order, each with an address and its members.
+std::string vdevs(const std::vector<std::string>& words, const std::string& more = "") {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string n = std::to_string(i);
+    text += "[[port]]\nname = \"p" + n + "\"\ntype = \"vdev\"\nvdev = \"" + words[i] +
+            "\"\naddresses = [\"10.0." + n + ".1/24\"]\n" + more;
+  }
+  return text;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Taken, WrongValue,
+    testing::Values(
+        Wrong{
+            vdevs({"net_vhost0,iface=/tmp/a", "net_virtio_user0,path=/tmp/a"}),
+            "port[1].vdev = \"net_virtio_user0,path=/tmp/a\": port[0].vdev has the socket /tmp/a; "
+            "want one of its own"},
+        Wrong{vdevs({"net_memif0,role=server,id=1,socket=/tmp/a,socket-abstract=no",
+                     "net_memif1,role=server,id=1,socket=/tmp/a,socket-abstract=no"}),
+              "port[1].vdev = \"net_memif1,role=server,id=1,socket=/tmp/a,socket-abstract=no\": "
+              "port[0].vdev has the socket /tmp/a with id 1; want one of its own"},
+        Wrong{
+            vdevs({"net_af_packet0,iface=v0", "net_pcap0,iface=v0"}),
+            "port[1].vdev = \"net_pcap0,iface=v0\": port[0].vdev has the interface v0; want one of "
+            "its own"},
+        Wrong{vdevs({"net_bonding0,mode=1,slave=net_ring0"},
+                    "members = [\"net_ring0\", \"net_ring0\"]\n"),
+              "port[0].members[1] = \"net_ring0\": port[0].members[0] has a device of this name; "
+              "want "
+              "one of its own"},
+        Wrong{vdevs({"net_bonding0,mode=1,slave=ring"}, "members = [\"ring\"]\n"),
+              "port[0].members[0] = \"ring\": not a network vdev; want one such as "
+              "\"net_virtio_user0,path=/tmp/s,queues=1\""},
+        Wrong{tap_port("members = [\"net_ring0\"]\n" + address),
+              "port[0].members: not for a port of type \"tap\"; want type = \"vdev\", or no such "
+              "key"}));
+
+TEST(ConfigTaken, interfaces_of_memif_with_ids_of_their_own_share_a_socket) {
+  EXPECT_TRUE(parse_config(vdevs({"net_memif0,role=server,id=1,socket=/tmp/a,socket-abstract=no",
+                                  "net_memif1,role=server,id=2,socket=/tmp/a,socket-abstract=no"}),
+                           "echo.toml"));
+}
+
 std::string neighbour(const std::string& lines) {
   return tap_port(address) + "[[neighbour]]\n" + lines;
 }
