@@ -83,7 +83,7 @@ class Runtime {
   // Looks at the link of every port with one. Not on a worker's lcore, one thread at a time; about
   // once a second will do, since what comes and goes between two looks is not counted.
   std::vector<PortLink> links();
-  std::vector<PortSteering> steering() const;  // any thread; empty if no port has several workers
+  std::vector<PortSteering> steering() const;  // control thread; empty if no port has several workers
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

@@ -30,7 +30,7 @@ Examples:
   salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
                                                against the kernel's end of the TAP salut0
   salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
-  salut serve --config config/server.toml      on the ports of a configuration
+  salut serve --config config/tap.toml         on the ports of a configuration
   salut report merge a.json b.json             two results as one
   salut doctor --config config/pci.toml        can that start here, and will it run well?
   salut drain --wait                           end the instance, cutting nobody off

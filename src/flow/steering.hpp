@@ -43,7 +43,7 @@ struct Ends {
 class Steering {
  public:
   static constexpr std::size_t key_bytes = 40;  // 36 of the longest tuple, and four for its end
-  static constexpr unsigned table_max = 512;
+  static constexpr unsigned table_max = 2048;
   static constexpr std::uint32_t first_port = 1024;  // of those that active opens take
 
   enum class Input : std::uint8_t { received, folded };
@@ -70,6 +70,11 @@ class Steering {
     return ends.remote.is_v4()
                ? entry_v4({ends.remote.v4(), ends.local.v4(), ends.remote_port, ends.local_port})
                : entry_v6(ends);
+  }
+
+  unsigned worker_at(unsigned entry) const { return table_[entry]; }
+  unsigned entries_of(unsigned worker) const {
+    return static_cast<unsigned>(entries_of_[worker].size());
   }
 
   // How many local ports, 1024 and above, bring the answers of any one remote endpoint home to

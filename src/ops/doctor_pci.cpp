@@ -184,7 +184,8 @@ void examine_pci(Examination& e, const PortConfig& port, const MemoryPlan& plan)
   } else if (device.for_user_space()) {
     examine_uio(e, port, device, plan);
   } else {
-    e.green(of_port(port, "permissions"), "those of " + device.driver + " are known at start");
+    e.yellow(of_port(port, "permissions"), "those of " + device.driver + " are known at start",
+             "root, or CAP_NET_RAW, CAP_NET_ADMIN and CAP_IPC_LOCK, and /dev/infiniband for mlx");
   }
   examine_numa(e, port, device);
   examine_card_queues(e, port, device);

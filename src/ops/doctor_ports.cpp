@@ -50,7 +50,7 @@ void examine_tap(Examination& e, const PortConfig& port) {
   }
   examine_tun(e, port);
   examine_queues(e, port, 16, false);
-  e.green(of_port(port, "offloads"), "none: sums are computed in software");
+  e.green(of_port(port, "offloads"), "checksums, by DPDK's driver");
   e.green(of_port(port, "MTU"), fmt::format("{}, of both ends", port.mtu));
 }
 
@@ -166,8 +166,9 @@ void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan
     e.green(of_port(port, "MTU"),
             fmt::format("{}; the other end must have the same, which cannot be seen", port.mtu));
   }
-  examine_queues(e, port, vdev.queues(), false);
-  e.green(of_port(port, "offloads"), "none: sums are computed in software");
+  examine_queues(e, port, port.queues != 0 ? port.queues : vdev.queues(), false);
+  e.green(of_port(port, "offloads"),
+          "checksums sent: in software; received: as the line at start says");
 }
 
 }  // namespace

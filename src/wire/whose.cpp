@@ -36,6 +36,13 @@ void turn_round(flow::Ends& ends) {
   std::swap(ends.remote_port, ends.local_port);
 }
 
+// What an IP header says of the length of its packet; 0 if there is none.
+std::size_t promised_length(const Rest& rest, bool ip6) {
+  if (rest.length < (ip6 ? ipv6_size : ipv4_size)) return 0;
+  return ip6 ? ipv6_size + net16(view<Ipv6Header>(rest.at).payload_length)
+             : net16(view<Ipv4Header>(rest.at).total_length);
+}
+
 // To the transport of an IPv4 packet, with its addresses; its protocol, or 0 if there is none.
 std::uint8_t into_v4(Rest& rest, flow::Ends& ends) {
   if (rest.length < ipv4_size) return 0;
@@ -108,9 +115,14 @@ Whose whose(const Frame& frame, flow::Ends& ends) {
   const bool ip6 = type == net16(ether_type_ipv6);
   if (!ip6 && type != net16(ether_type_ipv4)) return Whose::here;
   bool odd = false;
+  const std::size_t all = rest.length;
+  const std::size_t promised = promised_length(rest, ip6);
   const std::uint8_t protocol = ip6 ? into_v6(rest, ends, odd) : into_v4(rest, ends);
   if (protocol == protocol_tcp) {
     if (!take_ports(rest, ends)) return Whose::here;
+    // What is no whole TCP header a card may not have hashed as one.
+    const std::size_t headers = all - rest.length;
+    odd |= promised > all || promised < headers + tcp_size;
     return odd ? Whose::odd_flow : Whose::flow;
   }
   if (protocol != (ip6 ? protocol_icmp6 : protocol_icmp) || rest.length == 0) return Whose::here;

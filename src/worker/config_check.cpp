@@ -340,8 +340,23 @@ class Check {
     }
   }
 
+  // Active opens would come from an address twice.
+  void overlap_within(std::size_t i) {
+    const std::vector<Span> all = spans(i);
+    const std::size_t ranges_at = config_.ports[i].addresses.size();
+    for (std::size_t a = 1; a < all.size(); ++a) {
+      for (std::size_t b = a < ranges_at ? 0 : ranges_at; b < a; ++b) {
+        if (all[a].first > all[b].last || all[b].first > all[a].last) continue;
+        bad_port(i, all[a].key, quoted(all[a].text),
+                 fmt::format("overlaps {} = {}", all[b].key, quoted(all[b].text)),
+                 "each address once");
+      }
+    }
+  }
+
   // One port against the others.
   void between(std::size_t i) {
+    overlap_within(i);
     for (std::size_t j = 0; j < i; ++j) {
       const PortConfig& a = config_.ports[i];
       const PortConfig& b = config_.ports[j];
@@ -351,9 +366,14 @@ class Check {
       }
       if (share_worker(a, b)) overlap(i, j);
       same(i, j, "interface", a.interface, b.interface);
-      same(i, j, "pci", a.pci, b.pci);
+      same(i, j, "pci", lower(a.pci), lower(b.pci));
     }
     if (config_.ports[i].type == PortType::loop) peer(i);
+  }
+
+  static std::string lower(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
   }
 
   void same(std::size_t i, std::size_t j, std::string_view key, const std::string& a,

@@ -10,8 +10,8 @@
 namespace salut {
 
 Dispatch::Dispatch(flow::Steering steering, std::vector<Device*> queues, unsigned workers,
-                   bool claimed, FramePool& pool, std::size_t room)
-    : steering_(std::move(steering)), workers_(workers), pool_(pool), claimed_(claimed) {
+                   Claim claim, FramePool& pool, std::size_t room)
+    : steering_(std::move(steering)), workers_(workers), pool_(pool), claim_(claim) {
   for (unsigned pair = 0; pair < workers * workers; ++pair) {
     const bool itself = pair / workers == pair % workers;
     mail_.push_back(itself ? nullptr : std::make_unique<Mailbox>(room));
@@ -38,7 +38,7 @@ Dispatch::~Dispatch() {
 }
 
 Dispatch::Trust Dispatch::trust() const {
-  if (!claimed_) return Trust::software;
+  if (!claim_.any()) return Trust::software;
   if (lying_.load(std::memory_order_relaxed)) return Trust::lying;
   const bool all = std::ranges::all_of(ports_, [](const auto& port) { return port->believes(); });
   return all ? Trust::believed : Trust::probation;
@@ -47,11 +47,11 @@ Dispatch::Trust Dispatch::trust() const {
 SteeredPort::SteeredPort(Dispatch& dispatch, unsigned worker, Device* queue)
     : dispatch_(dispatch), worker_(worker), queue_(queue), leaving_(dispatch.workers_) {
   for (Leaving& leaving : leaving_) leaving.frames.resize(burst);
-  held_.reserve(burst);
+  held_.resize(burst);
 }
 
 SteeredPort::~SteeredPort() {
-  if (!held_.empty()) dispatch_.pool_.release(held_.data(), static_cast<unsigned>(held_.size()));
+  if (held_count_ > 0) dispatch_.pool_.release(held_.data(), held_count_);
 }
 
 unsigned SteeredPort::receive(Frame* frames, unsigned count) {
@@ -86,13 +86,16 @@ bool SteeredPort::must_look() {
   return ++bursts_ % looked_at == 0;
 }
 
-void SteeredPort::judge(bool at_home) {
-  if (!dispatch_.claimed_ || dispatch_.lying_.load(std::memory_order_relaxed)) return;
-  if (!at_home) {
+void SteeredPort::judge(unsigned entry) {
+  if (dispatch_.lying_.load(std::memory_order_relaxed)) return;
+  if (dispatch_.steering_.worker_at(entry) != worker_) {
     dispatch_.lying_.store(true, std::memory_order_relaxed);
     believes_.store(false, std::memory_order_relaxed);
-  } else if (++proofs_ == proofs_wanted) {
-    believes_.store(true, std::memory_order_relaxed);
+  } else if (!proved_[entry]) {
+    // Each entry once: a single connection, however long, proves next to nothing.
+    proved_[entry] = true;
+    const unsigned wanted = std::min(proofs_wanted, dispatch_.steering_.entries_of(worker_));
+    if (++proofs_ == wanted) believes_.store(true, std::memory_order_relaxed);
   }
 }
 
@@ -109,11 +112,13 @@ unsigned SteeredPort::take_burst(Frame* frames, unsigned count) {
     if (i + Links::ahead < got) Links::prefetch(received[i + Links::ahead]);
     const Frame& frame = received[i];
     const wire::Whose whose = wire::whose(frame, ends);
-    const bool of_flow = whose == wire::Whose::flow;
+    const bool claimed = whose == wire::Whose::flow &&
+                         (ends.remote.is_v4() ? dispatch_.claim_.ip4 : dispatch_.claim_.ip6);
     unsigned to = worker_;
-    if ((of_flow && look) || whose == wire::Whose::odd_flow) {
-      to = dispatch_.steering_.worker_of(ends);
-      if (of_flow) judge(to == worker_);
+    if (whose == wire::Whose::odd_flow || (whose == wire::Whose::flow && (look || !claimed))) {
+      const unsigned entry = dispatch_.steering_.entry_of(ends);
+      to = dispatch_.steering_.worker_at(entry);
+      if (claimed) judge(entry);
     } else if (whose == wire::Whose::everyone) {
       copy_to_all(frame);
     }
@@ -154,9 +159,12 @@ void SteeredPort::push(unsigned to) {
   if (leaving.count == 0) return;
   const auto taken =
       static_cast<unsigned>(dispatch_.mail(worker_, to).push(leaving.frames.data(), leaving.count));
-  redirected_ += taken;
+  moved_ += leaving.count;
+  for (unsigned i = 0; i < leaving.count; ++i) {
+    if ((leaving.frames[i].flags & for_learning) != 0) continue;  // a copy changes no worker
+    ++(i < taken ? redirected_ : dropped_);
+  }
   if (taken < leaving.count) {
-    dropped_ += leaving.count - taken;
     dispatch_.pool_.release(leaving.frames.data() + taken, leaving.count - taken);
   }
   leaving.count = 0;
@@ -167,19 +175,23 @@ unsigned SteeredPort::transmit(const Frame* frames, unsigned count) {
   return static_cast<unsigned>(dispatch_.outbox_[worker_]->push(frames, count));
 }
 
-// What the device does not take is held; what is not taken from an outbox is back-pressure there.
+// A burst of each, in turn: who sends most must not keep the others from the device. What that does
+// not take is held; what is not taken from an outbox is back-pressure there.
 void SteeredPort::send_for_others() {
-  for (const unsigned other : sends_for_) {
-    for (;;) {
-      if (held_.empty()) {
-        held_.resize(burst);
-        held_.resize(dispatch_.outbox_[other]->pop(held_.data(), burst));
-      }
-      if (held_.empty()) break;
-      const unsigned sent = queue_->transmit(held_.data(), static_cast<unsigned>(held_.size()));
-      held_.erase(held_.begin(), held_.begin() + sent);
-      if (!held_.empty()) return;
+  const std::size_t others = sends_for_.size();
+  for (std::size_t i = 0; i < others; ++i) {
+    if (held_count_ == 0) {
+      Dispatch::Mailbox& box = *dispatch_.outbox_[sends_for_[next_sender_]];
+      next_sender_ = (next_sender_ + 1) % others;
+      held_count_ = static_cast<unsigned>(box.pop(held_.data(), burst));
+      if (held_count_ == 0) continue;
     }
+    const unsigned sent = queue_->transmit(held_.data(), held_count_);
+    moved_ += sent;
+    held_count_ -= sent;
+    if (held_count_ == 0) continue;
+    std::copy_n(held_.begin() + sent, held_count_, held_.begin());
+    return;
   }
 }
 

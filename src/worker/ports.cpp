@@ -135,7 +135,11 @@ void Ports::steer(const Config& config) {
     const unsigned workers = worker_count(config.ports[i]);
     if (workers == 1 || !port.mirrors.empty())
       continue;  // a mirror's frames stay with their worker
-    const bool claimed = port.eth != nullptr && port.eth->rss().why_not().empty();
+    // A bit that an impairment has flipped since is no lie of the device's.
+    const bool claimed =
+        port.eth != nullptr && port.impaired.empty() && port.eth->rss().why_not().empty();
+    Dispatch::Claim claim;
+    if (claimed) claim = {port.eth->rss().wish().ip4, port.eth->rss().wish().ip6};
     Steering::SecretKey key;
     std::vector<std::uint16_t> table;
     if (claimed) {
@@ -155,7 +159,7 @@ void Ports::steer(const Config& config) {
     const std::size_t room = std::clamp<std::size_t>(pool_.size() / (4 * workers * workers),
                                                      mailbox_frames_min, mailbox_frames_max);
     port.dispatch = std::make_unique<Dispatch>(Steering(key, input, table, workers),
-                                               std::move(queues), workers, claimed, pool_, room);
+                                               std::move(queues), workers, claim, pool_, room);
   }
 }
 

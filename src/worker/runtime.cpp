@@ -271,10 +271,12 @@ int Runtime::Impl::run_job(void* argument) {
     runtime.stop();
   }
   const bool last = runtime.running_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-  // Others may live on what this worker's queues receive for them.
-  while (!last && stack.impl().shares_port() &&
-         runtime.running_.load(std::memory_order_acquire) != 0) {
-    stack.poll();
+  // Others may live on what this worker's queues receive for them, and send. Nobody here would see
+  // a new connection.
+  if (!last && stack.impl().shares_port()) {
+    stack.drain();
+    while (runtime.running_.load(std::memory_order_acquire) != 0) stack.poll();
+    stack.poll();  // what the last of them left to be sent
   }
   stack.impl().leave();
   if (last) runtime.running_.notify_all();

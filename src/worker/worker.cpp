@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "worker/engines.hpp"
 
@@ -41,12 +42,15 @@ Stack::Impl::~Impl() { engines[options_.worker] = nullptr; }
 
 std::span<const Event> Stack::Impl::poll() {
   const std::uint64_t tsc = read_tsc();
+  std::uint64_t moved = 0;  // for other workers
   end_turn(tsc);
   now_ = clock_.at(tsc);
   if (draining()) [[unlikely]]
     engine_.drain();
   const std::span<const Event> events = engine_.poll(now_);
   busy_ = engine_.last_poll_busy();
+  for (const SteeredPort* port : steered_) moved += port->moved();
+  busy_ |= std::exchange(moved_, moved) != moved;
   idle_turns_ = busy_ ? 0 : idle_turns_ + 1;
   if (!busy_) rest();
   return events;

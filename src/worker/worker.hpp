@@ -92,6 +92,7 @@ class Stack::Impl {
   LoopStats loop_;
   std::uint64_t turn_start_ = 0;  // TSC; 0 before the first turn
   std::uint64_t publish_at_ = 0;  // TSC
+  std::uint64_t moved_ = 0;       // frames of other workers so far
   std::uint64_t idle_turns_ = 0;  // in a row
   bool busy_ = false;
 

@@ -65,6 +65,7 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
   if (done) done = port->take_address(config);
   if (done) done = port->take_multicast(config);
   if (!done) return tl::unexpected<Error>(done.error());
+  port->opened_ = true;
   return port;
 }
 
@@ -152,9 +153,10 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
   }
   offloads_ = Offloads::choose(config, info);
   // Some drivers take powers of two alone; every one takes one.
-  unsigned queues = queues_of(config, info);
-  int rc = configure_queues(config, info, queues);
-  while (rc != 0 && queues > 1) {
+  // Workers hold the queues of a device that is made anew: it has as many again, or stays away.
+  unsigned queues = opened_ ? this->queues() : queues_of(config, info);
+  int rc = queues_of(config, info) < queues ? -ENOTSUP : configure_queues(config, info, queues);
+  while (rc != 0 && queues > 1 && !opened_) {
     queues = std::bit_floor(queues - 1);
     rc = configure_queues(config, info, queues);
   }
@@ -162,9 +164,8 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
     return fail(Errc::bad_config, fmt::format("{}: the device refuses its set-up: {}; want {}",
                                               device_key(config), reason(rc), other_words));
   }
-  // Workers hold those of a device that is made anew.
   while (queues_.size() > queues) queues_.pop_back();
-  for (const auto& queue : queues_) queue->set_limits(offloads_.large);
+  for (const auto& queue : queues_) queue->attach(id_, offloads_.large);
   while (queues_.size() < queues) {
     queues_.push_back(std::make_unique<EthQueue>(
         pool_, id_, static_cast<std::uint16_t>(queues_.size()), offloads_.large));
@@ -219,11 +220,13 @@ void EthPort::ask_for_rss(const PortConfig& config, unsigned queues, const rte_e
   }
   // The kernel spreads what it sends to a TAP by itself; that it is RSS is a claim of the driver's.
   if (config.type == PortType::tap) return rss_.give_up("no RSS");
-  const auto is_v4 = [](const Prefix& prefix) { return prefix.address.is_v4(); };
+  const auto is_v4 = [](const auto& of) { return first_of(of).is_v4(); };
   RssWish wish;
   wish.queues = static_cast<std::uint16_t>(queues);
-  wish.ip4 = std::any_of(config.addresses.begin(), config.addresses.end(), is_v4);
-  wish.ip6 = !std::all_of(config.addresses.begin(), config.addresses.end(), is_v4);
+  wish.ip4 =
+      std::ranges::any_of(config.addresses, is_v4) || std::ranges::any_of(config.ranges, is_v4);
+  wish.ip6 =
+      !std::ranges::all_of(config.addresses, is_v4) || !std::ranges::all_of(config.ranges, is_v4);
   wish.seed = options_.seed;
   rss_.ask(wish, info, conf);
 }
@@ -247,6 +250,7 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
   started_ = rc == 0;
   if (!started_ && vdev_.waits && vdev_.is_revived()) {
     for (const auto& queue : queues_) queue->pause();
+    resting_ = true;  // no lcore has seen it that is not to see this first
     return {};
   }
   if (rc != 0) {
@@ -313,6 +317,7 @@ void EthPort::remove_device() {
   rte_eth_dev_close(id_);
   if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());
   started_ = false;
+  promiscuous_ = false;
 }
 
 // Nobody touches the device any more, or, after a while in which somebody might, false.

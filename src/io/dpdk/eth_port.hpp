@@ -89,6 +89,7 @@ class EthPort {
   std::uint16_t id_ = 0;
   std::vector<std::unique_ptr<EthQueue>> queues_;
   Rss rss_;
+  bool opened_ = false;  // its queues are in the hands of workers
   bool created_ = false;
   bool started_ = false;
   bool resting_ = false;  // its queues

@@ -35,7 +35,11 @@ class EthQueue final : public Device {
   void pause() { paused_.store(++pauses_, std::memory_order_release); }
   bool at_rest() const { return rests_.load(std::memory_order_acquire) == pauses_; }
   // Of a device that was made anew.
-  void set_limits(const LargeSegmentLimits& large) { large_ = large; }
+  // To the port of a device that was made anew, while this is paused.
+  void attach(std::uint16_t port, const LargeSegmentLimits& large) {
+    port_ = port;
+    large_ = large;
+  }
   void resume() { paused_.store(0, std::memory_order_release); }
 
  private:

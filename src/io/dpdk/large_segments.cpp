@@ -60,6 +60,7 @@ bool continues(const Frame* run, unsigned n, const Layers& layers) {
   const auto before = tcp_of(run[n - 1].data, layers).flags;
   if ((before & ~of_the_others) != 0) return false;
   const std::size_t mss = first.length - headers;
+  if (mss < LargeSegments::mss_min) return false;
   const TcpHeader& tcp = tcp_of(next.data, layers);
   if (((tcp.flags ^ before) & ~of_the_last) != 0) return false;
   const std::uint32_t seq = net32(tcp_of(first.data, layers).seq);

@@ -44,6 +44,8 @@ class LargeSegments {
   static constexpr unsigned burst = 64;
   // Of 23 KB with an MTU of 1,500. More gains little; drivers take 24 to 40 buffers a packet.
   static constexpr unsigned frames_max = 16;
+  // Below it cards refuse to cut (i40e, iavf), and there is little to gain.
+  static constexpr std::size_t mss_min = 256;
 
   explicit LargeSegments(const LargeSegmentLimits& limits) : limits_(limits) {}
 

@@ -33,7 +33,7 @@ class Rss {
   // The device refused its set-up with it.
   void refuse() {
     refused_ = true;
-    give_up("refused by the device");
+    give_up("RSS, or its key, refused by the device");
   }
   bool is_refused() const { return refused_; }
   // After the start of the port: sets the table, and reads it and the key back.
@@ -44,6 +44,7 @@ class Rss {
     why_not_ = std::move(why);
   }
 
+  const RssWish& wish() const { return wish_; }
   bool asked() const { return asked_; }
   const std::string& why_not() const { return why_not_; }
   // REQUIRES: why_not() is empty. Entry to queue.

@@ -50,7 +50,7 @@ TEST(Steering, known_hashes) {
       {ends_of("3ffe:1900:4545:3:200:f8ff:fe21:67cf", 44251, "fe80::200:f8ff:fe21:67cf", 38024),
        0x02d1feef},
   };
-  for (const unsigned entries : {64u, 128u, 512u}) {
+  for (const unsigned entries : {64u, 128u, 512u, 2048u}) {
     const Steering steering(known_key, Input::received, table_of(entries, 4), 4);
     for (const Known& known : all) {
       EXPECT_EQ(steering.entry_of(known.ends), known.hash % entries);

@@ -310,10 +310,10 @@ TEST_F(Doctor, card_that_the_kernel_shares_tells_its_mtu) {
   tree_.directory(at + "/net/eth1");
   tree_.directory("/sys/class/net/eth1/queues/rx-0");
   tree_.interface("eth1", "0x1003\n", "1500\n");
-  EXPECT_EQ(complaints(), "");
+  EXPECT_EQ(complaints(), "yellow port lan, permissions");
   EXPECT_TRUE(says("port lan, queues", "1, for 1 worker"));
   config_.ports[0].mtu = 9'000;
-  EXPECT_EQ(complaints(), "yellow port lan, MTU");
+  EXPECT_EQ(complaints(), "yellow port lan, permissions; yellow port lan, MTU");
   EXPECT_TRUE(says("port lan, MTU", "ip link set eth1 mtu 9000"));
 }
 

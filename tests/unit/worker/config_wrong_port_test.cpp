@@ -114,6 +114,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{tap_port(address + "mtu = 100\n"), "port[0].mtu = 100: out of range; want 576..9000"},
         Wrong{tap_port(address + "worker = 1\n"),
               "port[0].worker = 1: no such worker; workers.count is 1; want 0..0"},
+        Wrong{tap_port(address + "ranges = [\"10.1.0.0/16\", \"10.1.2.0/24\"]\n"),
+              "port[0].ranges[1] = \"10.1.2.0/24\": overlaps ranges[0] = \"10.1.0.0/16\"; want "
+              "each address once"},
+        Wrong{tap_port("addresses = [\"10.0.0.1/24\", \"10.0.0.1/16\"]\n"),
+              "port[0].addresses[1] = \"10.0.0.1/16\": overlaps addresses[0] = \"10.0.0.1/24\"; "
+              "want each address once"},
         Wrong{tap_port(address + "workers = [0, 1]\n"),
               "port[0].workers[1] = 1: no such worker; workers.count is 1; want 0..0"},
         Wrong{tap_port(address + "workers = []\n"),

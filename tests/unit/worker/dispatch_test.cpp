@@ -55,7 +55,7 @@ struct Rig {
     }
     dispatch = std::make_unique<Dispatch>(
         Steering(Steering::make_key(5, input, 128), input, table, workers), devices, workers,
-        claimed, pool, room);
+        Dispatch::Claim{claimed, false}, pool, room);
   }
 
   // A segment of the remote port `n`.
@@ -67,6 +67,7 @@ struct Rig {
     auto& ip = wire::view<wire::Ipv4Header>(frame.data + wire::ethernet_size);
     ip.version_ihl = wire::ipv4_plain;
     ip.protocol = wire::protocol_tcp;
+    ip.total_length = net16(wire::ipv4_size + wire::tcp_size);
     ip.source = net32(0x0a000002);
     ip.destination = net32(0x0a000001);
     auto& tcp = wire::view<wire::TcpHeader>(frame.data + wire::tcp_at);
@@ -187,6 +188,36 @@ TEST(Dispatch, rss_is_believed_after_its_proofs) {
   rig.take(1);
   EXPECT_EQ(rig.dispatch->trust(), Trust::believed);
   EXPECT_EQ(rig.redirected(0) + rig.redirected(1), 0u);
+}
+
+TEST(Dispatch, one_connection_proves_nothing) {
+  Rig rig(2, 2, true);
+  std::uint16_t mine = 1;
+  while (rig.owner(mine) != 0) ++mine;
+  for (int n = 0; n < 5'000; ++n) rig.queues[0]->arriving.push_back(rig.segment(mine));
+  rig.take(0);
+  EXPECT_FALSE(rig.dispatch->port(0).believes());
+}
+
+TEST(Dispatch, a_family_that_was_not_asked_for_is_dispatched_and_not_judged) {
+  Rig rig(2, 2, true);
+  for (std::uint16_t n = 1; n <= 200; ++n) {
+    Frame frame = rig.segment(n);
+    std::memset(frame.data, 0, 74);
+    wire::view<wire::EthernetHeader>(frame.data).type = net16(wire::ether_type_ipv6);
+    auto& ip = wire::view<wire::Ipv6Header>(frame.data + wire::ethernet_size);
+    ip.version_class_label = 0x60;
+    ip.payload_length = net16(wire::tcp_size);
+    ip.next_header = wire::protocol_tcp;
+    wire::view<wire::TcpHeader>(frame.data + wire::tcp_at_6).source_port = net16(n);
+    frame.length = 74;
+    rig.queues[0]->arriving.push_back(frame);
+  }
+  const std::size_t first = rig.take(0).size();
+  const std::size_t second = rig.take(1).size();
+  EXPECT_EQ(first + second, 200u);
+  EXPECT_GT(second, 50u);
+  EXPECT_EQ(rig.dispatch->trust(), Trust::probation);
 }
 
 TEST(Dispatch, a_device_that_puts_all_into_one_queue_is_caught_and_nothing_is_lost) {
