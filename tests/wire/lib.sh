@@ -250,7 +250,7 @@ shipped() {
   grep -q '^\[memory\]' <<<"$text" || printf '[memory]\nmbufs = 8192\n'
 }
 
-# A directory in $short whose name has no space: memif wants whole paths, and DPDK's words no spaces.
+# A directory in $short whose name has no space: memif wants whole paths, and a socket's may not be long.
 short=''
 short_directory() { short=$(mktemp -d "${TMPDIR:-/tmp}/salut-wire.XXXXXX"); }
 
