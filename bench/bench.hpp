@@ -19,9 +19,9 @@
 #include <string>
 #include <vector>
 
+#include "host/huge_memory.hpp"
 #include "rows.hpp"
 #include "tools.hpp"
-#include "worker/huge_memory.hpp"
 
 namespace salut::bench {
 

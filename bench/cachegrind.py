@@ -18,7 +18,7 @@ import tempfile
 
 SEGMENTS = 16384
 PASSES = (1, 5)
-MIXES = {"road": "opening and closing in random states", "cells": "any event in any state"}
+MIXES = {"fast": "opening and closing in random states", "cells": "any event in any state"}
 CONTENDERS = ("table", "switch")
 Counts = dict[str, int]
 

@@ -52,9 +52,9 @@ StackConfig config_for(std::uint32_t time_wait, bool coalesce) {
 
 void set_up(Side& side, Pool& pool, Memory& memory, const Addresses& addresses, bool client,
             const StackConfig& config, std::uint8_t id) {
-  stack::Interface interface;
+  ip::Interface interface;
   interface.device = &side.wire;
-  interface.mac = wire::Mac{{2, 0, 0, 0, 0, id}};
+  interface.mac = Mac{{2, 0, 0, 0, 0, id}};
   interface.addresses = {Prefix{client ? addresses.client : addresses.server, addresses.prefix}};
   if (client) interface.ranges = {AddressRange{addresses.sources, 65'536}};
   if (!client) {

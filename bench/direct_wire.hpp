@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "stack/device.hpp"
+#include "base/frame.hpp"
 
 namespace salut::bench {
 

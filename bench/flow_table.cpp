@@ -33,8 +33,6 @@
 namespace salut::bench {
 namespace {
 
-using flow::Key;
-
 constexpr unsigned burst = 64;
 std::uint64_t flows = 1 << 17;
 
@@ -47,7 +45,7 @@ static_assert(sizeof(Tcb) == 128);
 
 struct KeyHash {
   std::size_t operator()(const Key& key) const { return hasher(key); }
-  flow::Hasher hasher{1};
+  Hasher hasher{1};
 };
 
 // The same for all: TCBs, queries in random order, present and absent.
@@ -66,8 +64,8 @@ struct World {
   static std::uint64_t asked() { return std::min<std::uint64_t>(flows, 4'000'000); }
   // Clients of a load generator: consecutive ports of consecutive addresses.
   static Key key_of(std::uint32_t i) {
-    return flow::make_key(0x0a000000 + i / 60'000, static_cast<std::uint16_t>(1024 + i % 60'000),
-                          0xc0000201, 80);
+    return make_key(0x0a000000 + i / 60'000, static_cast<std::uint16_t>(1024 + i % 60'000),
+                    0xc0000201, 80);
   }
 
   HugeMemory memory;
@@ -121,7 +119,7 @@ struct Salut {
   void insert_one(std::uint32_t index) { table.insert(hash(World::key_of(index)), index); }
   HugeMemory memory;
   flow::Table table;
-  flow::Hasher hash{1};
+  Hasher hash{1};
 };
 
 std::size_t dpdk_heap() {

@@ -23,8 +23,10 @@
 #include <memory>
 #include <random>
 
-#include "io/dpdk/loop_port.hpp"
+#include "host/huge_memory.hpp"
+#include "io/loop_port.hpp"
 #include "io/sim/world.hpp"
+#include "ip/arp.hpp"
 #include "rows.hpp"
 #include "stack/engine.hpp"
 #include "tcp/addresses.hpp"
@@ -34,18 +36,16 @@
 #include "tools.hpp"
 #include "wire/emit.hpp"
 #include "wire/parse.hpp"
-#include "worker/huge_memory.hpp"
 
 namespace salut::bench {
 namespace {
 
-using flow::Key;
 using stack::Engine;
 
 constexpr unsigned burst = 32;
 constexpr std::uint64_t too_much_for_a_cache = 128 << 20;
 constexpr std::uint32_t server = 0x0a000001, gateway = 0x0a000002;
-const wire::Mac server_mac{{2, 0, 0, 0, 0, 1}}, gateway_mac{{2, 0, 0, 0, 0, 2}};
+const Mac server_mac{{2, 0, 0, 0, 0, 1}}, gateway_mac{{2, 0, 0, 0, 0, 2}};
 
 [[noreturn]] void fail(const char* what) {
   std::fprintf(stderr, "stages: %s\n", what);
@@ -85,7 +85,7 @@ class World {
     config.connections = static_cast<std::uint32_t>(flows);
     config.time_wait = 1024;
     config.seed = 1;
-    stack::Interface interface;
+    ip::Interface interface;
     interface.device = &port_;
     interface.mac = server_mac;
     interface.addresses = {Prefix{IpAddress::v4(server), 24}};
@@ -110,27 +110,27 @@ class World {
 
  private:
   static Key key_of(std::uint64_t i) {
-    return flow::make_key(static_cast<std::uint32_t>(0x0b000000 + i / 60'000),
-                          static_cast<std::uint16_t>(1024 + i % 60'000), server, 80);
+    return make_key(static_cast<std::uint32_t>(0x0b000000 + i / 60'000),
+                    static_cast<std::uint16_t>(1024 + i % 60'000), server, 80);
   }
 
   // A request of its own makes the engine know the gateway's MAC.
   void know_gateway() {
     Frame frame;
     if (!pool_.acquire(&frame, 1)) fail("no frame");
-    wire::emit_arp(frame,
-                   {.op = wire::arp_request,
-                    .sender_mac = gateway_mac,
-                    .sender_ip = net32(gateway),
-                    .target_ip = net32(server),
-                    .target_mac = {}},
-                   server_mac);
+    ip::emit_arp(frame,
+                 {.op = wire::arp_request,
+                  .sender_mac = gateway_mac,
+                  .sender_ip = net32(gateway),
+                  .target_ip = net32(server),
+                  .target_mac = {}},
+                 server_mac);
     in_->push(frame);
     engine_->poll(now_);
     if (!out_->pop(frame)) fail("ARP is not answered");
     pool_.release(&frame, 1);
-    stack::Neighbours& neighbours = c().links.neighbours();
-    hop_ = neighbours.find_or_add(0, flow::Address::of(IpAddress::v4(gateway)));
+    ip::Neighbours& neighbours = c().interfaces.neighbours();
+    hop_ = neighbours.find_or_add(0, Address::of(IpAddress::v4(gateway)));
     if (!neighbours.resolved(hop_)) fail("the gateway is not known");
   }
 
@@ -144,7 +144,7 @@ class World {
     t.clear(tcp::Flag::syn_unacked);
     t.snd_una = t.snd_nxt;
     t.snd_wnd = 65'535;
-    t.rcv_nxt = tcp::Seq{index * 7919};
+    t.rcv_nxt = Seq{index * 7919};
     t.rcv_adv = t.rcv_nxt + 65'535;
   }
 
@@ -191,9 +191,9 @@ class World {
     x.set_now(now_);
     x.event_count = 0;
     at[receive] = __rdtsc();
-    const unsigned n = x.links.receive(0, frames.data(), tcp::burst);
+    const unsigned n = x.interfaces.receive(0, frames.data(), tcp::burst);
     at[parse] = __rdtsc();
-    const wire::ParseOptions options{true, x.links.interface(0).mac, &x.fold};
+    const wire::ParseOptions options{true, x.interfaces.interface(0).mac, &x.fold};
     for (unsigned i = 0; i < n; ++i) {
       wire::Segment& s = x.segments[i];
       if (wire::parse(frames[i], options, s).kind != wire::Kind::tcp) fail("a frame is refused");
@@ -215,13 +215,13 @@ class World {
     for (unsigned i = 0; i < n; ++i) {
       const Frame& frame = frames[x.segments[i].frame];
       tcp::input_segment(x, x.candidates[i], x.segments[i], frame);
-      x.links.recycle(frame);
+      x.interfaces.recycle(frame);
     }
     at[emit] = __rdtsc();
     tcp::flush_outputs(x);
     at[send] = __rdtsc();
-    x.links.flush(x.now);
-    x.links.release_spare();
+    x.interfaces.flush(x.now);
+    x.interfaces.release_spare();
     at[send + 1] = __rdtsc();
     if (n != burst || x.event_count != burst) fail("a segment is lost");
     for (unsigned stage = receive; stage <= send; ++stage) {
@@ -235,7 +235,7 @@ class World {
     const auto events = engine_->poll(now_);
     // With events to handle the ACKs wait for what the application answers, here nothing.
     tcp::flush_outputs(c());
-    c().links.flush(now_);
+    c().interfaces.flush(now_);
     samples_[poll].add(__rdtsc() - begin);
     if (events.size() != burst) fail("a segment is lost");
     put_back(chosen);

@@ -1,5 +1,5 @@
 // One hundred million sockets in TIME_WAIT: the flow table and the arena of src/flow, in memory
-// that production takes (worker/huge_memory.hpp), in virtual time.
+// that production takes (host/huge_memory.hpp), in virtual time.
 //
 //   fill    sockets close evenly over one 2MSL of 60 s until all of them wait
 //   steady  as many close as expire, for a quarter of 2MSL
@@ -29,17 +29,15 @@
 
 #include "flow/table.hpp"
 #include "flow/time_wait.hpp"
+#include "host/huge_memory.hpp"
 #include "rows.hpp"
 #include "tcp/context.hpp"
 #include "tools.hpp"
-#include "worker/huge_memory.hpp"
 
 namespace salut::bench {
 namespace {
 
-using flow::Key;
 using flow::Record;
-using timer::Tick;
 
 constexpr unsigned burst = tcp::burst;
 constexpr std::uint32_t two_msl = 57'221;  // ticks: 60 s
@@ -49,8 +47,8 @@ std::uint64_t others = 0;
 
 // Of the socket with this number, in the order in which they close; none comes twice.
 Key key_of(std::uint64_t i) {
-  return flow::make_key(static_cast<std::uint32_t>(0x0a000000 + i / 60'000),
-                        static_cast<std::uint16_t>(1024 + i % 60'000), 0xc0000201, 80);
+  return make_key(static_cast<std::uint32_t>(0x0a000000 + i / 60'000),
+                  static_cast<std::uint16_t>(1024 + i % 60'000), 0xc0000201, 80);
 }
 
 double resident_gib() {
@@ -281,7 +279,7 @@ class Salut {
   HugeMemory memory_{{.arrays = true, .time_wait = true}};
   flow::Table table_;
   flow::TimeWait arena_;
-  flow::Hasher hash_{1};
+  Hasher hash_{1};
 };
 
 // A map and a FIFO: a FIN that came again appends, and what stands before is skipped.
@@ -333,7 +331,7 @@ class Naive {
   struct Hash {
     std::size_t operator()(const Key& key) const { return hasher(key); }
     Hash() : hasher(1) {}
-    flow::Hasher hasher;
+    Hasher hasher;
   };
   static double heap_bytes() {
     const struct mallinfo2 heap = mallinfo2();

@@ -36,7 +36,6 @@ namespace salut::bench {
 namespace {
 
 using timer::Entry;
-using timer::Tick;
 
 constexpr std::uint32_t minute = 57'221;  // ticks
 constexpr std::uint32_t cancelled = 0xffff'ffff;

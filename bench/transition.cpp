@@ -1,7 +1,8 @@
 // The table of transitions against a switch: from a segment and a connection's state to the next
 // state and what is to be done.
 //
-//   road    random connections, each with a segment of an opening or a close: what is expected of
+//   fast path    random connections, each with a segment of an opening or a close: what is expected
+//   of
 //           it, which events it raises, and their transition, as tcp::input_segment() decides
 //   cells   random cells: any event in any state, of which most are faults and never seen together
 //
@@ -12,7 +13,7 @@
 // --segments=N (65,536; how many are drawn), --rows=FILE. The report adds instructions and
 // mispredictions per segment from `valgrind --tool=cachegrind` (bench/cachegrind.py), which runs
 // one contender and no clock:
-//   --only=road/table, road/switch, cells/table or cells/switch, --passes=N (1)
+//   --only=fast/table, fast/switch, cells/table or cells/switch, --passes=N (1)
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -40,9 +41,9 @@ std::uint64_t mix(std::uint64_t sum, const Outcome& out) {
   return (sum ^ (static_cast<unsigned>(out.to) << 16 | out.acts)) * prime;
 }
 
-struct Road {
-  static constexpr const char* name = "road";
-  explicit Road(std::uint64_t n) : all(meetings(different, seed)), order(drawn(n)) {}
+struct FastPath {
+  static constexpr const char* name = "fast";
+  explicit FastPath(std::uint64_t n) : all(meetings(different, seed)), order(drawn(n)) {}
   std::uint64_t table() const {
     return each([](const Meeting& m, Outcome& out) { table_segment(m.tcb, m.segment, out); });
   }
@@ -126,8 +127,8 @@ int run_one(std::uint64_t segments, bool table, std::uint64_t passes) {
 }
 
 int run_only(const std::string& only, std::uint64_t segments, std::uint64_t passes) {
-  if (only == "road/table") return run_one<Road>(segments, true, passes);
-  if (only == "road/switch") return run_one<Road>(segments, false, passes);
+  if (only == "fast/table") return run_one<FastPath>(segments, true, passes);
+  if (only == "fast/switch") return run_one<FastPath>(segments, false, passes);
   if (only == "cells/table") return run_one<Cells>(segments, true, passes);
   if (only == "cells/switch") return run_one<Cells>(segments, false, passes);
   std::fprintf(stderr, "transition: no --only=%s\n", only.c_str());
@@ -149,8 +150,8 @@ int main(int argc, char** argv) {
   }
   if (!only.empty()) return run_only(only, segments, passes);
   const bool same =
-      compare<Road>(segments, "opening and closing in random states, from segment to outcome",
-                    rows) &&
+      compare<FastPath>(segments, "opening and closing in random states, from segment to outcome",
+                        rows) &&
       compare<Cells>(segments, "any event in any state", rows);
   return same && rows.write() ? 0 : 1;
 }

@@ -17,7 +17,7 @@ struct Meeting {
 
 struct Cell {
   State state;
-  tcp::Event event;
+  tcp::StateEvent event;
 };
 
 // In order, as most segments are: an ACK of nothing new, of our SYN or of our FIN, with or without
@@ -26,7 +26,6 @@ struct Cell {
 inline Meeting meeting(std::mt19937_64& random) {
   using enum State;
   using tcp::Flag;
-  using tcp::Seq;
   constexpr State states[] = {syn_received, established, fin_wait_1, fin_wait_2,
                               close_wait,   closing,     last_ack};
   const auto coin = [&] { return (random() & 1) != 0; };
@@ -79,23 +78,22 @@ inline std::vector<Cell> cells(std::uint64_t count, std::uint64_t seed) {
   std::vector<Cell> all(count);
   for (Cell& cell : all) {
     cell.state = static_cast<State>(random() % state_count);
-    cell.event = static_cast<tcp::Event>(random() % tcp::event_count);
+    cell.event = static_cast<tcp::StateEvent>(random() % tcp::event_count);
   }
   return all;
 }
 
 // Ours, as input_segment() decides.
 inline bool table_segment(const tcp::Tcb& t, const wire::Segment& s, Outcome& out) {
-  if (tcp::leaves_road(t, s)) [[unlikely]]
+  if (tcp::leaves_fast_path(t, s)) [[unlikely]]
     return false;
-  const unsigned bits =
-      tcp::ack_bits(t, tcp::Seq{s.ack}) | ((s.flags & wire::fin) != 0) * tcp::road_fin;
-  const tcp::RoadCell cell = tcp::road_step(t.state, bits);
+  const unsigned bits = tcp::ack_bits(t, Seq{s.ack}) | ((s.flags & wire::fin) != 0) * tcp::fast_fin;
+  const tcp::FastCell cell = tcp::fast_step(t.state, bits);
   out = Outcome{cell.to, cell.acts};
   return true;
 }
 
-inline Outcome table_step(State from, tcp::Event event) {
+inline Outcome table_step(State from, tcp::StateEvent event) {
   const tcp::Cell& cell = tcp::step(from, event);
   return Outcome{cell.to, cell.acts};
 }

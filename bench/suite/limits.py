@@ -10,7 +10,7 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "has the cycles of each stage), and one walk of the page tables a connection and side, since "
      "the flow table is larger than the TLB reaches. Tried and kept: headers asked for eight "
      "ahead as their owner (64 at once are forgotten where the cores are far apart), buckets side "
-     "by side, whole words and a road of its own for segments without data, source ports worked "
+     "by side, whole words and a fast path of its own for segments without data, source ports worked "
      "out once. Tried and left: one step more of inlining (LTO) and another order of code (PGO) "
      "gain what `bench/run builds` says. Half of the instructions would have to go; checksums, a "
      "SipHash per ISN and options stay. What an exchange of data adds is a Stream of three lines "

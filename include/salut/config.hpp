@@ -91,13 +91,13 @@ struct PortConfig {
   // family, active opens come from them
   std::vector<AddressRange> ranges;
   // siblings: ["10.0.0.3"], the other instances on this link that have the same ranges, each by its
-  // address: what belongs to no connection here is handed to them (src/stack/siblings.hpp)
+  // address: what belongs to no connection here is handed to them (src/ip/siblings.hpp)
   std::vector<IpAddress> siblings;
-  IpAddress gateway;                          // gateway: next hop for what is on no link and on no
-  IpAddress gateway6 = IpAddress::any_v6();   // route; gateway6: that of IPv6; none if any
-  std::uint16_t vlan = 0;                     // vlan: 802.1Q tag of all frames, 1..4094; 0 none
-  std::string mac;                   // mac: "02:00:00:00:00:01"; the device's own if empty
-  std::uint16_t mtu = 1500;          // mtu: 576..9000
+  IpAddress gateway;                         // gateway: next hop for what is on no link and on no
+  IpAddress gateway6 = IpAddress::any_v6();  // route; gateway6: that of IPv6; none if any
+  std::uint16_t vlan = 0;                    // vlan: 802.1Q tag of all frames, 1..4094; 0 none
+  std::string mac;                           // mac: "02:00:00:00:00:01"; the device's own if empty
+  std::uint16_t mtu = 1500;                  // mtu: 576..9000
   // workers: [0, 1], which workers poll it, each a queue of its own if it has so many; all of them
   // if empty. worker = 0 is [0].
   std::vector<std::uint32_t> workers;
@@ -105,7 +105,7 @@ struct PortConfig {
   std::uint32_t queues = 0;
   bool rss = true;  // rss: let the device spread flows over its queues, if it proves that it does
   bool tso = true;  // tso (pci): let the device cut large segments, if it can
-  ImpairConfig impair;               // impair: { drop = 0.01, … }; a bad link, for tests
+  ImpairConfig impair;  // impair: { drop = 0.01, … }; a bad link, for tests
 
   bool on_worker(std::uint32_t worker) const {
     return workers.empty() || std::find(workers.begin(), workers.end(), worker) != workers.end();
@@ -162,6 +162,15 @@ struct Config {
   std::vector<RouteConfig> routes;
   AnnounceConfig announce;
   std::vector<NeighbourConfig> neighbours;
+
+  // The workers that poll a port of this configuration.
+  std::vector<std::uint32_t> workers_of(const PortConfig& port) const {
+    std::vector<std::uint32_t> polling;
+    for (std::uint32_t worker = 0; worker < workers; ++worker) {
+      if (port.on_worker(worker)) polling.push_back(worker);
+    }
+    return polling;
+  }
 };
 
 // Reads and validates. Errors name file and key.

@@ -18,13 +18,13 @@ enum class Errc : std::uint8_t {
   in_use,            // an address that has a listener, a name that another instance holds
   no_permission,
   no_memory,
-  not_connected,   // a stale handle, or a connection that has ended
-  not_writable,    // the sending half is closed
-  end_of_stream,   // the peer has closed and everything was read
-  no_port,         // no local address and port is free for this peer
-  no_route,        // no configured port leads there
-  overload,        // a pool is above its watermark; closing goes on, opening is refused
-  unsupported,     // not built yet, and the message says so
+  not_connected,  // a stale handle, or a connection that has ended
+  not_writable,   // the sending half is closed
+  end_of_stream,  // the peer has closed and everything was read
+  no_port,        // no local address and port is free for this peer
+  no_route,       // no configured port leads there
+  overload,       // a pool is above its watermark; closing goes on, opening is refused
+  unsupported,    // not built yet, and the message says so
 };
 
 std::string_view describe(Errc code);

@@ -71,8 +71,9 @@ class Runtime {
 
   // Stack::drain() of all of them. Any thread; safe in a signal handler.
   void drain();
-  // Gives back stacks and ports, whose counters are gone then, when no worker runs any more. Returns
-  // the packet buffers that are missing: 0, unless a driver lost some with a peer that went away.
+  // Gives back stacks and ports, whose counters are gone then, when no worker runs any more.
+  // Returns the packet buffers that are missing: 0, unless a driver lost some with a peer that went
+  // away.
   std::uint64_t close();
 
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs
@@ -83,7 +84,8 @@ class Runtime {
   // Looks at the link of every port with one. Not on a worker's lcore, one thread at a time; about
   // once a second will do, since what comes and goes between two looks is not counted.
   std::vector<PortLink> links();
-  std::vector<PortSteering> steering() const;  // control thread; empty if no port has several workers
+  std::vector<PortSteering> steering()
+      const;                     // control thread; empty if no port has several workers
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:

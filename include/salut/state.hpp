@@ -28,8 +28,8 @@ enum class State : std::uint8_t {
 inline constexpr std::size_t state_count = 11;
 
 inline constexpr std::array<std::string_view, state_count> state_names = {
-    "CLOSED",     "LISTEN",     "SYN_SENT",   "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1",
-    "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING",    "LAST_ACK",     "TIME_WAIT"};
+    "CLOSED",     "LISTEN",     "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1",
+    "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING",  "LAST_ACK",     "TIME_WAIT"};
 
 // The name as RFC 9293 spells it, with underscores: "TIME_WAIT".
 constexpr std::string_view name(State state) {

@@ -6,32 +6,32 @@
 #include <string>
 #include <thread>
 
-#include "app/conductor.hpp"
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
-#include "cli/link_watch.hpp"
-#include "cli/setup.hpp"
-#include "cli/signals.hpp"
 #include "cli/tap.hpp"
-#include "ops/live.hpp"
-#include "ops/machine.hpp"
-#include "ops/report.hpp"
+#include "host/huge_memory.hpp"
+#include "host/machine.hpp"
+#include "load/controller.hpp"
+#include "load/scenario.hpp"
+#include "report/progress.hpp"
+#include "report/report.hpp"
 #include "salut/runtime.hpp"
-#include "worker/huge_memory.hpp"
+#include "service/link_watch.hpp"
+#include "service/signals.hpp"
 
 namespace salut::cli {
 
 namespace {
 
-app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
-                         const Runtime& runtime) {
-  app::BenchPlan plan;
+load::BenchPlan make_plan(const load::BenchOptions& options, const load::BenchSetup& setup,
+                          const Runtime& runtime) {
+  load::BenchPlan plan;
   plan.mode = options.mode;
   plan.rate = options.rate;
   plan.concurrency = options.concurrency;
   if (options.connections) plan.limit = *options.connections;
-  if (options.mode == app::LoadMode::hold) plan.limit = options.hold;
+  if (options.mode == load::LoadMode::hold) plan.limit = options.hold;
   if (options.stream) plan.limit = options.concurrency;
   plan.duration = options.duration;
   plan.load.target = setup.target;
@@ -46,7 +46,7 @@ app::BenchPlan make_plan(const BenchOptions& options, const BenchSetup& setup,
   return plan;
 }
 
-void announce(std::FILE* out, const BenchOptions& options, const BenchSetup& setup,
+void announce(std::FILE* out, const load::BenchOptions& options, const load::BenchSetup& setup,
               const Runtime& runtime) {
   fmt::print(stderr, "{}", runtime.describe());
   for (const std::string& note : setup.notes) fmt::print(stderr, "note: {}\n", note);
@@ -70,32 +70,34 @@ void wait_for_kernel(const PortConfig& tap, const std::atomic<bool>& interrupted
 
 }  // namespace
 
-int run_bench(const BenchOptions& options) {
-  Result<BenchSetup> setup = bench_setup(options, ops::this_machine().cores, available_memory());
+int run_bench(const load::BenchOptions& options) {
+  Result<load::BenchSetup> setup =
+      load::bench_setup(options, this_machine().cores, available_memory());
   if (!setup) return refuse(setup.error());
   if (!can_write(options.json)) return refuse(cannot_write("--json", options.json));
   if (!can_write(options.latencies)) return refuse(cannot_write("--latencies", options.latencies));
   Result<Runtime> runtime = Runtime::open(setup->config);
   if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
-  const StopOnSignal signals(&*runtime);
+  const service::StopOnSignal signals(&*runtime);
 
   std::FILE* const out = options.json == "-" ? stderr : stdout;
   announce(out, options, *setup, *runtime);
   if (options.runtime.config.empty() && options.connect) {
     wait_for_kernel(runtime->config().ports[0], signals.stopped());
   }
-  wait_for_links(*runtime, signals.stopped());
-  ops::LiveLine live(out);
-  app::Conductor conductor(*runtime, make_plan(options, *setup, *runtime), live, signals.stopped());
-  LinkWatch links(*runtime);
+  service::wait_for_links(*runtime, signals.stopped());
+  report::ProgressLine live(out);
+  load::Controller conductor(*runtime, make_plan(options, *setup, *runtime), live,
+                             signals.stopped());
+  service::LinkWatch links(*runtime);
   if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());
   links.stop();
 
-  const ops::BenchReport report = make_report(options, *setup, conductor, *runtime);
-  close_ports(*runtime);
-  fmt::print(out, "{}", ops::to_table(report));
+  const report::BenchReport report = make_report(options, *setup, conductor, *runtime);
+  service::close_ports(*runtime);
+  fmt::print(out, "{}", report::to_table(report));
   std::fflush(out);
-  if (!write_text(options.json, ops::to_json(report))) {
+  if (!write_text(options.json, report::to_json(report))) {
     return refuse(cannot_write("--json", options.json));
   }
   if (!write_text(options.latencies, report.latencies)) {

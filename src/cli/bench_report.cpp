@@ -33,9 +33,9 @@ std::string transport(const Config& config, std::uint32_t worker) {
   return device.substr(0, number == std::string::npos ? 0 : number + 1);
 }
 
-ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uint32_t>& workers,
-                     const Config& config) {
-  ops::SideReport side;
+report::SideReport side(const load::Controller& conductor,
+                        const std::vector<std::uint32_t>& workers, const Config& config) {
+  report::SideReport side;
   std::uint64_t busy = 0;
   std::uint64_t total = 0;
   for (const std::uint32_t worker : workers) {
@@ -53,9 +53,9 @@ ops::SideReport side(const app::Conductor& conductor, const std::vector<std::uin
 
 // Every packet on the wire once: what the clients sent and received, or, where both ends share a
 // stack, what it sent.
-std::uint64_t packets(const app::Conductor& conductor, const std::vector<std::uint32_t>& clients,
+std::uint64_t packets(const load::Controller& conductor, const std::vector<std::uint32_t>& clients,
                       bool one_stack) {
-  const app::BenchWindow& window = conductor.window();
+  const load::BenchWindow& window = conductor.window();
   if (window.workers.empty()) return 0;
   std::uint64_t packets = 0;
   for (const std::uint32_t worker : clients) {
@@ -67,8 +67,8 @@ std::uint64_t packets(const app::Conductor& conductor, const std::vector<std::ui
   return packets;
 }
 
-void set_totals(const app::LoadTotals& totals, ops::BenchReport& report) {
-  using app::Failure;
+void set_totals(const load::LoadTotals& totals, report::BenchReport& report) {
+  using load::Failure;
   report.attempted = totals.attempted;
   report.established = totals.established;
   report.closed = totals.closed;
@@ -83,7 +83,7 @@ void set_totals(const app::LoadTotals& totals, ops::BenchReport& report) {
 }
 
 // One line a step, in microseconds.
-std::string as_csv(const ops::Histogram& ticks, double hz) {
+std::string as_csv(const load::Histogram& ticks, double hz) {
   std::string text = "us,count\n";
   ticks.for_each([&](double middle, std::uint64_t count) {
     text += fmt::format("{:.4f},{}\n", middle * 1e6 / hz, count);
@@ -91,9 +91,9 @@ std::string as_csv(const ops::Histogram& ticks, double hz) {
   return text;
 }
 
-void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& report) {
-  ops::Histogram handshake;
-  ops::Histogram lifetime;
+void set_latencies(const load::BenchWindow& window, double hz, report::BenchReport& report) {
+  load::Histogram handshake;
+  load::Histogram lifetime;
   for (const auto& worker : window.workers) {
     handshake.merge(worker.load.handshake);
     lifetime.merge(worker.load.lifetime);
@@ -101,18 +101,18 @@ void set_latencies(const app::BenchWindow& window, double hz, ops::BenchReport& 
   // As the JSON has the rate, so that what is merged from it comes out the same.
   report.handshakes.push_back({std::round(hz), handshake});
   report.lifetimes.push_back({std::round(hz), lifetime});
-  report.handshake = ops::latency_of(report.handshakes);
-  report.lifetime = ops::latency_of(report.lifetimes);
+  report.handshake = report::latency_of(report.handshakes);
+  report.lifetime = report::latency_of(report.lifetimes);
   report.latencies = as_csv(handshake, hz);
 }
 
-void set_memory(const app::Conductor& conductor, ops::BenchReport& report) {
+void set_memory(const load::Controller& conductor, report::BenchReport& report) {
   for (const auto& worker : conductor.workers()) {
     report.memory += worker->memory();
   }
 }
 
-std::uint32_t distinct_workers(const BenchSetup& setup) {
+std::uint32_t distinct_workers(const load::BenchSetup& setup) {
   std::vector<std::uint32_t> workers = setup.clients;
   workers.insert(workers.end(), setup.servers.begin(), setup.servers.end());
   std::ranges::sort(workers);
@@ -120,10 +120,10 @@ std::uint32_t distinct_workers(const BenchSetup& setup) {
   return static_cast<std::uint32_t>(workers.size());
 }
 
-ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& setup,
-                                const app::Conductor& conductor, const Config& config) {
-  ops::StreamReport stream;
-  const app::BenchWindow& window = conductor.window();
+report::StreamReport stream_report(const load::BenchOptions& options, const load::BenchSetup& setup,
+                                   const load::Controller& conductor, const Config& config) {
+  report::StreamReport stream;
+  const load::BenchWindow& window = conductor.window();
   stream.connections = options.concurrency;
   stream.bytes = window.bytes;
   stream.seconds = window.seconds;
@@ -141,7 +141,7 @@ ops::StreamReport stream_report(const BenchOptions& options, const BenchSetup& s
 }
 
 // In a mirror every connection takes the simultaneous way. If not, there is another station.
-void note_other_ways(ops::BenchReport& report) {
+void note_other_ways(report::BenchReport& report) {
   const auto entered = [&](State state) {
     return report.client->states_entered[static_cast<std::size_t>(state)];
   };
@@ -151,11 +151,11 @@ void note_other_ways(ops::BenchReport& report) {
   report.notes.push_back(fmt::format(
       "{} of {} connections were not opened and closed from both ends at once: is there "
       "a mirror (testpmd --forward-mode=5tswap)?",
-      ops::with_commas(report.closed - both), ops::with_commas(report.closed)));
+      with_commas(report.closed - both), with_commas(report.closed)));
 }
 
 // A connection has two ends here: the side with more of them counts.
-std::uint64_t sockets_peak(const app::Conductor& conductor, const BenchSetup& setup) {
+std::uint64_t sockets_peak(const load::Controller& conductor, const load::BenchSetup& setup) {
   const auto peak = [&](const std::vector<std::uint32_t>& workers) {
     std::uint64_t sum = 0;
     for (const std::uint32_t worker : workers) {
@@ -168,8 +168,8 @@ std::uint64_t sockets_peak(const app::Conductor& conductor, const BenchSetup& se
 
 }  // namespace
 
-std::string mode_text(const BenchOptions& options) {
-  using app::LoadMode;
+std::string mode_text(const load::BenchOptions& options) {
+  using load::LoadMode;
   std::string text;
   switch (options.mode) {
     case LoadMode::rate:
@@ -182,10 +182,10 @@ std::string mode_text(const BenchOptions& options) {
       text = "highest rate";
       break;
     case LoadMode::stream:
-      return fmt::format("{} connection{}, {}", ops::with_commas(options.concurrency),
+      return fmt::format("{} connection{}, {}", with_commas(options.concurrency),
                          options.concurrency == 1 ? "" : "s",
                          options.bytes == 0 ? "one way for the duration"
-                                            : ops::with_commas(options.bytes) + " bytes one way");
+                                            : with_commas(options.bytes) + " bytes one way");
     default:
       text = fmt::format("{} at once", options.concurrency);
       break;
@@ -198,12 +198,12 @@ std::string mode_text(const BenchOptions& options) {
   return text + (options.server_closes ? ", server closes" : ", client closes");
 }
 
-ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, Runtime& runtime) {
+report::BenchReport make_report(const load::BenchOptions& options, const load::BenchSetup& setup,
+                                const load::Controller& conductor, Runtime& runtime) {
   const Config& config = runtime.config();
-  const bool searched = options.mode == app::LoadMode::max;
-  const app::BenchWindow& window = conductor.window();
-  ops::BenchReport report;
+  const bool searched = options.mode == load::LoadMode::max;
+  const load::BenchWindow& window = conductor.window();
+  report::BenchReport report;
   report.version = SALUT_VERSION;
   report.transport = transport(config, setup.clients.front());
   report.mode = mode_text(options);
@@ -243,7 +243,7 @@ ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setu
   report.impaired = runtime.impaired();
   report.links = runtime.links();
   report.steering = runtime.steering();
-  report.machine = ops::this_machine();
+  report.machine = this_machine();
   report.command = options.command;
   report.notes.insert(report.notes.end(), conductor.notes().begin(), conductor.notes().end());
   report.notes.insert(report.notes.end(), setup.notes.begin(), setup.notes.end());

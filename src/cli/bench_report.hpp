@@ -3,18 +3,18 @@
 
 #include <string>
 
-#include "app/conductor.hpp"
 #include "cli/options.hpp"
-#include "cli/setup.hpp"
-#include "ops/report.hpp"
+#include "load/controller.hpp"
+#include "load/scenario.hpp"
+#include "report/report.hpp"
 #include "salut/runtime.hpp"
 
 namespace salut::cli {
 
 // "512 at once", "100000 per second", …
-std::string mode_text(const BenchOptions& options);
+std::string mode_text(const load::BenchOptions& options);
 
-ops::BenchReport make_report(const BenchOptions& options, const BenchSetup& setup,
-                             const app::Conductor& conductor, Runtime& runtime);
+report::BenchReport make_report(const load::BenchOptions& options, const load::BenchSetup& setup,
+                                const load::Controller& conductor, Runtime& runtime);
 
 }  // namespace salut::cli

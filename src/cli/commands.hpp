@@ -11,7 +11,7 @@ inline constexpr int exit_nothing = 1;
 inline constexpr int exit_refused = 2;
 
 int run_serve(const ServeOptions& options);
-int run_bench(const BenchOptions& options);
+int run_bench(const load::BenchOptions& options);
 int run_drain(const DrainOptions& options);
 int run_states(const StatesOptions& options);
 int run_merge(const MergeOptions& options);

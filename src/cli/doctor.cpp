@@ -4,9 +4,10 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
-#include "cli/setup.hpp"
-#include "ops/doctor.hpp"
-#include "worker/cores.hpp"
+#include "cli/serve_config.hpp"
+#include "doctor/doctor.hpp"
+#include "host/cores.hpp"
+#include "load/scenario.hpp"
 
 namespace salut::cli {
 namespace {
@@ -22,20 +23,20 @@ std::string subject(const Config& config, const std::string& file) {
 }  // namespace
 
 int run_doctor(const DoctorOptions& options) {
-  std::vector<ops::Finding> findings;
+  std::vector<doctor::Finding> findings;
   const Result<Config> config = serve_config(ServeOptions{.runtime = options.runtime});
   if (config) {
     findings.push_back(
-        {ops::Health::green, "configuration", subject(*config, options.runtime.config), {}});
+        {doctor::Health::green, "configuration", subject(*config, options.runtime.config), {}});
   } else {
-    findings.push_back(ops::refusal("configuration", config.error()));
+    findings.push_back(doctor::refusal("configuration", config.error()));
   }
-  const std::vector<ops::Finding> rest =
-      ops::examine(config.value_or(Config{}), System{}, allowed_cores());
+  const std::vector<doctor::Finding> rest =
+      doctor::examine(config.value_or(Config{}), Sysfs{}, allowed_cores());
   findings.insert(findings.end(), rest.begin(), rest.end());
-  fmt::print("{}", ops::to_lines(findings, isatty(STDOUT_FILENO) == 1));
+  fmt::print("{}", doctor::to_lines(findings, isatty(STDOUT_FILENO) == 1));
   if (std::fflush(stdout) != 0) return exit_nothing;
-  return ops::can_start(findings) ? exit_ok : exit_nothing;
+  return doctor::can_start(findings) ? exit_ok : exit_nothing;
 }
 
 }  // namespace salut::cli

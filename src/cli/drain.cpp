@@ -8,19 +8,19 @@
 #include <string_view>
 
 #include "cli/commands.hpp"
-#include "cli/control_socket.hpp"
+#include "service/control_socket.hpp"
 
 namespace salut::cli {
 
 int run_drain(const DrainOptions& options) {
   constexpr std::chrono::seconds start_patience{20};
   const auto begin = std::chrono::steady_clock::now();
-  const Result<int> fd = connect_to_instance(options.name, start_patience);
+  const Result<int> fd = service::connect_to_instance(options.name, start_patience);
   if (!fd) return refuse(fd.error());
   constexpr std::string_view order = "drain\n";
   const bool sent =
       send(*fd, order.data(), order.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(order.size());
-  const std::string answer = sent ? read_line(*fd) : "";
+  const std::string answer = sent ? service::read_line(*fd) : "";
   if (answer.empty()) {
     close(*fd);
     return refuse(
@@ -34,7 +34,7 @@ int run_drain(const DrainOptions& options) {
     close(*fd);
     return exit_ok;
   }
-  const std::string last = read_line(*fd);
+  const std::string last = service::read_line(*fd);
   close(*fd);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -22,7 +22,7 @@ int run(const Text& text) {
   return exit_ok;
 }
 int run(const ServeOptions& options) { return run_serve(options); }
-int run(const BenchOptions& options) { return run_bench(options); }
+int run(const load::BenchOptions& options) { return run_bench(options); }
 int run(const DrainOptions& options) { return run_drain(options); }
 int run(const StatesOptions& options) { return run_states(options); }
 int run(const DoctorOptions& options) { return run_doctor(options); }

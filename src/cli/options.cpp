@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "cli/values.hpp"
+#include "cli/parse.hpp"
 #include "cli/version.hpp"
-#include "worker/config_keys.hpp"
+#include "config/keys.hpp"
 
 namespace salut::cli {
 
@@ -258,17 +258,17 @@ Result<Command> serve_command(const Raw& raw) {
   return Command{std::move(options)};
 }
 
-void take_mode(const Raw& raw, BenchOptions& options, Checker& check) {
+void take_mode(const Raw& raw, load::BenchOptions& options, Checker& check) {
   const int modes = !raw.rate.empty() + !raw.concurrency.empty() + !raw.hold.empty() + raw.max;
   check.refuse(modes > 1, "--rate, --concurrency, --hold, --max: more than one; want one of them");
-  options.concurrency = default_concurrency;
+  options.concurrency = load::default_concurrency;
   check.take(raw.rate, options.rate,
              [](const std::string& text) { return parse_number("--rate", text, 0.1, 1e9); });
   check.take(raw.concurrency, options.concurrency, count("--concurrency", 1, 60'000'000));
   check.take(raw.hold, options.hold, count("--hold", 1, 60'000'000));
-  if (!raw.rate.empty()) options.mode = app::LoadMode::rate;
-  if (!raw.hold.empty()) options.mode = app::LoadMode::hold;
-  if (raw.max) options.mode = app::LoadMode::max;
+  if (!raw.rate.empty()) options.mode = load::LoadMode::rate;
+  if (!raw.hold.empty()) options.mode = load::LoadMode::hold;
+  if (raw.max) options.mode = load::LoadMode::max;
   if (raw.max) options.duration = std::chrono::seconds{60};
   check.take(raw.duration, options.duration, seconds("--duration", 0.1, 1e6));
   check.take(raw.connections, options.connections, count("--connections", 1, connections_max));
@@ -281,7 +281,7 @@ void take_mode(const Raw& raw, BenchOptions& options, Checker& check) {
                "--connections = " + raw.connections + ": not with --duration; want one of the two");
 }
 
-void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
+void take_stream(const Raw& raw, load::BenchOptions& options, Checker& check) {
   if (!raw.stream) {
     check.refuse(!raw.bytes.empty(),
                  "--bytes = " + raw.bytes + ": of a stream; want --stream with it");
@@ -289,7 +289,7 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
     check.refuse(raw.copy, "--copy: of a stream; want --stream with it");
     return;
   }
-  check.refuse(options.mode != app::LoadMode::concurrency,
+  check.refuse(options.mode != load::LoadMode::concurrency,
                "--stream: not with --rate, --hold or --max; want --concurrency with it");
   check.refuse(!raw.request.empty() || !raw.response.empty(),
                "--stream: not with --request or --response; want --bytes with it");
@@ -303,7 +303,7 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
   options.stream = true;
   options.verify = raw.verify;
   options.copy = raw.copy;
-  options.mode = app::LoadMode::stream;
+  options.mode = load::LoadMode::stream;
   if (raw.concurrency.empty()) options.concurrency = 1;
   if (raw.duration.empty()) options.bytes = 1'000'000'000;
   check.take(raw.bytes, options.bytes, bytes("--bytes", 1'000 * gib));
@@ -311,12 +311,12 @@ void take_stream(const Raw& raw, BenchOptions& options, Checker& check) {
                "--bytes = " + raw.bytes + ": nothing to send; want 1 or more");
   // A share each, rounded up.
   options.request = options.bytes == 0
-                        ? app::endless_request
+                        ? load::endless_request
                         : (options.bytes + options.concurrency - 1) / options.concurrency;
 }
 
 // A mirror sends back what it is sent: no server, no other direction.
-void take_mirror(const Raw& raw, BenchOptions& options, Checker& check) {
+void take_mirror(const Raw& raw, load::BenchOptions& options, Checker& check) {
   if (!raw.mirror) return;
   check.refuse(raw.config.empty() && !raw.connect.empty(),
                "--connect = " + raw.connect + ": not with --mirror alone; want --config with them");
@@ -331,18 +331,18 @@ void take_mirror(const Raw& raw, BenchOptions& options, Checker& check) {
 }
 
 Result<Command> bench_command(const Raw& raw) {
-  BenchOptions options;
+  load::BenchOptions options;
   Checker check;
   take_runtime(raw, options.runtime, check);
   take_mode(raw, options, check);
   check.take(raw.connect, options.connect,
-             parsed_as<app::Targets>("--connect",
-                                     "ADDR:PORT or a range, such as 10.0.0.1:80, [fd00::1]:80, "
-                                     "10.0.0.0/16:80, 10.0.0.1-10.0.0.9:80 or 10.0.0.1:80-89"));
+             parsed_as<load::Targets>("--connect",
+                                      "ADDR:PORT or a range, such as 10.0.0.1:80, [fd00::1]:80, "
+                                      "10.0.0.0/16:80, 10.0.0.1-10.0.0.9:80 or 10.0.0.1:80-89"));
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
   options.server_closes = server_closes(raw, check);
-  check.refuse(options.server_closes && options.mode == app::LoadMode::hold,
+  check.refuse(options.server_closes && options.mode == load::LoadMode::hold,
                "--close = server: not with --hold, whose client closes what it held; want client");
   check.take(raw.local, options.local,
              parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
@@ -465,7 +465,7 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
   }
   if (program.got_subcommand("bench")) {
     Result<Command> command = bench_command(raw);
-    if (command) std::get<BenchOptions>(*command).command = typed;
+    if (command) std::get<load::BenchOptions>(*command).command = typed;
     return command;
   }
   if (program.got_subcommand("report")) return merge_command(raw, typed);

@@ -7,17 +7,17 @@
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
-#include "ops/report_merge.hpp"
+#include "report/merge.hpp"
 
 namespace salut::cli {
 namespace {
 
 constexpr std::size_t file_max = 256u << 20;  // a result is a hundredth of a megabyte
 
-Result<ops::ReportText> read_file(const std::string& path) {
+Result<report::ReportText> read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
                                                              std::fclose);
-  ops::ReportText report{path, {}};
+  report::ReportText report{path, {}};
   char chunk[65'536];
   std::size_t got = 0;
   while (file && report.text.size() < file_max &&
@@ -34,17 +34,17 @@ Result<ops::ReportText> read_file(const std::string& path) {
 
 int run_merge(const MergeOptions& options) {
   if (!can_write(options.json)) return refuse(cannot_write("--json", options.json));
-  std::vector<ops::ReportText> reports;
+  std::vector<report::ReportText> reports;
   for (const std::string& path : options.files) {
-    Result<ops::ReportText> read = read_file(path);
+    Result<report::ReportText> read = read_file(path);
     if (!read) return refuse(read.error());
     reports.push_back(std::move(*read));
   }
-  Result<ops::BenchReport> merged = ops::merge_reports(reports);
+  Result<report::BenchReport> merged = report::merge_reports(reports);
   if (!merged) return refuse(merged.error());
   merged->command = options.command;
-  fmt::print(options.json == "-" ? stderr : stdout, "{}", ops::to_table(*merged));
-  if (!write_text(options.json, ops::to_json(*merged))) {
+  fmt::print(options.json == "-" ? stderr : stdout, "{}", report::to_table(*merged));
+  if (!write_text(options.json, report::to_json(*merged))) {
     return refuse(cannot_write("--json", options.json));
   }
   return std::fflush(stdout) == 0 ? exit_ok : exit_nothing;

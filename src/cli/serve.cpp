@@ -9,18 +9,19 @@
 #include "app/discard.hpp"
 #include "app/echo.hpp"
 #include "app/http.hpp"
-#include "app/load_server.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
-#include "cli/link_watch.hpp"
-#include "cli/setup.hpp"
-#include "cli/signals.hpp"
-#include "cli/steward.hpp"
+#include "cli/serve_config.hpp"
 #include "cli/tap.hpp"
 #include "cli/version.hpp"
-#include "ops/machine.hpp"
-#include "ops/report.hpp"
+#include "host/machine.hpp"
+#include "load/scenario.hpp"
+#include "load/server.hpp"
+#include "report/report.hpp"
 #include "salut/runtime.hpp"
+#include "service/link_watch.hpp"
+#include "service/signals.hpp"
+#include "service/supervisor.hpp"
 
 namespace salut::cli {
 
@@ -46,8 +47,8 @@ std::vector<std::unique_ptr<app::Application>> make_applications(const ServeOpti
         applications.push_back(std::make_unique<app::Discard>(server));
         break;
       case ServeApp::load:
-        applications.push_back(std::make_unique<app::LoadServer>(
-            server.local, app::Exchange{options.request, options.response, options.server_closes},
+        applications.push_back(std::make_unique<load::LoadServer>(
+            server.local, load::Exchange{options.request, options.response, options.server_closes},
             runtime.config().stack.connections));
         break;
     }
@@ -89,9 +90,9 @@ void announce(const ServeOptions& options, const Config& config) {
   std::fflush(out);
 }
 
-ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>>& applications,
-                             const ServeOptions& options, Runtime& runtime) {
-  ops::ServeReport report;
+report::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>>& applications,
+                                const ServeOptions& options, Runtime& runtime) {
+  report::ServeReport report;
   for (const auto& application : applications) {
     const app::Totals& part = application->totals();
     report.connections += part.connections;
@@ -114,7 +115,7 @@ ops::ServeReport make_report(const std::vector<std::unique_ptr<app::Application>
   report.version = SALUT_VERSION;
   report.app = app_names[static_cast<std::size_t>(options.app)];
   report.tsc_hz = Runtime::tsc_hz();
-  report.machine = ops::this_machine();
+  report.machine = this_machine();
   report.command = options.command;
   report.impaired = runtime.impaired();
   report.links = runtime.links();
@@ -130,12 +131,12 @@ int run_serve(const ServeOptions& options) {
   if (!config) return refuse(config.error());
   Result<Runtime> runtime = Runtime::open(std::move(*config));
   if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
-  Result<ControlSocket> socket = ControlSocket::open(runtime->config().name);
+  Result<service::ControlSocket> socket = service::ControlSocket::open(runtime->config().name);
   if (!socket) return refuse(socket.error());
-  const StopOnSignal signals(nullptr);  // the steward has to say `down` first
+  const service::StopOnSignal signals(nullptr);  // the supervisor has to say `down` first
   fmt::print(stderr, "{}", runtime->describe());
 
-  LinkWatch links(*runtime);
+  service::LinkWatch links(*runtime);
   const auto applications = make_applications(options, *runtime);
   Workers workers;
   runtime->start([&](Stack& stack) {
@@ -147,17 +148,17 @@ int run_serve(const ServeOptions& options) {
     ++workers.listening;
     app::serve_loop(stack, application, options.drain);
   });
-  Steward steward(*runtime, *socket, signals, options.drain);
-  steward.run({workers.listening, [&] { announce(options, runtime->config()); }});
+  service::Supervisor supervisor(*runtime, *socket, signals, options.drain);
+  supervisor.run({workers.listening, [&] { announce(options, runtime->config()); }});
   links.stop();
   if (workers.failed) return refuse(*workers.failed);
-  const ops::ServeReport report = make_report(applications, options, *runtime);
-  close_ports(*runtime);
-  fmt::print(options.json == "-" ? stderr : stdout, "{}", ops::to_table(report));
-  if (!write_text(options.json, ops::to_json(report))) {
+  const report::ServeReport report = make_report(applications, options, *runtime);
+  service::close_ports(*runtime);
+  fmt::print(options.json == "-" ? stderr : stdout, "{}", report::to_table(report));
+  if (!write_text(options.json, report::to_json(report))) {
     return refuse(cannot_write("--json", options.json));
   }
-  steward.tell_end();
+  supervisor.report_end();
   return exit_ok;
 }
 

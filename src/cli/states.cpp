@@ -15,7 +15,7 @@ namespace {
 using tcp::Cell;
 
 State state_at(std::size_t i) { return static_cast<State>(i); }
-tcp::Event event_at(std::size_t i) { return static_cast<tcp::Event>(i); }
+tcp::StateEvent event_at(std::size_t i) { return static_cast<tcp::StateEvent>(i); }
 
 std::string json_string(std::string_view text) {
   std::string out = "\"";
@@ -54,10 +54,10 @@ std::string acts_text(std::uint16_t acts) {
   return out.empty() ? "-" : out;
 }
 
-std::string_view short_name(tcp::Event event) {
+std::string_view short_name(tcp::StateEvent event) {
   const std::string_view full = tcp::name(event);
   constexpr std::string_view passive = "_passive";
-  if (event == tcp::Event::open_passive || !full.ends_with(passive)) return full;
+  if (event == tcp::StateEvent::open_passive || !full.ends_with(passive)) return full;
   return full.substr(0, full.size() - passive.size());
 }
 
@@ -113,7 +113,7 @@ std::string states_dot() {
   std::string out = "digraph tcp {\n  node [shape=box, style=rounded];\n";
   for (const Edge& edge : state_changes()) {
     std::string label;
-    for (const tcp::Event event : edge.events) {
+    for (const tcp::StateEvent event : edge.events) {
       fmt::format_to(std::back_inserter(label), "{}{} / {}", label.empty() ? "" : "\\n",
                      name(event), acts_text(tcp::step(edge.from, event).acts));
     }

@@ -20,7 +20,7 @@ std::string states_svg();
 struct Edge {
   State from;
   State to;
-  std::vector<tcp::Event> events;
+  std::vector<tcp::StateEvent> events;
 };
 std::vector<Edge> state_changes();
 
@@ -28,6 +28,6 @@ std::vector<Edge> state_changes();
 std::string acts_text(std::uint16_t acts);
 
 // `_passive` is the same event for a reader of the picture.
-std::string_view short_name(tcp::Event event);
+std::string_view short_name(tcp::StateEvent event);
 
 }  // namespace salut::cli

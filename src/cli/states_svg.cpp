@@ -12,7 +12,7 @@ namespace salut::cli {
 
 namespace {
 
-using tcp::Event;
+using tcp::StateEvent;
 
 constexpr int width = 1260;
 constexpr int box_width = 150;
@@ -71,17 +71,17 @@ constexpr Route routes[] = {
 };
 
 // Ends that any state may come to: the picture would be nothing but them.
-bool is_sudden(Event event, State to) {
+bool is_sudden(StateEvent event, State to) {
   const std::string_view what = short_name(event);
   return to == State::closed && (what == "abort" || what == "reset" || what == "retries_out");
 }
 
-bool cannot_be(State from, Event event) {
+bool cannot_be(State from, StateEvent event) {
   return tcp::step(from, event).note.starts_with("cannot be");
 }
 
 // What leaves on the wire, and the 2MSL timer; what the application is told is not for a picture.
-std::string wire_acts(State from, Event event) {
+std::string wire_acts(State from, StateEvent event) {
   using tcp::Act;
   constexpr std::uint16_t shown = Act::send_syn | Act::send_syn_ack | Act::send_ack |
                                   Act::send_challenge | Act::send_fin | Act::send_rst |
@@ -90,7 +90,7 @@ std::string wire_acts(State from, Event event) {
   return acts == 0 ? "" : " / " + acts_text(acts);
 }
 
-std::string label(State from, Event event) {
+std::string label(State from, StateEvent event) {
   const bool passive = short_name(event) != tcp::name(event);
   return std::string(short_name(event)) + (passive ? " (passive open)" : "") +
          wire_acts(from, event);
@@ -144,7 +144,7 @@ using Legend = std::map<std::tuple<std::string, State>, std::vector<State>>;
 void draw(const Edge& edge, Svg& svg, Legend& legend) {
   const Route* const route = route_of(edge);
   int line = 0;
-  for (const Event event : edge.events) {
+  for (const StateEvent event : edge.events) {
     if (cannot_be(edge.from, event)) continue;
     if (route == nullptr || is_sudden(event, edge.to)) {
       const std::string what = std::string(short_name(event)) + wire_acts(edge.from, event);
@@ -166,7 +166,7 @@ std::string states_svg() {
   for (const Edge& edge : state_changes()) draw(edge, svg, legend);
   for (const Box& box : boxes) svg.box(box);
   int y = legend_top;
-  svg.text(40, y, Anchor::start, "Event / what is sent. Not drawn:", " class=\"n\"");
+  svg.text(40, y, Anchor::start, "StateEvent / what is sent. Not drawn:", " class=\"n\"");
   for (const auto& [key, states] : legend) {
     std::string from;
     for (const State state : states) {

@@ -7,14 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace salut::cli {
+#include "config/overrides.hpp"
 
-IpAddress kernel_address(const Prefix& ours) {
-  const bool v4 = ours.address.is_v4();
-  if (ours.length > (v4 ? 30 : 126)) return v4 ? IpAddress{} : IpAddress::any_v6();
-  const IpAddress first = ours.first().plus(1);
-  return first == ours.address ? first.plus(1) : first;
-}
+namespace salut::cli {
 
 std::string tap_commands(const PortConfig& port) {
   std::string text;

@@ -8,10 +8,6 @@
 
 namespace salut::cli {
 
-// Where the kernel is to be: the first address of the network that is not ours; any in
-// a network without room for two.
-IpAddress kernel_address(const Prefix& ours);
-
 // The commands that join the kernel to the TAP.
 std::string tap_commands(const PortConfig& port);
 

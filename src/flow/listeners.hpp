@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "flow/address.hpp"
-#include "stack/memory.hpp"
+#include "base/address.hpp"
+#include "base/memory.hpp"
 
 namespace salut::flow {
 

@@ -30,8 +30,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "flow/hash.hpp"
-#include "flow/key.hpp"
+#include "base/hash.hpp"
+#include "base/key.hpp"
 #include "flow/steering.hpp"
 
 namespace salut::flow {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "flow/hash.hpp"
+#include "base/hash.hpp"
 
 namespace salut::flow {
 

@@ -1,4 +1,4 @@
-// Whose flow is this? One function for a port and all of its workers, so that every packet of a
+// Recipient flow is this? One function for a port and all of its workers, so that every packet of a
 // connection meets the one core that knows it, whoever received it.
 //
 // The function is Toeplitz (what network cards call RSS) under a key of 40 random bytes, and a
@@ -27,8 +27,8 @@
 #include <span>
 #include <vector>
 
-#include "flow/address.hpp"
-#include "flow/key.hpp"
+#include "base/address.hpp"
+#include "base/key.hpp"
 
 namespace salut::flow {
 

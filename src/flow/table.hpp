@@ -40,8 +40,8 @@
 #include <emmintrin.h>
 #endif
 
-#include "flow/hash.hpp"
-#include "stack/memory.hpp"
+#include "base/hash.hpp"
+#include "base/memory.hpp"
 
 namespace salut::flow {
 

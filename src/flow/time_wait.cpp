@@ -28,7 +28,7 @@ std::uint64_t chunks_for(std::uint64_t capacity, std::uint64_t slots, unsigned c
 
 }  // namespace
 
-TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, timer::Tick start, std::uint32_t longest)
+TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, Tick start, std::uint32_t longest)
     : capacity_(capacity),
       slot_shift_(shift_for(longest, max_slots)),
       position_(start),
@@ -40,7 +40,7 @@ TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, timer::Tick start, st
 
 std::uint32_t TimeWait::append(const Record& record) {
   if (live_ >= capacity_) return none;
-  const timer::Tick tick = std::max(timer::Tick{record.deadline}, position_);
+  const Tick tick = std::max(Tick{record.deadline}, position_);
   const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
   if ((tick.value - base) >> slot_shift_ >= slots_.size()) return none;
   const std::uint32_t slot = slot_of(tick);
@@ -54,7 +54,7 @@ std::uint32_t TimeWait::append(const Record& record) {
   const std::uint32_t index = chunk * chunk_records + chunks_[chunk].fill++;
   records_[index] = record;
   records_[index].dead = 0;
-  quiet_until_ = std::min(quiet_until_, timer::Tick{record.deadline});
+  quiet_until_ = std::min(quiet_until_, Tick{record.deadline});
   return index;
 }
 
@@ -98,7 +98,7 @@ void TimeWait::release(std::uint32_t chunk) {
 }
 
 // From the front of the position's slot to the first live record that is not due.
-TimeWait::Scan TimeWait::scan_due(timer::Tick now, unsigned budget,
+TimeWait::Scan TimeWait::scan_due(Tick now, unsigned budget,
                                   std::array<Expired, max_batch>& batch) const {
   Scan scan;
   unsigned at = consumed_;
@@ -113,7 +113,7 @@ TimeWait::Scan TimeWait::scan_due(timer::Tick now, unsigned budget,
       const std::uint32_t index = chunk * chunk_records + at;
       const Record& record = records_[index];
       if (record.dead == 0) {
-        if (timer::Tick{record.deadline} > now) return scan;
+        if (Tick{record.deadline} > now) return scan;
         batch[scan.expired++] = Expired{index, &record};
       }
       ++scan.looked_at;
@@ -143,7 +143,7 @@ void TimeWait::retire(const Scan& scan) {
 }
 
 // To the next slot that holds anything, at most to `now`. False: nothing is due until then.
-bool TimeWait::step(timer::Tick now) {
+bool TimeWait::step(Tick now) {
   const std::optional<std::uint32_t> ahead = first_occupied();
   if (!ahead) {
     position_ = std::max(position_, now);
@@ -151,7 +151,7 @@ bool TimeWait::step(timer::Tick now) {
     return false;
   }
   const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
-  const timer::Tick begin{base + (*ahead << slot_shift_)};
+  const Tick begin{base + (*ahead << slot_shift_)};
   if (*ahead != 0 && begin <= now) {
     position_ = begin;
     return true;
@@ -160,7 +160,7 @@ bool TimeWait::step(timer::Tick now) {
   const std::uint32_t first = slots_[slot_of(begin)].first * chunk_records;
   const Record& record = records_[first + (*ahead == 0 ? consumed_ : 0)];
   // A dead record does not hold back those behind it.
-  quiet_until_ = record.dead != 0 ? begin : timer::Tick{record.deadline};
+  quiet_until_ = record.dead != 0 ? begin : Tick{record.deadline};
   return false;
 }
 

@@ -29,9 +29,9 @@
 #include <optional>
 #include <span>
 
-#include "flow/key.hpp"
-#include "stack/memory.hpp"
-#include "timer/tick.hpp"
+#include "base/key.hpp"
+#include "base/memory.hpp"
+#include "base/tick.hpp"
 
 namespace salut::flow {
 
@@ -42,9 +42,9 @@ struct Record {
   std::uint32_t rcv_nxt = 0;
   std::uint32_t ts_recent = 0;
   std::uint32_t deadline = 0;  // a Tick's value
-  std::uint16_t rcv_wnd = 0;  // as the header carries it
-  std::uint8_t flags = 0;     // the owner's
-  std::uint8_t dead = 0;      // the arena's
+  std::uint16_t rcv_wnd = 0;   // as the header carries it
+  std::uint8_t flags = 0;      // the owner's
+  std::uint8_t dead = 0;       // the arena's
 };
 static_assert(sizeof(Record) == 32);
 
@@ -65,8 +65,7 @@ class TimeWait {
 
   // `longest`: the largest 2MSL, in ticks; a tight value makes the slots narrow. Up to 8,192 of
   // 16 ticks or the next powers of two. Throws std::invalid_argument if indices would not do.
-  TimeWait(Memory& memory, std::uint32_t capacity, timer::Tick start,
-           std::uint32_t longest = two_hours);
+  TimeWait(Memory& memory, std::uint32_t capacity, Tick start, std::uint32_t longest = two_hours);
 
   // The record's index, or none if the arena is full.
   std::uint32_t append(const Record& record);
@@ -82,7 +81,7 @@ class TimeWait {
   // up to 64 at a time; after the call they are gone. Looks at no more than `budget` records, dead
   // ones among them, and returns how many. f must not append, kill or expire.
   template <class F>
-  unsigned expire(timer::Tick now, unsigned budget, F&& f) {
+  unsigned expire(Tick now, unsigned budget, F&& f) {
     if (now < quiet_until_) [[likely]] {
       position_ = std::max(position_, now);
       return 0;
@@ -108,7 +107,7 @@ class TimeWait {
   // Every index is below it.
   std::uint32_t index_end() const { return static_cast<std::uint32_t>(records_.size()); }
   // A lower bound for the next expiry.
-  std::optional<timer::Tick> next() const {
+  std::optional<Tick> next() const {
     return live_ != 0 ? std::optional(quiet_until_) : std::nullopt;
   }
   std::uint32_t slot_ticks() const { return 1u << slot_shift_; }
@@ -134,22 +133,22 @@ class TimeWait {
     unsigned expired = 0;
   };
 
-  std::uint32_t slot_of(timer::Tick tick) const {
+  std::uint32_t slot_of(Tick tick) const {
     return (tick.value >> slot_shift_) & (static_cast<std::uint32_t>(slots_.size()) - 1);
   }
   std::uint32_t grow(std::uint32_t slot);
   void release(std::uint32_t chunk);
-  Scan scan_due(timer::Tick now, unsigned budget, std::array<Expired, max_batch>& batch) const;
+  Scan scan_due(Tick now, unsigned budget, std::array<Expired, max_batch>& batch) const;
   void retire(const Scan& scan);
-  bool step(timer::Tick now);
+  bool step(Tick now);
   std::optional<std::uint32_t> first_occupied() const;
 
   std::uint32_t capacity_;
   std::uint32_t live_ = 0;
   unsigned slot_shift_;
-  timer::Tick position_;     // no record is in a slot before its slot
-  timer::Tick quiet_until_;  // nothing expires before
-  unsigned consumed_ = 0;    // records at the front of the position's slot that are gone
+  Tick position_;          // no record is in a slot before its slot
+  Tick quiet_until_;       // nothing expires before
+  unsigned consumed_ = 0;  // records at the front of the position's slot that are gone
 
   std::uint32_t free_ = 0;       // chunks that were used before, through Chunk::next
   std::uint32_t untouched_ = 1;  // chunks from here on never were

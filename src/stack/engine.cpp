@@ -12,7 +12,7 @@
 #include "tcp/owner.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
-#include "timer/timeouts.hpp"
+#include "tcp/timers.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::stack {
@@ -25,40 +25,40 @@ constexpr Duration neighbour_period = std::chrono::milliseconds{100};
 constexpr unsigned connects_ahead = flow::SourcePorts::ahead_max;
 }  // namespace
 
-Engine::Engine(const StackConfig& config, std::vector<Interface> interfaces, FramePool& pool,
+Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces, FramePool& pool,
                Memory& memory, std::uint64_t seed, std::uint8_t stack_id, Instant start)
     : c_(config, std::move(interfaces), pool, memory, seed, stack_id, start),
       neighbours_due_(start) {
-  c_.links.set_unresolved_listener(this);
+  c_.interfaces.set_unresolved_listener(this);
 }
 
-Engine::~Engine() { c_.links.set_unresolved_listener(nullptr); }
+Engine::~Engine() { c_.interfaces.set_unresolved_listener(nullptr); }
 
 std::span<const Event> Engine::poll(Instant now) {
   c_.set_now(now);
   c_.event_count = 0;
 
-  c_.links.flush(now);  // what found no room in the last turn
-  bool busy = c_.links.sent_something();
+  c_.interfaces.flush(now);  // what found no room in the last turn
+  bool busy = c_.interfaces.sent_something();
   const bool unsent = tcp::flush_outputs(c_);  // what the application made ready
-  c_.links.flush(now);
-  busy |= c_.links.sent_something();
+  c_.interfaces.flush(now);
+  busy |= c_.interfaces.sent_something();
 
   busy |= receive();  // a burst of each port through the whole protocol
-  timer::run_timers(c_);
+  tcp::run_timers(c_);
   if (now >= neighbours_due_) {
     neighbours_due_ = now + neighbour_period;
-    c_.links.advance(now);
-    c_.counters.siblings_alive = c_.links.siblings().alive(now);
+    c_.interfaces.advance(now);
+    c_.counters.siblings_alive = c_.interfaces.siblings().alive(now);
   }
 
   // With events to handle, ACKs wait for what the application answers; without, nothing waits.
   if (c_.event_count == 0 || !c_.config.coalesce) tcp::flush_outputs(c_);
-  c_.links.flush(now);
-  c_.links.release_spare();
+  c_.interfaces.flush(now);
+  c_.interfaces.release_spare();
 
   saturated_ = unsent || c_.more_to_receive;
-  busy_ = busy || c_.links.sent_something() || c_.event_count > 0;
+  busy_ = busy || c_.interfaces.sent_something() || c_.event_count > 0;
   if (busy_) note_peaks();
   return {c_.events.data(), c_.event_count};
 }
@@ -67,14 +67,14 @@ bool Engine::receive() {
   bool any = false;
   bool full = false;
   std::array<Frame, tcp::burst> frames;
-  for (unsigned port = 0; port < c_.links.count(); ++port) {
-    if (!c_.links.has_room_for_answers(port, tcp::burst, c_.now)) [[unlikely]]
+  for (unsigned port = 0; port < c_.interfaces.count(); ++port) {
+    if (!c_.interfaces.has_room_for_answers(port, tcp::burst, c_.now)) [[unlikely]]
       continue;
-    const unsigned n = c_.links.receive(port, frames.data(), tcp::burst);
+    const unsigned n = c_.interfaces.receive(port, frames.data(), tcp::burst);
     if (n == 0) continue;
     tcp::input(c_, frames.data(), n);
     any = true;
-    full |= c_.links.burst_was_full();
+    full |= c_.interfaces.burst_was_full();
   }
   c_.more_to_receive = full;
   return any;
@@ -101,17 +101,17 @@ std::uint64_t Engine::open_connections() const {
 
 std::optional<Instant> Engine::next_timer() const {
   if (!c_.outputs.empty()) return c_.now;
-  std::optional<timer::Tick> tick = c_.wheel.next();
+  std::optional<Tick> tick = c_.wheel.next();
   if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
-  std::optional<Instant> next = c_.links.neighbours().next_retry();
-  if (const auto probe = c_.links.siblings().next_probe()) {
+  std::optional<Instant> next = c_.interfaces.neighbours().next_retry();
+  if (const auto probe = c_.interfaces.siblings().next_probe()) {
     next = next ? std::min(*next, *probe) : *probe;
   }
   if (next) next = std::max(*next, neighbours_due_);
   if (tick) {
-    const std::int64_t ahead = std::max<std::int32_t>(*tick - timer::tick_of(c_.now), 0);
-    const std::int64_t base = c_.now.time_since_epoch().count() >> timer::tick_shift;
-    const Instant at{Duration{(base + ahead) << timer::tick_shift}};
+    const std::int64_t ahead = std::max<std::int32_t>(*tick - tick_of(c_.now), 0);
+    const std::int64_t base = c_.now.time_since_epoch().count() >> tick_shift;
+    const Instant at{Duration{(base + ahead) << tick_shift}};
     next = next ? std::min(*next, at) : at;
   }
   return next ? std::optional(std::max(c_.now, *next)) : std::nullopt;
@@ -121,9 +121,9 @@ tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t b
                                                  const ConnectionOptions& options) {
   if (local.port == 0 || backlog == 0 || !tcp::valid_options(options))
     return tl::unexpected(Errc::invalid_argument);
-  const flow::Address address = flow::Address::of(local.address);
+  const Address address = Address::of(local.address);
   const std::uint16_t port = net16(local.port);
-  if (!address.is_any() && !c_.links.is_local(address)) return tl::unexpected(Errc::no_route);
+  if (!address.is_any() && !c_.interfaces.is_local(address)) return tl::unexpected(Errc::no_route);
   if (c_.listeners.find_exact(address, port) != flow::Listeners::none) {
     return tl::unexpected(Errc::in_use);
   }
@@ -143,7 +143,7 @@ Errc Engine::unlisten(std::uint16_t listener) {
     Tcb& t = c_.tcbs[i];
     if (t.state == State::syn_received && t.has(Flag::passive) && t.listener == listener &&
         t.ending == 0) {
-      tcp::set_state(c_, t, tcp::step(t.state, tcp::Event::abort).to);
+      tcp::set_state(c_, t, tcp::step(t.state, tcp::StateEvent::abort).to);
       end(i, Reason::aborted, true);
     }
   }
@@ -164,21 +164,21 @@ namespace {
 
 // The two ends of an active open: what is known of them before a port is chosen, and the key then.
 struct Opening {
-  flow::Address to;
-  flow::Address from;  // any: whatever is free
+  Address to;
+  Address from;  // any: whatever is free
   std::uint16_t remote_port = 0;
   flow::LocalWish wish;
-  flow::Key key;
-  flow::AddressPair whole;  // of IPv6
+  Key key;
+  AddressPair whole;  // of IPv6
   bool ip6 = false;
   bool named = false;      // the local port was asked for
   std::uint16_t port = 0;  // interface
 
-  const flow::AddressPair* addresses() const { return ip6 ? &whole : nullptr; }
+  const AddressPair* addresses() const { return ip6 ? &whole : nullptr; }
 };
 
 // SourcePorts gave an IPv6 source as a number: the key of the connection and its whole addresses.
-flow::Key complete(const tcp::Context& c, Opening& o, const flow::Key& chosen) {
+Key complete(const tcp::Context& c, Opening& o, const Key& chosen) {
   if (!o.ip6) return chosen;
   o.whole.remote = o.to;
   o.whole.local = o.from.is_any() ? c.ports.address6(net32(chosen.local_addr)) : o.from;
@@ -203,24 +203,24 @@ void prefetch_connects(tcp::Context& c, const Opening& o, std::uint32_t to) {
 }
 
 // Does what comes back to a port that was asked for by its number come to this worker?
-bool is_home(const tcp::Context& c, const Opening& o, const flow::Key& key) {
-  const Interface& interface = c.links.interface(o.port);
+bool is_home(const tcp::Context& c, const Opening& o, const Key& key) {
+  const ip::Interface& interface = c.interfaces.interface(o.port);
   if (interface.steering == nullptr) return true;
   const flow::Ends ends =
       o.ip6 ? flow::Ends{o.whole.remote, o.whole.local, key.remote_port, key.local_port}
-            : flow::Ends{flow::Address::v4(key.remote_addr), flow::Address::v4(key.local_addr),
-                         key.remote_port, key.local_port};
+            : flow::Ends{Address::v4(key.remote_addr), Address::v4(key.local_addr), key.remote_port,
+                         key.local_port};
   return interface.steering->worker_of(ends) == interface.steered_as;
 }
 
 bool choose_port(tcp::Context& c, Opening& o) {
   const std::uint32_t to = o.ip6 ? c.fold(o.to) : o.to.v4();
-  const auto in_use = [&](const flow::Key& tried) {
-    const flow::Key key = complete(c, o, tried);
+  const auto in_use = [&](const Key& tried) {
+    const Key key = complete(c, o, tried);
     if (o.named && !is_home(c, o, key)) return true;
     return tcp::find_connection(c, c.hash(key), key, o.addresses()) != flow::Table::none;
   };
-  flow::Key chosen;
+  Key chosen;
   if (!c.ports.choose(to, o.remote_port, o.wish, in_use, chosen)) return false;
   o.key = complete(c, o, chosen);
   prefetch_connects(c, o, to);
@@ -233,22 +233,23 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
                                                Instant now, const ConnectionOptions& options) {
   if (!tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
   Opening o;
-  o.to = flow::Address::of(remote.address);
-  o.from = flow::Address::of(local.address);
+  o.to = Address::of(remote.address);
+  o.from = Address::of(local.address);
   o.remote_port = net16(remote.port);
   o.ip6 = remote.address.is_v6();
-  if (remote.port == 0 || !c_.links.is_station(o.to)) return tl::unexpected(Errc::invalid_argument);
+  if (remote.port == 0 || !c_.interfaces.is_station(o.to))
+    return tl::unexpected(Errc::invalid_argument);
   if (!o.from.is_any() && o.from.is_v4() == o.ip6) return tl::unexpected(Errc::invalid_argument);
   c_.set_now(std::max(c_.now, now));
-  if (!o.from.is_any() && !c_.links.is_local(o.from)) return tl::unexpected(Errc::no_route);
-  const auto route = c_.links.route(o.to);
+  if (!o.from.is_any() && !c_.interfaces.is_local(o.from)) return tl::unexpected(Errc::no_route);
+  const auto route = c_.interfaces.route(o.to);
   if (!route) return tl::unexpected(Errc::no_route);
-  const std::uint16_t hop = c_.links.neighbours().find_or_add(route->port, route->next_hop);
-  if (hop == Neighbours::none) return tl::unexpected(Errc::overload);
+  const std::uint16_t hop = c_.interfaces.neighbours().find_or_add(route->port, route->next_hop);
+  if (hop == ip::Neighbours::none) return tl::unexpected(Errc::overload);
 
   // Whom only the link can reach must hear from an address that only the link can reach.
   if (o.ip6 && o.from.is_any() && o.to.is_link_local()) {
-    o.from = c_.links.source_for(route->port, o.to);
+    o.from = c_.interfaces.source_for(route->port, o.to);
   }
   const std::uint32_t from = o.from.is_any() ? 0
                              : o.ip6         ? c_.fold(o.from) | 1
@@ -259,10 +260,10 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
   o.wish = {route->port + (o.ip6 ? tcp::Context::sources6_at : 0), from, net16(local.port),
             o.ip6 ? &o.whole : nullptr};
   if (!choose_port(c_, o)) return tl::unexpected(Errc::no_port);
-  const std::uint16_t mss = tcp::port_mss(c_.links.interface(route->port).mtu, o.ip6);
+  const std::uint16_t mss = tcp::port_mss(c_.interfaces.interface(route->port).mtu, o.ip6);
   const std::uint32_t index =
       tcp::create(c_, o.key, o.addresses(), c_.hash(o.key), State::syn_sent, hop, mss);
-  if (index == TcbPool::none) return tl::unexpected(Errc::overload);
+  if (index == tcp::TcbPool::none) return tl::unexpected(Errc::overload);
   Tcb& t = c_.tcbs[index];
   t.user = user;
   tcp::offer_options(c_, t);
@@ -280,17 +281,17 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
 
 std::uint32_t Engine::find(Connection connection) const {
   const std::uint32_t index = connection.slot() & ((1u << tcp::slot_bits) - 1);
-  if (index >= c_.tcbs.size()) return TcbPool::none;
+  if (index >= c_.tcbs.size()) return tcp::TcbPool::none;
   const Tcb& t = c_.tcbs[index];
-  if (t.generation != connection.generation() || t.ending != 0 || t.has(Flag::told))
-    return TcbPool::none;
-  if (t.state == State::closed && !t.has(Flag::finished)) return TcbPool::none;
+  if (t.generation != connection.generation() || t.ending != 0 || t.has(Flag::closed_reported))
+    return tcp::TcbPool::none;
+  if (t.state == State::closed && !t.has(Flag::finished)) return tcp::TcbPool::none;
   return index;
 }
 
 Errc Engine::close_sending(std::uint32_t index) {
   Tcb& t = c_.tcbs[index];
-  const tcp::Cell& cell = tcp::step(t.state, tcp::Event::close);
+  const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::close);
   if ((cell.acts & tcp::Act::error) != 0) return Errc::not_connected;
   if (cell.to != t.state) tcp::set_state(c_, t, cell.to);
   if ((cell.acts & tcp::Act::send_fin) != 0) {
@@ -304,14 +305,14 @@ Errc Engine::close_sending(std::uint32_t index) {
 
 Errc Engine::shutdown(Connection connection) {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return Errc::not_connected;
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
   if (c_.tcbs[index].has(Flag::fin_wanted)) return Errc::not_writable;
   return close_sending(index);
 }
 
 Errc Engine::close(Connection connection) {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return Errc::not_connected;
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
   Tcb& t = c_.tcbs[index];
   if (t.has(Flag::user_closed)) return Errc::not_connected;
   const bool unread = t.has(Flag::data_ready) && t.recv.bytes > 0;
@@ -323,7 +324,7 @@ Errc Engine::close(Connection connection) {
   const bool hard = t.has(Flag::data_ready) && c_.stream(t).linger_ms == 0;
   if (unread || hard) {
     // Asked for, or RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
-    const tcp::Cell& cell = tcp::step(t.state, tcp::Event::abort);
+    const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::abort);
     tcp::set_state(c_, t, cell.to);
     end(index, Reason::aborted, (cell.acts & tcp::Act::send_rst) != 0);
     return Errc::ok;
@@ -336,10 +337,10 @@ Errc Engine::close(Connection connection) {
 
 Errc Engine::abort(Connection connection) {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return Errc::not_connected;
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
   Tcb& t = c_.tcbs[index];
   const bool finished = t.has(Flag::finished);
-  const tcp::Cell& cell = tcp::step(t.state, tcp::Event::abort);
+  const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::abort);
   if (!finished) tcp::set_state(c_, t, cell.to);
   end(index, Reason::aborted, !finished && (cell.acts & tcp::Act::send_rst) != 0);
   return Errc::ok;
@@ -361,7 +362,7 @@ Errc Engine::set_options(std::uint16_t listener, const ConnectionOptions& option
 
 Errc Engine::set_options(Connection connection, const ConnectionOptions& options) {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return Errc::not_connected;
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
   if (!tcp::valid_options(options)) return Errc::invalid_argument;
   tcp::set_options(c_, index, options);
   return Errc::ok;
@@ -369,7 +370,7 @@ Errc Engine::set_options(Connection connection, const ConnectionOptions& options
 
 Errc Engine::set_user(Connection connection, std::uint64_t user) {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return Errc::not_connected;
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
   c_.tcbs[index].user = user;
   return Errc::ok;
 }
@@ -381,10 +382,10 @@ void Engine::on_unresolved(const Frame& frame) {
   const bool ip6 = wire::view<wire::EthernetHeader>(data).type == net16(wire::ether_type_ipv6);
   if (frame.length < (ip6 ? wire::tcp_frame_min_6 : wire::tcp_frame_min)) return;
   const std::byte* ports = data + (ip6 ? wire::tcp_at_6 : wire::tcp_at);
-  flow::Key key;
+  Key key;
   key.local_port = wire::load<std::uint16_t>(ports);
   key.remote_port = wire::load<std::uint16_t>(ports + 2);
-  flow::AddressPair whole;
+  AddressPair whole;
   if (ip6) {
     const auto& ip = wire::view<wire::Ipv6Header>(data + wire::ethernet_size);
     whole = {ip.destination, ip.source};
@@ -398,7 +399,7 @@ void Engine::on_unresolved(const Frame& frame) {
   if (index == flow::Table::none || (index & tcp::time_wait_bit) != 0) return;
   Tcb& t = c_.tcbs[index];
   if (t.state != State::syn_sent || t.ending != 0) return;
-  tcp::set_state(c_, t, tcp::step(t.state, tcp::Event::retries_out).to);
+  tcp::set_state(c_, t, tcp::step(t.state, tcp::StateEvent::retries_out).to);
   end(index, Reason::unreachable, false);
 }
 

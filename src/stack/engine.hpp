@@ -17,10 +17,10 @@
 
 namespace salut::stack {
 
-class Engine final : private UnresolvedListener {
+class Engine final : private ip::UnresolvedListener {
  public:
   // `seed` feeds every hash, ISN and port; `stack_id` (0..63) goes into the handles.
-  Engine(const StackConfig& config, std::vector<Interface> interfaces, FramePool& pool,
+  Engine(const StackConfig& config, std::vector<ip::Interface> interfaces, FramePool& pool,
          Memory& memory, std::uint64_t seed, std::uint8_t stack_id, Instant start);
   ~Engine() override;
   Engine(const Engine&) = delete;

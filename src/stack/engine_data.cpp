@@ -13,7 +13,7 @@ using tcp::Tcb;
 // The connection's slot, if somebody may still read from it.
 tl::expected<std::uint32_t, Errc> Engine::find_reader(Connection connection) const {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
+  if (index == tcp::TcbPool::none) return tl::unexpected(Errc::not_connected);
   const Tcb& t = c_.tcbs[index];
   if (t.has(Flag::user_closed)) return tl::unexpected(Errc::not_connected);
   const bool unread = t.has(Flag::data_ready) && t.recv.bytes > 0;
@@ -59,7 +59,7 @@ Errc Engine::consume(Connection connection, std::size_t count) {
 
 tl::expected<std::uint32_t, Errc> Engine::find_writer(Connection connection) {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
+  if (index == tcp::TcbPool::none) return tl::unexpected(Errc::not_connected);
   Tcb& t = c_.tcbs[index];
   if (t.has(Flag::fin_wanted)) return tl::unexpected(Errc::not_writable);
   tcp::prepare_data(c_, t);

@@ -67,17 +67,17 @@ void tell_sender(const Context& c, const Tcb& t, ConnectionInfo& info) {
 
 tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   const std::uint32_t index = find(connection);
-  if (index == TcbPool::none) return tl::unexpected(Errc::not_connected);
+  if (index == tcp::TcbPool::none) return tl::unexpected(Errc::not_connected);
   const Tcb& t = c_.tcbs[index];
   ConnectionInfo info;
   info.state = t.state;
-  const flow::AddressPair* whole = tcp::whole_addresses(c_, t);
+  const AddressPair* whole = tcp::whole_addresses(c_, t);
   info.local = {tcp::local_address(t.key, whole).ip(), net16(t.key.local_port)};
   info.remote = {tcp::remote_address(t.key, whole).ip(), net16(t.key.remote_port)};
   info.mss = t.mss;
-  const auto port = c_.links.neighbours().port(t.neighbour);
+  const auto port = c_.interfaces.neighbours().port(t.neighbour);
   info.recv_mss =
-      tcp::offered_mss(c_, t, tcp::port_mss(c_.links.interface(port).mtu, t.has(Flag::ip6)));
+      tcp::offered_mss(c_, t, tcp::port_mss(c_.interfaces.interface(port).mtu, t.has(Flag::ip6)));
   info.snd_wnd = t.snd_wnd;
   info.rcv_wnd = t.rcv_wnd();
   info.congestion = c_.config.congestion;

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "timer/tick.hpp"
+#include "base/tick.hpp"
 
 namespace salut::tcp {
 
@@ -13,7 +13,7 @@ class ChallengeLimit {
  public:
   explicit ChallengeLimit(std::uint64_t seed) : random_(seed | 1) {}
 
-  bool allow(timer::Tick now) {
+  bool allow(Tick now) {
     constexpr unsigned ticks_per_second_shift = 10;  // 1.07 s
     const std::uint32_t second = now.value >> ticks_per_second_shift;
     if (second != second_ || !started_) {

@@ -7,26 +7,26 @@
 #include <span>
 #include <vector>
 
-#include "flow/address.hpp"
-#include "flow/hash.hpp"
+#include "base/address.hpp"
+#include "base/hash.hpp"
+#include "base/pool.hpp"
+#include "base/tick.hpp"
 #include "flow/listeners.hpp"
 #include "flow/source_ports.hpp"
 #include "flow/table.hpp"
 #include "flow/time_wait.hpp"
+#include "ip/interfaces.hpp"
 #include "salut/config.hpp"
 #include "salut/counters.hpp"
 #include "salut/event.hpp"
-#include "stack/buffers.hpp"
-#include "stack/links.hpp"
-#include "stack/pool.hpp"
-#include "stack/tcb_pool.hpp"
+#include "tcp/buffers.hpp"
 #include "tcp/challenge.hpp"
 #include "tcp/isn.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/stream.hpp"
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
-#include "timer/tick.hpp"
+#include "tcp/tcb_pool.hpp"
 #include "timer/wheel.hpp"
 #include "wire/segment.hpp"
 
@@ -45,7 +45,7 @@ inline constexpr unsigned timer_budget = 1024;
 // timer and an abort one.
 // Output is flushed at both ends of a turn.
 inline constexpr unsigned event_capacity =
-    3 * burst * stack::Links::max_interfaces + timer_budget + 2 * output_budget + 64;
+    3 * burst * ip::Interfaces::max_interfaces + timer_budget + 2 * output_budget + 64;
 
 // In the flow table: an index with this bit is a record of the TIME_WAIT arena.
 inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;
@@ -84,8 +84,8 @@ class OutputQueue {
 };
 
 struct Context {
-  Context(const StackConfig& stack_config, std::vector<stack::Interface> interfaces,
-          FramePool& pool, Memory& memory, std::uint64_t seed, std::uint8_t id, Instant start);
+  Context(const StackConfig& stack_config, std::vector<ip::Interface> interfaces, FramePool& pool,
+          Memory& memory, std::uint64_t seed, std::uint8_t id, Instant start);
 
   StackConfig config;
   std::uint8_t stack_id;
@@ -93,30 +93,30 @@ struct Context {
   Instant started;
   Instant connected_at;              // the turn of the last active open
   std::uint64_t connects_asked = 0;  // SourcePorts::step() whose buckets were asked for, in eights
-  timer::Tick tick;
+  Tick tick;
   std::uint32_t now_ms = 0;  // the clock of our timestamps
   std::uint32_t epoch = 0;   // 2^30 ns (1.07 s) of `now`: ages that ticks would wrap around in
   std::uint8_t rcv_scale;    // what we offer (RFC 7323)
 
   Counters counters;
-  stack::Links links;
-  stack::TcbPool tcbs;
-  stack::Pool<Stream> streams;
-  stack::Pool<Recovery> recoveries;
+  ip::Interfaces interfaces;
+  TcbPool tcbs;
+  Pool<Stream> streams;
+  Pool<Recovery> recoveries;
   Ranges ranges;
-  stack::Pool<Island> islands;
-  stack::Buffers buffers;
-  flow::Hasher hash;
+  Pool<Island> islands;
+  Buffers buffers;
+  Hasher hash;
   flow::Table flows;
   flow::TimeWait time_wait;
   flow::Listeners listeners;
   FixedArray<ConnectionOptions> listener_options;  // of their children
   flow::SourcePorts ports;
-  flow::AddressFold fold;
+  AddressFold fold;
   // The whole addresses of IPv6 connections, beside the TCBs and beside the TIME_WAIT records;
   // empty if no interface has an IPv6 address.
-  FixedArray<flow::AddressPair> addresses6;
-  FixedArray<flow::AddressPair> time_wait6;
+  FixedArray<AddressPair> addresses6;
+  FixedArray<AddressPair> time_wait6;
   static constexpr std::uint32_t sources6_at = 256;  // IPv6, of SourcePorts' interfaces
   timer::Wheel wheel;
   IsnGenerator isn;
@@ -137,7 +137,7 @@ struct Context {
 
   void set_now(Instant at) {
     now = at;
-    tick = timer::tick_of(at);
+    tick = tick_of(at);
     now_ms = static_cast<std::uint32_t>(at.time_since_epoch().count() / 1'000'000);
     epoch = static_cast<std::uint32_t>(at.time_since_epoch().count() >> 30);
   }
@@ -146,7 +146,7 @@ struct Context {
   }
   Stream& stream(const Tcb& tcb) { return streams[tcb.stream]; }
   const Stream& stream(const Tcb& tcb) const { return streams[tcb.stream]; }
-  void raise(std::uint32_t index, unsigned what, Reason reason = Reason::none) {
+  void post_event(std::uint32_t index, unsigned what, Reason reason = Reason::none) {
     const Tcb& tcb = tcbs[index];
     events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint8_t>(what),
                                          reason, tcb.listener};

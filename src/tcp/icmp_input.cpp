@@ -1,24 +1,24 @@
 #include "tcp/icmp_input.hpp"
 
+#include "ip/icmp.hpp"
+#include "ip/ndp.hpp"
 #include "tcp/addresses.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/path_mtu.hpp"
-#include "wire/icmp.hpp"
-#include "wire/ndp.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::tcp {
 namespace {
 
-flow::Address destination_of(const wire::Segment& icmp, const Frame& frame) {
+Address destination_of(const wire::Segment& icmp, const Frame& frame) {
   const std::byte* addresses = wire::address_at(frame, icmp);
-  return icmp.ip6 ? flow::Address::read(addresses + sizeof(flow::Address))
-                  : flow::Address::v4(wire::load<std::uint32_t>(addresses + 4));
+  return icmp.ip6 ? Address::read(addresses + sizeof(Address))
+                  : Address::v4(wire::load<std::uint32_t>(addresses + 4));
 }
 
 // False: it quotes nothing of ours that is in flight.
-bool input_error(Context& c, const wire::IcmpError& error) {
-  using What = wire::IcmpError::What;
+bool input_error(Context& c, const ip::IcmpError& error) {
+  using What = ip::IcmpError::What;
   const std::uint32_t index =
       find_connection(c, c.hash(error.key), error.key, error.ip6 ? &error.whole : nullptr);
   if (index == flow::Table::none || (index & time_wait_bit) != 0) return false;
@@ -31,7 +31,7 @@ bool input_error(Context& c, const wire::IcmpError& error) {
   if (error.what == What::too_big) {
     narrow_path(c, index, path_mtu_of(error.mtu, error.quoted_length));
   } else if (error.what == What::hard && t.state == State::syn_sent) {
-    const Cell& cell = step(t.state, Event::retries_out);
+    const Cell& cell = step(t.state, StateEvent::retries_out);
     apply(c, index, cell.to, cell.acts, 0, Reason::unreachable);
   }
   return true;
@@ -40,21 +40,21 @@ bool input_error(Context& c, const wire::IcmpError& error) {
 }  // namespace
 
 void input_icmp(Context& c, const wire::Segment& icmp, Frame& frame) {
-  if (wire::is_ndp(frame, icmp)) return c.links.on_ndp(frame, icmp, c.now);
-  if (!c.links.is_local(destination_of(icmp, frame))) {
-    return c.links.drop(frame, Drop::ip_not_for_us);
+  if (ip::is_ndp(frame, icmp)) return c.interfaces.on_ndp(frame, icmp, c.now);
+  if (!c.interfaces.is_local(destination_of(icmp, frame))) {
+    return c.interfaces.drop(frame, Drop::ip_not_for_us);
   }
-  if (wire::make_echo_reply(frame)) {
+  if (ip::make_echo_reply(frame)) {
     // The request may have come to a group's MAC, which is nobody's to send from.
-    wire::view<wire::EthernetHeader>(frame.data).source = c.links.interface(frame.port).mac;
-    return c.links.stage(frame);
+    wire::view<wire::EthernetHeader>(frame.data).source = c.interfaces.interface(frame.port).mac;
+    return c.interfaces.stage(frame);
   }
-  wire::IcmpError error;
-  if (!wire::parse_icmp_error(frame, icmp, c.fold, error)) {
-    return c.links.drop(frame, Drop::icmp_ignored);
+  ip::IcmpError error;
+  if (!ip::parse_icmp_error(frame, icmp, c.fold, error)) {
+    return c.interfaces.drop(frame, Drop::icmp_ignored);
   }
-  if (!input_error(c, error)) return c.links.drop(frame, Drop::icmp_unmatched);
-  c.links.recycle(frame);
+  if (!input_error(c, error)) return c.interfaces.drop(frame, Drop::icmp_unmatched);
+  c.interfaces.recycle(frame);
 }
 
 }  // namespace salut::tcp

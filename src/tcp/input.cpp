@@ -30,11 +30,12 @@ void prefetch_buckets(const Context& c, const Segment* segments, unsigned from, 
 unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segments) {
   unsigned n = 0;
   unsigned asked = 0;
-  const wire::ParseOptions options{c.config.verify_checksums, c.links.interface(frames[0].port).mac,
-                                   &c.fold};
+  const wire::ParseOptions options{c.config.verify_checksums,
+                                   c.interfaces.interface(frames[0].port).mac, &c.fold};
   for (unsigned i = 0; i < count; ++i) {
     Frame& frame = frames[i];
-    if (i + stack::Links::ahead < count) stack::Links::prefetch(frames[i + stack::Links::ahead]);
+    if (i + ip::Interfaces::ahead < count)
+      ip::Interfaces::prefetch(frames[i + ip::Interfaces::ahead]);
     const wire::Parsed parsed = wire::parse(frame, options, segments[n]);
     if (parsed.kind == wire::Kind::tcp) [[likely]] {
       Segment& segment = segments[n++];
@@ -45,11 +46,11 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
         asked = n;
       }
     } else if (parsed.kind == wire::Kind::arp) {
-      c.links.on_arp(frame, c.now);
+      c.interfaces.on_arp(frame, c.now);
     } else if (parsed.kind == wire::Kind::icmp) {
       input_icmp(c, segments[n], frame);
     } else {
-      c.links.drop(frame, parsed.drop);
+      c.interfaces.drop(frame, parsed.drop);
     }
   }
   prefetch_buckets(c, segments, asked, n);
@@ -62,10 +63,11 @@ std::uint32_t find_candidate(Context& c, const Segment& segment) {
   if ((index & time_wait_bit) == 0) {
     __builtin_prefetch(&c.tcbs[index], 1);
     if (c.config.timestamps) __builtin_prefetch(&c.tcbs[index].ts_recent, 1);
-    if (segment.ip6 && c.links.has_ip6()) __builtin_prefetch(&c.addresses6[index]);
+    if (segment.ip6 && c.interfaces.has_ip6()) __builtin_prefetch(&c.addresses6[index]);
   } else if (index != flow::Table::none) {
     c.time_wait.prefetch(index & ~time_wait_bit);
-    if (segment.ip6 && c.links.has_ip6()) __builtin_prefetch(&c.time_wait6[index & ~time_wait_bit]);
+    if (segment.ip6 && c.interfaces.has_ip6())
+      __builtin_prefetch(&c.time_wait6[index & ~time_wait_bit]);
   }
   return index;
 }
@@ -80,7 +82,7 @@ void prefetch_stream(const Context& c, std::uint32_t candidate) {
 void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
   std::uint32_t index = candidate;
   // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).
-  const flow::AddressPair* whole = whole_addresses(segment, frame);
+  const AddressPair* whole = whole_addresses(segment, frame);
   const bool sure = (index & time_wait_bit) == 0 && same_connection(c, index, segment.key, whole) &&
                     c.tcbs[index].state != State::closed;
   if (!sure) index = find_connection(c, segment.hash, segment.key, whole);
@@ -110,7 +112,7 @@ void input(Context& c, Frame* frames, unsigned count) {
     const Frame& frame = frames[c.segments[i].frame];
     c.frame_kept = false;
     process(c, c.segments[i], c.candidates[i], frame);
-    if (!c.frame_kept) c.links.recycle(frame);
+    if (!c.frame_kept) c.interfaces.recycle(frame);
   }
   c.counters.segments_in += n;
 }
@@ -119,7 +121,7 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   Tcb& t = c.tcbs[index];
   const std::uint32_t payload = segment.payload_length;
   const std::uint32_t fin = segment.flags & wire::fin;
-  bool slow = leaves_road(t, segment);
+  bool slow = leaves_fast_path(t, segment);
   slow |= t.has(Flag::timestamps) && paws_rejects(c, t, segment);
   if (slow) [[unlikely]] {
     ++c.counters.slow_segments;
@@ -135,15 +137,15 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
     if (taken > 0) what |= salut::Event::readable;
     t.set(taken == payload ? Flag::ack_delayed : Flag::ack_pending);
     if (fin == 0 && is_quick_ack_due(c, t)) output_ack(c, index);
-    bits |= fin != 0 && taken == payload ? unsigned{road_fin} : 0u;
+    bits |= fin != 0 && taken == payload ? unsigned{fast_fin} : 0u;
   } else {
-    bits |= fin * road_fin;
+    bits |= fin * fast_fin;
   }
-  if ((bits & road_fin) != 0) {
+  if ((bits & fast_fin) != 0) {
     t.rcv_nxt += 1;
     t.set(Flag::fin_received | Flag::ack_pending);
   }
-  const RoadCell cell = road_step(t.state, bits);
+  const FastCell cell = fast_step(t.state, bits);
   // The last ACK leaves before the TCB does.
   if ((cell.acts & (Act::arm_2msl | Act::send_ack)) == (Act::arm_2msl | Act::send_ack)) {
     output_ack(c, index);
@@ -182,7 +184,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
     return 0;
   }
   t.snd_una = ack;
-  if ((bits & road_ack_of_syn) != 0) {
+  if ((bits & fast_ack_of_syn) != 0) {
     if (t.retries > 0) t.set(Flag::syn_repeated);
     on_ack_of_syn(c, t, s);
     t.clear(Flag::syn_unacked | Flag::emit_syn);
@@ -192,7 +194,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   }
   t.retries = 0;
   const std::uint32_t sequence = acked;
-  if ((bits & road_ack_of_fin) != 0) --acked;
+  if ((bits & fast_ack_of_fin) != 0) --acked;
   if (t.has(Flag::data_ready) && sequence > 0) {
     on_ack(c, index, s, frame, {.data = acked, .sequence = sequence});
   }

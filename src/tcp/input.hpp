@@ -1,11 +1,11 @@
-// A burst of frames comes in: the straight road of every segment.
+// A burst of frames comes in: the fast path of every segment.
 //
 // input() takes the whole burst through four stages, each of which prefetches for the next: parse
 // and hash (the bucket), match tags (the TCB), process. What opening and closing consist of, ACKs
-// and FINs in order and bytes in order, is decided by arithmetic and one load from road_step();
-// the list of exits in leaves_road() sends everything else to input_slow(), which walks §3.10.7
-// step by step and would give the same answer for what stays on the road
-// (tests/unit/tcp/road_test.cpp).
+// and FINs in order and bytes in order, is decided by arithmetic and one load from fast_step();
+// the list of exits in leaves_fast_path() sends everything else to input_slow(), which walks
+// §3.10.7 step by step and would give the same answer for what stays on the fast path
+// (tests/unit/tcp/fast_path_test.cpp).
 #pragma once
 
 #include "tcp/context.hpp"
@@ -54,19 +54,19 @@ inline bool is_newest(const Tcb& t, const wire::Segment& s) {
   return t.snd_wl1 < seq || (t.snd_wl1 == seq && t.snd_wl2 <= Seq{s.ack});
 }
 
-// The list of exits from the road, one condition a line. Without a branch, as is ack_bits(): no
-// mix of segments and states is mispredicted here (tests/bench/transition_budget).
-inline bool leaves_road(const Tcb& t, const wire::Segment& s) {
+// The list of exits from the fast path, one condition a line. Without a branch, as is ack_bits():
+// no mix of segments and states is mispredicted here (tests/bench/transition_budget).
+inline bool leaves_fast_path(const Tcb& t, const wire::Segment& s) {
   using enum State;
   // Synchronized and not yet over, or one ACK before.
-  constexpr std::uint32_t on_road =
+  constexpr std::uint32_t on_fast_path =
       in(syn_received, established, fin_wait_1, fin_wait_2, close_wait, closing, last_ack);
   const std::uint32_t payload = s.payload_length;
   const std::uint32_t fin = s.flags & wire::fin;
   const std::uint32_t acked = Seq{s.ack} - t.snd_una;
   const bool sends = (payload | fin) != 0;
   bool off = (s.flags & (wire::syn | wire::rst | wire::ack | wire::urg)) != wire::ack;
-  off |= (on_road >> static_cast<unsigned>(t.state) & 1) == 0;
+  off |= (on_fast_path >> static_cast<unsigned>(t.state) & 1) == 0;
   off |= Seq{s.seq} != t.rcv_nxt;
   off |= payload + fin > t.rcv_wnd();
   off |= acked > t.snd_nxt - t.snd_una;              // not yet sent, or old
@@ -78,15 +78,15 @@ inline bool leaves_road(const Tcb& t, const wire::Segment& s) {
   return off;
 }
 
-// The road bits that an ACK in [SND.UNA, SND.NXT] raises.
+// The fast path bits that an ACK in [SND.UNA, SND.NXT] raises.
 inline unsigned ack_bits(const Tcb& t, Seq ack) {
   const bool moves = ack != t.snd_una;
-  return (moves & t.has(Flag::syn_unacked)) * road_ack_of_syn |
-         (moves & (ack == t.snd_nxt) & t.has(Flag::fin_sent)) * road_ack_of_fin;
+  return (moves & t.has(Flag::syn_unacked)) * fast_ack_of_syn |
+         (moves & (ack == t.snd_nxt) & t.has(Flag::fin_sent)) * fast_ack_of_fin;
 }
 
-// What an ACK in [SND.UNA, SND.NXT] does to the sender's side; returns the road bits it raises.
-// `update_wnd`: is_newest() of the segment.
+// What an ACK in [SND.UNA, SND.NXT] does to the sender's side; returns the fast path bits it
+// raises. `update_wnd`: is_newest() of the segment.
 unsigned accept_ack(Context& c, std::uint32_t index, const wire::Segment& segment,
                     const Frame& frame, bool update_wnd);
 
@@ -99,7 +99,7 @@ std::uint32_t accept_payload(Context& c, Tcb& tcb, const Frame& frame,
                              std::span<const std::byte> payload);
 
 // Sends what a validated event's cell asks for and moves the state; true if the TCB is still there.
-bool raise_event(Context& c, std::uint32_t index, Event event, const wire::Segment& segment,
+bool raise_event(Context& c, std::uint32_t index, StateEvent event, const wire::Segment& segment,
                  const Frame& frame, unsigned what = 0);
 
 }  // namespace salut::tcp

@@ -30,20 +30,20 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   const bool ack_good = ack && t.snd_una < seg_ack && seg_ack <= t.snd_nxt;
   if (ack && !ack_good && (s.flags & wire::rst) == 0) {
     c.count_drop(Drop::tcp_bad_ack);
-    raise_event(c, index, Event::ack_bad, s, frame);
+    raise_event(c, index, StateEvent::ack_bad, s, frame);
     return;
   }
   // Second, RST: only with a good ACK can it be an answer to us.
   if ((s.flags & wire::rst) != 0) {
     if (!ack_good) c.count_drop(Drop::tcp_bad_reset);
     if (ack_good) ++c.counters.resets_received;
-    raise_event(c, index, ack_good ? Event::reset : Event::reset_bad, s, frame);
+    raise_event(c, index, ack_good ? StateEvent::reset : StateEvent::reset_bad, s, frame);
     return;
   }
   // Third, security: not used. Fourth, SYN.
   if ((s.flags & wire::syn) == 0) {
     c.count_drop(Drop::tcp_no_ack);
-    raise_event(c, index, Event::other, s, frame);
+    raise_event(c, index, StateEvent::other, s, frame);
     return;
   }
   t.rcv_nxt = Seq{s.seq} + 1;
@@ -52,11 +52,11 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   agree_options(c, t, s);
   if (ack) {
     accept_ack(c, index, s, frame, true);
-    if (!raise_event(c, index, Event::syn_ack, s, frame)) return;
+    if (!raise_event(c, index, StateEvent::syn_ack, s, frame)) return;
     if (s.len() > 1) accept_text_and_fin(c, index, s, frame);
   } else {
     if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
-    raise_event(c, index, Event::syn, s, frame);
+    raise_event(c, index, StateEvent::syn, s, frame);
   }
 }
 
@@ -78,7 +78,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     if (s.len() == 0 && !c.challenges.allow(c.tick)) {
       c.count_drop(Drop::tcp_challenge_limited);
     } else {
-      raise_event(c, index, Event::outside, s, frame);
+      raise_event(c, index, StateEvent::outside, s, frame);
     }
     return false;
   }
@@ -91,7 +91,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
         (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
     update_ts_recent(c, t, s);
     if (completes) accept_ack(c, index, s, frame, true);
-    raise_event(c, index, completes ? Event::syn_ack : Event::syn_again, s, frame);
+    raise_event(c, index, completes ? StateEvent::syn_ack : StateEvent::syn_again, s, frame);
     return false;
   }
   // Of an RST only its place counts, whatever text it brings (RFC 5961 §3.2).
@@ -99,7 +99,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   if (acceptable(Seq{s.seq}, len, t.rcv_nxt, t.rcv_wnd())) return true;
   if ((s.flags & wire::rst) != 0) {
     c.count_drop(Drop::tcp_bad_reset);
-    raise_event(c, index, Event::reset_bad, s, frame);
+    raise_event(c, index, StateEvent::reset_bad, s, frame);
     return false;
   }
   // RFC 5961 §4: answered the same wherever its sequence lies.
@@ -130,7 +130,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     return false;
   }
   if (t.has(Flag::data_ready)) note_old(c, t, s);
-  raise_event(c, index, fin_again ? Event::fin_again : Event::outside, s, frame);
+  raise_event(c, index, fin_again ? StateEvent::fin_again : StateEvent::outside, s, frame);
   return false;
 }
 
@@ -141,16 +141,17 @@ bool check_reset_and_syn(Context& c, std::uint32_t index, const Segment& s, cons
   if ((s.flags & wire::rst) != 0) {
     if (Seq{s.seq} == t.rcv_nxt) {
       ++c.counters.resets_received;
-      raise_event(c, index, passive ? Event::reset_passive : Event::reset, s, frame);
+      raise_event(c, index, passive ? StateEvent::reset_passive : StateEvent::reset, s, frame);
     } else {
       c.count_drop(Drop::tcp_bad_reset);
-      raise_event(c, index, Event::reset_near, s, frame);
+      raise_event(c, index, StateEvent::reset_near, s, frame);
     }
     return false;
   }
   if ((s.flags & wire::syn) != 0) {
     c.count_drop(Drop::tcp_unexpected_syn);
-    raise_event(c, index, passive ? Event::syn_other_passive : Event::syn_other, s, frame);
+    raise_event(c, index, passive ? StateEvent::syn_other_passive : StateEvent::syn_other, s,
+                frame);
     return false;
   }
   return true;
@@ -173,13 +174,13 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
       return true;
     }
     c.count_drop(Drop::tcp_bad_ack);
-    raise_event(c, index, Event::ack_bad, s, frame);
+    raise_event(c, index, StateEvent::ack_bad, s, frame);
     return false;
   }
   // RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT
   if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd(t)) {
     c.count_drop(Drop::tcp_bad_ack);
-    raise_event(c, index, Event::ack_bad, s, frame);
+    raise_event(c, index, StateEvent::ack_bad, s, frame);
     return false;
   }
   if (ack >= t.snd_una) bits = accept_ack(c, index, s, frame, is_newest(t, s));
@@ -250,8 +251,8 @@ unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Frame& frame, c
 
 }  // namespace
 
-bool raise_event(Context& c, std::uint32_t index, Event event, const Segment& s, const Frame& frame,
-                 unsigned what) {
+bool raise_event(Context& c, std::uint32_t index, StateEvent event, const Segment& s,
+                 const Frame& frame, unsigned what) {
   Tcb& t = c.tcbs[index];
   const Cell& cell = step(t.state, event);
   const Reason reason = reason_for(t.state, event);
@@ -289,7 +290,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
     // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
     c.count_drop(Drop::tcp_after_close);
     reply_reset(c, s, frame);  // where the peer looks for it, be our FIN lost or not
-    set_state(c, t, step(t.state, Event::abort).to);
+    set_state(c, t, step(t.state, StateEvent::abort).to);
     return release(c, index, Reason::aborted);
   }
   // What is not plainly the next text is answered at once: it tells of a gap, closes one, or came
@@ -321,9 +322,9 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
     t.rcv_nxt += 1;
     t.set(Flag::fin_received);
     if (t.has(Flag::gaps)) drop_islands(c, t);
-    if (!raise_event(c, index, Event::fin, s, frame, what)) return;
-  } else if (what != 0 && !t.has(Flag::told)) {
-    c.raise(index, what);
+    if (!raise_event(c, index, StateEvent::fin, s, frame, what)) return;
+  } else if (what != 0 && !t.has(Flag::closed_reported)) {
+    c.post_event(index, what);
   }
   if (has_output(t)) c.queue_output(index);
 }
@@ -342,11 +343,12 @@ void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& 
   // would reject the peer's own segments.
   update_ts_recent(c, t, s);
 
-  if ((bits & road_ack_of_syn) != 0) {
-    const Cell& cell = step(t.state, Event::ack_of_syn);
+  if ((bits & fast_ack_of_syn) != 0) {
+    const Cell& cell = step(t.state, StateEvent::ack_of_syn);
     if (apply(c, index, cell.to, cell.acts, 0, Reason::closed) == Fate::gone) return;
   }
-  if ((bits & road_ack_of_fin) != 0 && !raise_event(c, index, Event::ack_of_fin, s, frame)) return;
+  if ((bits & fast_ack_of_fin) != 0 && !raise_event(c, index, StateEvent::ack_of_fin, s, frame))
+    return;
   if (t.state == State::time_wait) return;
   note_congestion(c, t, s);
   accept_text_and_fin(c, index, s, frame);

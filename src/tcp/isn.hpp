@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <cstring>
 
-#include "flow/address.hpp"
-#include "flow/key.hpp"
+#include "base/address.hpp"
+#include "base/key.hpp"
+#include "base/sequence.hpp"
 #include "salut/time.hpp"
-#include "tcp/sequence.hpp"
 
 namespace salut::tcp {
 
@@ -63,7 +63,7 @@ class IsnGenerator {
       : hash_(seed * 0x9e3779b97f4a7c15 + 1, std::rotl(seed, 29) ^ 0xd1b54a32d192ed03) {}
 
   // `whole`: the addresses of an IPv6 connection; null for IPv4, whose key has them.
-  Tuple tuple(const flow::Key& key, const flow::AddressPair* whole = nullptr) const {
+  Tuple tuple(const Key& key, const AddressPair* whole = nullptr) const {
     std::uint64_t words[2] = {};
     std::memcpy(words, &key, sizeof(key));
     std::uint64_t hash = hash_(words[0], words[1]);
@@ -74,7 +74,7 @@ class IsnGenerator {
     }
     return {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32)};
   }
-  Seq operator()(const flow::Key& key, Instant now) const { return tuple(key).isn(now); }
+  Seq operator()(const Key& key, Instant now) const { return tuple(key).isn(now); }
 
  private:
   SipHash hash_;

@@ -13,7 +13,7 @@ namespace salut::tcp {
 namespace {
 // The longest deadline that the TIME_WAIT arena will be given, in ticks.
 std::uint32_t ticks_of(Duration duration) {
-  return static_cast<std::uint32_t>(duration.count() >> timer::tick_shift) + 2;
+  return static_cast<std::uint32_t>(duration.count() >> tick_shift) + 2;
 }
 
 // Ports, flow labels and budgets of challenge ACKs are seen by whoever wants to, and what makes
@@ -33,7 +33,7 @@ std::uint8_t scale_for(std::uint32_t buffer) {
 // what a load generator has, or else its addresses. Nobody opens from a link-local address unless
 // he says so.
 void add_sources(Context& c, std::uint32_t port) {
-  const stack::Interface& interface = c.links.interface(port);
+  const ip::Interface& interface = c.interfaces.interface(port);
   const auto add = [&](const IpAddress& first, std::uint32_t count) {
     if (first.is_v4()) return c.ports.add_range(port, first.v4(), count);
     c.ports.add_range6(Context::sources6_at + port, first, count);
@@ -58,22 +58,22 @@ void add_sources(Context& c, std::uint32_t port) {
 }
 }  // namespace
 
-Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> interfaces,
+Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> ports_of_stack,
                  FramePool& pool, Memory& memory, std::uint64_t seed, std::uint8_t id,
                  Instant start)
     : config(stack_config),
       stack_id(id),
       now(start),
       started(start),
-      tick(timer::tick_of(start)),
+      tick(tick_of(start)),
       rcv_scale(scale_for(config.recv_buffer)),
-      links(std::move(interfaces), pool, memory, counters),
+      interfaces(std::move(ports_of_stack), pool, memory, counters),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
       recoveries(memory, config.connections, Use::buffers),
       ranges(memory, config.connections, config.buffer_blocks),
       islands(memory, config.buffer_blocks, Use::buffers),
-      buffers(memory, config.buffer_blocks, &links, config.lent_frames),
+      buffers(memory, config.buffer_blocks, &interfaces, config.lent_frames),
       hash(seed),
       flows(memory, std::uint64_t{config.connections} + config.time_wait),
       time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),
@@ -88,20 +88,20 @@ Context::Context(const StackConfig& stack_config, std::vector<stack::Interface> 
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {
   set_now(start);
-  if (links.has_ip6()) {
-    addresses6 = FixedArray<flow::AddressPair>(memory, config.connections, Use::tcb);
-    time_wait6 = FixedArray<flow::AddressPair>(memory, time_wait.index_end(), Use::time_wait);
+  if (interfaces.has_ip6()) {
+    addresses6 = FixedArray<AddressPair>(memory, config.connections, Use::tcb);
+    time_wait6 = FixedArray<AddressPair>(memory, time_wait.index_end(), Use::time_wait);
   }
-  for (unsigned port = 0; port < links.count(); ++port) add_sources(*this, port);
+  for (unsigned port = 0; port < interfaces.count(); ++port) add_sources(*this, port);
 }
 
-std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* whole,
-                     std::uint64_t hash, State state, std::uint16_t neighbour, std::uint16_t mss) {
+std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::uint64_t hash,
+                     State state, std::uint16_t neighbour, std::uint16_t mss) {
   const std::uint32_t index = c.tcbs.acquire();
-  if (index == stack::TcbPool::none) return index;
+  if (index == TcbPool::none) return index;
   if (!c.flows.insert(hash, index)) {
     c.tcbs.release(index);
-    return stack::TcbPool::none;
+    return TcbPool::none;
   }
   Tcb& tcb = c.tcbs[index];
   tcb.key = key;
@@ -122,7 +122,7 @@ std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* 
     c.addresses6[index] = *whole;
   }
   if (c.config.timestamps) tcb.ts_offset = tuple.ts_offset;
-  c.links.neighbours().hold(neighbour);
+  c.interfaces.neighbours().hold(neighbour);
   ++c.counters.states[static_cast<std::size_t>(state)];
   ++c.counters.states_entered[static_cast<std::size_t>(state)];
   return index;
@@ -132,8 +132,8 @@ void prepare_data(Context& c, Tcb& tcb) {
   if (tcb.has(Flag::data_ready)) return;
   const unsigned backoff = backoff_of(c, tcb);
   tcb.set(Flag::data_ready);
-  tcb.send = stack::Chain{};
-  tcb.recv = stack::Chain{};
+  tcb.send = Chain{};
+  tcb.recv = Chain{};
   if (!tcb.has(Flag::timestamps)) tcb.last_ack_sent = tcb.rcv_nxt;  // those know it already
   tcb.snd_wl1 = tcb.rcv_nxt;
   tcb.snd_wl2 = tcb.snd_una;
@@ -155,7 +155,7 @@ namespace {
 // What both ways out share: next hop, buffers, slot. The gauges are the caller's.
 void give_back(Context& c, std::uint32_t index) {
   Tcb& tcb = c.tcbs[index];
-  c.links.neighbours().release(tcb.neighbour);
+  c.interfaces.neighbours().release(tcb.neighbour);
   if (tcb.has(Flag::data_ready)) {
     c.buffers.clear(tcb.send);
     if (tcb.has(Flag::gaps)) drop_islands(c, tcb);
@@ -170,14 +170,14 @@ bool unread(const Tcb& tcb) {
   return tcb.has(Flag::data_ready) && tcb.recv.bytes > 0 && !tcb.has(Flag::user_closed);
 }
 
-void tell(Context& c, std::uint32_t index, Reason reason) {
-  if (c.tcbs[index].has(Flag::told) || !owned(c.tcbs[index])) return;
+void report_closed(Context& c, std::uint32_t index, Reason reason) {
+  if (c.tcbs[index].has(Flag::closed_reported) || !owned(c.tcbs[index])) return;
   ++c.counters.ended[static_cast<std::size_t>(reason)];
-  c.raise(index, salut::Event::closed, reason);
+  c.post_event(index, salut::Event::closed, reason);
 }
 
 // TCB to record; false if the arena is full.
-bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
+bool retire(Context& c, std::uint32_t index, Tick deadline) {
   Tcb& tcb = c.tcbs[index];
   flow::Record record{};
   record.key = tcb.key;
@@ -193,7 +193,7 @@ bool settle(Context& c, std::uint32_t index, timer::Tick deadline) {
   if (at == flow::TimeWait::none) return false;
   if (tcb.has(Flag::ip6)) c.time_wait6[at] = c.addresses6[index];
   c.flows.replace(c.hash(tcb.key), index, at | time_wait_bit);
-  tell(c, index, Reason::closed);
+  report_closed(c, index, Reason::closed);
   give_back(c, index);
   return true;
 }
@@ -207,7 +207,7 @@ void release(Context& c, std::uint32_t index, Reason reason) {
   }
   if (!tcb.has(Flag::finished)) c.flows.erase(c.hash(tcb.key), index);
   --c.counters.states[static_cast<std::size_t>(tcb.state)];
-  tell(c, index, reason);
+  report_closed(c, index, reason);
   give_back(c, index);
 }
 
@@ -225,13 +225,13 @@ Fate finish(Context& c, std::uint32_t index) {
 
 Fate enter_time_wait(Context& c, std::uint32_t index) {
   Tcb& tcb = c.tcbs[index];
-  const timer::Tick deadline = timer::deadline(c.now, 2 * c.config.msl);
-  if (!unread(tcb) && settle(c, index, deadline)) return Fate::gone;
+  const Tick deadline = tick_after(c.now, 2 * c.config.msl);
+  if (!unread(tcb) && retire(c, index, deadline)) return Fate::gone;
   // The arena is full, or the reader is not done: the TCB itself waits, 2MSL is never cut short.
   set_timer(c, index, 2 * c.config.msl);
   if (!unread(tcb)) {
-    tell(c, index, Reason::closed);
-    tcb.set(Flag::told);
+    report_closed(c, index, Reason::closed);
+    tcb.set(Flag::closed_reported);
     if (++tcb.generation == 0) tcb.generation = 1;
   }
   return Fate::alive;
@@ -244,10 +244,10 @@ Fate reader_done(Context& c, std::uint32_t index) {
     release(c, index, Reason::closed);
     return Fate::gone;
   }
-  if (tcb.state != State::time_wait || tcb.has(Flag::told)) return Fate::alive;
-  if (settle(c, index, timer::Tick{tcb.timer_at})) return Fate::gone;
-  tell(c, index, Reason::closed);
-  tcb.set(Flag::told);
+  if (tcb.state != State::time_wait || tcb.has(Flag::closed_reported)) return Fate::alive;
+  if (retire(c, index, Tick{tcb.timer_at})) return Fate::gone;
+  report_closed(c, index, Reason::closed);
+  tcb.set(Flag::closed_reported);
   if (++tcb.generation == 0) tcb.generation = 1;
   return Fate::alive;
 }
@@ -272,7 +272,7 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
       set_timer(c, index, c.config.fin_wait_2);
     }
   }
-  if (what != 0 && !tcb.has(Flag::told)) c.raise(index, what);
+  if (what != 0 && !tcb.has(Flag::closed_reported)) c.post_event(index, what);
   if ((acts & Act::arm_2msl) != 0) return enter_time_wait(c, index);
   if ((acts & Act::release) != 0) {
     if (reason == Reason::closed) return finish(c, index);

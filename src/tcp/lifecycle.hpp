@@ -26,8 +26,8 @@ inline void set_state(Context& c, Tcb& tcb, State to) {
 
 // A slot with its key in the flow table, in `state`, with its ISS chosen; none if a pool is empty.
 // `whole`: the addresses of an IPv6 connection, whose key is folded; null for IPv4.
-std::uint32_t create(Context& c, const flow::Key& key, const flow::AddressPair* whole,
-                     std::uint64_t hash, State state, std::uint16_t neighbour, std::uint16_t mss);
+std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::uint64_t hash,
+                     State state, std::uint16_t neighbour, std::uint16_t mss);
 
 // Carries out a transition's state, reports and release; `what` is reported in the same event.
 // With Fate::gone the slot has been given back and must not be touched.
@@ -59,15 +59,15 @@ inline void half_open_ends(Context& c, const Tcb& tcb) {
 }
 
 // The reason that the owner is given when `event` ends a connection that was in `from`.
-constexpr Reason reason_for(State from, Event event) {
+constexpr Reason reason_for(State from, StateEvent event) {
   switch (event) {
-    case Event::abort:
+    case StateEvent::abort:
       return Reason::aborted;
-    case Event::retries_out:
-    case Event::retries_out_passive:
+    case StateEvent::retries_out:
+    case StateEvent::retries_out_passive:
       return Reason::timed_out;
-    case Event::reset:
-    case Event::reset_passive:
+    case StateEvent::reset:
+    case StateEvent::reset_passive:
       return from == State::syn_sent || from == State::syn_received ? Reason::refused
                                                                     : Reason::reset;
     default:
@@ -83,14 +83,14 @@ void prepare_data(Context& c, Tcb& tcb);
 // the wheel's one entry fires at the earliest of all, or before.
 inline void set_timer(Context& c, std::uint32_t index, Duration after) {
   Tcb& tcb = c.tcbs[index];
-  const timer::Tick at = timer::deadline(c.now, after);
+  const Tick at = tick_after(c.now, after);
   tcb.timer_at = at.value == 0 ? 1 : at.value;  // 0 means none
-  c.wheel.arm(index, tcb.wheel_at, timer::Tick{tcb.timer_at});
+  c.wheel.arm(index, tcb.wheel_at, Tick{tcb.timer_at});
 }
 inline void set_deadline(Context& c, std::uint32_t index, std::uint32_t& deadline, Duration after) {
-  const timer::Tick at = timer::deadline(c.now, after);
+  const Tick at = tick_after(c.now, after);
   deadline = at.value == 0 ? 1 : at.value;
-  c.wheel.arm(index, c.tcbs[index].wheel_at, timer::Tick{deadline});
+  c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
 }
 inline void clear_timer(Tcb& tcb) { tcb.timer_at = 0; }
 

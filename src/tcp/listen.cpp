@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "tcp/addresses.hpp"
-#include "tcp/hand_on.hpp"
+#include "tcp/forward.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
@@ -14,11 +14,11 @@
 namespace salut::tcp {
 namespace {
 
-Event event_of(const wire::Segment& s) {
-  if ((s.flags & wire::rst) != 0) return Event::reset;
-  if ((s.flags & wire::ack) != 0) return Event::ack_bad;
-  if ((s.flags & wire::syn) != 0) return Event::syn;
-  return Event::other;
+StateEvent event_of(const wire::Segment& s) {
+  if ((s.flags & wire::rst) != 0) return StateEvent::reset;
+  if ((s.flags & wire::ack) != 0) return StateEvent::ack_bad;
+  if ((s.flags & wire::syn) != 0) return StateEvent::syn;
+  return StateEvent::other;
 }
 
 // What ACK of a SYN has: ACK, and neither SYN nor RST. Data and FIN may come along.
@@ -34,22 +34,21 @@ bool half_open_full(const Context& c, const flow::ListenerSlot& slot) {
          c.tcbs.in_use() == c.tcbs.size();
 }
 
-std::optional<stack::Route> route_back(const Context& c, const wire::Segment& s,
-                                       const Frame& frame) {
-  return c.links.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
+std::optional<ip::Route> route_back(const Context& c, const wire::Segment& s, const Frame& frame) {
+  return c.interfaces.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
 }
 
 // The next hop and our own MSS towards the peer of a segment; false if there is no way.
 struct Way {
-  std::uint16_t hop = stack::Neighbours::none;
+  std::uint16_t hop = ip::Neighbours::none;
   std::uint16_t mss = 0;
 };
 Drop find_way(Context& c, const wire::Segment& s, const Frame& frame, Way& way) {
   const auto route = route_back(c, s, frame);
   if (!route) return Drop::no_route;
-  way.hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
-  if (way.hop == stack::Neighbours::none) return Drop::syn_overload;
-  way.mss = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  way.hop = c.interfaces.neighbours().find_or_add(route->port, route->next_hop);
+  if (way.hop == ip::Neighbours::none) return Drop::syn_overload;
+  way.mss = port_mss(c.interfaces.interface(route->port).mtu, s.ip6);
   return Drop::none;
 }
 
@@ -57,7 +56,7 @@ Drop find_way(Context& c, const wire::Segment& s, const Frame& frame, Way& way) 
 void send_cookie(Context& c, std::uint16_t listener, const wire::Segment& s, const Frame& frame) {
   const auto route = route_back(c, s, frame);
   if (!route) return c.count_drop(Drop::no_route);
-  const std::uint16_t most = port_mss(c.links.interface(route->port).mtu, s.ip6);
+  const std::uint16_t most = port_mss(c.interfaces.interface(route->port).mtu, s.ip6);
   const std::uint16_t ours = std::min(c.listener_options[listener].mss.value_or(most), most);
   CookieContent content;
   content.timestamps = c.config.timestamps && (s.options & wire::option_has_timestamps) != 0;
@@ -97,7 +96,7 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return c.count_drop(why);
   const std::uint32_t index =
       create(c, s.key, whole_addresses(s, frame), s.hash, State::syn_received, way.hop, way.mss);
-  if (index == stack::TcbPool::none) return c.count_drop(Drop::syn_overload);
+  if (index == TcbPool::none) return c.count_drop(Drop::syn_overload);
   ++c.counters.cookies_good;
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
@@ -122,18 +121,18 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
 }  // namespace
 
 void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
-  const flow::Address local = local_address(s.key, whole_addresses(s, frame));
-  if (!c.links.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
-  const flow::Address remote = remote_address(s.key, whole_addresses(s, frame));
-  if (!c.links.is_station(remote)) return c.count_drop(Drop::ip_bad_source);
+  const Address local = local_address(s.key, whole_addresses(s, frame));
+  if (!c.interfaces.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
+  const Address remote = remote_address(s.key, whole_addresses(s, frame));
+  if (!c.interfaces.is_station(remote)) return c.count_drop(Drop::ip_bad_source);
   const std::uint16_t listener = c.listeners.find(local, s.key.local_port);
   const bool listening = listener != flow::Listeners::none;
   const std::optional<CookieContent> cookie = listening ? returned_cookie(c, s) : std::nullopt;
-  const Event event = cookie ? Event::ack_of_syn : event_of(s);
+  const StateEvent event = cookie ? StateEvent::ack_of_syn : event_of(s);
   // What belongs to nobody here may be a sibling's: all but a SYN, and that too if we drain.
-  const bool may_be_ours = cookie || (event == Event::syn && !c.draining);
-  if (!may_be_ours && hand_on(c, s, frame, local)) return;
-  if (event == Event::syn && c.draining) return c.count_drop(Drop::syn_draining);
+  const bool may_be_ours = cookie || (event == StateEvent::syn && !c.draining);
+  if (!may_be_ours && forward(c, s, frame, local)) return;
+  if (event == StateEvent::syn && c.draining) return c.count_drop(Drop::syn_draining);
   const Cell& cell = step(listening ? State::listen : State::closed, event);
   if ((cell.acts & Act::new_child) != 0) {
     if (cookie) {
@@ -143,7 +142,7 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
     }
     return;
   }
-  c.count_drop(event == Event::reset ? Drop::tcp_reset_unmatched : Drop::tcp_no_connection);
+  c.count_drop(event == StateEvent::reset ? Drop::tcp_reset_unmatched : Drop::tcp_no_connection);
   if ((cell.acts & Act::send_rst) != 0) reply_reset(c, s, frame);
 }
 
@@ -165,7 +164,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return refuse(why);
   const std::uint32_t index =
       create(c, s.key, whole_addresses(s, frame), s.hash, State::syn_received, way.hop, way.mss);
-  if (index == stack::TcbPool::none) return refuse(Drop::syn_overload);
+  if (index == TcbPool::none) return refuse(Drop::syn_overload);
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
   t.set(Flag::passive);
@@ -183,7 +182,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   t.rcv_adv = t.rcv_nxt + recv_limit(c, t);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once, if there is a way out.
   t.set(Flag::emit_syn);
-  if (c.links.has_room_for_output(c.links.neighbours().port(way.hop), c.now)) {
+  if (c.interfaces.has_room_for_output(c.interfaces.neighbours().port(way.hop), c.now)) {
     output_syn(c, index);
   } else {
     c.queue_output(index);

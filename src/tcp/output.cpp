@@ -4,7 +4,7 @@
 #include <array>
 
 #include "tcp/addresses.hpp"
-#include "tcp/hand_on.hpp"
+#include "tcp/forward.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
@@ -96,8 +96,8 @@ namespace {
 // that what the others take registers for costs it nothing.
 template <bool plain>
 [[gnu::always_inline]] inline void emit(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
-  const stack::NextHop& hop = c.links.neighbours().hop(t.neighbour);
-  const stack::Interface& interface = c.links.interface(hop.port);
+  const ip::NextHop& hop = c.interfaces.neighbours().hop(t.neighbour);
+  const ip::Interface& interface = c.interfaces.interface(hop.port);
   const bool acks = (s.flags & wire::ack) != 0;
   wire::TcpOut out;
   out.key = t.key;
@@ -143,7 +143,7 @@ template <bool plain>
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
   }
   ++c.counters.segments_out;
-  c.links.send_via(t.neighbour, frame, c.now);
+  c.interfaces.send_via(t.neighbour, frame, c.now);
 }
 
 [[gnu::noinline]] void emit_any(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {
@@ -159,7 +159,7 @@ void emit_segment(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {
 
 void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   Frame frame;
-  if (!c.links.acquire(frame)) return;
+  if (!c.interfaces.acquire(frame)) return;
   const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
   wire::OptionBytes options;
   const std::size_t size =
@@ -173,11 +173,12 @@ void output_syn(Context& c, std::uint32_t index) {
   t.clear(Flag::emit_syn);
   start_timer(c, index);
   Frame frame;
-  if (!c.links.acquire(frame)) return;  // the timer tries again
-  const auto port = c.links.neighbours().port(t.neighbour);
+  if (!c.interfaces.acquire(frame)) return;  // the timer tries again
+  const auto port = c.interfaces.neighbours().port(t.neighbour);
   wire::OptionBytes options;
   const std::size_t size = syn_options(
-      c, t, offered_mss(c, t, port_mss(c.links.interface(port).mtu, t.has(Flag::ip6))), options);
+      c, t, offered_mss(c, t, port_mss(c.interfaces.interface(port).mtu, t.has(Flag::ip6))),
+      options);
   const bool answer = t.state != State::syn_sent;
   auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1
@@ -232,7 +233,7 @@ void output(Context& c, std::uint32_t index) {
 
 bool flush_outputs(Context& c) {
   constexpr unsigned blocked_max = 256;  // looked at in vain
-  const unsigned ports = c.links.count();
+  const unsigned ports = c.interfaces.count();
   const std::uint32_t waiting = c.outputs.size();
   const unsigned budget = c.more_to_receive ? ports * output_budget_behind : output_budget;
   unsigned blocked = 0;
@@ -248,8 +249,8 @@ bool flush_outputs(Context& c) {
     }
     const Tcb& t = c.tcbs[c.outputs.peek(0)];
     const bool over = t.ending != 0 || t.state == State::closed || t.state == State::time_wait;
-    if (over || c.links.has_room_for_output(c.links.neighbours().port(t.neighbour), c.now))
-        [[likely]] {
+    if (over || c.interfaces.has_room_for_output(c.interfaces.neighbours().port(t.neighbour),
+                                                 c.now)) [[likely]] {
       output(c, c.outputs.pop());
     } else if (ports == 1 || ++blocked == blocked_max) {
       return true;
@@ -265,15 +266,16 @@ namespace {
 // To the sender of a segment that did not come from there directly, as routes say.
 void send_back(Context& c, const wire::Segment& s, const Frame& received, Frame& frame) {
   const auto route =
-      c.links.route_back(remote_address(s.key, whole_addresses(s, received)), s.port);
-  if (!route) return c.links.drop(frame, Drop::no_route);
-  const std::uint16_t hop = c.links.neighbours().find_or_add(route->port, route->next_hop);
-  if (hop == stack::Neighbours::none) return c.links.drop(frame, Drop::neighbour_queue_full);
+      c.interfaces.route_back(remote_address(s.key, whole_addresses(s, received)), s.port);
+  if (!route) return c.interfaces.drop(frame, Drop::no_route);
+  const std::uint16_t hop = c.interfaces.neighbours().find_or_add(route->port, route->next_hop);
+  if (hop == ip::Neighbours::none) return c.interfaces.drop(frame, Drop::neighbour_queue_full);
   auto& ethernet = wire::view<wire::EthernetHeader>(frame.data);
-  ethernet.source = c.links.interface(route->port).mac;
-  if (c.links.neighbours().resolved(hop)) ethernet.destination = c.links.neighbours().mac(hop);
+  ethernet.source = c.interfaces.interface(route->port).mac;
+  if (c.interfaces.neighbours().resolved(hop))
+    ethernet.destination = c.interfaces.neighbours().mac(hop);
   frame.port = route->port;
-  c.links.send_via(hop, frame, c.now);
+  c.interfaces.send_via(hop, frame, c.now);
 }
 
 }  // namespace
@@ -282,14 +284,14 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
            std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options) {
   wire::EthernetHeader ethernet;
   std::memcpy(&ethernet, received.data, sizeof(ethernet));
-  const bool indirect = is_handed_on(c, received);
+  const bool indirect = is_forwarded(c, received);
   Frame frame;
-  if (!c.links.acquire(frame)) return;
+  if (!c.interfaces.acquire(frame)) return;
   frame.port = received.port;
   wire::emit_tcp(frame, wire::TcpOut{.key = segment.key,
                                      .ip6 = whole_addresses(segment, received),
                                      .flow_label = segment.ip6 ? c.fold.label(segment.key) : 0,
-                                     .src_mac = c.links.interface(received.port).mac,
+                                     .src_mac = c.interfaces.interface(received.port).mac,
                                      .dst_mac = ethernet.source,
                                      .seq = seq.value,
                                      .ack = ack.value,
@@ -301,7 +303,7 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
   ++c.counters.segments_out;
   if (indirect) [[unlikely]]
     return send_back(c, segment, received, frame);
-  c.links.stage(frame);
+  c.interfaces.stage(frame);
 }
 
 void reply_reset(Context& c, const wire::Segment& segment, const Frame& received) {

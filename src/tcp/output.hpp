@@ -4,7 +4,8 @@
 // A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue;
 // flush_outputs() sends once per connection and turn, so that an ACK rides on data or FIN if the
 // application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can
-// ride (if there is room on the way out), and the ACK on the way into TIME_WAIT, whose TCB is gone afterwards.
+// ride (if there is room on the way out), and the ACK on the way into TIME_WAIT, whose TCB is gone
+// afterwards.
 #pragma once
 
 #include "tcp/context.hpp"

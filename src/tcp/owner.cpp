@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr Duration longest = std::chrono::hours{24 * 365 / 2};
-constexpr Duration grain{std::int64_t{1} << timer::tick_shift};  // heard_at is rounded down
+constexpr Duration grain{std::int64_t{1} << tick_shift};  // heard_at is rounded down
 constexpr std::uint32_t buffer_min = 2'048;
 constexpr std::uint16_t mss_min = 64;
 constexpr std::uint8_t dscp_max = 63;
@@ -32,7 +32,7 @@ bool may_probe(State state) {
 }
 
 // Moves the connection as the table says and gives it back.
-bool end_now(Context& c, std::uint32_t index, Event event, Reason reason) {
+bool end_now(Context& c, std::uint32_t index, StateEvent event, Reason reason) {
   Tcb& t = c.tcbs[index];
   const Cell& cell = step(t.state, event);
   if ((cell.acts & Act::send_rst) != 0) output_reset(c, index);
@@ -103,7 +103,7 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
   Stream& stream = c.stream(t);
   if (stream.keep_alive_ms == 0 || !may_probe(t.state)) return true;
   const Duration idle{stream.keep_alive_ms * ns_per_ms};
-  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << timer::tick_shift};
+  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << tick_shift};
   // Data in flight, or waiting for a window, has timers of its own that find a dead peer.
   const bool busy = t.snd_una != t.snd_nxt || t.send.bytes > 0;
   if (silent < idle || busy) {
@@ -118,7 +118,7 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
       stream.user_timeout_ms != 0 && silent >= Duration{stream.user_timeout_ms * ns_per_ms};
   if (stream.keep_probes >= c.config.keep_alive_probes || (overdue && stream.keep_probes > 0)) {
     // Not retries_out: the table has nothing in flight in FIN_WAIT_2.
-    return end_now(c, index, Event::abort, Reason::timed_out);
+    return end_now(c, index, StateEvent::abort, Reason::timed_out);
   }
   ++stream.keep_probes;
   ++c.counters.keep_alives;
@@ -138,7 +138,7 @@ bool on_linger(Context& c, std::uint32_t index) {
   const State state = c.tcbs[index].state;
   const bool acknowledged = state == State::fin_wait_2 || state == State::time_wait;
   if (acknowledged) return true;
-  return end_now(c, index, Event::abort, Reason::aborted);
+  return end_now(c, index, StateEvent::abort, Reason::aborted);
 }
 
 }  // namespace salut::tcp

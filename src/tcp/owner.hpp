@@ -39,9 +39,8 @@ inline std::uint32_t recv_buffer(const Context& c, const Tcb& tcb) {
 // what is free in the pool. So readers that never read leave room for those that do, however many
 // they are, and a pool that is free gives everybody his whole buffer.
 inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
-  const std::uint64_t share =
-      std::uint64_t{c.buffers.available_blocks()} * (stack::block_bytes / 2);
-  const std::uint64_t least = stack::block_bytes;
+  const std::uint64_t share = std::uint64_t{c.buffers.available_blocks()} * (block_bytes / 2);
+  const std::uint64_t least = block_bytes;
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
 }

@@ -7,7 +7,7 @@
 namespace salut::tcp {
 namespace {
 
-constexpr std::uint32_t none = stack::Pool<Island>::none;
+constexpr std::uint32_t none = Pool<Island>::none;
 constexpr std::uint32_t unlimited = 0xffffffff;
 
 Seq end_of(const Island& island) { return island.begin + island.chain.bytes; }
@@ -97,7 +97,7 @@ void drop_first(Context& c, Stream& stream) {
 
 // Moves the first `count` bytes of an island to the reader, as many as find room.
 std::uint32_t move_to_reader(Context& c, Tcb& t, Island& island) {
-  std::array<std::byte, stack::block_bytes> bytes;
+  std::array<std::byte, block_bytes> bytes;
   std::uint32_t moved = 0;
   while (island.chain.bytes > 0) {
     const std::size_t n = c.buffers.peek(island.chain, bytes);

@@ -66,7 +66,7 @@ struct alignas(64) Recovery {
   // --- congestion ---
   Controller controller;
   // --- where the next retransmission is taken from ---
-  stack::Cursor again;
+  Cursor again;
   Seq again_at;
   bool again_valid = false;
 };

@@ -136,8 +136,8 @@ inline void answered(const Context& c, Tcb& tcb) {
 // runs. The time of sending is not kept: the timer's deadline says it, to a tick, and a tick is
 // added, since an RTT that is too short makes probes of the tail that nobody needs.
 inline bool handshake_rtt(const Context& c, const Tcb& tcb, std::uint32_t& rtt_us) {
-  constexpr std::int64_t grain = std::int64_t{1} << timer::tick_shift;
-  const std::int64_t ahead = timer::Tick{tcb.timer_at} - timer::tick_of(c.now);
+  constexpr std::int64_t grain = std::int64_t{1} << tick_shift;
+  const std::int64_t ahead = Tick{tcb.timer_at} - tick_of(c.now);
   const std::int64_t left = ahead * grain - c.now.time_since_epoch().count() % grain;
   const std::int64_t rtt = rto_wait(c, tcb).count() - left + grain;
   if (rtt <= 0 || rtt > rto_wait(c, tcb).count() + 2 * grain) return false;

@@ -26,8 +26,8 @@
 #include <array>
 #include <cstdint>
 
-#include "stack/pool.hpp"
-#include "tcp/sequence.hpp"
+#include "base/pool.hpp"
+#include "base/sequence.hpp"
 
 namespace salut::tcp {
 
@@ -80,7 +80,7 @@ class Ranges {
   }
 
  private:
-  stack::Pool<Range> pool_;
+  Pool<Range> pool_;
   std::uint32_t extra_;
 };
 

@@ -27,9 +27,9 @@ struct Piece {
 
 // One segment, its bytes taken from `cursor`, which stands at piece.at. False: no frame was to be
 // had.
-bool emit_piece(Context& c, Tcb& t, const Piece& piece, stack::Cursor* cursor) {
+bool emit_piece(Context& c, Tcb& t, const Piece& piece, Cursor* cursor) {
   Frame frame;
-  if (!c.links.acquire(frame)) return false;
+  if (!c.interfaces.acquire(frame)) return false;
   wire::OptionBytes options;
   const std::size_t size = segment_options(c, t, options);
   std::uint8_t flags = wire::ack;
@@ -74,11 +74,11 @@ Piece piece_of(const Tcb& t, Seq at, Seq end, std::uint32_t most) {
 
 // The cursor of retransmissions, moved to `at`: what is lost is sent again from low to high, so
 // that an episode walks the send buffer once.
-stack::Cursor* seek_again(Context& c, const Tcb& t, Recovery& r, Seq at) {
+Cursor* seek_again(Context& c, const Tcb& t, Recovery& r, Seq at) {
   if (r.again_valid && r.again_at <= at && r.again_at > t.snd_una) {
     c.buffers.skip(t.send, r.again, at - r.again_at);
   } else {
-    r.again = stack::Cursor{};
+    r.again = Cursor{};
   }
   r.again_valid = true;
   r.again_at = at;
@@ -86,7 +86,7 @@ stack::Cursor* seek_again(Context& c, const Tcb& t, Recovery& r, Seq at) {
 }
 
 bool send_again(Context& c, Tcb& t, Recovery& r, const Piece& piece) {
-  stack::Cursor* cursor = seek_again(c, t, r, piece.at);
+  Cursor* cursor = seek_again(c, t, r, piece.at);
   if (!emit_piece(c, t, piece, cursor)) return false;
   r.again_at = piece.at + piece.size;
   r.again_valid = piece.size > 0;
@@ -160,7 +160,7 @@ void restart_after_idle(Context& c, const Tcb& t, Stream& stream) {
   // Microseconds wrap after 72 minutes, and a connection may be silent for so long, and a moment;
   // of what is all acknowledged the peer was heard since.
   const auto idle = std::chrono::microseconds(now_us(c) - stream.sent_at);
-  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << timer::tick_shift};
+  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << tick_shift};
   if (std::max<Duration>(idle, silent) <= rto(c, t)) return;
   stream.cwnd = start;
   if (stream.recovery != no_recovery) pause(c.recoveries[stream.recovery].controller);
@@ -282,7 +282,7 @@ bool send_new(Context& c, std::uint32_t index, unsigned& budget) {
 // A byte of what the peer has no window for (RFC 9293 §3.8.6.1), sent before.
 void probe_again(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  stack::Cursor head;
+  Cursor head;
   const Piece piece{.at = t.snd_una, .size = 1, .again = true};
   if (!emit_piece(c, t, piece, &head)) return;
   ++c.counters.retransmits;
@@ -345,8 +345,8 @@ bool send_data(Context& c, std::uint32_t index) {
     sent = send_bare_fin(c, index);
   } else {
     // What finds no room on the way out waits its turn here, and is not lost there.
-    unsigned budget =
-        std::min(segments_per_turn, c.links.room_for_data(c.links.neighbours().port(t.neighbour)));
+    unsigned budget = std::min(
+        segments_per_turn, c.interfaces.room_for_data(c.interfaces.neighbours().port(t.neighbour)));
     const bool had_room = budget > 0;
     const bool idle = t.snd_una == t.snd_nxt;
     // A bare FIN timed out, and then there was data.
@@ -394,7 +394,7 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
     unsigned what = returned > 0 ? unsigned{salut::Event::returned} : 0u;
     if (t.has(Flag::write_blocked)) what |= salut::Event::writable;
     t.clear(Flag::write_blocked);
-    if (what != 0 && !t.has(Flag::told)) c.raise(index, what);
+    if (what != 0 && !t.has(Flag::closed_reported)) c.post_event(index, what);
   }
   bool special = stream.recovery != no_recovery || acked.duplicate;
   special |= segment.sack_count != 0 && t.has(Flag::sack);
@@ -444,7 +444,7 @@ void on_blocked(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   if (blocks_for_sending(c) == 0) return start_timer(c, index);
   t.clear(Flag::write_blocked);
-  if (!t.has(Flag::told)) c.raise(index, salut::Event::writable);
+  if (!t.has(Flag::closed_reported)) c.post_event(index, salut::Event::writable);
 }
 
 void on_probe(Context& c, std::uint32_t index) {
@@ -470,7 +470,7 @@ void resend(Context& c, std::uint32_t index) {
     if (stream.recovery != no_recovery) c.recoveries[stream.recovery].board.clear(c.ranges);
     t.clear(Flag::rewound);
     t.snd_nxt = stream.small_end = t.snd_una;
-    stream.cursor = stack::Cursor{};
+    stream.cursor = Cursor{};
     send_data(c, index);
     stream.timed_at = 0;  // Karn
   }

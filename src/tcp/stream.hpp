@@ -13,8 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "stack/buffers.hpp"
-#include "tcp/sequence.hpp"
+#include "base/sequence.hpp"
+#include "tcp/buffers.hpp"
 
 namespace salut::tcp {
 
@@ -33,7 +33,7 @@ inline constexpr std::uint32_t no_recovery = 0xffffffff;
 
 struct alignas(64) Stream {
   // --- sender ---
-  stack::Cursor cursor;    // where in Tcb::send the next new byte is taken from
+  Cursor cursor;           // where in Tcb::send the next new byte is taken from
   std::uint32_t cwnd = 0;  // bytes
   std::uint32_t ssthresh = 0;
   std::uint32_t srtt = 0;  // microseconds, 0 before the first sample
@@ -91,7 +91,7 @@ static_assert(offsetof(Stream, islands) == 64 && sizeof(Stream) == 192);
 struct Island {
   Seq begin;
   std::uint32_t next = 0xffffffff;
-  stack::Chain chain;
+  Chain chain;
 };
 
 }  // namespace salut::tcp

@@ -12,7 +12,7 @@ constexpr std::uint32_t no_scale = 15;
 
 }  // namespace
 
-std::uint32_t SynCookies::sum(const flow::Key& key, Seq irs, std::uint32_t when,
+std::uint32_t SynCookies::sum(const Key& key, Seq irs, std::uint32_t when,
                               std::uint32_t mss) const {
   std::uint64_t words[2] = {};
   std::memcpy(words, &key, sizeof(key));
@@ -22,7 +22,7 @@ std::uint32_t SynCookies::sum(const flow::Key& key, Seq irs, std::uint32_t when,
   return static_cast<std::uint32_t>(hash_(first, std::uint64_t{when} << 32 | mss)) & sum_mask;
 }
 
-Seq SynCookies::make(const flow::Key& key, Seq irs, std::uint16_t mss, Instant now) {
+Seq SynCookies::make(const Key& key, Seq irs, std::uint16_t mss, Instant now) {
   std::uint32_t index = 0;
   while (index + 1 < mss_list.size() && mss_list[index + 1] <= mss) ++index;
   last_sent_ = unit(now);

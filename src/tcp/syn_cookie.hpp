@@ -25,10 +25,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "flow/key.hpp"
+#include "base/key.hpp"
+#include "base/sequence.hpp"
 #include "salut/time.hpp"
 #include "tcp/isn.hpp"
-#include "tcp/sequence.hpp"
 #include "wire/segment.hpp"
 
 namespace salut::tcp {
@@ -49,7 +49,7 @@ class SynCookies {
       : hash_(seed * 0x9e3779b97f4a7c15 + 3, seed ^ 0xa0761d6478bd642f) {}
 
   // The ISS to answer a SYN with. `irs`: the SYN's sequence number.
-  Seq make(const flow::Key& key, Seq irs, std::uint16_t mss, Instant now);
+  Seq make(const Key& key, Seq irs, std::uint16_t mss, Instant now);
   // Our TSval, at most 64 ms behind `clock`, with what else was offered.
   static std::uint32_t stamp(std::uint32_t clock, const CookieContent& content);
 
@@ -62,7 +62,7 @@ class SynCookies {
   static std::uint32_t unit(Instant now) {
     return static_cast<std::uint32_t>(now.time_since_epoch().count() >> 36);  // 68.7 s
   }
-  std::uint32_t sum(const flow::Key& key, Seq irs, std::uint32_t when, std::uint32_t mss) const;
+  std::uint32_t sum(const Key& key, Seq irs, std::uint32_t when, std::uint32_t mss) const;
 
   SipHash hash_;
   std::uint32_t last_sent_ = 0;

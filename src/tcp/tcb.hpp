@@ -9,10 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "flow/key.hpp"
+#include "base/key.hpp"
+#include "base/sequence.hpp"
 #include "salut/state.hpp"
-#include "stack/buffers.hpp"
-#include "tcp/sequence.hpp"
+#include "tcp/buffers.hpp"
 
 namespace salut::tcp {
 
@@ -24,16 +24,16 @@ enum Flag : std::uint32_t {
   fin_received = 16,  // the peer's FIN was in order: rcv_nxt counts it
   user_closed = 32,   // close(), not shutdown(): nobody will read
   ack_pending = 64,
-  queued = 128,           // in the list of connections with something to send
-  data_ready = 256,       // the second line and the Stream are valid
-  rewound = 512,          // something is lost and goes out again before anything new
-  write_blocked = 1024,   // write() took less than offered: `writable` is due
-  emit_syn = 2048,        // SYN or SYN,ACK to be sent (again)
-  window_update = 4096,   // the receive window opened enough to say so
-  probe = 8192,           // persist timer fired: one byte beyond the window
-  finished = 16384,       // CLOSED in order and out of the flow table, kept only for unread bytes
-  syn_repeated = 32768,   // our SYN was lost at least once: RTO starts at 3 s (RFC 6298 (5.7))
-  told = 1 << 16,         // `closed` was reported; the handle is stale
+  queued = 128,          // in the list of connections with something to send
+  data_ready = 256,      // the second line and the Stream are valid
+  rewound = 512,         // something is lost and goes out again before anything new
+  write_blocked = 1024,  // write() took less than offered: `writable` is due
+  emit_syn = 2048,       // SYN or SYN,ACK to be sent (again)
+  window_update = 4096,  // the receive window opened enough to say so
+  probe = 8192,          // persist timer fired: one byte beyond the window
+  finished = 16384,      // CLOSED in order and out of the flow table, kept only for unread bytes
+  syn_repeated = 32768,  // our SYN was lost at least once: RTO starts at 3 s (RFC 6298 (5.7))
+  closed_reported = 1 << 16,  // `closed` was reported; the handle is stale
   ip6 = 1 << 17,          // IPv6: the addresses in `key` are folded, the whole ones stand elsewhere
   timestamps = 1 << 18,   // agreed in the handshake (RFC 7323)
   sack = 1 << 19,         // agreed in the handshake (RFC 2018)
@@ -52,7 +52,7 @@ enum Ending : std::uint8_t { ending_reason = 0x1f, ending_reset = 0x20 };
 
 struct alignas(64) Tcb {
   // --- hot line ---
-  flow::Key key;  // network order, as in a received packet
+  Key key;  // network order, as in a received packet
   State state = State::closed;
   std::uint8_t retries = 0;         // retransmissions in a row
   std::uint16_t listener : 10 = 0;  // of a passive connection
@@ -70,8 +70,8 @@ struct alignas(64) Tcb {
   std::uint16_t mss = 0;        // bytes of payload that we send per segment
   std::uint64_t user = 0;       // the application's; the free list's next slot while free
   // --- data line ---
-  stack::Chain send;               // from snd_una (or the byte after an unacknowledged SYN)
-  stack::Chain recv;               // received in order, unread
+  Chain send;                      // from snd_una (or the byte after an unacknowledged SYN)
+  Chain recv;                      // received in order, unread
   std::uint32_t stream = 0;        // slot of the Stream, if Flag::data_ready
   std::uint32_t ts_recent = 0;     // TS.Recent, if Flag::timestamps, as are the next two
   std::uint32_t ts_recent_at = 0;  // Context::epoch of its last update

@@ -42,27 +42,28 @@ bool paws_rejects(const Rest& rest, const wire::Segment& s) {
          is_older_stamp(s.tsval, rest.ts_recent);
 }
 
-Event event_of(const Context& c, const Rest& rest, const wire::Segment& s) {
+StateEvent event_of(const Context& c, const Rest& rest, const wire::Segment& s) {
   const Seq seq{s.seq};
-  if ((s.flags & wire::rst) != 0) return Event::reset;
+  if ((s.flags & wire::rst) != 0) return StateEvent::reset;
   if ((s.flags & wire::syn) != 0) {
     const bool opens = (s.flags & wire::ack) == 0 && is_newer(c, rest, s);
-    return opens ? Event::syn : Event::syn_other;
+    return opens ? StateEvent::syn : StateEvent::syn_other;
   }
-  if (paws_rejects(rest, s)) return Event::outside;
+  if (paws_rejects(rest, s)) return StateEvent::outside;
   const bool fin = (s.flags & wire::fin) != 0;
-  if (fin && seq + s.len() == rest.rcv_nxt) return Event::fin_again;
+  if (fin && seq + s.len() == rest.rcv_nxt) return StateEvent::fin_again;
   if (!acceptable(seq, s.len(), rest.rcv_nxt, std::uint32_t{rest.wnd} << rest.scale)) {
-    return Event::outside;
+    return StateEvent::outside;
   }
-  if ((s.flags & wire::ack) != 0 && Seq{s.ack} > rest.snd_nxt) return Event::ack_bad;
-  return Event::other;
+  if ((s.flags & wire::ack) != 0 && Seq{s.ack} > rest.snd_nxt) return StateEvent::ack_bad;
+  return StateEvent::other;
 }
 
 // RFC 7323 §4.3: may TS.Recent follow? All was acknowledged when TIME_WAIT began.
-bool moves_ts_recent(const Rest& rest, const wire::Segment& s, Event event) {
+bool moves_ts_recent(const Rest& rest, const wire::Segment& s, StateEvent event) {
   return rest.timestamps && is_stamped(s) && Seq{s.seq} <= rest.rcv_nxt &&
-         (event == Event::fin_again || (event == Event::other && (s.flags & wire::ack) != 0));
+         (event == StateEvent::fin_again ||
+          (event == StateEvent::other && (s.flags & wire::ack) != 0));
 }
 
 // The ACK that a cell asks for; whatever is not a FIN could be one of two sides that answer each
@@ -90,14 +91,14 @@ std::uint16_t listener_for(const Context& c, const wire::Segment& s, const Frame
   return c.listeners.find(local_address(s.key, whole_addresses(s, frame)), s.key.local_port);
 }
 
-void count(Context& c, const Rest& rest, const wire::Segment& s, Event event) {
-  if (event == Event::reset) c.count_drop(Drop::tcp_bad_reset);
-  if (event == Event::outside) {
+void count(Context& c, const Rest& rest, const wire::Segment& s, StateEvent event) {
+  if (event == StateEvent::reset) c.count_drop(Drop::tcp_bad_reset);
+  if (event == StateEvent::outside) {
     c.count_drop(paws_rejects(rest, s) ? Drop::tcp_paws : Drop::tcp_out_of_window);
   }
-  if (event == Event::ack_bad) c.count_drop(Drop::tcp_bad_ack);
-  if (event == Event::other && s.payload_length > 0) c.count_drop(Drop::tcp_after_fin);
-  if (event == Event::syn_other) c.count_drop(Drop::tcp_unexpected_syn);
+  if (event == StateEvent::ack_bad) c.count_drop(Drop::tcp_bad_ack);
+  if (event == StateEvent::other && s.payload_length > 0) c.count_drop(Drop::tcp_after_fin);
+  if (event == StateEvent::syn_other) c.count_drop(Drop::tcp_unexpected_syn);
 }
 
 // RFC 1122 §4.2.2.13 (b): the new ISS lies beyond anything the old connection could have sent.
@@ -113,16 +114,16 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
             static_cast<std::uint8_t>(record.flags & record_scale),
             (record.flags & record_timestamps) != 0,
             record.ts_recent};
-  Event event = event_of(c, rest, s);
+  StateEvent event = event_of(c, rest, s);
   const std::uint16_t listener = listener_for(c, s, frame);
-  if (event == Event::syn && listener == flow::Listeners::none) event = Event::syn_other;
+  if (event == StateEvent::syn && listener == flow::Listeners::none) event = StateEvent::syn_other;
   if (moves_ts_recent(rest, s, event)) rest.ts_recent = record.ts_recent = s.tsval;
   const Cell& cell = step(State::time_wait, event);
   count(c, rest, s, event);
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) {
     flow::Record fresh = record;
-    fresh.deadline = timer::deadline(c.now, 2 * c.config.msl).value;
+    fresh.deadline = tick_after(c.now, 2 * c.config.msl).value;
     const std::uint32_t to = c.time_wait.append(fresh);
     // A full arena keeps the old record: its time is not cut short, only not started again.
     if (to == flow::TimeWait::none) return;
@@ -147,11 +148,11 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   const auto scale = static_cast<std::uint8_t>(t.rcv_scale());
   const auto wnd = static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> scale, 65'535u));
   Rest rest{t.snd_nxt, t.rcv_nxt, wnd, scale, t.has(Flag::timestamps), t.ts_recent};
-  Event event = event_of(c, rest, s);
+  StateEvent event = event_of(c, rest, s);
   const std::uint16_t listener = listener_for(c, s, frame);
   // Unread bytes are still somebody's: only a connection that was told of its end makes room.
-  const bool reusable = t.has(Flag::told) && listener != flow::Listeners::none;
-  if (event == Event::syn && !reusable) event = Event::syn_other;
+  const bool reusable = t.has(Flag::closed_reported) && listener != flow::Listeners::none;
+  if (event == StateEvent::syn && !reusable) event = StateEvent::syn_other;
   if (moves_ts_recent(rest, s, event)) {
     rest.ts_recent = t.ts_recent = s.tsval;
     t.ts_recent_at = c.epoch;

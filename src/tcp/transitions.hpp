@@ -6,7 +6,7 @@
 // cell is missing or set twice. tests/golden/transitions.txt shows all of them.
 //
 // Events arrive validated: input_slow walks §3.10.7 in order and derives them, input does the same
-// arithmetic on the straight road. `close` fires when the user closes, not when the FIN leaves, or
+// arithmetic on the fast path. `close` fires when the user closes, not when the FIN leaves, or
 // a zero window would pin a closed connection in ESTABLISHED. One segment may raise two events, the
 // ACK before the FIN.
 //
@@ -24,44 +24,63 @@ namespace salut::tcp {
 
 // `_passive` is the same event on a connection that a listener made: RFC 9293 sends that back to
 // LISTEN where an active open ends. In every state but SYN_RECEIVED the two are equal.
-enum class Event : std::uint8_t {
+enum class StateEvent : std::uint8_t {
   open_passive,
   open_active,
   close,  // CLOSE, or the sending half alone (half-close)
   abort,
-  syn,         // a SYN without ACK where one may open; in TIME_WAIT only a newer one
-  syn_again,   // the SYN that made this SYN_RECEIVED, retransmitted
-  syn_other,   // any other SYN: RFC 5961 §4; in TIME_WAIT one that is not newer
+  syn,        // a SYN without ACK where one may open; in TIME_WAIT only a newer one
+  syn_again,  // the SYN that made this SYN_RECEIVED, retransmitted
+  syn_other,  // any other SYN: RFC 5961 §4; in TIME_WAIT one that is not newer
   syn_other_passive,
-  syn_ack,     // SYN,ACK whose ACK acknowledges our SYN
+  syn_ack,  // SYN,ACK whose ACK acknowledges our SYN
   ack_of_syn,
   ack_of_fin,
-  fin,         // in order: everything before it was received
-  fin_again,   // a FIN that was received before, retransmitted
-  ack_bad,     // acknowledges what was never sent, or (where it must) not our SYN
-  reset,       // RST that RFC 5961 §3.2 or, in SYN_SENT, an acceptable ACK makes valid
+  fin,        // in order: everything before it was received
+  fin_again,  // a FIN that was received before, retransmitted
+  ack_bad,    // acknowledges what was never sent, or (where it must) not our SYN
+  reset,      // RST that RFC 5961 §3.2 or, in SYN_SENT, an acceptable ACK makes valid
   reset_passive,
-  reset_near,  // RST in the window but not at RCV.NXT
-  reset_bad,   // RST outside the window, or without the ACK that SYN_SENT asks for
-  outside,     // a segment outside the receive window
-  other,       // anything else for a state that expects no such segment
-  rto,         // the retransmission timer fired before R2
-  retries_out, // … and after R2 (RFC 1122 §4.2.3.5)
+  reset_near,   // RST in the window but not at RCV.NXT
+  reset_bad,    // RST outside the window, or without the ACK that SYN_SENT asks for
+  outside,      // a segment outside the receive window
+  other,        // anything else for a state that expects no such segment
+  rto,          // the retransmission timer fired before R2
+  retries_out,  // … and after R2 (RFC 1122 §4.2.3.5)
   retries_out_passive,
   idle_limit,  // FIN_WAIT_2 of a closed connection has waited its time
   timeout_2msl,
   count,
 };
-inline constexpr std::size_t event_count = static_cast<std::size_t>(Event::count);
+inline constexpr std::size_t event_count = static_cast<std::size_t>(StateEvent::count);
 
-inline constexpr std::array<std::string_view, event_count> event_names = {
-    "open_passive", "open_active",       "close",     "abort",         "syn",
-    "syn_again",    "syn_other",         "syn_other_passive", "syn_ack", "ack_of_syn",
-    "ack_of_fin",   "fin",               "fin_again", "ack_bad",       "reset",
-    "reset_passive", "reset_near",       "reset_bad", "outside",       "other",
-    "rto",          "retries_out",       "retries_out_passive", "idle_limit", "timeout_2msl"};
+inline constexpr std::array<std::string_view, event_count> event_names = {"open_passive",
+                                                                          "open_active",
+                                                                          "close",
+                                                                          "abort",
+                                                                          "syn",
+                                                                          "syn_again",
+                                                                          "syn_other",
+                                                                          "syn_other_passive",
+                                                                          "syn_ack",
+                                                                          "ack_of_syn",
+                                                                          "ack_of_fin",
+                                                                          "fin",
+                                                                          "fin_again",
+                                                                          "ack_bad",
+                                                                          "reset",
+                                                                          "reset_passive",
+                                                                          "reset_near",
+                                                                          "reset_bad",
+                                                                          "outside",
+                                                                          "other",
+                                                                          "rto",
+                                                                          "retries_out",
+                                                                          "retries_out_passive",
+                                                                          "idle_limit",
+                                                                          "timeout_2msl"};
 
-constexpr std::string_view name(Event event) {
+constexpr std::string_view name(StateEvent event) {
   return event_names[static_cast<std::size_t>(event)];
 }
 
@@ -76,7 +95,7 @@ struct Act {
     send_challenge = 8,  // rate-limited ACK (RFC 5961 §7)
     send_fin = 16,       // after all queued data
     send_rst = 32,
-    arm_2msl = 64,       // enter TIME_WAIT, or start it again
+    arm_2msl = 64,  // enter TIME_WAIT, or start it again
     retransmit = 128,
     new_child = 256,     // LISTEN stays; a connection of its own gets the next state
     established = 512,   // tell the owner: accepted or connected
@@ -87,9 +106,9 @@ struct Act {
 };
 inline constexpr std::size_t act_count = 13;
 inline constexpr std::array<std::string_view, act_count> act_names = {
-    "send SYN",    "send SYN,ACK", "send ACK",    "send challenge ACK", "send FIN",
-    "send RST",    "arm 2MSL",     "retransmit",  "new child",          "report established",
-    "report peer closed", "release", "refuse"};
+    "send SYN",           "send SYN,ACK", "send ACK",   "send challenge ACK", "send FIN",
+    "send RST",           "arm 2MSL",     "retransmit", "new child",          "report established",
+    "report peer closed", "release",      "refuse"};
 
 using States = std::uint16_t;  // a set of states, a bit each
 
@@ -100,8 +119,8 @@ constexpr States in(S... states) {
 
 struct Row {
   States from;
-  Event on;
-  State to;   // `stay` for every state of a set
+  StateEvent on;
+  State to;  // `stay` for every state of a set
   std::uint16_t acts;
   std::string_view note;
 };
@@ -121,7 +140,7 @@ constexpr States except(States states) { return static_cast<States>(everything &
 // clang-format off
 inline constexpr auto rows = [] {
   using enum State;
-  using enum Event;
+  using enum StateEvent;
   using namespace detail;
   using A = Act;
   constexpr State same = stay;
@@ -280,8 +299,7 @@ consteval Table build() {
       if ((row.from >> s & 1) == 0) continue;
       const auto e = static_cast<std::size_t>(row.on);
       ++seen[s][e];
-      table.cells[s][e] =
-          Cell{row.to == stay ? static_cast<State>(s) : row.to, row.acts, row.note};
+      table.cells[s][e] = Cell{row.to == stay ? static_cast<State>(s) : row.to, row.acts, row.note};
     }
   }
   for (const auto& state : seen) {
@@ -294,51 +312,51 @@ inline constexpr Table table = build();
 
 static_assert(detail::table.complete, "a cell of the transition table is missing or set twice");
 
-constexpr const Cell& step(State state, Event event) {
+constexpr const Cell& step(State state, StateEvent event) {
   return detail::table.cells[static_cast<std::size_t>(state)][static_cast<std::size_t>(event)];
 }
 
-// The straight road: what an in-order segment may raise, in the order of §3.10.7.4 steps 5 and 8,
-// composed at compile time. Index: state * 8 + RoadBit's.
-enum RoadBit : unsigned { road_ack_of_syn = 1, road_ack_of_fin = 2, road_fin = 4 };
+// The fast path: what an in-order segment may raise, in the order of §3.10.7.4 steps 5 and 8,
+// composed at compile time. Index: state * 8 + FastBit's.
+enum FastBit : unsigned { fast_ack_of_syn = 1, fast_ack_of_fin = 2, fast_fin = 4 };
 
-struct RoadCell {
+struct FastCell {
   State to = State::closed;
   std::uint16_t acts = 0;
 };
 
 namespace detail {
-consteval std::array<RoadCell, 128> build_road() {
-  std::array<RoadCell, 128> road = {};
+consteval std::array<FastCell, 128> build_fast_table() {
+  std::array<FastCell, 128> fast_table = {};
   for (unsigned s = 0; s < state_count; ++s) {
     for (unsigned bits = 0; bits < 8; ++bits) {
       State state = static_cast<State>(s);
       std::uint16_t acts = 0;
-      const auto raise = [&](Event event) {
+      const auto raise = [&](StateEvent event) {
         const Cell& cell = step(state, event);
         acts = static_cast<std::uint16_t>(acts | cell.acts);
         state = cell.to;
       };
-      if ((bits & road_ack_of_syn) != 0) raise(Event::ack_of_syn);
-      if ((bits & road_ack_of_fin) != 0) raise(Event::ack_of_fin);
-      if ((bits & road_fin) != 0 && state != State::closed) raise(Event::fin);
-      road[s * 8 + bits] = RoadCell{state, acts};
+      if ((bits & fast_ack_of_syn) != 0) raise(StateEvent::ack_of_syn);
+      if ((bits & fast_ack_of_fin) != 0) raise(StateEvent::ack_of_fin);
+      if ((bits & fast_fin) != 0 && state != State::closed) raise(StateEvent::fin);
+      fast_table[s * 8 + bits] = FastCell{state, acts};
     }
   }
-  return road;
+  return fast_table;
 }
-inline constexpr std::array<RoadCell, 128> road = build_road();
+inline constexpr std::array<FastCell, 128> fast_table = build_fast_table();
 }  // namespace detail
 
-constexpr RoadCell road_step(State state, unsigned bits) {
-  return detail::road[static_cast<unsigned>(state) * 8 + bits];
+constexpr FastCell fast_step(State state, unsigned bits) {
+  return detail::fast_table[static_cast<unsigned>(state) * 8 + bits];
 }
 
 // Compositions, not special cases.
-static_assert(step(step(State::fin_wait_1, Event::ack_of_fin).to, Event::fin).to ==
+static_assert(step(step(State::fin_wait_1, StateEvent::ack_of_fin).to, StateEvent::fin).to ==
               State::time_wait);
-static_assert(road_step(State::fin_wait_1, road_ack_of_fin | road_fin).to == State::time_wait);
-static_assert(road_step(State::syn_received, road_ack_of_syn | road_fin).to == State::close_wait);
-static_assert(road_step(State::fin_wait_1, road_fin).to == State::closing);
+static_assert(fast_step(State::fin_wait_1, fast_ack_of_fin | fast_fin).to == State::time_wait);
+static_assert(fast_step(State::syn_received, fast_ack_of_syn | fast_fin).to == State::close_wait);
+static_assert(fast_step(State::fin_wait_1, fast_fin).to == State::closing);
 
 }  // namespace salut::tcp

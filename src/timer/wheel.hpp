@@ -25,7 +25,7 @@
 // deadline, and arm() says so. It does not come to that where the owner passes `live` to advance()
 // and a budget of 16 per such arm: above 5/4 entries per id a sweep throws stale ones out.
 //
-// Limits: deadlines are less than 2^31 ticks (26 days) from the position. Order within a tick is
+// Limits: deadlines are less than 2^31 ticks (26 days) from the position. Command within a tick is
 // not defined. An entry never fires early, and late only if the budget was spent.
 //
 // Threads: one. 21 bytes per id, touched as used. Cost at 10 M pending, on a 2.6 GHz EPYC: arm 6
@@ -44,8 +44,8 @@
 #include <optional>
 #include <span>
 
-#include "stack/memory.hpp"
-#include "timer/tick.hpp"
+#include "base/memory.hpp"
+#include "base/tick.hpp"
 
 namespace salut::timer {
 

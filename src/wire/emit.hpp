@@ -13,10 +13,9 @@
 #include <cstdint>
 #include <span>
 
-#include "flow/address.hpp"
-#include "flow/key.hpp"
-#include "stack/device.hpp"
-#include "wire/arp.hpp"
+#include "base/address.hpp"
+#include "base/frame.hpp"
+#include "base/key.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"
 
@@ -24,9 +23,9 @@ namespace salut::wire {
 
 // Numbers in host order, but for the key.
 struct TcpOut {
-  flow::Key key;                           // as the connection has it: local is the sender
-  const flow::AddressPair* ip6 = nullptr;  // IPv6: the whole addresses; the key's are not used
-  std::uint32_t flow_label = 0;            // of IPv6, 20 bits
+  Key key;                           // as the connection has it: local is the sender
+  const AddressPair* ip6 = nullptr;  // IPv6: the whole addresses; the key's are not used
+  std::uint32_t flow_label = 0;      // of IPv6, 20 bits
   Mac src_mac;
   Mac dst_mac;
   std::uint32_t seq = 0;

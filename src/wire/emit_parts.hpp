@@ -69,8 +69,8 @@ inline void emit_tcp_6(Frame& frame, const TcpOut& out) {
   assert(frame.room >= tcp_at_6 + length);
   std::byte* data = frame.data;
   put_ethernet(data, out, ether_type_ipv6);
-  const flow::Address& source = out.ip6->local;
-  const flow::Address& destination = out.ip6->remote;
+  const Address& source = out.ip6->local;
+  const Address& destination = out.ip6->remote;
   const std::uint32_t first =
       6u << 28 | std::uint32_t{out.traffic_class} << 20 | (out.flow_label & 0xfffff);
   view<Ipv6Header>(data + ethernet_size) = Ipv6Header{

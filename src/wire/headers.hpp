@@ -14,33 +14,15 @@
 #include <string>
 #include <string_view>
 
-#include "flow/address.hpp"
-#include "flow/key.hpp"
+#include "base/address.hpp"
+#include "base/key.hpp"
+#include "base/mac.hpp"
 #include "salut/error.hpp"
 
 namespace salut::wire {
 
 // Checksums and options are read in words of the host; every CPU that we run on is little-endian.
 static_assert(std::endian::native == std::endian::little);
-
-// A station's address, in the order in which it is written and sent.
-struct [[gnu::packed]] Mac {
-  std::array<std::uint8_t, 6> bytes = {};
-
-  static Result<Mac> parse(std::string_view text);  // "02:00:00:00:00:01"
-  std::string to_string() const;
-  constexpr bool is_group() const { return (bytes[0] & 1) != 0; }  // multicast and broadcast
-  constexpr bool is_zero() const { return *this == Mac{}; }
-  friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
-};
-static_assert(sizeof(Mac) == 6);
-
-// Where IPv6 multicast goes (RFC 2464 §7): 33:33 and the last four bytes of the address.
-constexpr Mac multicast_mac(const flow::Address& group) {
-  return {{0x33, 0x33, group.byte(12), group.byte(13), group.byte(14), group.byte(15)}};
-}
-
-inline constexpr Mac broadcast_mac = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 struct [[gnu::packed, gnu::may_alias]] EthernetHeader {
   Mac destination;
@@ -81,8 +63,8 @@ struct [[gnu::packed, gnu::may_alias]] Ipv6Header {
   std::uint16_t payload_length;       // with extension headers
   std::uint8_t next_header;
   std::uint8_t hop_limit;
-  flow::Address source;
-  flow::Address destination;
+  Address source;
+  Address destination;
 };
 static_assert(sizeof(Ipv6Header) == 40);
 
@@ -114,7 +96,7 @@ struct [[gnu::packed, gnu::may_alias]] NdpHeader {
   std::uint8_t code;
   std::uint16_t checksum;
   std::uint32_t flags;  // of an advertisement, in the upper three bits
-  flow::Address target;
+  Address target;
 };
 static_assert(sizeof(NdpHeader) == 24);
 

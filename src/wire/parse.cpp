@@ -70,7 +70,7 @@ Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out)
   return dropped(Drop::ip_protocol_unknown);
 }
 
-// The straight road of IPv6. REQUIRES: frame.length >= tcp_frame_min.
+// The fast path of IPv6. REQUIRES: frame.length >= tcp_frame_min.
 Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& out) {
   const std::byte* data = frame.data;
   if (frame.length < tcp_frame_min_6) [[unlikely]]
@@ -79,7 +79,7 @@ Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& ou
   const auto& tcp = view<TcpHeader>(data + tcp_at_6);
   const std::size_t length = net16(ip.payload_length);
   const std::size_t header_length = length_of(tcp);
-  const flow::Address source = ip.source;
+  const Address source = ip.source;
   bool off = !is_mac(view<EthernetHeader>(data).destination, options.mac);
   off |= (ip.version_class_label & 0xf0) != 0x60;
   off |= ip.next_header != protocol_tcp;
@@ -111,11 +111,7 @@ Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& ou
   const auto& ethernet = view<EthernetHeader>(data);
   const bool ours = is_mac(ethernet.destination, options.mac);
   if (!ours && !ethernet.destination.is_group()) return dropped(Drop::ether_not_for_us);
-  if (ethernet.type == net16(ether_type_arp)) {
-    Arp arp;
-    if (!parse_arp(frame, arp)) return dropped(Drop::arp_malformed);
-    return {Kind::arp, Drop::none};
-  }
+  if (ethernet.type == net16(ether_type_arp)) return {Kind::arp, Drop::none};
   if (ethernet.type == net16(ether_type_ipv6)) {
     // RFC 2464 §7: a multicast address has a MAC of its own; IPv6 is never broadcast.
     const Mac& to = ethernet.destination;

@@ -1,14 +1,14 @@
 // A received frame becomes a Segment, an ARP or ICMP packet, or a drop with its reason.
 //
 // Nothing in a packet is believed: each length is checked before what it promises is read. The
-// straight road (IPv4 without options or IPv6 without extension headers, whole, TCP, for our MAC)
+// fast path (IPv4 without options or IPv6 without extension headers, whole, TCP, for our MAC)
 // is a list of exits OR-ed into two branches that always go the same way, then the checksum.
 // Whatever leaves it is parsed again from the start by parse_step_by_step(), which knows every
 // reason; the two agree on all frames, and tests/unit/wire holds them to it.
 //
 // Which of our addresses a packet is for, and whether it is one at all, is the engine's business:
 // Segment::key is filled in for TCP, source as remote; the addresses of IPv6 are folded in it
-// (flow/address.hpp), and the whole ones stay in the frame, at address_at().
+// (base/address.hpp), and the whole ones stay in the frame, at address_at().
 //
 // IPv6 extension headers (parse_ipv6.cpp): hop-by-hop and destination options are skipped if every
 // option in them may be, a routing header if it has no segments left and is not of type 0, a
@@ -19,12 +19,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "flow/address.hpp"
+#include "base/address.hpp"
+#include "base/frame.hpp"
 #include "salut/counters.hpp"
-#include "stack/device.hpp"
-#include "wire/arp.hpp"
 #include "wire/headers.hpp"
-#include "wire/icmp.hpp"
 #include "wire/segment.hpp"
 
 namespace salut::wire {
@@ -32,9 +30,9 @@ namespace salut::wire {
 enum class Kind : std::uint8_t { tcp, arp, icmp, drop };
 
 struct ParseOptions {
-  bool verify_checksums = true;  // of IP, TCP and ICMP, where the device has not
-  Mac mac;                       // ours, on the port of the frame
-  const flow::AddressFold* fold = &flow::unkeyed_fold;  // of IPv6 addresses into Segment::key
+  bool verify_checksums = true;             // of IP, TCP and ICMP, where the device has not
+  Mac mac;                                  // ours, on the port of the frame
+  const AddressFold* fold = &unkeyed_fold;  // of IPv6 addresses into Segment::key
 };
 
 struct Parsed {
@@ -46,10 +44,10 @@ struct Parsed {
 
 // tcp: all of `out` is set but frame, hash and the reserved fields, which are left as they were.
 // icmp: ICMP or, with out.ip6, ICMPv6: ip_offset, port, and payload_* is the message.
-// arp: call parse_arp(), which will succeed. drop and arp: `out` means nothing.
+// arp: unchecked, ip/arp.hpp is what reads it. drop and arp: `out` means nothing.
 Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out);
 
-// What parse() would have answered without its straight road.
+// What parse() would have answered without its fast path.
 Parsed parse_step_by_step(const Frame& frame, const ParseOptions& options, Segment& out);
 
 // Source and destination address, next to each other, of a parsed TCP or ICMP packet.

@@ -96,7 +96,7 @@ Parsed parse_ipv6(const Frame& frame, const ParseOptions& options, bool unicast,
   if (net32(ip.version_class_label) >> 28 != 6) return dropped(Drop::ip_bad_header);
   const std::size_t payload = net16(ip.payload_length);
   if (payload > room - ipv6_size) return dropped(Drop::ip_truncated);
-  const flow::Address source = ip.source;
+  const Address source = ip.source;
   if (is_bad_source_6(source)) return dropped(Drop::ip_bad_source);
 
   std::size_t at = tcp_at_6;

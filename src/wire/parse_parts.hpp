@@ -16,7 +16,7 @@ struct Inside {
   std::size_t length = 0;  // of TCP or ICMP with its payload
 };
 
-// Step by step, what the straight road asks at once: TCP behind either IP header. `checksum` gives
+// Step by step, what the fast path asks at once: TCP behind either IP header. `checksum` gives
 // 0 if that of the segment is right.
 template <class Checksum>
 Drop check_tcp(const Frame& frame, const ParseOptions& options, const Inside& inside,
@@ -92,7 +92,7 @@ inline void fill_tcp_4(const Frame& frame, const Inside& inside, std::size_t hea
                        Segment& out) {
   // Source and destination lie as remote and local do in a key. Copied as the words that a hash
   // will load: a load of eight bytes stored as four and four stalls.
-  static_assert(offsetof(flow::Key, local_addr) == 4 && offsetof(flow::Key, remote_port) == 8);
+  static_assert(offsetof(Key, local_addr) == 4 && offsetof(Key, remote_port) == 8);
   auto* key = reinterpret_cast<std::byte*>(&out.key);
   const std::byte* ip = frame.data + inside.ip_at;
   store(key, load<std::uint64_t>(ip + offsetof(Ipv4Header, source)));
@@ -102,12 +102,12 @@ inline void fill_tcp_4(const Frame& frame, const Inside& inside, std::size_t hea
   fill_tcp(frame, inside, header_length, out);
 }
 
-inline void fill_tcp_6(const Frame& frame, const flow::AddressFold& fold, const Inside& inside,
+inline void fill_tcp_6(const Frame& frame, const AddressFold& fold, const Inside& inside,
                        std::size_t header_length, Segment& out) {
   auto* key = reinterpret_cast<std::byte*>(&out.key);
   const auto& ip = view<Ipv6Header>(frame.data + inside.ip_at);
-  const flow::Address source = ip.source;
-  const flow::Address destination = ip.destination;
+  const Address source = ip.source;
+  const Address destination = ip.destination;
   store(key, std::uint64_t{fold(destination)} << 32 | fold(source));
   store(key + 8, load<std::uint32_t>(frame.data + inside.at));
   out.traffic_class = static_cast<std::uint8_t>(net32(ip.version_class_label) >> 20);
@@ -117,7 +117,7 @@ inline void fill_tcp_6(const Frame& frame, const flow::AddressFold& fold, const 
 
 // No host sends from these: multicast, loopback, IPv4 in disguise; and none opens a connection
 // from the unspecified address, which only duplicate address detection uses.
-inline bool is_bad_source_6(const flow::Address& source) {
+inline bool is_bad_source_6(const Address& source) {
   constexpr std::uint64_t loopback_low = std::uint64_t{1} << 56;  // ::1 as it lies
   return source.is_multicast() || source.is_v4() ||
          (source.high == 0 && source.low == loopback_low);

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "flow/key.hpp"
+#include "base/key.hpp"
 
 namespace salut::wire {
 
@@ -28,7 +28,7 @@ enum OptionBit : std::uint8_t {
 };
 
 struct Segment {
-  flow::Key key;                     // as a connection of ours has it: remote is the sender
+  Key key;                           // as a connection of ours has it: remote is the sender
   std::uint32_t seq = 0;             // SEG.SEQ
   std::uint32_t ack = 0;             // SEG.ACK
   std::uint16_t wnd = 0;             // SEG.WND as sent, unscaled

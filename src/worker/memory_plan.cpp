@@ -4,9 +4,10 @@
 
 #include <algorithm>
 
+#include "host/huge_memory.hpp"
 #include "io/dpdk/eal.hpp"
 #include "io/dpdk/mempool.hpp"
-#include "io/dpdk/vdev.hpp"
+#include "io/vdev.hpp"
 
 namespace salut {
 namespace {
@@ -58,6 +59,60 @@ Result<MemoryPlan> plan_memory(Config& config, const std::string& root) {
         static_cast<std::uint32_t>(plan.hugepages ? plan.huge_mb : megabytes(plan.shared));
   }
   return plan;
+}
+
+namespace {
+
+struct Part {
+  std::string key;
+  std::uint64_t bytes;
+};
+
+std::vector<Part> parts_of(const Config& config, std::uint64_t mbuf_bytes) {
+  // Upper bounds of what one of each takes in the core, its share of table and timers included.
+  constexpr std::uint64_t connection_bytes = 192;
+  constexpr std::uint64_t time_wait_bytes = 64;
+  constexpr std::uint64_t block_bytes = 2'064;
+  const std::uint64_t workers = config.workers;
+  return {
+      {fmt::format("stack.connections = {}", config.stack.connections),
+       workers * config.stack.connections * connection_bytes},
+      {fmt::format("stack.time_wait = {}", config.stack.time_wait),
+       workers * config.stack.time_wait * time_wait_bytes},
+      {fmt::format("stack.buffer_blocks = {}", config.stack.buffer_blocks),
+       workers * config.stack.buffer_blocks * block_bytes},
+      {fmt::format("memory.mbufs = {}", config.mbufs), mbuf_bytes},
+  };
+}
+
+}  // namespace
+
+std::uint64_t memory_wanted(const Config& config, std::uint64_t mbuf_bytes) {
+  std::uint64_t wanted = 0;
+  for (const Part& part : parts_of(config, mbuf_bytes)) wanted += part.bytes;
+  return wanted;
+}
+
+Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available) {
+  const std::uint64_t wanted = memory_wanted(config, mbuf_bytes);
+  if (wanted <= available) return {};
+
+  const std::uint64_t workers = config.workers;
+  std::vector<Part> parts = parts_of(config, mbuf_bytes);
+  std::sort(parts.begin(), parts.end(),
+            [](const Part& a, const Part& b) { return a.bytes > b.bytes; });
+  std::string blame;
+  for (const Part& part : parts) {
+    if (part.bytes * 10 < wanted) break;  // a key that takes less than a tenth is not the cause
+    blame += fmt::format("{}{} ({} bytes)", blame.empty() ? "" : ", ", part.key, part.bytes);
+  }
+  const std::string file = config.file.empty() ? "" : config.file + ": ";
+  return fail(
+      Errc::no_memory,
+      fmt::format("{}{}: not enough memory: {} bytes wanted for {}, {} available; want "
+                  "smaller values",
+                  file, blame, wanted,
+                  workers == 1 ? "1 worker" : fmt::format("{} workers", workers), available));
 }
 
 }  // namespace salut

@@ -17,7 +17,7 @@ struct MemoryPlan {
   std::uint64_t mbuf_bytes = 0;
   std::uint64_t huge_mb = 0;  // wanted, if of hugepages
   std::uint64_t free_mb = 0;  // of those
-  std::uint16_t mtu = 0;  // the largest
+  std::uint16_t mtu = 0;      // the largest
   bool hugepages = false;
   bool shared = false;  // somebody maps it
   bool own_pool() const { return !hugepages && !shared; }
@@ -26,5 +26,10 @@ struct MemoryPlan {
 // Completes memory.hugepages and memory.megabytes. Errors start with the key. `root`: where /sys
 // is.
 Result<MemoryPlan> plan_memory(Config& config, const std::string& root = {});
+
+// What the arrays of all workers will need at most.
+std::uint64_t memory_wanted(const Config& config, std::uint64_t mbuf_bytes);
+// An Error that names the keys that make it so if that is more than `available` bytes.
+Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available);
 
 }  // namespace salut

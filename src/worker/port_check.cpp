@@ -5,30 +5,30 @@
 #include <numeric>
 #include <string_view>
 
-#include "worker/pci_device.hpp"
+#include "host/pci.hpp"
 
 namespace salut {
 
 namespace {
 
-Result<void> check_vdev(const io::Vdev& vdev, std::string_view key, const System& system) {
+Result<void> check_vdev(const io::Vdev& vdev, std::string_view key, const Sysfs& sysfs) {
   const std::string interface = interface_of(vdev);
   if (interface.empty()) return {};
-  return check_interface(vdev, KernelInterface::look(system, interface), key);
+  return check_interface(vdev, Netdev::read(sysfs, interface), key);
 }
 
 }  // namespace
 
-Result<void> check_ports(const Config& config, const System& system) {
+Result<void> check_ports(const Config& config, const Sysfs& sysfs) {
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
     const PortConfig& port = config.ports[i];
     Result<void> may;
     if (port.type == PortType::pci) {
-      may = PciDevice::look(system, port.pci).usable();
+      may = PciDevice::read(sysfs, port.pci).usable();
     } else if (port.type == PortType::vdev) {
-      may = check_vdev(io::Vdev::parse(port.vdev), "vdev", system);
+      may = check_vdev(io::Vdev::parse(port.vdev), "vdev", sysfs);
       for (std::size_t k = 0; k < port.members.size() && may; ++k) {
-        may = check_vdev(io::Vdev::parse(port.members[k]), fmt::format("members[{}]", k), system);
+        may = check_vdev(io::Vdev::parse(port.members[k]), fmt::format("members[{}]", k), sysfs);
       }
     }
     if (!may) return fail(may.error().code, fmt::format("port[{}].{}", i, may.error().message));
@@ -38,7 +38,7 @@ Result<void> check_ports(const Config& config, const System& system) {
 
 std::string interface_of(const io::Vdev& vdev) { return vdev.netdev; }
 
-Result<void> check_interface(const io::Vdev& vdev, const KernelInterface& interface,
+Result<void> check_interface(const io::Vdev& vdev, const Netdev& interface,
                              std::string_view name_of_key) {
   const std::string key = fmt::format("{} = \"{}\"", name_of_key, vdev.words);
   if (!interface.there) {
@@ -61,8 +61,8 @@ Result<void> check_interface(const io::Vdev& vdev, const KernelInterface& interf
   return {};
 }
 
-int numa_node_of(const System& system, std::uint32_t core) {
-  for (const std::string& name : system.names(fmt::format("/sys/devices/system/cpu/cpu{}", core))) {
+int numa_node_of(const Sysfs& sysfs, std::uint32_t core) {
+  for (const std::string& name : sysfs.names(fmt::format("/sys/devices/system/cpu/cpu{}", core))) {
     constexpr std::string_view prefix = "node";
     if (!name.starts_with(prefix)) continue;
     const std::vector<std::uint32_t> node = parse_list(std::string_view(name).substr(4));
@@ -72,39 +72,32 @@ int numa_node_of(const System& system, std::uint32_t core) {
 }
 
 std::optional<std::string> numa_note(const Config& config, const PortConfig& port,
-                                     const System& system) {
+                                     const Sysfs& sysfs) {
   if (port.type != PortType::pci) return std::nullopt;
-  const PciDevice device = PciDevice::look(system, port.pci);
+  const PciDevice device = PciDevice::read(sysfs, port.pci);
   if (device.numa_node < 0) return std::nullopt;
   std::vector<std::uint32_t> far;
-  for (const std::uint32_t worker : workers_of(config, port)) {
-    const int node = numa_node_of(system, config.cores[worker]);
+  for (const std::uint32_t worker : config.workers_of(port)) {
+    const int node = numa_node_of(sysfs, config.cores[worker]);
     if (node >= 0 && node != device.numa_node) far.push_back(config.cores[worker]);
   }
   if (far.empty()) return std::nullopt;
   const auto near =
-      system.list(fmt::format("/sys/devices/system/node/node{}/cpulist", device.numa_node));
+      sysfs.list(fmt::format("/sys/devices/system/node/node{}/cpulist", device.numa_node));
   return fmt::format(
       "pci = \"{}\": the card is on NUMA node {}, core {} on another: every frame crosses between "
       "them; want workers.cores among {}",
       port.pci, device.numa_node, list_of(far), list_of(near));
 }
 
-std::vector<std::string> numa_notes(const Config& config, const System& system) {
+std::vector<std::string> numa_notes(const Config& config, const Sysfs& sysfs) {
   std::vector<std::string> notes;
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
-    if (const auto note = numa_note(config, config.ports[i], system)) {
+    if (const auto note = numa_note(config, config.ports[i], sysfs)) {
       notes.push_back(fmt::format("port[{}].{}", i, *note));
     }
   }
   return notes;
-}
-
-std::vector<std::uint32_t> workers_of(const Config& config, const PortConfig& port) {
-  if (!port.workers.empty()) return port.workers;
-  std::vector<std::uint32_t> all(config.workers);
-  std::iota(all.begin(), all.end(), 0u);
-  return all;
 }
 
 }  // namespace salut

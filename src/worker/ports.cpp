@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "host/clock.hpp"
 #include "io/dpdk/eal.hpp"
-#include "worker/clock.hpp"
 
 namespace salut {
 namespace {
@@ -39,13 +39,13 @@ std::string why_software(const io::EthPort* eth) {
 }
 
 // How flows find their workers; `why` there is no RSS, where there could be.
-std::string steering_text(Dispatch::Trust trust, const std::string& why) {
+std::string steering_text(io::SteeredPorts::Trust trust, const std::string& why) {
   switch (trust) {
-    case Dispatch::Trust::probation:
+    case io::SteeredPorts::Trust::probation:
       return "flows by RSS, on probation";
-    case Dispatch::Trust::believed:
+    case io::SteeredPorts::Trust::believed:
       return "flows by RSS, proved";
-    case Dispatch::Trust::lying:
+    case io::SteeredPorts::Trust::lying:
       return "flows dispatched in software: the device claims RSS and does not do it";
     default:
       return "flows dispatched in software" + (why.empty() ? "" : ": " + why);
@@ -53,12 +53,12 @@ std::string steering_text(Dispatch::Trust trust, const std::string& why) {
 }
 
 // Locally administered, the same at every start, and of this instance and port alone: FNV-1a.
-wire::Mac derived_mac(const std::string& instance, const std::string& port) {
+Mac derived_mac(const std::string& instance, const std::string& port) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : instance + "/" + port) {
     hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
   }
-  wire::Mac mac;
+  Mac mac;
   for (std::size_t i = 1; i < mac.bytes.size(); ++i) {
     mac.bytes[i] = static_cast<std::uint8_t>(hash >> (8 * i));
   }
@@ -104,7 +104,7 @@ Result<void> Ports::open(Config& config) {
     Port& port = ports_[i];
     port.mac = derived_mac(config.name, wanted.name);
     if (!wanted.mac.empty()) {
-      const auto parsed = wire::Mac::parse(wanted.mac);
+      const auto parsed = Mac::parse(wanted.mac);
       if (!parsed) return tl::unexpected<Error>(parsed.error());
       port.mac = *parsed;
     }
@@ -138,7 +138,7 @@ void Ports::steer(const Config& config) {
     // A bit that an impairment has flipped since is no lie of the device's.
     const bool claimed =
         port.eth != nullptr && port.impaired.empty() && port.eth->rss().why_not().empty();
-    Dispatch::Claim claim;
+    io::SteeredPorts::Claim claim;
     if (claimed) claim = {port.eth->rss().wish().ip4, port.eth->rss().wish().ip6};
     Steering::SecretKey key;
     std::vector<std::uint16_t> table;
@@ -158,8 +158,8 @@ void Ports::steer(const Config& config) {
     // All mailboxes together hold a quarter of the buffers at most.
     const std::size_t room = std::clamp<std::size_t>(pool_.size() / (4 * workers * workers),
                                                      mailbox_frames_min, mailbox_frames_max);
-    port.dispatch = std::make_unique<Dispatch>(Steering(key, input, table, workers),
-                                               std::move(queues), workers, claim, pool_, room);
+    port.dispatch = std::make_unique<io::SteeredPorts>(
+        Steering(key, input, table, workers), std::move(queues), workers, claim, pool_, room);
   }
 }
 
@@ -187,7 +187,7 @@ void Ports::open_mirrors(const PortConfig& config, Port& port) {
   const std::size_t frames =
       std::clamp<std::size_t>(pool_.size() / (4 * workers), wire_frames_min, wire_frames_max);
   for (unsigned nth = 0; nth < workers; ++nth) {
-    port.mirrors.push_back(std::make_unique<io::MirrorPort>(frames));
+    port.mirrors.push_back(std::make_unique<io::Reflector>(frames));
   }
 }
 
@@ -223,20 +223,20 @@ void Ports::open_loops(const Config& config) {
   }
 }
 
-std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint32_t worker) const {
-  std::vector<stack::Interface> interfaces;
+std::vector<ip::Interface> Ports::interfaces(const Config& config, std::uint32_t worker) const {
+  std::vector<ip::Interface> interfaces;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const PortConfig& port = config.ports[i];
     const unsigned nth = nth_of(port, worker);
     if (nth == port.workers.size()) continue;
-    const Dispatch* dispatch = ports_[i].dispatch.get();
-    std::vector<stack::StaticRoute> routes;
+    const io::SteeredPorts* dispatch = ports_[i].dispatch.get();
+    std::vector<ip::StaticRoute> routes;
     for (const RouteConfig& route : config.routes) {
       if (route.port == port.name) routes.push_back({route.to, route.via});
     }
-    std::vector<stack::StaticNeighbour> neighbours;
+    std::vector<ip::StaticNeighbour> neighbours;
     for (const NeighbourConfig& given : config.neighbours) {
-      const auto mac = wire::Mac::parse(given.mac);
+      const auto mac = Mac::parse(given.mac);
       if (given.port == port.name && mac) neighbours.push_back({given.address, *mac});
     }
     interfaces.push_back({.device = ports_[i].device(nth),
@@ -257,8 +257,9 @@ std::vector<stack::Interface> Ports::interfaces(const Config& config, std::uint3
   return interfaces;
 }
 
-std::vector<const SteeredPort*> Ports::steered(const Config& config, std::uint32_t worker) const {
-  std::vector<const SteeredPort*> all;
+std::vector<const io::SteeredPort*> Ports::steered(const Config& config,
+                                                   std::uint32_t worker) const {
+  std::vector<const io::SteeredPort*> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const unsigned nth = nth_of(config.ports[i], worker);
     if (ports_[i].dispatch != nullptr && nth < config.ports[i].workers.size()) {
@@ -326,7 +327,7 @@ std::string Ports::describe(const Config& config) const {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();
     }
     if (port.vlan != 0) addresses += fmt::format(", VLAN {}", port.vlan);
-    const Dispatch* dispatch = ports_[i].dispatch.get();
+    const io::SteeredPorts* dispatch = ports_[i].dispatch.get();
     const std::string steering =
         dispatch == nullptr
             ? ""

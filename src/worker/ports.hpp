@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "io/dpdk/eth_port.hpp"
-#include "io/dpdk/impaired_port.hpp"
-#include "io/dpdk/loop_port.hpp"
 #include "io/dpdk/mempool.hpp"
-#include "io/dpdk/mirror_port.hpp"
+#include "io/impaired_port.hpp"
+#include "io/loop_port.hpp"
+#include "io/reflector.hpp"
+#include "io/steered_port.hpp"
 #include "salut/config.hpp"
 #include "salut/runtime.hpp"
 #include "stack/engine.hpp"
-#include "worker/dispatch.hpp"
 
 namespace salut {
 
@@ -32,9 +32,9 @@ class Ports {
   Result<void> open(Config& config);
 
   // What the engine of `worker` sees.
-  std::vector<stack::Interface> interfaces(const Config& config, std::uint32_t worker) const;
+  std::vector<ip::Interface> interfaces(const Config& config, std::uint32_t worker) const;
   // The worker's ends of ports that others poll too, for their counters.
-  std::vector<const SteeredPort*> steered(const Config& config, std::uint32_t worker) const;
+  std::vector<const io::SteeredPort*> steered(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
   // Looks at the link of each port that has one, and counts what changed.
@@ -44,11 +44,11 @@ class Ports {
  private:
   struct Port {
     std::vector<std::unique_ptr<io::LoopPort>> loops;  // one of the three
-    std::vector<std::unique_ptr<io::MirrorPort>> mirrors;
+    std::vector<std::unique_ptr<io::Reflector>> mirrors;
     std::unique_ptr<io::EthPort> eth;
     std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // before each queue, if so configured
-    std::unique_ptr<Dispatch> dispatch;                       // of several workers
-    wire::Mac mac;
+    std::unique_ptr<io::SteeredPorts> dispatch;               // of several workers
+    Mac mac;
     std::vector<PortLink> links;  // as last seen: its own, and then its members'
 
     unsigned queues() const {

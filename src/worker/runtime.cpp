@@ -13,9 +13,9 @@
 #include <optional>
 #include <utility>
 
+#include "host/cores.hpp"
+#include "host/instance_lock.hpp"
 #include "io/dpdk/eal.hpp"
-#include "worker/cores.hpp"
-#include "worker/instance_lock.hpp"
 #include "worker/memory_plan.hpp"
 #include "worker/port_check.hpp"
 #include "worker/ports.hpp"
@@ -83,7 +83,7 @@ class Runtime::Impl {
   std::vector<PortSteering> steering() const { return ports_->steering(config_); }
   std::string describe() const {
     std::string text = ports_->describe(config_);
-    for (const std::string& note : numa_notes(config_, System{})) text += "note: " + note + "\n";
+    for (const std::string& note : numa_notes(config_, Sysfs{})) text += "note: " + note + "\n";
     return text;
   }
 
@@ -131,7 +131,7 @@ Result<void> Runtime::Impl::open() {
   };
 
   // Before DPDK may look at any card, and before memory is set aside for it.
-  if (auto done = step(check_ports(config_, System{})); !done) return done;
+  if (auto done = step(check_ports(config_, Sysfs{})); !done) return done;
   auto plan = plan_memory(config_);
   if (!plan) return tl::unexpected<Error>(located(config_, plan.error()));
   // Hugepages are set aside already; MemAvailable does not count them.

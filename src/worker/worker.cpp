@@ -18,8 +18,8 @@ thread_local const Stack::Impl* here = nullptr;
 
 }  // namespace
 
-Stack::Impl::Impl(const StackConfig& config, std::vector<stack::Interface> interfaces,
-                  std::vector<const SteeredPort*> steered, FramePool& pool,
+Stack::Impl::Impl(const StackConfig& config, std::vector<ip::Interface> interfaces,
+                  std::vector<const io::SteeredPort*> steered, FramePool& pool,
                   const WorkerOptions& options, const std::atomic<bool>& stop)
     : options_(options),
       clock_(options.tsc_hz, options.origin),
@@ -49,7 +49,7 @@ std::span<const Event> Stack::Impl::poll() {
     engine_.drain();
   const std::span<const Event> events = engine_.poll(now_);
   busy_ = engine_.last_poll_busy();
-  for (const SteeredPort* port : steered_) moved += port->moved();
+  for (const io::SteeredPort* port : steered_) moved += port->moved();
   busy_ |= std::exchange(moved_, moved) != moved;
   idle_turns_ = busy_ ? 0 : idle_turns_ + 1;
   if (!busy_) rest();
@@ -129,7 +129,7 @@ Counters Stack::Impl::counters() const {
 // The engine's, and those of frames that never came to it.
 Counters Stack::Impl::counted() const {
   Counters counters = engine_.counters();
-  for (const SteeredPort* port : steered_) port->add_to(counters);
+  for (const io::SteeredPort* port : steered_) port->add_to(counters);
   return counters;
 }
 

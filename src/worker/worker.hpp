@@ -14,12 +14,12 @@
 #include <memory>
 #include <vector>
 
+#include "host/clock.hpp"
+#include "host/huge_memory.hpp"
+#include "io/steered_port.hpp"
 #include "salut/stack.hpp"
 #include "stack/engine.hpp"
-#include "worker/clock.hpp"
-#include "worker/dispatch.hpp"
-#include "worker/huge_memory.hpp"
-#include "worker/published.hpp"
+#include "worker/seqlock.hpp"
 
 namespace salut {
 
@@ -37,8 +37,8 @@ class Stack::Impl {
  public:
   // Throws std::bad_alloc. `stop` outlives this, and so do the ports; `steered`: this worker's ends
   // of those that it shares.
-  Impl(const StackConfig& config, std::vector<stack::Interface> interfaces,
-       std::vector<const SteeredPort*> steered, FramePool& pool, const WorkerOptions& options,
+  Impl(const StackConfig& config, std::vector<ip::Interface> interfaces,
+       std::vector<const io::SteeredPort*> steered, FramePool& pool, const WorkerOptions& options,
        const std::atomic<bool>& stop);
   ~Impl();
   Impl(const Impl&) = delete;
@@ -84,7 +84,7 @@ class Stack::Impl {
   Clock clock_;
   HugeMemory memory_;
   stack::Engine engine_;
-  std::vector<const SteeredPort*> steered_;
+  std::vector<const io::SteeredPort*> steered_;
   const std::atomic<bool>& stop_;
   MemoryUse memory_use_;
 
@@ -100,7 +100,7 @@ class Stack::Impl {
   std::atomic<bool> running_{false};
   std::atomic<const std::function<void()>*> task_{nullptr};  // of run()
   std::atomic<std::uint32_t> tasks_done_{0};
-  Published<Snapshot> snapshot_;
+  Seqlock<Snapshot> snapshot_;
 };
 
 }  // namespace salut

@@ -120,9 +120,9 @@ class Pair {
     config.time_wait = 65'536;
     config.msl = std::chrono::milliseconds{500};
     config.seed = 1;
-    stack::Interface interface;
+    ip::Interface interface;
     interface.device = &wire;
-    interface.mac = wire::Mac{{2, 0, 0, 0, 0, id}};
+    interface.mac = Mac{{2, 0, 0, 0, 0, id}};
     interface.addresses = {Prefix{address(id), static_cast<std::uint8_t>(ip6_ ? 64 : 24)}};
     return std::make_unique<stack::Engine>(config, std::vector{interface}, pool_, memory_, id, id,
                                            Instant{});

@@ -1,5 +1,5 @@
 // What bench/transition.cpp compares must be the same thing: the switch against every cell of the
-// table, and both against each other on the segments of the straight road and off it.
+// table, and both against each other on the segments of the fast path and off it.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -13,14 +13,14 @@ TEST(TransitionSwitch, agrees_with_every_cell_of_the_table) {
   for (std::size_t s = 0; s < state_count; ++s) {
     for (std::size_t e = 0; e < tcp::event_count; ++e) {
       const auto state = static_cast<State>(s);
-      const auto event = static_cast<tcp::Event>(e);
+      const auto event = static_cast<tcp::StateEvent>(e);
       EXPECT_EQ(switch_step(state, event), table_step(state, event))
           << name(state) << ", " << name(event);
     }
   }
 }
 
-TEST(TransitionSwitch, road_segments_agree_and_stay_on_the_road) {
+TEST(TransitionSwitch, segments_agree_and_stay_on_the_fast_path) {
   std::set<std::pair<State, unsigned>> seen;
   for (const Meeting& m : meetings(20'000, 7)) {
     Outcome table, by_switch;
@@ -28,13 +28,13 @@ TEST(TransitionSwitch, road_segments_agree_and_stay_on_the_road) {
     ASSERT_TRUE(switch_segment(m.tcb, m.segment, by_switch)) << name(m.tcb.state);
     ASSERT_EQ(table, by_switch) << name(m.tcb.state);
     const unsigned fin = (m.segment.flags & wire::fin) != 0 ? 4 : 0;
-    seen.insert({m.tcb.state, tcp::ack_bits(m.tcb, tcp::Seq{m.segment.ack}) | fin});
+    seen.insert({m.tcb.state, tcp::ack_bits(m.tcb, Seq{m.segment.ack}) | fin});
   }
   // SYN_RECEIVED 2, ESTABLISHED 2, FIN_WAIT_1 8, FIN_WAIT_2 2, CLOSE_WAIT 1, CLOSING 4, LAST_ACK 2.
   EXPECT_EQ(seen.size(), 21u);
 }
 
-// One field of a road segment goes wrong, near the wrap of its sequences as often as not.
+// One field of a fast path segment goes wrong, near the wrap of its sequences as often as not.
 TEST(TransitionSwitch, segments_with_one_field_wrong_agree_whether_they_leave) {
   std::mt19937_64 random(8);
   unsigned left = 0;

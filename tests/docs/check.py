@@ -17,7 +17,8 @@ import sys
 LABELS = ([f"MUST-{n}" for n in range(1, 70)] + [f"SHLD-{n}" for n in range(1, 32)] +
           [f"MAY-{n}" for n in range(1, 19)] + ["REC-1"])
 FOLDERS = {name: f"tests/unit/{name}" for name in
-           ("tcp", "wire", "flow", "timer", "stack", "worker", "app")}
+           ("base", "flow", "timer", "wire", "ip", "tcp", "stack", "io", "config", "host", "worker",
+            "app", "load", "report", "doctor", "cli")}
 FOLDERS |= {name: f"tests/{name}" for name in ("sim", "search", "packetdrill")}
 TEST = re.compile(r"^(?:([a-z]+):)?([A-Z][A-Za-z0-9]*\.[a-z0-9_]+)$")
 # A row that names no test begins its reason with one of these.

@@ -91,7 +91,7 @@ enum StartBit : std::uint8_t {
 };
 
 Instant start_from(std::uint8_t bits) {
-  constexpr std::int64_t tick_wrap = std::int64_t{1} << (32 + timer::tick_shift);
+  constexpr std::int64_t tick_wrap = std::int64_t{1} << (32 + tick_shift);
   constexpr std::int64_t ms_wrap = (std::int64_t{1} << 32) * 1'000'000;
   if ((bits & start_tick_wrap) != 0) return Instant{Duration{tick_wrap} - 2s};
   if ((bits & start_ms_wrap) != 0) return Instant{Duration{ms_wrap} - 2s};

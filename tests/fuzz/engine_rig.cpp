@@ -90,7 +90,7 @@ void KeptMemory::release(void* memory, std::size_t bytes, Use use) noexcept {
 
 Rig::Rig(const StackConfig& config, Instant start, std::uint16_t mtu, Family family)
     : pool_(kept_pool()), now_(start), mtu_(mtu), family_(family) {
-  stack::Interface interface;
+  ip::Interface interface;
   interface.device = this;
   interface.mac = our_mac;
   interface.mtu = mtu;

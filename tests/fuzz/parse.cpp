@@ -1,10 +1,12 @@
 // libFuzzer target: the input is a frame. Beside not crashing, parse() must give bounds that lie
-// in the frame, its straight road must agree with the careful one, and what it made of a TCP frame
+// in the frame, its fast path must agree with the careful one, and what it made of a TCP frame
 // must come back from emit_tcp().
 //
 //   fuzz_parse -max_len=256 FOUND tests/fuzz/corpus/parse     (clang; new inputs go to FOUND)
 //   fuzz_parse_replay tests/fuzz/corpus/parse [mutations [seed [first]]]
 #include "wire/parse.hpp"
+#include "ip/arp.hpp"
+#include "ip/icmp.hpp"
 #include "wire/options.hpp"
 
 #include <cstdio>
@@ -12,9 +14,9 @@
 #include <cstring>
 #include <memory>
 
-#include "stack/device.hpp"
+#include "base/frame.hpp"
+#include "ip/ndp.hpp"
 #include "wire/emit.hpp"
-#include "wire/ndp.hpp"
 
 namespace {
 
@@ -56,14 +58,14 @@ void check_round_trip(const Frame& frame, const Segment& segment) {
   std::memcpy(payload_at(again.frame, segment.options_length, segment.ip6),
               frame.data + segment.payload_offset, segment.payload_length);
   TcpOut out;
-  flow::AddressPair whole;
+  AddressPair whole;
   if (segment.ip6) {
-    const auto received = flow::AddressPair::read(address_at(frame, segment));
+    const auto received = AddressPair::read(address_at(frame, segment));
     whole = {received.local, received.remote};
     out.ip6 = &whole;
   }
-  out.key = flow::Key{segment.key.local_addr, segment.key.remote_addr, segment.key.local_port,
-                      segment.key.remote_port};
+  out.key = Key{segment.key.local_addr, segment.key.remote_addr, segment.key.local_port,
+                segment.key.remote_port};
   out.dst_mac = our_mac;
   out.seq = segment.seq;
   out.ack = segment.ack;
@@ -82,30 +84,30 @@ void check_parse(const Frame& frame, bool verify) {
   Segment segment;
   Segment stepped;
   const Parsed parsed = parse(frame, options, segment);
-  require(parsed == parse_step_by_step(frame, options, stepped), "the two roads disagree");
+  require(parsed == parse_step_by_step(frame, options, stepped), "the two fast_table disagree");
   require((parsed.kind == Kind::drop) == (parsed.drop != Drop::none), "a drop without a reason");
   if (parsed.kind == Kind::tcp) {
-    require(same(segment, stepped), "the two roads make two segments");
+    require(same(segment, stepped), "the two fast_table make two segments");
     require(segment.options_offset + segment.options_length <= segment.payload_offset, "options");
     require(segment.payload_offset + segment.payload_length <= frame.length, "payload");
     check_round_trip(frame, segment);
   }
   if (parsed.kind == Kind::icmp) {
     require(segment.payload_offset + segment.payload_length <= frame.length, "ICMP message");
-    Ndp ndp;
-    parse_ndp(frame, segment, ndp);
-    IcmpError error;
-    parse_icmp_error(frame, segment, flow::unkeyed_fold, error);
+    ip::Ndp ndp;
+    ip::parse_ndp(frame, segment, ndp);
+    ip::IcmpError error;
+    ip::parse_icmp_error(frame, segment, unkeyed_fold, error);
   }
 }
 
 void check_control(const std::uint8_t* data, std::size_t size) {
   Copy copy(data, size);
-  Arp arp;
-  parse_arp(copy.frame, arp);
+  ip::Arp arp;
+  ip::parse_arp(copy.frame, arp);
   Segment segment;
   const bool good = parse(copy.frame, {true, our_mac}, segment).kind == Kind::icmp;
-  if (!make_echo_reply(copy.frame)) return;
+  if (!ip::make_echo_reply(copy.frame)) return;
   require(copy.frame.length <= size, "the reply grew");
   // The reply to a good request is good, as seen by the station it goes back to.
   Mac peer;

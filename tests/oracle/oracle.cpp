@@ -17,14 +17,14 @@ Edges build_edges() {
   for (std::size_t s = 0; s < state_count; ++s) {
     const auto from = static_cast<State>(s);
     for (std::size_t e = 0; e < tcp::event_count; ++e) {
-      const State to = tcp::step(from, static_cast<tcp::Event>(e)).to;
+      const State to = tcp::step(from, static_cast<tcp::StateEvent>(e)).to;
       if (to != from) edges.set(edge(from, to));
     }
-    // From CLOSED and LISTEN the road is not taken: there is no connection to take it.
+    // From CLOSED and LISTEN the fast path is not taken: there is no connection to take it.
     if (is_open_ended(s)) continue;
     for (unsigned bits = 0; bits < 8; ++bits) {
       // Where no FIN of ours is in flight, none is acknowledged.
-      const State to = tcp::road_step(from, bits).to;
+      const State to = tcp::fast_step(from, bits).to;
       if (to != from) edges.set(edge(from, to));
     }
   }

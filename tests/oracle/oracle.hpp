@@ -21,7 +21,7 @@ constexpr std::size_t edge(State from, State to) {
 }
 
 // Every pair that one segment, call or timer may lead along: the cells of the transition table and
-// what the straight road composes of them.
+// what the fast path composes of them.
 const Edges& allowed_edges();
 
 // Gauges before and entries since: can all of them be explained by moves along the table's edges?

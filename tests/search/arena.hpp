@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "stack/memory.hpp"
+#include "base/memory.hpp"
 
 namespace salut::search {
 

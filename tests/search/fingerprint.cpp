@@ -16,7 +16,6 @@ namespace salut::search {
 namespace {
 
 using tcp::Flag;
-using tcp::Seq;
 using tcp::Tcb;
 
 // A member that is new must be looked at here: is it part of a state?
@@ -66,11 +65,10 @@ bool is_used(const Tcb& t) { return !(t.key == decltype(t.key){}); }
 
 // The record that the tuple has in this side's TIME_WAIT arena, if any.
 const flow::Record* record_of(const tcp::Context& c, unsigned side) {
-  const flow::AddressPair pair{flow::Address::of(address_of(1 - side)),
-                               flow::Address::of(address_of(side))};
-  const flow::Key key = over_ip6() ? c.fold.key(pair, net16(ports[1 - side]), net16(ports[side]))
-                                   : flow::make_key(address_of(1 - side).v4(), ports[1 - side],
-                                                    address_of(side).v4(), ports[side]);
+  const AddressPair pair{Address::of(address_of(1 - side)), Address::of(address_of(side))};
+  const Key key = over_ip6() ? c.fold.key(pair, net16(ports[1 - side]), net16(ports[side]))
+                             : make_key(address_of(1 - side).v4(), ports[1 - side],
+                                        address_of(side).v4(), ports[side]);
   const auto is_record = [&](std::uint32_t index) {
     return (index & tcp::time_wait_bit) != 0 && c.time_wait[index & ~tcp::time_wait_bit].key == key;
   };

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t arena_bytes = std::size_t{16} << 20;
 // On a tick, and not far below the wrap of the tick counter.
-constexpr Instant start{Duration{(std::int64_t{0xffff'f800}) << timer::tick_shift}};
+constexpr Instant start{Duration{(std::int64_t{0xffff'f800}) << tick_shift}};
 
 constexpr std::array<const char*, 11> kind_names = {"deliver", "drop",     "duplicate", "timer",
                                                     "connect", "unlisten", "close",     "shutdown",
@@ -77,9 +77,9 @@ Model::Model(const Scenario& scenario) : scenario_(scenario), arena_(arena_bytes
     ports_[side]->set(
         this, side,
         static_cast<std::byte*>(arena_.allocate(Port::capacity * Port::frame_bytes, Use::mbufs)));
-    stack::Interface interface;
+    ip::Interface interface;
     interface.device = ports_[side];
-    interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(side + 1)}};
+    interface.mac = Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(side + 1)}};
     interface.addresses = {
         Prefix{address_of(side), static_cast<std::uint8_t>(over_ip6() ? 64 : 8)}};
     void* memory = arena_.allocate(sizeof(stack::Engine), Use::tcb);

@@ -26,7 +26,7 @@ struct EndState {
   std::uint32_t received = 0;
   std::vector<std::byte> lent;  // what lend() was given; overwritten as soon as that is allowed
   std::uint32_t spoilt = 0;     // so many of its bytes
-  bool open = false;  // the handshake is complete
+  bool open = false;            // the handshake is complete
   bool end_of_stream = false;
   bool peer_closed = false;
   bool shut = false;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "timer/tick.hpp"
+#include "base/tick.hpp"
 
 namespace salut::sim {
 namespace {
@@ -40,7 +40,7 @@ Size size_of(Draw& draw) {
 enum class Family { v4, v6, both };
 
 Instant start_of(Draw& draw) {
-  constexpr std::int64_t tick_wrap = std::int64_t{1} << (32 + timer::tick_shift);
+  constexpr std::int64_t tick_wrap = std::int64_t{1} << (32 + tick_shift);
   constexpr std::int64_t ms_wrap = (std::int64_t{1} << 32) * 1'000'000;
   const Duration before = draw.up_to(20s);
   switch (draw.below(4)) {

@@ -19,8 +19,8 @@
 #include <string_view>
 #include <utility>
 
-#include "io/dpdk/capture_output.hpp"
-#include "io/dpdk/sigpipe.hpp"
+#include "io/capture_output.hpp"
+#include "io/sigpipe.hpp"
 
 namespace salut::io {
 namespace {

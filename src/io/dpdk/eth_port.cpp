@@ -13,12 +13,12 @@
 #include <thread>
 #include <utility>
 
-#include "io/dpdk/capture_output.hpp"
+#include "io/capture_output.hpp"
 #include "io/dpdk/eal.hpp"
-#include "io/dpdk/listening.hpp"
-#include "io/dpdk/netdev.hpp"
-#include "io/dpdk/sigpipe.hpp"
-#include "io/dpdk/tap.hpp"
+#include "io/link_state.hpp"
+#include "io/reserved_fd.hpp"
+#include "io/sigpipe.hpp"
+#include "io/tap_check.hpp"
 
 namespace salut::io {
 namespace {
@@ -312,7 +312,7 @@ void EthPort::remove_device() {
     is_up(id_, vdev_);
     std::this_thread::sleep_for(std::chrono::milliseconds{50});
   }
-  const ListeningDescriptor number(virtio_server ? vdev_.socket : "");
+  const ReservedFd number(virtio_server ? vdev_.socket : "");
   rte_eth_dev_stop(id_);
   rte_eth_dev_close(id_);
   if (!vdev_.name.empty()) rte_eal_hotplug_remove("vdev", vdev_.name.c_str());

@@ -20,7 +20,7 @@
 #include "io/dpdk/mempool.hpp"
 #include "io/dpdk/offloads.hpp"
 #include "io/dpdk/rss.hpp"
-#include "io/dpdk/vdev.hpp"
+#include "io/vdev.hpp"
 #include "salut/config.hpp"
 #include "salut/error.hpp"
 #include "wire/headers.hpp"
@@ -33,7 +33,7 @@ namespace salut::io {
 struct EthPortOptions {
   std::size_t index = 0;   // of the port in the configuration
   unsigned workers = 1;    // that poll it
-  wire::Mac own_mac;       // where neither the device nor the configuration has one
+  Mac own_mac;             // where neither the device nor the configuration has one
   std::uint64_t seed = 0;  // of the RSS key
 };
 
@@ -52,7 +52,7 @@ class EthPort {
   const Rss& rss() const { return rss_; }
 
   // The stack's address on this port. A TAP's kernel side has one of its own.
-  const wire::Mac& mac() const { return mac_; }
+  const Mac& mac() const { return mac_; }
   // Of the port, and of each member of a bond: "bond", "bond (net_virtio_user0)".
   struct Link {
     std::string name;
@@ -94,7 +94,7 @@ class EthPort {
   bool started_ = false;
   bool resting_ = false;  // its queues
   bool promiscuous_ = false;
-  wire::Mac mac_;
+  Mac mac_;
   std::uint16_t mtu_ = 1'500;
   std::uint16_t rx_descriptors_ = 1'024;
   std::uint16_t tx_descriptors_ = 1'024;

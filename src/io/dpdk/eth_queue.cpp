@@ -6,7 +6,7 @@
 #include <array>
 
 #include "io/dpdk/eth_queue.hpp"
-#include "io/dpdk/outgoing.hpp"
+#include "io/dpdk/tx_mbuf.hpp"
 
 namespace salut::io {
 namespace {
@@ -71,7 +71,7 @@ unsigned EthQueue::receive(Frame* frames, unsigned count) {
   unsigned kept = 0;
   for (unsigned i = 0; i < got; ++i) {
     rte_mbuf* mbuf = mbufs[i];
-    // One condition per line; each is a way out of the straight road.
+    // One condition per line; each is a way out of the fast path.
     bool unusual = mbuf->nb_segs != 1;
     unusual |= mbuf->pool != pool_.pool();
     unusual |= !RTE_MBUF_DIRECT(mbuf);
@@ -108,13 +108,13 @@ unsigned EthQueue::transmit_large(const Frame* frames, unsigned count) {
     const unsigned packets = large.build(frames + sent, count - sent);
     if (!prepare(large, packets)) {
       // A driver that refuses one would refuse it for ever: it is asked for none any more.
-      large.settle(0);
+      large.reclaim(0);
       large_.frames = 0;
       return sent + transmit(frames + sent, count - sent);
     }
     const unsigned taken =
         rte_eth_tx_burst(port_, queue_, large.packets(), static_cast<std::uint16_t>(packets));
-    sent += large.settle(taken);
+    sent += large.reclaim(taken);
     if (taken < packets) break;
   }
   return sent;

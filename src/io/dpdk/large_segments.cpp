@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "io/dpdk/outgoing.hpp"
+#include "io/dpdk/tx_mbuf.hpp"
 #include "wire/checksum.hpp"
 #include "wire/segment.hpp"
 
@@ -173,7 +173,7 @@ void LargeSegments::take_apart(unsigned packet) {
   }
 }
 
-unsigned LargeSegments::settle(unsigned taken) {
+unsigned LargeSegments::reclaim(unsigned taken) {
   unsigned frames = 0;
   for (unsigned packet = 0; packet < packets_; ++packet) {
     if (packet < taken) {

@@ -18,7 +18,7 @@
 //
 //   LargeSegments burst(limits);
 //   const unsigned packets = burst.build(frames, count);
-//   const unsigned sent = burst.settle(rte_eth_tx_burst(port, queue, burst.packets(), packets));
+//   const unsigned sent = burst.reclaim(rte_eth_tx_burst(port, queue, burst.packets(), packets));
 //
 // Threads: none of its own; it lives for one burst, on the stack of the lcore that sends.
 #pragma once
@@ -26,7 +26,7 @@
 #include <array>
 #include <cstdint>
 
-#include "stack/device.hpp"
+#include "base/frame.hpp"
 #include "wire/emit.hpp"
 
 struct rte_mbuf;
@@ -55,7 +55,7 @@ class LargeSegments {
   bool is_chain(unsigned packet) const { return counts_[packet] > 1; }
   // After the device took the first `taken` packets: takes the rest apart; returns how many frames
   // the device has.
-  unsigned settle(unsigned taken);
+  unsigned reclaim(unsigned taken);
 
  private:
   // What the first frame's headers were before they stood for all.

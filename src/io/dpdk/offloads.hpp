@@ -2,7 +2,7 @@
 // for one, verifies TCP's checksums and not IPv4's, and refuses a wish for both.
 //
 // Whatever is not there, software does: checksums in src/wire, segments in src/tcp, flows over
-// workers in worker/dispatch.hpp. So a missing bit costs cycles and changes nothing else.
+// workers in io/steered_port.hpp. So a missing bit costs cycles and changes nothing else.
 //
 // Threads: control thread.
 #pragma once

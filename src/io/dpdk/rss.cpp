@@ -6,7 +6,7 @@
 #include <bit>
 #include <cstring>
 
-#include "flow/hash.hpp"
+#include "base/hash.hpp"
 
 namespace salut::io {
 namespace {
@@ -32,7 +32,7 @@ void Rss::ask(const RssWish& wish, const rte_eth_dev_info& info, rte_eth_conf& c
                                   later ? flow::Steering::table_max : info.reta_size);
   device_key_.assign(key_.begin(), key_.end());
   while (device_key_.size() < length) {
-    device_key_.push_back(static_cast<std::uint8_t>(flow::expand(seed) >> 56));
+    device_key_.push_back(static_cast<std::uint8_t>(expand(seed) >> 56));
   }
   conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
   conf.rx_adv_conf.rss_conf.rss_key = device_key_.data();

@@ -3,7 +3,7 @@
 //
 // A device may offer no RSS, refuse the key or the table, or answer with others than it was given:
 // then its flows are dispatched in software, and `why_not` says so in a few words. What it does
-// with packets is another matter, which only packets show (worker/dispatch.hpp).
+// with packets is another matter, which only packets show (io/steered_port.hpp).
 //
 // Threads: control thread.
 #pragma once

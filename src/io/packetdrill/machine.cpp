@@ -12,8 +12,8 @@ namespace {
 
 // Local are all of the /16 around `local`, because packetdrill takes one at random, without the
 // network's own address, the usual router, the gateway and the broadcast address.
-stack::Interface interface_for(const Flags& flags, Device& device) {
-  stack::Interface interface;
+ip::Interface interface_for(const Flags& flags, Device& device) {
+  ip::Interface interface;
   interface.device = &device;
   interface.mac = engine_mac;
   interface.mtu = flags.mtu;

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "flow/key.hpp"
+#include "base/key.hpp"
 
 namespace salut::packetdrill {
 

@@ -16,14 +16,14 @@
 #include <string>
 #include <vector>
 
+#include "base/frame.hpp"
 #include "salut/time.hpp"
-#include "stack/device.hpp"
 #include "wire/headers.hpp"
 
 namespace salut::packetdrill {
 
-inline constexpr wire::Mac engine_mac = {{2, 0, 0, 0, 0, 1}};
-inline constexpr wire::Mac script_mac = {{2, 0, 0, 0, 0, 2}};
+inline constexpr Mac engine_mac = {{2, 0, 0, 0, 0, 1}};
+inline constexpr Mac script_mac = {{2, 0, 0, 0, 0, 2}};
 
 // What is wrong with an IP packet that we sent (lengths, IP or TCP or ICMP checksum); empty:
 // nothing.

@@ -74,9 +74,9 @@ Host& World::add_host(const IpAddress& address, const StackConfig& config,
   host->end->world = this;
   host->end->pool = host->pool.get();
   host->end->name = host->name;
-  stack::Interface interface;
+  ip::Interface interface;
   interface.device = host->end.get();
-  interface.mac = wire::Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
+  interface.mac = Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
   interface.mtu = options.mtu;
   interface.completes_checksums = options.completes_checksums;
   interface.ranges = options.ranges;
@@ -115,7 +115,7 @@ Duration World::time_on_wire(const Conditions& link, std::uint64_t bytes) {
 void World::carry(LinkEnd& from, const Frame& frame) {
   ++frames_;
   if (from.peer != nullptr) return cross(from, *from.peer, frame);
-  wire::Mac to;
+  Mac to;
   std::memcpy(&to, frame.data, sizeof(to));
   bool taken = false;
   for (const auto& host : hosts_) {

@@ -79,7 +79,7 @@ class LinkEnd final : public Device {
   World* world = nullptr;
   Pool* pool = nullptr;
   LinkEnd* peer = nullptr;
-  wire::Mac mac;
+  Mac mac;
   std::string name;
   std::multimap<Instant, std::vector<std::byte>> arriving;
   Instant busy_until;  // the last frame's end leaves then, if there is a rate

@@ -34,8 +34,8 @@ inline std::uint32_t initial_cwnd(std::uint32_t segments, std::uint32_t mss) {
   return std::min(segments * mss, std::max(2 * mss, segments * 1'460));
 }
 
-// Slow start counts bytes, not ACKs (RFC 3465). Its limit of two segments per ACK is left out, as in
-// other stacks of today: receivers that join segments acknowledge dozens at once, and would be
+// Slow start counts bytes, not ACKs (RFC 3465). Its limit of two segments per ACK is left out, as
+// in other stacks of today: receivers that join segments acknowledge dozens at once, and would be
 // served at a crawl.
 inline void slow_start(Stream& stream, std::uint32_t acked) {
   stream.cwnd = std::min({stream.cwnd + acked, cwnd_max, stream.ssthresh});

@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "app/load_client.hpp"
-#include "app/load_server.hpp"
+#include "load/client.hpp"
+#include "load/server.hpp"
 #include "sim_stack.hpp"
 
 namespace salut::app {
@@ -23,8 +23,8 @@ std::uint64_t ticks_of(Instant now) {
 }
 
 struct Load {
-  explicit Load(LoadOptions load, std::uint64_t seed = 1, const sim::Conditions& conditions = {},
-                bool serving = true)
+  explicit Load(load::LoadOptions load, std::uint64_t seed = 1,
+                const sim::Conditions& conditions = {}, bool serving = true)
       : pair(seed, conditions), client(with_defaults(load)), server(service, load.exchange, 4'096) {
     if (serving && !server.start(pair.server())) ADD_FAILURE() << "cannot listen";
     pair.on_server_turn(
@@ -34,7 +34,7 @@ struct Load {
       client.on_turn(stack, ticks_of(stack.now()));
     });
   }
-  static LoadOptions with_defaults(LoadOptions load) {
+  static load::LoadOptions with_defaults(load::LoadOptions load) {
     load.target = service;
     load.slots = 4'096;
     return load;
@@ -51,18 +51,18 @@ struct Load {
   }
 
   Pair pair;
-  LoadClient client;
-  LoadServer server;
+  load::LoadClient client;
+  load::LoadServer server;
   std::uint64_t limit = 0;
 };
 
 struct Ranged {
   explicit Ranged(const char* targets, std::uint64_t limit) {
-    options.target = Targets::parse(targets).value();
+    options.target = load::Targets::parse(targets).value();
     options.slots = 4'096;
     options.limit = limit;
-    server = std::make_unique<LoadServer>(options.target, options.exchange, 4'096);
-    client = std::make_unique<LoadClient>(options);
+    server = std::make_unique<load::LoadServer>(options.target, options.exchange, 4'096);
+    client = std::make_unique<load::LoadClient>(options);
     EXPECT_TRUE(server->start(pair.server()));
     pair.on_server_turn([this](Stack& stack, std::span<const Event> events) {
       for (const Event& event : events) {
@@ -78,26 +78,27 @@ struct Ranged {
     EXPECT_TRUE(pair.run_until(
         [&] { return client->totals().attempted >= limit && client->in_flight() == 0; }));
   }
-  LoadOptions options;
+  load::LoadOptions options;
   Pair pair{3};
-  std::unique_ptr<LoadServer> server;
-  std::unique_ptr<LoadClient> client;
+  std::unique_ptr<load::LoadServer> server;
+  std::unique_ptr<load::LoadClient> client;
   std::map<std::uint16_t, std::uint64_t> accepted;
 };
 
 TEST(LoadRange, every_port_gets_its_turn) {
-  const Ranged load("10.0.0.2:80-89", 10 * Targets::block * 10);
-  EXPECT_EQ(load.client->totals().closed, 10 * Targets::block * 10);
+  const Ranged load("10.0.0.2:80-89", 10 * load::Targets::block * 10);
+  EXPECT_EQ(load.client->totals().closed, 10 * load::Targets::block * 10);
   EXPECT_EQ(load.client->totals().all_failures(), 0u);
   ASSERT_EQ(load.accepted.size(), 10u);
-  for (const auto& [listener, count] : load.accepted) EXPECT_EQ(count, 10 * Targets::block);
+  for (const auto& [listener, count] : load.accepted) EXPECT_EQ(count, 10 * load::Targets::block);
 }
 
 // 10.255.255.255 is the broadcast of the link, a /8.
 TEST(LoadRange, broadcast_is_passed_over_with_all_its_ports) {
   const Ranged load("10.255.255.254-10.255.255.255:80-89", 1'000);
   EXPECT_EQ(load.client->totals().attempted, 1'000u);
-  EXPECT_EQ(load.client->totals().failures(Failure::overload), 0u) << "none went to the broadcast";
+  EXPECT_EQ(load.client->totals().failures(load::Failure::overload), 0u)
+      << "none went to the broadcast";
 }
 
 struct Case {
@@ -111,7 +112,7 @@ class EveryExchange : public testing::TestWithParam<Case> {};
 TEST_P(EveryExchange, closes_every_connection_on_the_right_side) {
   const auto [request, response, server_closes] = GetParam();
   for (const bool bad : {false, true}) {
-    LoadOptions options;
+    load::LoadOptions options;
     options.exchange = {request, response, server_closes};
     options.limit = bad ? 100 : 1'000;
     Load load(
@@ -124,7 +125,7 @@ TEST_P(EveryExchange, closes_every_connection_on_the_right_side) {
     load.pair.run_for(seconds{10});
     load.client.end_window(load.now());
 
-    const LoadTotals& totals = load.client.totals();
+    const load::LoadTotals& totals = load.client.totals();
     EXPECT_EQ(totals.attempted, load.limit);
     EXPECT_EQ(totals.established, load.limit);
     EXPECT_EQ(totals.closed, load.limit);
@@ -151,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Load, EveryExchange,
 
 TEST(Stream, arrives_whole_compared_and_only_after_release) {
   for (const double loss : {0.0, 0.01, 0.05}) {
-    LoadOptions options;
+    load::LoadOptions options;
     options.exchange = {.request = 1'000'003, .stream = true, .verify = true};
     options.limit = 7;
     Load load(options, 11, sim::Conditions{.loss = loss, .delay_max = milliseconds{1}});
@@ -176,8 +177,8 @@ TEST(Stream, arrives_whole_compared_and_only_after_release) {
 }
 
 TEST(Stream, endless_one_ends_by_close_when_it_is_told) {
-  LoadOptions options;
-  options.exchange = {.request = endless_request, .stream = true, .verify = true};
+  load::LoadOptions options;
+  options.exchange = {.request = load::endless_request, .stream = true, .verify = true};
   options.limit = 3;
   Load load(options);
   load.limit = options.limit;
@@ -196,11 +197,11 @@ TEST(Stream, endless_one_ends_by_close_when_it_is_told) {
 }
 
 TEST(Stream, a_server_that_compares_finds_what_is_wrong) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.exchange = {.request = 100'000};  // not the pattern
   options.limit = 1;
   Load load(options, 1, {}, false);
-  LoadServer server(service, {.request = 100'000, .stream = true, .verify = true}, 16);
+  load::LoadServer server(service, {.request = 100'000, .stream = true, .verify = true}, 16);
   ASSERT_TRUE(server.start(load.pair.server()));
   load.pair.on_server_turn(
       [&](Stack& stack, std::span<const Event> events) { server.on_events(stack, events); });
@@ -248,28 +249,28 @@ TEST(Load, a_schedule_that_cannot_be_held_counts_what_it_gave_up) {
   // A turn that came ten seconds late: half a million opens were due.
   load.client.on_turn(load.pair.client(), load.now() + 10'000'000'000);
   EXPECT_NEAR(static_cast<double>(load.client.totals().attempted), 500'000, 6'000);
-  EXPECT_NEAR(static_cast<double>(load.client.totals().failures(Failure::overload)), 495'000,
+  EXPECT_NEAR(static_cast<double>(load.client.totals().failures(load::Failure::overload)), 495'000,
               6'000);
 }
 
 TEST(Load, refused_where_nobody_listens) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.limit = 100;
   Load load(options, 1, {}, false);
   load.limit = 100;
   load.client.open_concurrent(10);
   ASSERT_TRUE(load.run_to_the_end());
-  EXPECT_EQ(load.client.totals().failures(Failure::refused), 100u);
+  EXPECT_EQ(load.client.totals().failures(load::Failure::refused), 100u);
   EXPECT_EQ(load.client.totals().established, 0u);
 }
 
 TEST(Load, unreachable_is_counted_by_its_name) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.limit = 5;
   Load load(options);
-  LoadOptions nowhere = Load::with_defaults(options);
+  load::LoadOptions nowhere = Load::with_defaults(options);
   nowhere.target = Endpoint{IpAddress::v4(0x0a000063), 80};
-  LoadClient client(nowhere);
+  load::LoadClient client(nowhere);
   load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
     client.on_events(events, ticks_of(stack.now()));
     client.on_turn(stack, ticks_of(stack.now()));
@@ -277,11 +278,11 @@ TEST(Load, unreachable_is_counted_by_its_name) {
   client.open_concurrent(5);
   ASSERT_TRUE(load.pair.run_until(
       [&] { return client.totals().attempted == 5 && client.in_flight() == 0; }));
-  EXPECT_EQ(client.totals().failures(Failure::unreachable), 5u);
+  EXPECT_EQ(client.totals().failures(load::Failure::unreachable), 5u);
 }
 
 TEST(Load, hold_keeps_all_until_released) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.limit = 3'000;
   options.hold = true;
   options.exchange = {10, 10, false};
@@ -298,27 +299,27 @@ TEST(Load, hold_keeps_all_until_released) {
 }
 
 TEST(Load, more_at_once_than_slots_is_overload_and_not_a_storm) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.hold = true;
   Load load(options);
   load.client.open_concurrent(0);
   load.pair.run_for(seconds{2});
   EXPECT_EQ(load.client.in_flight(), 4'096u);
-  const std::uint64_t overload = load.client.totals().failures(Failure::overload);
+  const std::uint64_t overload = load.client.totals().failures(load::Failure::overload);
   EXPECT_GT(overload, 0u);
   EXPECT_LT(overload, 3'000u) << "it tries again once in a millisecond";
 }
 
 TEST(Load, a_response_that_ends_early_is_cut_short) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.limit = 50;
   options.exchange = {10, 1'000, false};
   Load load(options);
-  LoadServer stingy(Endpoint{IpAddress{}, 81}, {10, 999, true}, 4'096);
+  load::LoadServer stingy(Endpoint{IpAddress{}, 81}, {10, 999, true}, 4'096);
   ASSERT_TRUE(stingy.start(load.pair.server()));
-  LoadOptions wrong = Load::with_defaults(options);
+  load::LoadOptions wrong = Load::with_defaults(options);
   wrong.target = Endpoint{IpAddress::v4(server_ip), 81};
-  LoadClient client(wrong);
+  load::LoadClient client(wrong);
   load.pair.on_server_turn(
       [&](Stack& stack, std::span<const Event> events) { stingy.on_events(stack, events); });
   load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
@@ -328,12 +329,12 @@ TEST(Load, a_response_that_ends_early_is_cut_short) {
   client.open_concurrent(5);
   ASSERT_TRUE(load.pair.run_until(
       [&] { return client.totals().attempted == 50 && client.in_flight() == 0; }));
-  EXPECT_EQ(client.totals().failures(Failure::cut_short), 50u);
+  EXPECT_EQ(client.totals().failures(load::Failure::cut_short), 50u);
   EXPECT_EQ(client.totals().closed, 0u);
 }
 
 TEST(Load, what_is_left_at_the_end_is_reset_and_counted) {
-  LoadOptions options;
+  load::LoadOptions options;
   options.limit = 20;
   options.exchange = {0, 0, true};
   Load load(options);
@@ -343,7 +344,7 @@ TEST(Load, what_is_left_at_the_end_is_reset_and_counted) {
   EXPECT_EQ(load.client.in_flight(), 20u);
   load.client.abort();
   ASSERT_TRUE(load.pair.run_until([&] { return load.client.in_flight() == 0; }));
-  EXPECT_EQ(load.client.totals().failures(Failure::unfinished), 20u);
+  EXPECT_EQ(load.client.totals().failures(load::Failure::unfinished), 20u);
 }
 
 TEST(Load, a_window_counts_only_whole_lives) {
@@ -355,7 +356,7 @@ TEST(Load, a_window_counts_only_whole_lives) {
   load.pair.run_for(seconds{1});
   load.client.end_window(load.now());
   const std::uint64_t closed = load.client.totals().closed - before;
-  const LoadWindow& window = load.client.window();
+  const load::LoadWindow& window = load.client.window();
   EXPECT_EQ(window.totals.closed, closed);
   EXPECT_LT(window.completed, closed);
   EXPECT_GE(window.completed + 100, closed);

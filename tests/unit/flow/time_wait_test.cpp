@@ -12,7 +12,6 @@
 namespace salut::flow {
 namespace {
 
-using timer::Tick;
 using Random = std::mt19937_64;
 
 constexpr std::uint32_t all = 1u << 30;  // a budget that is never spent

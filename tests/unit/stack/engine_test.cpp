@@ -31,6 +31,19 @@ TEST(Arp, request_for_another_address_counted) {
   EXPECT_EQ(h.drops(Drop::arp_not_for_us), 1u);
 }
 
+TEST(Arp, malformed_packets_counted) {
+  Harness h;
+  h.answer_arp = false;
+  Bytes truncated = wire::test::arp_packet(wire::arp_request);
+  truncated.resize(41);
+  Bytes from_a_group = wire::test::arp_packet(wire::arp_request);
+  from_a_group[22] = 0xff;
+  for (const Bytes& bad : {truncated, from_a_group, wire::test::arp_packet(3)}) h.queue_raw(bad);
+  h.settle();
+  EXPECT_TRUE(h.others.empty());
+  EXPECT_EQ(h.drops(Drop::arp_malformed), 3u);
+}
+
 Connection connect(Harness& h) {
   const auto made = h.engine().connect({IpAddress::v4(peer_ip), peer_port}, {}, 0, h.now());
   EXPECT_TRUE(made);

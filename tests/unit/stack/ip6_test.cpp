@@ -7,7 +7,7 @@
 #include <set>
 
 #include "harness.hpp"
-#include "stack/routes.hpp"
+#include "ip/routes.hpp"
 #include "tcp/addresses.hpp"
 #include "tcp/lifecycle.hpp"
 
@@ -54,7 +54,7 @@ IpAddress random_address(std::mt19937_64& rng, bool v4) {
 TEST(Routes, random_prefixes_of_both_families_against_an_oracle) {
   std::mt19937_64 rng(11);
   for (int round = 0; round < 60; ++round) {
-    stack::Routes routes;
+    ip::Routes routes;
     std::vector<Configured> all;
     const std::size_t count = rng() % 60;
     for (std::size_t i = 0; i < count; ++i) {
@@ -77,7 +77,7 @@ TEST(Routes, random_prefixes_of_both_families_against_an_oracle) {
         if (rng() % 3 == 0) address = address.plus(address.is_v4() ? 0 : 1);
       }
       const Configured* want = longest(all, address);
-      const auto got = routes.find(flow::Address::of(address));
+      const auto got = routes.find(Address::of(address));
       ASSERT_EQ(got.has_value(), want != nullptr) << address.to_string();
       if (want == nullptr) continue;
       ASSERT_EQ(got->port, want->port) << address.to_string();
@@ -90,8 +90,8 @@ TEST(Routes, random_prefixes_of_both_families_against_an_oracle) {
 
 class Below {
  public:
-  explicit Below(const stack::Interface& like) : pool_(256), device_(pool_) {
-    stack::Interface interface = like;
+  explicit Below(const ip::Interface& like) : pool_(256), device_(pool_) {
+    ip::Interface interface = like;
     interface.device = &device_;
     interface.mac = our_mac;
     engine_ = std::make_unique<stack::Engine>(small_config(), std::vector{interface}, pool_,
@@ -145,8 +145,8 @@ class Below {
   std::unique_ptr<stack::Engine> engine_;
 };
 
-stack::Interface both_families() {
-  stack::Interface interface;
+ip::Interface both_families() {
+  ip::Interface interface;
   interface.addresses = {prefix("10.0.0.1/24"), prefix("fd00::1/64")};
   return interface;
 }
@@ -195,11 +195,11 @@ TEST(Discovery, solicitation_for_another_is_left_alone) {
 
 TEST(Discovery, link_local_address_comes_with_the_first_ipv6_one) {
   Below b(both_families());
-  EXPECT_TRUE(b.engine().context().links.is_local(flow::Address::of(ip("fe80::ff:fe00:1"))));
-  stack::Interface v4;
+  EXPECT_TRUE(b.engine().context().interfaces.is_local(Address::of(ip("fe80::ff:fe00:1"))));
+  ip::Interface v4;
   v4.addresses = {prefix("10.0.0.1/24")};
   Below without(v4);
-  EXPECT_FALSE(without.engine().context().links.has_ip6());
+  EXPECT_FALSE(without.engine().context().interfaces.has_ip6());
   without.send(wire::test::tcp_packet_6({.flags = wire::syn}));
   EXPECT_TRUE(without.sent.empty());
   EXPECT_EQ(without.drops(Drop::ip_not_for_us), 1u);
@@ -238,9 +238,9 @@ TEST(Discovery, nobody_answers_unreachable) {
 TEST(Discovery, advertisement_without_override_does_not_take_a_station_s_place) {
   Below b(both_families());
   b.send(wire::test::ndp_packet(135));
-  auto& neighbours = b.engine().context().links.neighbours();
-  const std::uint16_t index = neighbours.find(0, flow::Address::of(peer_ip6));
-  ASSERT_NE(index, stack::Neighbours::none);
+  auto& neighbours = b.engine().context().interfaces.neighbours();
+  const std::uint16_t index = neighbours.find(0, Address::of(peer_ip6));
+  ASSERT_NE(index, ip::Neighbours::none);
   Bytes other = wire::test::ndp_packet(136);
   std::copy(other_mac.bytes.begin(), other_mac.bytes.end(), other.begin() + 80);
   other[type_at + 4] = 0x40;
@@ -309,22 +309,22 @@ TEST(Listeners, any_of_ipv4_any_of_both_and_one_address) {
 TEST(Listeners, the_most_exact_one_takes_the_connection) {
   HeapMemory memory;
   flow::Listeners listeners(memory);
-  const auto any6 = listeners.add(flow::Address::of(IpAddress::any_v6()), 80, 1);
-  const auto exact6 = listeners.add(flow::Address::of(our_ip6), 80, 1);
-  const auto any4 = listeners.add(flow::Address::v4(0), 80, 1);
-  const auto exact4 = listeners.add(flow::Address::of(ip("10.0.0.1")), 80, 1);
-  EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.1")), 80), exact4);
-  EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.2")), 80), any4);
-  EXPECT_EQ(listeners.find(flow::Address::of(our_ip6), 80), exact6);
-  EXPECT_EQ(listeners.find(flow::Address::of(peer_ip6), 80), any6);
+  const auto any6 = listeners.add(Address::of(IpAddress::any_v6()), 80, 1);
+  const auto exact6 = listeners.add(Address::of(our_ip6), 80, 1);
+  const auto any4 = listeners.add(Address::v4(0), 80, 1);
+  const auto exact4 = listeners.add(Address::of(ip("10.0.0.1")), 80, 1);
+  EXPECT_EQ(listeners.find(Address::of(ip("10.0.0.1")), 80), exact4);
+  EXPECT_EQ(listeners.find(Address::of(ip("10.0.0.2")), 80), any4);
+  EXPECT_EQ(listeners.find(Address::of(our_ip6), 80), exact6);
+  EXPECT_EQ(listeners.find(Address::of(peer_ip6), 80), any6);
   listeners.remove(any4);
-  EXPECT_EQ(listeners.find(flow::Address::of(ip("10.0.0.2")), 80), any6);
+  EXPECT_EQ(listeners.find(Address::of(ip("10.0.0.2")), 80), any6);
 }
 
 // --- active opens ------------------------------------------------------------------------------
 
 TEST(Sources, ranges_of_ipv6_are_what_connections_come_from) {
-  stack::Interface interface = both_families();
+  ip::Interface interface = both_families();
   interface.ranges = {*AddressRange::parse("fd00:1::/120"), *AddressRange::parse("fd00:2::5")};
   interface.gateway6 = peer_ip6;
   Below b(interface);
@@ -368,7 +368,7 @@ TEST(Sources, whom_only_the_link_reaches_hears_from_a_link_local_address) {
 }
 
 TEST(Gateways, longest_prefix_then_route_then_gateway_decides_who_is_asked) {
-  stack::Interface interface = both_families();
+  ip::Interface interface = both_families();
   interface.gateway6 = ip("fd00::fe");
   interface.routes = {{prefix("fd02::/32"), ip("fd00::aa")},
                       {prefix("fd02:0:1::/48"), ip("fd00::bb")},
@@ -402,7 +402,7 @@ Bytes tagged(const Bytes& plain, unsigned tag) {
 }
 
 TEST(Vlan, frames_of_the_vlan_come_in_and_go_out_tagged_others_are_dropped) {
-  stack::Interface interface = both_families();
+  ip::Interface interface = both_families();
   interface.vlan = 100;
   Below b(interface);
   const Bytes echo = wire::test::echo_packet(20);
@@ -437,16 +437,16 @@ TEST(Vlan, tagged_frame_without_a_vlan_is_dropped) {
 TEST(Folded, connections_with_one_key_are_told_apart) {
   Below b(both_families());
   tcp::Context& c = b.engine().context();
-  const std::uint16_t hop = c.links.neighbours().find_or_add(0, flow::Address::of(peer_ip6));
-  const flow::Key key{1, 2, 3, 4};
-  std::vector<flow::AddressPair> pairs;
+  const std::uint16_t hop = c.interfaces.neighbours().find_or_add(0, Address::of(peer_ip6));
+  const Key key{1, 2, 3, 4};
+  std::vector<AddressPair> pairs;
   std::map<std::uint64_t, std::uint32_t> slots;
   for (std::uint64_t i = 0; i < 8; ++i) {
-    const flow::AddressPair pair{flow::Address::of(IpAddress::v6(0xfd00'0000'0000'0000, 100 + i)),
-                                 flow::Address::of(our_ip6)};
+    const AddressPair pair{Address::of(IpAddress::v6(0xfd00'0000'0000'0000, 100 + i)),
+                           Address::of(our_ip6)};
     pairs.push_back(pair);
     slots[i] = tcp::create(c, key, &pair, c.hash(key), State::syn_received, hop, 1440);
-    ASSERT_NE(slots[i], stack::TcbPool::none);
+    ASSERT_NE(slots[i], tcp::TcbPool::none);
   }
   const std::uint32_t v4 =
       tcp::create(c, key, nullptr, c.hash(key), State::syn_received, hop, 1440);
@@ -454,7 +454,7 @@ TEST(Folded, connections_with_one_key_are_told_apart) {
     EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, &pairs[i]), slots[i]);
   }
   EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, nullptr), v4);
-  const flow::AddressPair other{pairs[0].local, pairs[0].remote};
+  const AddressPair other{pairs[0].local, pairs[0].remote};
   EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, &other), flow::Table::none);
   for (const auto& [i, slot] : slots) tcp::release(c, slot, Reason::closed);
   tcp::release(c, v4, Reason::closed);

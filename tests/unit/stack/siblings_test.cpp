@@ -1,13 +1,13 @@
 // Instances of one address on one link: a router sends a connection's segments to an instance that
 // never heard of it, and nobody notices.
-#include "stack/siblings.hpp"
+#include "ip/siblings.hpp"
 
 #include <gtest/gtest.h>
 
 #include "io/sim/world.hpp"
+#include "ip/arp.hpp"
+#include "ip/ndp.hpp"
 #include "tcp/harness.hpp"
-#include "wire/arp.hpp"
-#include "wire/ndp.hpp"
 
 namespace salut::test {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 using sim::Host;
 using sim::World;
 
-constexpr Duration dead_after = stack::Siblings::dead_after;
+constexpr Duration dead_after = ip::Siblings::dead_after;
 
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 
@@ -68,24 +68,24 @@ class Site {
     Host& host = *instances_[i];
     Frame frame;
     ASSERT_TRUE(host.pool->acquire(&frame, 1));
-    const wire::Mac mac = host.engine->context().links.interface(0).mac;
-    const wire::Mac to = client_->engine->context().links.interface(0).mac;
-    const flow::Address gateway = flow::Address::of(address(254));
-    const flow::Address client = flow::Address::of(address(100));
+    const Mac mac = host.engine->context().interfaces.interface(0).mac;
+    const Mac to = client_->engine->context().interfaces.interface(0).mac;
+    const Address gateway = Address::of(address(254));
+    const Address client = Address::of(address(100));
     if (ip6_) {
-      wire::Ndp ndp{.advertisement = true, .override = true, .mac = mac};
+      ip::Ndp ndp{.advertisement = true, .override = true, .mac = mac};
       ndp.source = ndp.target = gateway;
       ndp.destination = client;
-      wire::emit_ndp(frame, ndp, to);
+      ip::emit_ndp(frame, ndp, to);
     } else {
       // A request to the client, so that it learns of a gateway that it does not know yet.
-      wire::emit_arp(frame,
-                     wire::Arp{.op = wire::arp_request,
-                               .sender_mac = mac,
-                               .sender_ip = gateway.v4(),
-                               .target_ip = client.v4(),
-                               .target_mac = to},
-                     to);
+      ip::emit_arp(frame,
+                   ip::Arp{.op = wire::arp_request,
+                           .sender_mac = mac,
+                           .sender_ip = gateway.v4(),
+                           .target_ip = client.v4(),
+                           .target_mac = to},
+                   to);
     }
     host.end->transmit(&frame, 1);
     run(1ms);
@@ -168,7 +168,7 @@ TEST(Siblings, connection_goes_on_after_the_route_has_moved) {
   s.route_to(1);
   s.write("after");
   EXPECT_EQ(s.received, "before after");
-  EXPECT_GE(s.counters(1).handed_on, 1u);
+  EXPECT_GE(s.counters(1).forwarded, 1u);
   s.close();
   EXPECT_EQ(s.reason, Reason::closed);
   EXPECT_EQ(s.counters(0).accepted, 1u);
@@ -211,7 +211,7 @@ TEST(Siblings, new_connection_belongs_to_whoever_gets_the_syn) {
   EXPECT_EQ(s.received, "new");
   EXPECT_EQ(s.counters(0).accepted, 1u);
   EXPECT_EQ(s.counters(1).accepted, 1u);
-  EXPECT_EQ(s.counters(1).handed_on, 0u);
+  EXPECT_EQ(s.counters(1).forwarded, 0u);
 }
 
 // Wherever it enters, and whoever has it: one round at most, and it is found.
@@ -243,7 +243,7 @@ TEST(Siblings, killed_instances_connection_is_reset_by_the_last_of_the_round) {
     s.write("anybody?");
     EXPECT_EQ(s.reason, Reason::reset);
     EXPECT_EQ(s.resets(), 1u);
-    const std::uint64_t handed = s.counters(1).handed_on + s.counters(2).handed_on;
+    const std::uint64_t handed = s.counters(1).forwarded + s.counters(2).forwarded;
     EXPECT_EQ(handed, 1u);
     EXPECT_EQ(s.counters(1).unclaimed + s.counters(2).unclaimed, 1u);
   }
@@ -281,11 +281,11 @@ TEST(Siblings, address_of_one_instance_is_answered_there) {
   s.connect({s.address(1), 81});
   s.run(1s);
   EXPECT_EQ(s.reason, Reason::refused);
-  EXPECT_EQ(s.counters(0).handed_on, 0u);
+  EXPECT_EQ(s.counters(0).forwarded, 0u);
   s.connect({s.vip(), 81});
   s.run(1s);
   EXPECT_EQ(s.reason, Reason::refused) << "a SYN for a port without a listener is not handed on";
-  EXPECT_EQ(s.counters(0).handed_on, 0u);
+  EXPECT_EQ(s.counters(0).forwarded, 0u);
 }
 
 // A drain without a gap: what the router still sends is opened by the other at once.
@@ -323,7 +323,7 @@ TEST(Siblings, draining_all_at_once_drops_syns_in_silence) {
 // --- frame by frame -----------------------------------------------------------------------------
 
 constexpr std::uint32_t shared_ip = 0xc0000201;
-constexpr wire::Mac router_mac = {{2, 0, 0, 0, 0, 0x99}};
+constexpr Mac router_mac = {{2, 0, 0, 0, 0, 0x99}};
 
 // One instance, 10.0.0.1, whose sibling 10.0.0.2 (peer_mac) has been heard.
 struct Instance {
@@ -334,7 +334,7 @@ struct Instance {
   Instant now{1s};
 
   explicit Instance(bool own_is_first = true) {
-    stack::Interface interface;
+    ip::Interface interface;
     interface.device = &device;
     interface.mac = our_mac;
     const std::uint32_t ours = own_is_first ? our_ip : peer_ip + 1;
@@ -355,7 +355,7 @@ struct Instance {
     engine->poll(now);
   }
   // An ACK from 198.51.100.7 to the shared address, which came from `from` with `ttl` left.
-  static wire::test::Bytes ack(const wire::Mac& from, std::uint8_t ttl) {
+  static wire::test::Bytes ack(const Mac& from, std::uint8_t ttl) {
     wire::test::Bytes frame = wire::test::tcp_packet({.payload = {'h', 'i', '!'}});
     std::copy(from.bytes.begin(), from.bytes.end(), frame.begin() + 6);
     frame[22] = ttl;
@@ -377,7 +377,7 @@ TEST(HandOn, frame_is_the_same_but_for_macs_and_ttl) {
   expected[22] = 8;
   wire::test::fix_checksums(expected);
   EXPECT_EQ(a.device.outbox.front(), expected);
-  EXPECT_EQ(a.engine->counters().handed_on, 1u);
+  EXPECT_EQ(a.engine->counters().forwarded, 1u);
 }
 
 // The kernel behind a TAP may leave the sum to hardware that is not there.
@@ -401,7 +401,7 @@ TEST(HandOn, last_hop_is_answered) {
     a.give(Instance::ack(router_mac, ttl));
     ASSERT_EQ(a.device.outbox.size(), 1u);
     EXPECT_TRUE(is_reset(a.device.outbox.front()));
-    EXPECT_EQ(a.engine->counters().handed_on, 0u);
+    EXPECT_EQ(a.engine->counters().forwarded, 0u);
   }
 }
 
@@ -421,7 +421,7 @@ TEST(HandOn, nobodys_segment_from_a_sibling_is_answered_through_the_gateway) {
   EXPECT_TRUE(is_reset(out));
   EXPECT_TRUE(std::equal(router_mac.bytes.begin(), router_mac.bytes.end(), out.begin()));
   EXPECT_EQ(last.engine->counters().unclaimed, 1u);
-  EXPECT_EQ(last.engine->counters().handed_on, 0u);
+  EXPECT_EQ(last.engine->counters().forwarded, 0u);
 }
 
 TEST(HandOn, sibling_silent_for_three_probes_is_passed_over) {
@@ -434,7 +434,7 @@ TEST(HandOn, sibling_silent_for_three_probes_is_passed_over) {
   }
   EXPECT_EQ(probes, 3u);
   a.give(Instance::ack(router_mac, 9));
-  EXPECT_EQ(a.engine->counters().handed_on, 0u);
+  EXPECT_EQ(a.engine->counters().forwarded, 0u);
   ASSERT_GE(a.device.outbox.size(), 1u);
 }
 

@@ -123,7 +123,7 @@ TEST(Api, write_with_no_blocks_left_takes_none) {
   h.established();
   h.send({.wnd = 0});
   const std::size_t taken = h.write(std::string(100'000, 'w'));
-  EXPECT_EQ(taken, 12u * stack::block_bytes) << "a quarter stays for what is received";
+  EXPECT_EQ(taken, 12u * tcp::block_bytes) << "a quarter stays for what is received";
   EXPECT_EQ(h.write("x"), 0u);
   h.abort();
   h.expect({.flags = "RA", .seq = 1, .ack = 1});
@@ -137,18 +137,17 @@ TEST(Api, receive_with_no_blocks_left_is_not_acknowledged) {
   Harness h(config);
   // Offered before the pool was used up by somebody else.
   h.established();
-  ASSERT_EQ(h.engine().info(h.conn)->rcv_wnd, 16 * stack::block_bytes / 2);
-  stack::Chain other;
-  stack::Buffers& pool = h.engine().context().buffers;
-  const std::string theirs(12 * stack::block_bytes, 'o');
+  ASSERT_EQ(h.engine().info(h.conn)->rcv_wnd, 16 * tcp::block_bytes / 2);
+  tcp::Chain other;
+  tcp::Buffers& pool = h.engine().context().buffers;
+  const std::string theirs(12 * tcp::block_bytes, 'o');
   pool.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
   for (int i = 0; i < 11; ++i) h.queue({.payload = std::string(1460, 'x')});
   h.settle();
   EXPECT_GT(h.drops(Drop::tcp_recv_full), 0u);
   const std::uint32_t held = h.sent.back().segment.ack - h.irs - 1;
-  EXPECT_GE(held, 2u * stack::block_bytes - 1460)
-      << "an eighth of the pool is for who holds little";
-  EXPECT_LE(held, 3u * stack::block_bytes);
+  EXPECT_GE(held, 2u * tcp::block_bytes - 1460) << "an eighth of the pool is for who holds little";
+  EXPECT_LE(held, 3u * tcp::block_bytes);
   EXPECT_EQ(h.sent.back().segment.ack - h.irs, 1 + held);
   h.sent.clear();
   h.events.clear();

@@ -58,7 +58,7 @@ class Conversation {
   explicit Conversation(const StackConfig& config = small_config(), std::uint64_t seed = 1,
                         unsigned frames = 1024, bool completes_checksums = false)
       : config_(config), pool_(frames), device_(pool_), now_(Instant{1s}) {
-    stack::Interface interface;
+    ip::Interface interface;
     interface.device = &device_;
     interface.mac = our_mac;
     interface.mtu = test_mtu();
@@ -264,11 +264,9 @@ class Conversation {
   // The ISS of a connection to the peer from this port of ours that begins now.
   std::uint32_t iss_now(std::uint16_t local_port) const {
     const tcp::Context& c = engine_->context();
-    if (!over_ip6())
-      return c.isn(flow::make_key(peer_ip, peer_port, our_ip, local_port), now_).value;
-    const flow::AddressPair whole{flow::Address::of(peer_address()),
-                                  flow::Address::of(our_address())};
-    const flow::Key key = c.fold.key(whole, net16(peer_port), net16(local_port));
+    if (!over_ip6()) return c.isn(make_key(peer_ip, peer_port, our_ip, local_port), now_).value;
+    const AddressPair whole{Address::of(peer_address()), Address::of(our_address())};
+    const Key key = c.fold.key(whole, net16(peer_port), net16(local_port));
     return c.isn.tuple(key, &whole).isn(now_).value;
   }
   // Moves the clock to where it is just below 2^32.

@@ -159,11 +159,11 @@ TEST(Cookie, twenty_thousand_half_open_evict_nobody) {
 // What follows a text that was lost is a guess at the cookie: the odds are in every bit there is.
 TEST(Cookie, every_bit_but_the_mss_depends_on_the_peers_sequence) {
   tcp::SynCookies cookies(1);
-  const flow::Key key = flow::make_key(peer_ip, 1, our_ip, 2);
-  const std::uint32_t first = cookies.make(key, tcp::Seq{0}, 1460, Instant{1s}).value;
+  const Key key = make_key(peer_ip, 1, our_ip, 2);
+  const std::uint32_t first = cookies.make(key, Seq{0}, 1460, Instant{1s}).value;
   std::uint32_t differ = 0;
   for (std::uint32_t irs = 1; irs <= 64; ++irs) {
-    differ |= cookies.make(key, tcp::Seq{irs}, 1460, Instant{1s}).value ^ first;
+    differ |= cookies.make(key, Seq{irs}, 1460, Instant{1s}).value ^ first;
   }
   EXPECT_EQ(differ, 0x1fff'ffffu);
 }

@@ -394,9 +394,9 @@ TEST(Send, established_write_without_a_block_is_told_when_there_is_one) {
   config.buffer_blocks = 16;
   Harness h(config);
   h.established();
-  stack::Chain other;
-  stack::Buffers& pool = h.engine().context().buffers;
-  const std::string theirs(13 * stack::block_bytes, 'o');
+  tcp::Chain other;
+  tcp::Buffers& pool = h.engine().context().buffers;
+  const std::string theirs(13 * tcp::block_bytes, 'o');
   pool.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
   h.advance(1s);
   h.sent.clear(), h.events.clear();

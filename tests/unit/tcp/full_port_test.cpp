@@ -12,9 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 
 // A port whose device takes nothing for now; `most` frames wait for it.
-void fill_port(Harness& h, unsigned most = stack::Links::staged_max / 4 * 3) {
+void fill_port(Harness& h, unsigned most = ip::Interfaces::staged_max / 4 * 3) {
   h.device().accept = 0;
-  stack::Links& links = h.engine().context().links;
+  ip::Interfaces& links = h.engine().context().interfaces;
   for (unsigned i = 0; i < most; ++i) {
     Frame frame;
     ASSERT_TRUE(links.acquire(frame));
@@ -102,7 +102,7 @@ TEST(FullPort, syn_ack_waits_and_leaves_once) {
 TEST(FullPort, burst_that_cannot_be_answered_is_left_with_the_device) {
   Harness h(small_config(), 1, 8192);
   h.established();
-  fill_port(h, stack::Links::staged_max - 2 * tcp::burst + 1);
+  fill_port(h, ip::Interfaces::staged_max - 2 * tcp::burst + 1);
   const std::uint64_t before = h.engine().counters().rx_frames;
   h.queue({.flags = "FA"});
   h.turn();
@@ -120,12 +120,12 @@ TEST(FullPort, burst_that_cannot_be_answered_is_left_with_the_device) {
 TEST(FullPort, device_that_is_stuck_for_a_tenth_of_a_second_holds_nothing_up) {
   Harness h(small_config(), 1, 8192);
   h.established();
-  fill_port(h, stack::Links::staged_max);
-  const stack::Links& links = h.engine().context().links;
+  fill_port(h, ip::Interfaces::staged_max);
+  const ip::Interfaces& links = h.engine().context().interfaces;
   h.turn();
   EXPECT_FALSE(links.has_room_for_output(0, h.now()));
   EXPECT_FALSE(links.has_room_for_answers(0, tcp::burst, h.now()));
-  h.jump(h.now() + stack::Links::stuck_after + 1ms);
+  h.jump(h.now() + ip::Interfaces::stuck_after + 1ms);
   EXPECT_TRUE(links.has_room_for_output(0, h.now()));
   EXPECT_TRUE(links.has_room_for_answers(0, tcp::burst, h.now()));
   h.send({.flags = "FA"});

@@ -16,8 +16,7 @@ struct Pair {
         if (event.has(Event::accepted)) accepted = event.connection;
       }
     };
-    connected =
-        client.engine->connect({peer_address(), our_port}, {}, 0, world.now()).value();
+    connected = client.engine->connect({peer_address(), our_port}, {}, 0, world.now()).value();
     world.run_until(world.now() + 100ms);
   }
   void run() { world.run_until(world.now() + 100ms); }

@@ -19,7 +19,7 @@ TEST(SipHash24, known_vector) {
   EXPECT_EQ(SipHash(words[0], words[1])(words[0], words[1]), 0x3f2acc7f57c29bdbu);
 }
 
-const flow::Key key = flow::make_key(peer_ip, peer_port, our_ip, our_port);
+const Key key = make_key(peer_ip, peer_port, our_ip, our_port);
 
 TEST(Isn, isn_counts_about_4_us) {
   const IsnGenerator isn(1);
@@ -36,15 +36,13 @@ TEST(Isn, isn_counts_about_4_us) {
 TEST(Isn, isn_depends_on_every_part_of_the_tuple_and_on_the_key) {
   const Instant now{1s};
   std::set<std::uint32_t> seen;
-  const auto add = [&](const IsnGenerator& isn, const flow::Key& of) {
-    seen.insert(isn(of, now).value);
-  };
+  const auto add = [&](const IsnGenerator& isn, const Key& of) { seen.insert(isn(of, now).value); };
   add(IsnGenerator(1), key);
-  add(IsnGenerator(1), flow::make_key(peer_ip + 1, peer_port, our_ip, our_port));
-  add(IsnGenerator(1), flow::make_key(peer_ip, peer_port + 1, our_ip, our_port));
-  add(IsnGenerator(1), flow::make_key(peer_ip, peer_port, our_ip + 1, our_port));
-  add(IsnGenerator(1), flow::make_key(peer_ip, peer_port, our_ip, our_port + 1));
-  add(IsnGenerator(1), flow::make_key(our_ip, our_port, peer_ip, peer_port));
+  add(IsnGenerator(1), make_key(peer_ip + 1, peer_port, our_ip, our_port));
+  add(IsnGenerator(1), make_key(peer_ip, peer_port + 1, our_ip, our_port));
+  add(IsnGenerator(1), make_key(peer_ip, peer_port, our_ip + 1, our_port));
+  add(IsnGenerator(1), make_key(peer_ip, peer_port, our_ip, our_port + 1));
+  add(IsnGenerator(1), make_key(our_ip, our_port, peer_ip, peer_port));
   add(IsnGenerator(2), key);
   add(IsnGenerator(3), key);
   EXPECT_EQ(seen.size(), 8u);
@@ -54,8 +52,7 @@ TEST(Isn, isn_is_spread_over_the_whole_space) {
   const IsnGenerator isn(1);
   std::array<int, 16> buckets = {};
   for (std::uint16_t port = 0; port < 16'000; ++port) {
-    const flow::Key of =
-        flow::make_key(peer_ip, static_cast<std::uint16_t>(1024 + port), our_ip, 80);
+    const Key of = make_key(peer_ip, static_cast<std::uint16_t>(1024 + port), our_ip, 80);
     ++buckets[isn(of, Instant{1s}).value >> 28];
   }
   for (const int n : buckets) EXPECT_NEAR(n, 1000, 150);
@@ -74,7 +71,7 @@ TEST(Isn, next_connection_of_a_tuple_begins_above_the_last) {
 
 // A budget can be counted, and xorshift be turned round: it must not lead to the seed of the ISNs.
 TEST(Isn, key_does_not_follow_from_challenge_budgets) {
-  const auto budget = [](tcp::ChallengeLimit limit, timer::Tick now) {
+  const auto budget = [](tcp::ChallengeLimit limit, Tick now) {
     unsigned n = 0;
     while (limit.allow(now)) ++n;
     return n;
@@ -84,7 +81,7 @@ TEST(Isn, key_does_not_follow_from_challenge_budgets) {
     unsigned same = 0;
     for (std::uint64_t seed = 1; seed <= 8; ++seed) {
       Harness h(small_config(), seed);
-      const timer::Tick now = h.engine().context().tick;
+      const Tick now = h.engine().context().tick;
       const unsigned real = budget(h.engine().context().challenges, now);
       same += real == budget(tcp::ChallengeLimit(seed ^ mask), now) ? 1 : 0;
     }

@@ -75,8 +75,8 @@ TEST(Options, syn_sent_offers_what_the_configuration_allows) {
     const Options ours = Options::from_bits(bits);
     Harness h(only(ours));
     h.resolve_peer();
-    ASSERT_TRUE(h.engine().connect({peer_address(), peer_port},
-                                   {our_address(), 50000}, 7, h.now()));
+    ASSERT_TRUE(
+        h.engine().connect({peer_address(), peer_port}, {our_address(), 50000}, 7, h.now()));
     h.settle();
     const Seen syn = h.take();
     EXPECT_EQ(options_of(syn), ours);
@@ -115,8 +115,7 @@ TEST(Options, simultaneous_open_every_combination_intersection) {
 TEST(Options, syn_sent_lost_offers_them_again_with_a_later_timestamp) {
   Harness h(only(all));
   h.resolve_peer();
-  ASSERT_TRUE(h.engine().connect({peer_address(), peer_port},
-                                 {our_address(), 50000}, 7, h.now()));
+  ASSERT_TRUE(h.engine().connect({peer_address(), peer_port}, {our_address(), 50000}, 7, h.now()));
   h.settle();
   const Seen first = h.take();
   h.silence(2s);

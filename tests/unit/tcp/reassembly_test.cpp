@@ -136,8 +136,8 @@ TEST(Reassembly, established_a_quarter_of_the_pool_is_for_data_in_order) {
   config.buffer_blocks = 64;
   Harness h(config);
   agree(h, {.sack = true});
-  stack::Chain other;
-  const std::string theirs(32 * stack::block_bytes, 'o');
+  tcp::Chain other;
+  const std::string theirs(32 * tcp::block_bytes, 'o');
   h.engine().context().buffers.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
   for (std::uint32_t at = 101; at < 60'000; at += 1000) h.send(piece(at, at + 1000));
   EXPECT_GE(free_blocks(h), 15u);

@@ -377,7 +377,7 @@ TEST(FinWait2, full_close_by_a_segment_off_the_road_waits_60_s) {
   h.read();
   h.close();
   h.expect({.flags = "FA", .seq = 1, .ack = 5});
-  h.send({.flags = "UA"});  // URG leaves the straight road
+  h.send({.flags = "UA"});  // URG leaves the fast path
   EXPECT_EQ(h.state(), State::fin_wait_2);
   h.advance(61s);
   h.expect_closed(Reason::closed);

@@ -38,7 +38,7 @@ std::string render() {
     out += '\n';
     for (std::size_t e = 0; e < event_count; ++e) {
       const State state = static_cast<State>(s);
-      const Event event = static_cast<Event>(e);
+      const StateEvent event = static_cast<StateEvent>(e);
       const Cell& cell = step(state, event);
       out += pad(std::string(salut::name(state)), 13) + pad(std::string(name(event)), 20);
       out += pad(cell.to == state ? "=" : std::string(salut::name(cell.to)), 14);
@@ -70,7 +70,7 @@ TEST(Transitions, table_is_the_one_that_was_reviewed) {
 // and not from the table.
 struct Promise {
   State from;
-  Event on;
+  StateEvent on;
   State to;
   unsigned sends;
 };
@@ -87,7 +87,7 @@ void expect_kept(const Promise& promise) {
 }
 
 using enum State;
-using enum Event;
+using enum StateEvent;
 using A = Act;
 
 TEST(Transitions, opening_as_promised) {
@@ -147,11 +147,11 @@ TEST(Transitions, closing_as_promised) {
 }
 
 TEST(Transitions, closed_answers_all_but_rst_with_rst) {
-  for (const Event event : {syn, syn_again, syn_other, syn_other_passive, syn_ack, ack_of_syn,
-                            ack_of_fin, fin, fin_again, ack_bad, outside, other}) {
+  for (const StateEvent event : {syn, syn_again, syn_other, syn_other_passive, syn_ack, ack_of_syn,
+                                 ack_of_fin, fin, fin_again, ack_bad, outside, other}) {
     expect_kept({closed, event, closed, A::send_rst});
   }
-  for (const Event event : {reset, reset_passive, reset_near, reset_bad}) {
+  for (const StateEvent event : {reset, reset_passive, reset_near, reset_bad}) {
     expect_kept({closed, event, closed, A::none});
   }
 }
@@ -164,7 +164,7 @@ TEST(Transitions, synchronized_states_answer_alike) {
     expect_kept({state, reset_bad, state, A::none});
     expect_kept({state, ack_bad, state, A::send_challenge});
     expect_kept({state, outside, state, A::send_ack});
-    for (const Event event : {syn, syn_again, syn_other, syn_other_passive, syn_ack}) {
+    for (const StateEvent event : {syn, syn_again, syn_other, syn_other_passive, syn_ack}) {
       expect_kept({state, event, state, A::send_challenge});
     }
   }
@@ -196,7 +196,7 @@ TEST(Transitions, every_cell_is_sound) {
   for (std::size_t s = 0; s < state_count; ++s) {
     for (std::size_t e = 0; e < event_count; ++e) {
       const State from = static_cast<State>(s);
-      const Event event = static_cast<Event>(e);
+      const StateEvent event = static_cast<StateEvent>(e);
       const Cell& cell = step(from, event);
       const std::string what = std::string(salut::name(from)) + ", " + std::string(name(event));
       EXPECT_FALSE(cell.note.empty()) << what;
@@ -220,7 +220,7 @@ TEST(Transitions, every_state_is_reached_and_left) {
     bool left = false;
     for (std::size_t from = 0; from < state_count; ++from) {
       for (std::size_t e = 0; e < event_count; ++e) {
-        const Cell& cell = step(static_cast<State>(from), static_cast<Event>(e));
+        const Cell& cell = step(static_cast<State>(from), static_cast<StateEvent>(e));
         reached = reached || (from != s && cell.to == static_cast<State>(s));
         left = left || (from == s && cell.to != static_cast<State>(s));
       }
@@ -229,21 +229,21 @@ TEST(Transitions, every_state_is_reached_and_left) {
   }
 }
 
-// The straight road composes the steps of 3.10.7.4, the ACK before the FIN.
-TEST(Transitions, road_is_the_steps_one_after_another) {
+// The fast path composes the steps of 3.10.7.4, the ACK before the FIN.
+TEST(Transitions, fast_path_is_the_steps_one_after_another) {
   for (std::size_t s = 0; s < state_count; ++s) {
     for (unsigned bits = 0; bits < 8; ++bits) {
       State state = static_cast<State>(s);
       unsigned acts = 0;
-      const auto raise = [&](Event event) {
+      const auto raise = [&](StateEvent event) {
         acts |= step(state, event).acts;
         state = step(state, event).to;
       };
-      if ((bits & road_ack_of_syn) != 0) raise(ack_of_syn);
-      if ((bits & road_ack_of_fin) != 0) raise(ack_of_fin);
-      if ((bits & road_fin) != 0 && state != closed) raise(fin);
-      EXPECT_EQ(road_step(static_cast<State>(s), bits).to, state) << state_names[s] << bits;
-      EXPECT_EQ(road_step(static_cast<State>(s), bits).acts, acts) << state_names[s] << bits;
+      if ((bits & fast_ack_of_syn) != 0) raise(ack_of_syn);
+      if ((bits & fast_ack_of_fin) != 0) raise(ack_of_fin);
+      if ((bits & fast_fin) != 0 && state != closed) raise(fin);
+      EXPECT_EQ(fast_step(static_cast<State>(s), bits).to, state) << state_names[s] << bits;
+      EXPECT_EQ(fast_step(static_cast<State>(s), bits).acts, acts) << state_names[s] << bits;
     }
   }
 }

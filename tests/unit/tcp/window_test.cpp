@@ -17,8 +17,7 @@ StackConfig scaled(std::uint32_t buffer) {
 TEST(Scale, syn_sent_window_of_a_syn_is_not_scaled) {
   Harness h(scaled(1 << 20));
   h.resolve_peer();
-  ASSERT_TRUE(h.engine().connect({peer_address(), peer_port},
-                                 {our_address(), 50000}, 7, h.now()));
+  ASSERT_TRUE(h.engine().connect({peer_address(), peer_port}, {our_address(), 50000}, 7, h.now()));
   h.settle();
   const Seen syn = h.take();
   EXPECT_EQ(syn.segment.wnd, 65'535);
@@ -188,7 +187,7 @@ TEST(Scale, reader_that_never_reads_shuts_it_and_memory_stays_bounded) {
   }
   EXPECT_EQ(h.take().segment.wnd, 0);
   EXPECT_EQ(h.engine().info(h.conn)->recv_queued, 1u << 18);
-  const stack::Buffers& buffers = h.engine().context().buffers;
+  const tcp::Buffers& buffers = h.engine().context().buffers;
   EXPECT_EQ(h.config().buffer_blocks - buffers.available_blocks(), ((1u << 18) + 1459) / 1460)
       << "a block for each frame that is kept, and the last, which did not fit, copied";
   EXPECT_EQ(buffers.frames_kept(), (1u << 18) / 1460);

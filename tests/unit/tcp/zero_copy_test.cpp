@@ -5,9 +5,9 @@
 namespace salut::test {
 namespace {
 
-constexpr unsigned near_least = stack::lent_least;
+constexpr unsigned near_least = tcp::lent_least;
 
-const stack::Buffers& buffers(Harness& h) { return h.engine().context().buffers; }
+const tcp::Buffers& buffers(Harness& h) { return h.engine().context().buffers; }
 
 std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -390,7 +390,7 @@ TEST(LeftChecksum, device_that_cannot_is_not_asked) {
 
 TEST(LeftChecksum, frame_that_was_thrown_away_no_longer_asks) {
   Harness h(small_config(), 1, 1024, true);
-  stack::Links& links = h.engine().context().links;
+  ip::Interfaces& links = h.engine().context().interfaces;
   Frame thrown;
   ASSERT_TRUE(links.acquire(thrown));
   thrown.flags = l4_checksum_left;

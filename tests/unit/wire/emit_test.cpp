@@ -1,6 +1,6 @@
 // What emit_tcp() writes: against bytes made by hand, and read back by parse() from a seed.
-#include "wire/checksum.hpp"
 #include "wire/emit.hpp"
+#include "wire/checksum.hpp"
 #include "wire/options.hpp"
 
 #include <gtest/gtest.h>
@@ -22,8 +22,8 @@ std::vector<std::byte> as_bytes(const Bytes& from) {
 // As tcp_packet() has it: the peer is the sender.
 TcpOut like(const TcpSpec& spec, std::span<const std::byte> options) {
   TcpOut out;
-  out.key = flow::make_key(our_ip, static_cast<std::uint16_t>(spec.destination_port), peer_ip,
-                           static_cast<std::uint16_t>(spec.source_port));
+  out.key = make_key(our_ip, static_cast<std::uint16_t>(spec.destination_port), peer_ip,
+                     static_cast<std::uint16_t>(spec.source_port));
   out.src_mac = peer_mac;
   out.dst_mac = our_mac;
   out.seq = spec.seq;
@@ -122,9 +122,8 @@ TEST(Emit, random_segments_come_back_from_parse) {
     const Buffer buffer(bytes);
     Segment segment;
     ASSERT_EQ(parse(buffer.frame, {true, our_mac}, segment).kind, Kind::tcp);
-    ASSERT_EQ(segment.key,
-              flow::make_key(peer_ip, static_cast<std::uint16_t>(spec.source_port), our_ip,
-                             static_cast<std::uint16_t>(spec.destination_port)));
+    ASSERT_EQ(segment.key, make_key(peer_ip, static_cast<std::uint16_t>(spec.source_port), our_ip,
+                                    static_cast<std::uint16_t>(spec.destination_port)));
     ASSERT_EQ(segment.seq, spec.seq);
     ASSERT_EQ(segment.ack, spec.ack);
     ASSERT_EQ(segment.flags, spec.flags);

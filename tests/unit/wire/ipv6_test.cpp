@@ -6,16 +6,17 @@
 #include <set>
 #include <string>
 
+#include "ip/arp.hpp"
+#include "ip/icmp.hpp"
+#include "ip/ndp.hpp"
 #include "packets.hpp"
 #include "wire/emit.hpp"
-#include "wire/icmp.hpp"
-#include "wire/ndp.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::wire::test {
 namespace {
 
-const flow::AddressFold fold{42};
+const AddressFold fold{42};
 const ParseOptions verifying = {true, our_mac, &fold};
 
 Parsed parse_both(const Frame& frame, Segment& out) {
@@ -33,8 +34,8 @@ std::string drop_of(const Bytes& bytes, std::uint16_t flags = 0) {
   return parsed.kind == Kind::drop ? std::string(name(parsed.drop)) : "";
 }
 
-flow::AddressPair pair_of(const IpAddress& remote, const IpAddress& local) {
-  return {flow::Address::of(remote), flow::Address::of(local)};
+AddressPair pair_of(const IpAddress& remote, const IpAddress& local) {
+  return {Address::of(remote), Address::of(local)};
 }
 
 TEST(Ipv6, segment_with_options_and_payload) {
@@ -54,7 +55,7 @@ TEST(Ipv6, segment_with_options_and_payload) {
   EXPECT_EQ(segment.options_offset, 74);
   EXPECT_EQ(segment.payload_offset, 78);
   EXPECT_EQ(segment.payload_length, 3);
-  EXPECT_EQ(flow::AddressPair::read(address_at(buffer.frame, segment)), pair_of(peer_ip6, our_ip6));
+  EXPECT_EQ(AddressPair::read(address_at(buffer.frame, segment)), pair_of(peer_ip6, our_ip6));
 }
 
 // Each header says what follows it; the last one here is followed by TCP.
@@ -166,11 +167,11 @@ TEST(Ipv6, emitted_is_byte_for_byte_what_the_tests_builder_makes) {
     const TcpSpec spec{
         .flags = flag_syn | flag_ack, .options = mss_1460, .payload = Bytes(size, 7)};
     Bytes want = tcp_packet_6(spec);
-    want[14] = 0x60 | 0xb8 >> 4;  // traffic class
+    want[14] = 0x60 | 0xb8 >> 4;                               // traffic class
     want[15] = 0x80 | 0x01, want[16] = 0x23, want[17] = 0x45;  // the flow label
     Buffer buffer(want.size());
     // The peer is the sender.
-    const flow::AddressPair whole = pair_of(our_ip6, peer_ip6);
+    const AddressPair whole = pair_of(our_ip6, peer_ip6);
     std::array<std::byte, 4> options;
     for (std::size_t i = 0; i < 4; ++i) options[i] = std::byte{mss_1460[i]};
     std::fill_n(payload_at(buffer.frame, 4, true), size, std::byte{7});
@@ -194,58 +195,58 @@ TEST(Ipv6, emitted_is_byte_for_byte_what_the_tests_builder_makes) {
 }
 
 TEST(Ipv6, folds_have_a_key_and_tell_addresses_apart) {
-  const flow::AddressFold other{43};
+  const AddressFold other{43};
   std::set<std::uint32_t> seen;
   for (std::uint64_t i = 0; i < 4096; ++i) {
-    seen.insert(fold(flow::Address::of(IpAddress::v6(0xfd00'0000'0000'0000 + (i << 16), 1))));
-    seen.insert(fold(flow::Address::of(IpAddress::v6(0xfd00'0000'0000'0000, i << 32))));
+    seen.insert(fold(Address::of(IpAddress::v6(0xfd00'0000'0000'0000 + (i << 16), 1))));
+    seen.insert(fold(Address::of(IpAddress::v6(0xfd00'0000'0000'0000, i << 32))));
   }
   EXPECT_GE(seen.size(), 8191u - 2);  // one is in both
-  EXPECT_NE(fold(flow::Address::of(our_ip6)), other(flow::Address::of(our_ip6)));
+  EXPECT_NE(fold(Address::of(our_ip6)), other(Address::of(our_ip6)));
 }
 
 // --- neighbour discovery ------------------------------------------------------------------------
 
-bool read_ndp(const Bytes& bytes, Ndp& out) {
+bool read_ndp(const Bytes& bytes, ip::Ndp& out) {
   const Buffer buffer(bytes);
   Segment segment;
   EXPECT_EQ(parse_both(buffer.frame, segment).kind, Kind::icmp);
-  return parse_ndp(buffer.frame, segment, out);
+  return ip::parse_ndp(buffer.frame, segment, out);
 }
 
 TEST(Ndp, solicitation_and_advertisement_are_read) {
-  Ndp ndp;
+  ip::Ndp ndp;
   ASSERT_TRUE(read_ndp(ndp_packet(135), ndp));
   EXPECT_FALSE(ndp.advertisement);
   EXPECT_TRUE(ndp.has_mac);
   EXPECT_EQ(ndp.mac, peer_mac);
   EXPECT_EQ(ndp.source.ip(), peer_ip6);
   EXPECT_EQ(ndp.target.ip(), our_ip6);
-  EXPECT_EQ(ndp.destination, solicited_node(ndp.target));
+  EXPECT_EQ(ndp.destination, ip::solicited_node(ndp.target));
   EXPECT_EQ(ndp.destination.ip().to_string(), "ff02::1:ff00:1");
   ASSERT_TRUE(read_ndp(ndp_packet(136), ndp));
   EXPECT_TRUE(ndp.advertisement && ndp.solicited && ndp.override);
   EXPECT_EQ(ndp.target.ip(), peer_ip6);
   ASSERT_TRUE(read_ndp(ndp_packet(135, false), ndp));
   EXPECT_FALSE(ndp.has_mac);
-  EXPECT_EQ(solicited_node(flow::Address::of(*IpAddress::parse("fe80::1:2:abcd:ef01"))).ip(),
+  EXPECT_EQ(ip::solicited_node(Address::of(*IpAddress::parse("fe80::1:2:abcd:ef01"))).ip(),
             *IpAddress::parse("ff02::1:ffcd:ef01"));
-  EXPECT_EQ(all_nodes().ip(), *IpAddress::parse("ff02::1"));
+  EXPECT_EQ(ip::all_nodes().ip(), *IpAddress::parse("ff02::1"));
 }
 
 TEST(Ndp, emitted_is_what_the_tests_builder_makes) {
-  Buffer buffer(std::size_t{ndp_frame_size});
-  Ndp ndp;
+  Buffer buffer(std::size_t{ip::ndp_frame_size});
+  ip::Ndp ndp;
   ndp.mac = peer_mac;
-  ndp.source = flow::Address::of(peer_ip6);
-  ndp.target = flow::Address::of(our_ip6);
-  ndp.destination = solicited_node(ndp.target);
-  emit_ndp(buffer.frame, ndp, multicast_mac(ndp.destination));
+  ndp.source = Address::of(peer_ip6);
+  ndp.target = Address::of(our_ip6);
+  ndp.destination = ip::solicited_node(ndp.target);
+  ip::emit_ndp(buffer.frame, ndp, multicast_mac(ndp.destination));
   EXPECT_EQ(buffer.bytes(), ndp_packet(135));
   ndp.advertisement = ndp.solicited = ndp.override = true;
   ndp.target = ndp.source;
-  ndp.destination = flow::Address::of(our_ip6);
-  emit_ndp(buffer.frame, ndp, our_mac);
+  ndp.destination = Address::of(our_ip6);
+  ip::emit_ndp(buffer.frame, ndp, our_mac);
   EXPECT_EQ(buffer.bytes(), ndp_packet(136));
 }
 
@@ -254,7 +255,7 @@ TEST(Ndp, what_a_router_passed_on_or_that_is_malformed_is_refused) {
   const auto refused = [](Bytes bytes, std::size_t at, std::uint8_t value) {
     bytes[at] = value;
     fix_checksums_6(bytes);
-    Ndp ndp;
+    ip::Ndp ndp;
     ndp.mac = other_mac;
     const bool taken = read_ndp(bytes, ndp);
     EXPECT_TRUE(taken || ndp.mac == other_mac) << "written all the same";
@@ -294,7 +295,7 @@ TEST(Ndp, what_a_router_passed_on_or_that_is_malformed_is_refused) {
 
 TEST(Icmp6, echo_request_is_turned_round) {
   Buffer buffer(echo_packet_6(5));
-  ASSERT_TRUE(make_echo_reply(buffer.frame));
+  ASSERT_TRUE(ip::make_echo_reply(buffer.frame));
   Bytes want = echo_packet_6(5);
   std::copy_n(peer_mac.bytes.begin(), 6, want.begin());
   std::copy_n(our_mac.bytes.begin(), 6, want.begin() + 6);
@@ -303,14 +304,14 @@ TEST(Icmp6, echo_request_is_turned_round) {
   want[54] = 129;
   fix_checksums_6(want);
   EXPECT_EQ(buffer.bytes(), want);
-  EXPECT_FALSE(make_echo_reply(buffer.frame)) << "a reply is not answered";
+  EXPECT_FALSE(ip::make_echo_reply(buffer.frame)) << "a reply is not answered";
 }
 
-bool read_error(const Bytes& bytes, IcmpError& out) {
+bool read_error(const Bytes& bytes, ip::IcmpError& out) {
   const Buffer buffer(bytes);
   Segment segment;
   EXPECT_EQ(parse_both(buffer.frame, segment).kind, Kind::icmp);
-  return parse_icmp_error(buffer.frame, segment, fold, out);
+  return ip::parse_icmp_error(buffer.frame, segment, fold, out);
 }
 
 // An error of the peer's about a segment from our port 80 to its port 40000.
@@ -332,7 +333,7 @@ Bytes error_packet(bool ip6, unsigned type, unsigned code, std::uint32_t rest, s
 }
 
 TEST(IcmpError, says_what_it_means_and_whom) {
-  using What = IcmpError::What;
+  using What = ip::IcmpError::What;
   struct Case {
     bool ip6;
     unsigned type;
@@ -346,7 +347,7 @@ TEST(IcmpError, says_what_it_means_and_whom) {
         Case{false, 12, 0, What::soft}, Case{true, 1, 0, What::soft}, Case{true, 1, 1, What::hard},
         Case{true, 1, 3, What::soft}, Case{true, 1, 4, What::hard}, Case{true, 2, 0, What::too_big},
         Case{true, 3, 0, What::soft}, Case{true, 4, 0, What::soft}, Case{true, 4, 1, What::hard}}) {
-    IcmpError error;
+    ip::IcmpError error;
     ASSERT_TRUE(
         read_error(error_packet(one.ip6, one.type, one.code, 1400, one.ip6 ? 60 : 40), error));
     EXPECT_EQ(error.what, one.what) << one.type << ' ' << one.code;
@@ -358,7 +359,7 @@ TEST(IcmpError, says_what_it_means_and_whom) {
       EXPECT_EQ(error.whole, pair_of(peer_ip6, our_ip6));
       EXPECT_EQ(error.key, fold.key(error.whole, net16(40000), net16(80)));
     } else {
-      EXPECT_EQ(error.key, flow::make_key(peer_ip, 40000, our_ip, 80));
+      EXPECT_EQ(error.key, make_key(peer_ip, 40000, our_ip, 80));
     }
   }
 }
@@ -367,7 +368,7 @@ TEST(IcmpError, quote_that_is_cut_or_no_tcp_is_refused) {
   for (const bool ip6 : {false, true}) {
     const std::size_t header = ip6 ? 40 : 20;
     const unsigned type = ip6 ? 1 : 3;
-    IcmpError error;
+    ip::IcmpError error;
     for (std::size_t quoted = 0; quoted < header + 20; ++quoted) {
       EXPECT_EQ(read_error(error_packet(ip6, type, 1, 0, quoted), error), quoted >= header + 8);
     }

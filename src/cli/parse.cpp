@@ -1,0 +1,169 @@
+#include "cli/parse.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+namespace salut::cli {
+
+namespace {
+
+struct Suffix {
+  std::string_view text;
+  double factor;
+};
+constexpr Suffix counts[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
+constexpr Suffix bytes[] = {{"", 1},     {"B", 1},      {"k", 1e3},       {"K", 1e3},
+                            {"kB", 1e3}, {"M", 1e6},    {"MB", 1e6},      {"G", 1e9},
+                            {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}};
+constexpr Suffix shares[] = {{"", 1}, {"%", 0.01}};
+constexpr Suffix seconds[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}};
+
+template <std::size_t N>
+std::optional<double> scaled(std::string_view text, const Suffix (&suffixes)[N]) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  if (error != std::errc{} || !std::isfinite(number)) return std::nullopt;
+  const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
+  for (const Suffix& known : suffixes) {
+    if (suffix == known.text) return number * known.factor;
+  }
+  return std::nullopt;
+}
+
+Error bad_number(std::string_view flag, std::string_view text, std::string_view want) {
+  return complaint(flag, text, "not a number", want);
+}
+Error out_of_range(std::string_view flag, std::string_view text, std::string_view want) {
+  return complaint(flag, text, "out of range", want);
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_count(std::string_view flag, std::string_view text, std::uint64_t min,
+                                  std::uint64_t max) {
+  const std::string want = fmt::format("a whole number, {} to {}", min, max);
+  const std::optional<double> value = scaled(text, counts);
+  if (!value || *value != std::floor(*value)) {
+    return tl::unexpected<Error>(bad_number(flag, text, want));
+  }
+  if (*value < static_cast<double>(min) || *value > static_cast<double>(max)) {
+    return tl::unexpected<Error>(out_of_range(flag, text, want));
+  }
+  return static_cast<std::uint64_t>(*value);
+}
+
+Result<double> parse_number(std::string_view flag, std::string_view text, double min, double max) {
+  const std::string want = fmt::format("{} to {:.0f}, such as 250000 or 250k", min, max);
+  const std::optional<double> value = scaled(text, counts);
+  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
+  if (*value < min || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
+  return *value;
+}
+
+Result<std::uint64_t> parse_bytes(std::string_view flag, std::string_view text, std::uint64_t max) {
+  const std::string want = fmt::format("bytes, 0 to {}, such as 1500, 10M or 64KiB", max);
+  const std::optional<double> value = scaled(text, bytes);
+  if (!value || *value != std::floor(*value)) {
+    return tl::unexpected<Error>(bad_number(flag, text, want));
+  }
+  if (*value < 0 || *value > static_cast<double>(max)) {
+    return tl::unexpected<Error>(out_of_range(flag, text, want));
+  }
+  return static_cast<std::uint64_t>(*value);
+}
+
+Result<double> parse_share(std::string_view flag, std::string_view text, double max) {
+  const std::string want = fmt::format("0 to {:g}, such as 1% or 0.01", max);
+  const std::optional<double> value = scaled(text, shares);
+  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
+  if (*value < 0 || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
+  return *value;
+}
+
+Result<Duration> parse_seconds(std::string_view flag, std::string_view text, double min,
+                               double max) {
+  const std::string want = fmt::format("seconds, {} to {}", min, max);
+  const std::optional<double> value = scaled(text, seconds);
+  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
+  if (*value < min || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
+  return Duration(std::llround(*value * 1e9));
+}
+
+Result<std::vector<std::uint32_t>> parse_cores(std::string_view flag, std::string_view text) {
+  std::vector<std::uint32_t> cores;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    std::uint32_t core = 0;
+    const auto [rest, error] = std::from_chars(at, end, core);
+    if (error != std::errc{} || (rest != end && *rest != ',')) {
+      return tl::unexpected<Error>(
+          complaint(flag, text, "not a list of cores", "numbers with commas, such as 0,1"));
+    }
+    cores.push_back(core);
+    if (rest == end) return cores;
+    at = rest + 1;
+  }
+}
+
+namespace {
+
+// One of the words of parse_impair; false if it is none.
+bool take_impairment(std::string_view key, std::string_view value, ImpairConfig& impair) {
+  const auto share = [&](double& out) {
+    const auto number = scaled(value, shares);
+    if (number && *number >= 0 && *number <= 1) out = *number;
+    return number && *number >= 0 && *number <= 1;
+  };
+  const auto time = [&](Duration& out) {
+    const auto number = scaled(value, seconds);
+    if (!number || *number < 0 || *number > 1) return false;
+    out = Duration(std::llround(*number * 1e9));
+    return true;
+  };
+  if (key == "drop") return share(impair.drop);
+  if (key == "duplicate") return share(impair.duplicate);
+  if (key == "corrupt") return share(impair.corrupt);
+  if (key == "reorder") return share(impair.reorder);
+  if (key == "reorder_by") return time(impair.reorder_by) && impair.reorder_by > Duration{0};
+  if (key == "delay") return time(impair.delay);
+  const auto number = key == "seed" ? scaled(value, counts) : std::nullopt;
+  if (number && *number >= 0 && *number < 9e18) impair.seed = static_cast<std::uint64_t>(*number);
+  return number.has_value() && *number >= 0 && *number < 9e18;
+}
+
+}  // namespace
+
+Result<ImpairConfig> parse_impair(std::string_view flag, std::string_view text) {
+  ImpairConfig impair;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    const std::size_t equals = std::min(word.find('='), word.size());
+    const std::string_view value = word.substr(std::min(equals + 1, word.size()));
+    if (!take_impairment(word.substr(0, equals), value, impair)) {
+      return tl::unexpected<Error>(
+          complaint(flag, word, "not understood",
+                    "some of drop, duplicate, corrupt, reorder (1% or 0.01), reorder_by, delay "
+                    "(500us, at most 1s), seed, such as drop=1%,reorder=2%,seed=7"));
+    }
+    at = end + 1;
+  }
+  return impair;
+}
+
+Result<std::size_t> parse_word(std::string_view flag, std::string_view text,
+                               const std::vector<std::string_view>& words) {
+  const auto found = std::ranges::find(words, text);
+  if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+  return tl::unexpected<Error>(
+      complaint(flag, text, "unknown", fmt::format("{}", fmt::join(words, ", "))));
+}
+
+}  // namespace salut::cli

@@ -1,0 +1,481 @@
+// What a configuration must be as a whole, however it was made.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "config/keys.hpp"
+#include "host/cores.hpp"
+#include "salut/config.hpp"
+
+namespace salut {
+namespace {
+
+using namespace config;
+
+class Check {
+ public:
+  explicit Check(const Config& config) : config_(config) {}
+
+  Result<void> run() {
+    instance();
+    workers();
+    memory();
+    stack();
+    if (config_.ports.empty()) bad("port", "", "missing", "at least one [[port]]");
+    for (std::size_t i = 0; i < config_.ports.size(); ++i) port(i);
+    for (std::size_t i = 0; i < config_.ports.size(); ++i) between(i);
+    if (config_.routes.size() > routes_max) {
+      bad("route", std::to_string(config_.routes.size()), "too many",
+          fmt::format("at most {}", routes_max));
+    }
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
+    if (!error_) error_ = check_devices(config_);
+    for (std::size_t i = 0; i < config_.neighbours.size() && !error_; ++i) {
+      error_ = check_neighbour(config_, i);
+    }
+    for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
+    if (!error_) error_ = check_many(config_);
+    if (error_) return tl::unexpected<Error>(*error_);
+    return {};
+  }
+
+ private:
+  void bad(std::string_view key, std::string_view value, std::string_view problem,
+           std::string_view want) {
+    if (!error_) error_ = complaint(config_.file, key, value, problem, want);
+  }
+  void bad_port(std::size_t i, std::string_view key, std::string_view value,
+                std::string_view problem, std::string_view want) {
+    bad(fmt::format("port[{}].{}", i, key), value, problem, want);
+  }
+  void range(std::string_view key, double value, double min, double max) {
+    if (!(value >= min && value <= max)) {
+      bad(key, number_text(value), "out of range", range_text(min, max));
+    }
+  }
+
+  void instance() {
+    if (!is_instance_name(config_.name)) {
+      bad("name", quoted(config_.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
+    }
+  }
+
+  void workers() {
+    range("workers.count", config_.workers, 1, workers_max);
+    if (config_.cores.empty()) return;
+    if (config_.cores.size() != config_.workers) {
+      bad("workers.cores", fmt::format("[{}]", fmt::join(config_.cores, ", ")),
+          fmt::format("{} for workers.count = {}", plural(config_.cores.size(), "core"),
+                      config_.workers),
+          fmt::format("{}, one per worker", config_.workers));
+    }
+    const std::vector<std::uint32_t> allowed = allowed_cores();
+    for (std::size_t i = 0; i < config_.cores.size(); ++i) {
+      if (std::find(allowed.begin(), allowed.end(), config_.cores[i]) == allowed.end()) {
+        bad(fmt::format("workers.cores[{}]", i), std::to_string(config_.cores[i]),
+            "no core that this process may use",
+            fmt::format("one of {}", fmt::join(allowed, ", ")));
+      }
+    }
+  }
+
+  void memory() {
+    const std::string& pages = config_.hugepages;
+    if (pages != "auto" && pages != "on" && pages != "off") {
+      bad("memory.hugepages", quoted(pages), "unknown word", "\"auto\", \"on\" or \"off\"");
+    }
+    range("memory.megabytes", config_.megabytes, 0, megabytes_max);
+    range("memory.mbufs", config_.mbufs, mbufs_min, mbufs_max);
+  }
+
+  void stack() {
+    for (const StackNumber& entry : stack_numbers) {
+      const double value = std::visit(
+          [&](auto field) {
+            if constexpr (std::is_same_v<decltype(field), Duration StackConfig::*>) {
+              return static_cast<double>((config_.stack.*field).count()) / entry.unit_ns;
+            } else {
+              return static_cast<double>(config_.stack.*field);
+            }
+          },
+          entry.field);
+      range(fmt::format("stack.{}", entry.key), value, entry.min, entry.max);
+    }
+    const auto millis = [](Duration d) {
+      return number_text(static_cast<double>(d.count()) / millis_ns);
+    };
+    const StackConfig& s = config_.stack;
+    if (s.rto_min > s.rto_max) {
+      bad("stack.rto_min_ms", millis(s.rto_min), "above rto_max_ms",
+          fmt::format("at most {}", millis(s.rto_max)));
+    }
+    if (s.rto_initial > s.rto_max) {
+      bad("stack.rto_initial_ms", millis(s.rto_initial), "above rto_max_ms",
+          fmt::format("at most {}", millis(s.rto_max)));
+    }
+  }
+
+  // One port by itself.
+  void port(std::size_t i) {
+    const PortConfig& p = config_.ports[i];
+    if (p.name.empty()) bad_port(i, "name", "", "missing", "1 to 32 of a-z, 0-9, _ and -");
+    if (!is_instance_name(p.name)) {
+      bad_port(i, "name", quoted(p.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
+    }
+    own_key(i, PortType::loop, "peer", p.peer, "the name of the port at the other end");
+    own_key(i, PortType::tap, "interface", p.interface, "the kernel's name for it, \"salut0\"");
+    own_key(i, PortType::vdev, "vdev", p.vdev, "DPDK's words, \"net_virtio_user0,path=/tmp/s\"");
+    own_key(i, PortType::pci, "pci", p.pci, "a PCI address, \"0000:03:00.0\"");
+    if (p.type == PortType::tap) tap_interface(i);
+    if (p.type == PortType::vdev) vdev(i);
+    if (p.type == PortType::pci && !is_pci_address(p.pci)) {
+      bad_port(i, "pci", quoted(p.pci), "not a PCI address", "one such as \"0000:03:00.0\"");
+    }
+    addresses(i);
+    gateway(i, "gateway", p.gateway, true);
+    gateway(i, "gateway6", p.gateway6, false);
+    mac(i);
+    range(fmt::format("port[{}].mtu", i), p.mtu, mtu_min, mtu_max);
+    if (has_v6(p) && p.mtu < mtu_min_v6) {
+      bad_port(i, "mtu", std::to_string(p.mtu), "too small for IPv6",
+               range_text(mtu_min_v6, mtu_max));
+    }
+    impairment(i);
+    range(fmt::format("port[{}].vlan", i), p.vlan, 0, vlan_max);
+    range(fmt::format("port[{}].queues", i), p.queues, 0, workers_max);
+    port_workers(i);
+  }
+
+  void port_workers(std::size_t i) {
+    const std::vector<std::uint32_t>& all = config_.ports[i].workers;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const std::string key = all.size() == 1 ? "worker" : fmt::format("workers[{}]", k);
+      if (all[k] >= config_.workers) {
+        bad_port(i, key, std::to_string(all[k]),
+                 fmt::format("no such worker; workers.count is {}", config_.workers),
+                 range_text(0, config_.workers - 1));
+      } else if (std::find(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(k), all[k]) !=
+                 all.begin() + static_cast<std::ptrdiff_t>(k)) {
+        bad_port(i, key, std::to_string(all[k]), "twice in the list", "each worker once");
+      }
+    }
+  }
+
+  void impairment(std::size_t i) {
+    const ImpairConfig& impair = config_.ports[i].impair;
+    for (const ImpairNumber& entry : impair_numbers) {
+      const double value = std::visit(
+          [&](auto field) {
+            if constexpr (std::is_same_v<decltype(field), Duration ImpairConfig::*>) {
+              return static_cast<double>((impair.*field).count()) / entry.unit_ns;
+            } else {
+              return impair.*field;
+            }
+          },
+          entry.field);
+      range(fmt::format("port[{}].impair.{}", i, entry.key), value, entry.min, entry.max);
+    }
+  }
+
+  // A key that one type of port must have and the others must not.
+  void own_key(std::size_t i, PortType type, std::string_view key, const std::string& value,
+               std::string_view want) {
+    const PortType has = config_.ports[i].type;
+    if (has == type && value.empty()) bad_port(i, key, "", "missing", want);
+    if (has != type && !value.empty()) {
+      bad_port(i, key, quoted(value), fmt::format("not for a port of type \"{}\"", type_name(has)),
+               fmt::format("type = \"{}\", or no such key", type_name(type)));
+    }
+  }
+
+  void tap_interface(std::size_t i) {
+    const std::string& name = config_.ports[i].interface;
+    const bool good = name.size() <= interface_max && name != "." && name != ".." &&
+                      std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                        return std::isgraph(c) != 0 && c != '/' && c != ':' && c != ',' && c != '%';
+                      });
+    if (!good) {
+      bad_port(i, "interface", quoted(name), "not a name for an interface",
+               "at most 15 letters, digits, - and _");
+    }
+  }
+
+  void vdev(std::size_t i) {
+    const std::string& words = config_.ports[i].vdev;
+    if (words.starts_with("net_tap")) {
+      bad_port(i, "vdev", quoted(words), "a TAP has a type of its own",
+               "type = \"tap\" and interface = \"NAME\"");
+    }
+    vdev_words(i, "vdev", words);
+    for (std::size_t k = 0; k < config_.ports[i].members.size(); ++k) {
+      vdev_words(i, fmt::format("members[{}]", k), config_.ports[i].members[k]);
+    }
+  }
+
+  void vdev_words(std::size_t i, std::string_view key, const std::string& words) {
+    // A path may have a space, the name of a device not.
+    const std::string_view name = std::string_view(words).substr(0, words.find(','));
+    const bool text = std::all_of(words.begin(), words.end(),
+                                  [](unsigned char c) { return std::isprint(c) != 0; });
+    const bool named = (name.starts_with("net_") || name.starts_with("eth_")) &&
+                       name.find(' ') == std::string_view::npos;
+    if (!text || !named) {
+      bad_port(i, key, quoted(words), "not a network vdev",
+               "one such as \"net_virtio_user0,path=/tmp/s,queues=1\"");
+    }
+  }
+
+  static bool is_pci_address(std::string_view text) {
+    static constexpr std::string_view shape = "hhhh:hh:hh.o";
+    if (text.size() != shape.size()) return false;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      const auto c = static_cast<unsigned char>(text[i]);
+      if (shape[i] == 'h'   ? std::isxdigit(c) == 0
+          : shape[i] == 'o' ? c < '0' || c > '7'
+                            : c != shape[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // An address that a host may have as its own.
+  static bool is_unicast(const IpAddress& address) {
+    if (address.is_v4()) {
+      const std::uint32_t top = address.v4() >> 24;
+      return top != 0 && top != 127 && top < 224;
+    }
+    // ::, ::1 and other remains of ::/96 are nobody's.
+    return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
+  }
+
+  static bool has_v6(const PortConfig& p) {
+    const auto v6_address = [](const Prefix& prefix) { return prefix.address.is_v6(); };
+    const auto v6_range = [](const AddressRange& range) { return range.first.is_v6(); };
+    return std::any_of(p.addresses.begin(), p.addresses.end(), v6_address) ||
+           std::any_of(p.ranges.begin(), p.ranges.end(), v6_range);
+  }
+
+  void addresses(std::size_t i) {
+    const PortConfig& p = config_.ports[i];
+    if (p.addresses.empty()) {
+      bad_port(i, "addresses", "", "missing",
+               "at least one, [\"10.0.0.1/24\"] or [\"fd00::1/64\"]");
+    }
+    for (std::size_t k = 0; k < p.addresses.size(); ++k) {
+      const Prefix& prefix = p.addresses[k];
+      if (!is_unicast(prefix.address) || prefix.length > (prefix.address.is_v4() ? 32 : 128)) {
+        bad_port(i, fmt::format("addresses[{}]", k), quoted(prefix.to_string()),
+                 "not an address of a host",
+                 "a unicast address, \"10.0.0.1/24\" or \"fd00::1/64\"");
+      }
+    }
+    for (std::size_t k = 0; k < p.ranges.size(); ++k) {
+      const AddressRange& range = p.ranges[k];
+      const bool wraps = range.count == 0 || range.last() < range.first ||
+                         range.last().is_v4() != range.first.is_v4();
+      if (wraps || !is_unicast(range.first) || !is_unicast(range.last())) {
+        bad_port(i, fmt::format("ranges[{}]", k), quoted(range.to_string()),
+                 "not addresses of hosts",
+                 "unicast addresses, \"10.1.0.0/16\" or \"fd00:1::/112\"");
+      }
+    }
+  }
+
+  // Its own address is a gateway too, where what it sends comes back: a wire to itself.
+  void gateway(std::size_t i, std::string_view key, const IpAddress& gateway, bool v4) {
+    if (gateway.is_any()) return;
+    const PortConfig& p = config_.ports[i];
+    if (gateway.is_v4() != v4) {
+      return bad_port(i, key, quoted(gateway.to_string()), "of the other family",
+                      v4 ? "an IPv4 address; gateway6 is that of IPv6"
+                         : "an IPv6 address; gateway is that of IPv4");
+    }
+    std::vector<std::string> links;
+    if (on_link(p, gateway, links)) return;
+    bad_port(i, key, quoted(gateway.to_string()), "on no link of this port",
+             links.empty() ? fmt::format("an IPv{} address for the port first", v4 ? 4 : 6)
+                           : fmt::format("an address in {}", list_text(links)));
+  }
+
+  void route(std::size_t i) {
+    const RouteConfig& r = config_.routes[i];
+    const auto bad_route = [&](std::string_view key, std::string_view value,
+                               std::string_view problem, std::string_view want) {
+      bad(fmt::format("route[{}].{}", i, key), value, problem, want);
+    };
+    const auto port = std::find_if(config_.ports.begin(), config_.ports.end(),
+                                   [&](const PortConfig& p) { return p.name == r.port; });
+    if (port == config_.ports.end()) {
+      std::vector<std::string> names;
+      for (const PortConfig& p : config_.ports) names.push_back(quoted(p.name));
+      return bad_route("port", quoted(r.port), "no port has this name", list_text(names));
+    }
+    if (r.to.length > (r.to.address.is_v4() ? 32 : 128) || r.to.first() != r.to.address) {
+      const Prefix whole{r.to.first(), r.to.length};
+      return bad_route("to", quoted(r.to.to_string()), "does not begin where its prefix does",
+                       quoted(whole.to_string()));
+    }
+    if (r.to.address.is_multicast()) {
+      return bad_route("to", quoted(r.to.to_string()), "a group", "addresses of hosts");
+    }
+    std::vector<std::string> links;
+    const bool same_family = r.via.is_v4() == r.to.address.is_v4();
+    const bool reached = r.via.is_any() || on_link(*port, r.via, links);
+    if (!same_family || !reached) {
+      bad_route("via", quoted(r.via.to_string()),
+                same_family ? "on no link of the port" : "of another family than `to`",
+                links.empty() ? "an address of the family of `to` on a link of the port"
+                              : fmt::format("an address in {}", list_text(links)));
+    }
+  }
+
+  void mac(std::size_t i) {
+    const std::string& text = config_.ports[i].mac;
+    if (text.empty()) return;
+    if (const auto wrong = mac_problem(text)) {
+      bad_port(i, "mac", quoted(text), wrong->what, wrong->want);
+    }
+  }
+
+  // Active opens would come from an address twice.
+  void overlap_within(std::size_t i) {
+    const std::vector<Span> all = spans(i);
+    const std::size_t ranges_at = config_.ports[i].addresses.size();
+    for (std::size_t a = 1; a < all.size(); ++a) {
+      for (std::size_t b = a < ranges_at ? 0 : ranges_at; b < a; ++b) {
+        if (all[a].first > all[b].last || all[b].first > all[a].last) continue;
+        bad_port(i, all[a].key, quoted(all[a].text),
+                 fmt::format("overlaps {} = {}", all[b].key, quoted(all[b].text)),
+                 "each address once");
+      }
+    }
+  }
+
+  // One port against the others.
+  void between(std::size_t i) {
+    overlap_within(i);
+    for (std::size_t j = 0; j < i; ++j) {
+      const PortConfig& a = config_.ports[i];
+      const PortConfig& b = config_.ports[j];
+      if (a.name == b.name) {
+        bad_port(i, "name", quoted(a.name), fmt::format("port[{}] has this name", j),
+                 "a name of its own");
+      }
+      if (share_worker(a, b)) overlap(i, j);
+      same(i, j, "interface", a.interface, b.interface);
+      same(i, j, "pci", lower(a.pci), lower(b.pci));
+    }
+    if (config_.ports[i].type == PortType::loop) peer(i);
+  }
+
+  static std::string lower(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+  }
+
+  void same(std::size_t i, std::size_t j, std::string_view key, const std::string& a,
+            const std::string& b) {
+    if (a.empty() || a != b) return;
+    bad_port(i, key, quoted(a), fmt::format("port[{}] has it", j), "a device of its own");
+  }
+
+  bool share_worker(const PortConfig& a, const PortConfig& b) const {
+    for (std::uint32_t w = 0; w < config_.workers; ++w) {
+      if (a.on_worker(w) && b.on_worker(w)) return true;
+    }
+    return false;
+  }
+
+  struct Span {
+    std::string key;
+    std::string text;
+    IpAddress first;
+    IpAddress last;
+  };
+
+  std::vector<Span> spans(std::size_t i) const {
+    std::vector<Span> all;
+    const PortConfig& p = config_.ports[i];
+    for (std::size_t k = 0; k < p.addresses.size(); ++k) {
+      const IpAddress& at = p.addresses[k].address;
+      all.push_back({fmt::format("addresses[{}]", k), p.addresses[k].to_string(), at, at});
+    }
+    for (std::size_t k = 0; k < p.ranges.size(); ++k) {
+      const AddressRange& range = p.ranges[k];
+      all.push_back({fmt::format("ranges[{}]", k), range.to_string(), range.first, range.last()});
+    }
+    return all;
+  }
+
+  // Local addresses of one worker name one port each, or nobody could say where to answer.
+  void overlap(std::size_t i, std::size_t j) {
+    const std::vector<Span> others = spans(j);
+    for (const Span& a : spans(i)) {
+      for (const Span& b : others) {
+        if (a.first > b.last || b.first > a.last) continue;  // mapped IPv4 lies apart from IPv6
+        if (a.first.is_link_local()) continue;               // each is of its own link
+        bad_port(
+            i, a.key, quoted(a.text),
+            fmt::format("overlaps port[{}].{} = {} on the same worker", j, b.key, quoted(b.text)),
+            "addresses of its own");
+      }
+    }
+  }
+
+  void peer(std::size_t i) {
+    const PortConfig& a = config_.ports[i];
+    std::vector<std::string> loops;
+    for (const PortConfig& b : config_.ports) {
+      if (b.type == PortType::loop) loops.push_back(quoted(b.name));
+      if (b.name != a.peer) continue;
+      if (b.type != PortType::loop) {
+        bad_port(i, "peer", quoted(a.peer), fmt::format("a port of type \"{}\"", type_name(b.type)),
+                 "one of type \"loop\"");
+      } else if (b.peer != a.name) {
+        bad_port(i, "peer", quoted(a.peer), fmt::format("that port has peer = {}", quoted(b.peer)),
+                 fmt::format("peer = {} there", quoted(a.name)));
+      }
+      return;
+    }
+    bad_port(i, "peer", quoted(a.peer), "no port has this name", list_text(loops));
+  }
+
+  // What a worker's ports have together.
+  void worker(std::uint32_t w) {
+    std::size_t ports = 0;
+    std::size_t addresses = 0;
+    for (std::size_t i = 0; i < config_.ports.size(); ++i) {
+      const PortConfig& p = config_.ports[i];
+      if (!p.on_worker(w)) continue;
+      addresses += p.addresses.size() + p.ranges.size();
+      if (++ports > ports_max) {
+        bad_port(i, "worker", std::to_string(w), "too many ports for one worker",
+                 fmt::format("at most {}", ports_max));
+      }
+      if (addresses > addresses_max) {
+        bad_port(i, "addresses", fmt::format("{} with ranges", addresses),
+                 fmt::format("too many for worker {}", w),
+                 fmt::format("at most {}", addresses_max));
+      }
+    }
+    if (ports != 0) return;
+    bad("workers.count", std::to_string(config_.workers), fmt::format("worker {} has no port", w),
+        fmt::format("a [[port]] with worker = {}, or fewer workers", w));
+  }
+
+  static std::string plural(std::size_t n, std::string_view noun) {
+    return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+  }
+
+  const Config& config_;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Result<void> validate(const Config& config) { return Check(config).run(); }
+
+}  // namespace salut

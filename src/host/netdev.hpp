@@ -1,0 +1,30 @@
+// A network interface of the kernel, as far as taking it over would hurt.
+//
+// Threads: control thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "host/sysfs.hpp"
+
+namespace salut {
+
+struct Netdev {
+  std::string name;
+  bool there = false;  // in this network namespace
+  bool up = false;
+  bool addressed = false;      // has an address, or a route leads over it
+  bool default_route = false;  // so does the machine's way out
+  std::string master;          // the bridge or bond that it is part of
+  std::optional<std::uint32_t> mtu;
+
+  static Netdev read(const Sysfs& sysfs, const std::string& name);
+  // Somebody would miss it, or might: one that is up in another namespace is not for us to judge.
+  bool in_use() const { return default_route || (up && (addressed || !master.empty() || !there)); }
+  // "eth0 (up, default route, MTU 1500)"
+  std::string describe() const;
+};
+
+}  // namespace salut

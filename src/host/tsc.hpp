@@ -1,0 +1,25 @@
+// The cycle counter that LoopStats count in and Runtime::tsc_hz() is the frequency of: the TSC, or
+// the virtual counter of aarch64. Constant, and in step between cores.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace salut {
+
+inline std::uint64_t read_tsc() {
+#if defined(__x86_64__)
+  return __rdtsc();
+#elif defined(__aarch64__)
+  std::uint64_t value;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(value));
+  return value;
+#else
+#error "no cycle counter is known for this processor"
+#endif
+}
+
+}  // namespace salut

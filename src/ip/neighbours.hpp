@@ -1,0 +1,196 @@
+// Who is behind a next hop: the cache of ARP (RFC 826, RFC 1122 §2.3.2) and of neighbour discovery
+// (RFC 4861), one for both families.
+//
+// Pure: requests and frames go out through a Sink, time comes in. The place of an entry is stable
+// and its 16-bit index is what a connection keeps, so that sending costs no lookup: resolved() and
+// mac() are one load from one line. hold() and release() count who keeps an index; an entry that
+// is held, or that frames wait in, is never evicted. All others go oldest first when room is
+// needed, so that a scan of the subnet cannot push out the peers that we talk to.
+//
+//   idle ──enqueue──► incomplete ──reply──► reachable ──lifetime──► probing ──reply──► reachable
+//     ▲                │ 3 requests, 1 s apart                        │ 3 unicast requests
+//     └────────────────┘◄─────────────────────────────────────────────┘ (asks all once more first)
+//
+// While probing the old MAC stays in use: a neighbour that is there never costs a queued frame.
+// Only what we asked for makes an entry; a reply from a stranger makes none (cache poisoning is
+// still possible where a station lies about an address that we did ask for: that is ARP).
+//
+// Timers are two lists, each in order of deadline because all its waits are equally long:
+// advance() looks at the heads and nowhere else. Nothing is allocated after construction.
+//
+// Calls to the Sink are made last, when the entry is consistent: it may call back.
+// Thread safety: none; one stack, one lcore.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <optional>
+
+#include "base/address.hpp"
+#include "base/frame.hpp"
+#include "base/memory.hpp"
+#include "salut/time.hpp"
+#include "wire/headers.hpp"
+
+namespace salut::ip {
+
+struct NeighbourOptions {
+  std::uint32_t capacity = 4'096;   // entries, 1..32,768
+  std::uint32_t waiting = 256;      // frames that may wait in all entries together, 1..32,768
+  std::uint32_t waiting_each = 64;  // … in one, 1..waiting_max
+  Duration lifetime = std::chrono::seconds{60};  // of an answer, then it is probed
+  Duration retry = std::chrono::seconds{1};      // between requests (RFC 1122: no faster than this)
+  std::uint8_t tries = 3;                        // requests without an answer before giving up
+  std::uint64_t seed = 0;                        // of the hash, against chosen collisions
+};
+
+// What a segment needs of its next hop.
+struct NextHop {
+  Mac mac;  // if resolved
+  std::uint16_t port;
+};
+
+class Neighbours {
+ public:
+  static constexpr std::uint16_t none = 0xffff;
+  static constexpr unsigned waiting_max = 64;
+  static constexpr unsigned advance_max = 256;  // timers per advance(); the rest wait for the next
+
+  enum class State : std::uint8_t {
+    vacant,
+    idle,        // no MAC and nobody asking: new, or given up; the next enqueue() asks
+    incomplete,  // asking everybody
+    reachable,
+    probing,  // asking the station at the old MAC, which is still in use
+    fixed,    // given by the configuration: nobody asks, nobody is believed, it is never evicted
+  };
+
+  // What the stack does for its neighbours.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    // An ARP request or a neighbour solicitation: to all, or to `unicast` if it is not null.
+    virtual void solicit(std::uint16_t port, const Address& target, const Mac* unicast) = 0;
+    // The frame is the sink's again, its destination MAC filled in.
+    virtual void transmit(Frame& frame) = 0;
+    // The frame is the sink's again: nobody answered (Drop::neighbour_unresolved).
+    virtual void unresolved(Frame& frame) = 0;
+  };
+
+  explicit Neighbours(Memory& memory, const NeighbourOptions& options = {});
+
+  // The entry of a next hop. `none` if the table is full of entries that
+  // are held. Without hold() the index is good until the next find_or_add() or advance().
+  std::uint16_t find_or_add(std::uint16_t port, const Address& ip);
+  std::uint16_t find(std::uint16_t port, const Address& ip) const;
+
+  // Set-up: the station's MAC, for good. False if there is no room, or a MAC that is not a
+  // station's.
+  bool fix(std::uint16_t port, const Address& ip, const Mac& mac);
+
+  void hold(std::uint16_t index);
+  void release(std::uint16_t index);
+
+  // Whether mac() may be used now.
+  bool resolved(std::uint16_t index) const { return entries_[index].state >= State::reachable; }
+  // REQUIRES: resolved(index).
+  const Mac& mac(std::uint16_t index) const { return entries_[index].hop.mac; }
+  const NextHop& hop(std::uint16_t index) const { return entries_[index].hop; }
+
+  // Takes the frame until the next hop is known, asking for it if nobody has; sends it at once if
+  // it is known. False if too many are waiting: the frame stays the caller's
+  // (Drop::neighbour_queue_full).
+  [[nodiscard]] bool enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& sink);
+
+  // A sender's address in an ARP packet that came in on `port`: a reply, a request to us, or a
+  // gratuitous one; of IPv6, that of a solicitation or an advertisement. Updates an entry that
+  // exists. `may_add`: for a request to one of our addresses, whose sender will talk to us next
+  // (RFC 826); takes free room only.
+  void learn(std::uint16_t port, const Address& ip, const Mac& mac, Instant now, Sink& sink,
+             bool may_add = false);
+
+  // When the next request is repeated or given up; nothing if none is out.
+  std::optional<Instant> next_retry() const {
+    if (retries_.head == none) return std::nullopt;
+    return entries_[retries_.head].deadline;
+  }
+  // Runs the timers that are due, at most advance_max. Every 100 ms or so.
+  void advance(Instant now, Sink& sink);
+
+  // The end: what still waits goes back to where it came from.
+  void give_back(FramePool& pool);
+
+  std::uint16_t port(std::uint16_t index) const { return entries_[index].hop.port; }
+  State state(std::uint16_t index) const { return entries_[index].state; }
+  std::uint32_t holds(std::uint16_t index) const { return entries_[index].holds; }
+  std::uint32_t size() const { return size_; }
+  std::uint32_t capacity() const { return options_.capacity; }
+  std::uint32_t waiting() const { return waiting_; }  // frames, in all entries
+
+ private:
+  struct Link {
+    std::uint16_t prev;
+    std::uint16_t next;
+  };
+  struct List {
+    std::uint16_t head = none;
+    std::uint16_t tail = none;
+  };
+  struct Entry {
+    NextHop hop;
+    State state;
+    std::uint8_t tries;
+    std::uint8_t waiting;  // frames
+    bool used;             // looked up since it was last confirmed
+    bool evictable;        // in evictable_
+    std::uint16_t first_waiting;
+    Address ip;
+    std::uint32_t holds;
+    Link order;  // in free_ or evictable_
+    Link timer;  // in retries_ (incomplete, probing) or lifetimes_ (reachable)
+    Instant deadline;
+  };
+  static_assert(sizeof(Entry) <= 64);
+  struct Waiting {
+    Frame frame;
+    std::uint16_t next;
+  };
+  // Frames taken out of an entry, so that no list is open while the sink is called.
+  struct Taken {
+    Frame frames[waiting_max];
+    unsigned count = 0;
+  };
+
+  template <Link Entry::* link>
+  void append(List& list, std::uint16_t index);
+  template <Link Entry::* link>
+  void remove(List& list, std::uint16_t index);
+
+  std::uint32_t home(std::uint16_t port, const Address& ip) const;
+  void index_insert(std::uint16_t index);
+  void index_erase(std::uint16_t index);
+
+  std::uint16_t add(std::uint16_t port, const Address& ip);
+  void vacate(std::uint16_t index);
+  void update_evictable(std::uint16_t index);
+  void set_state(std::uint16_t index, State state, Instant now);
+  void ask(std::uint16_t index, State state, std::uint8_t tries, Instant now, Sink& sink);
+  void retry(std::uint16_t index, Instant now, Sink& sink);
+  void expire(std::uint16_t index, Instant now, Sink& sink);
+  Taken take_waiting(std::uint16_t index);
+
+  NeighbourOptions options_;
+  FixedArray<Entry> entries_;
+  FixedArray<std::uint16_t> slots_;  // open-addressed, linear; the index of an entry or none
+  FixedArray<Waiting> frames_;
+  std::uint32_t slot_mask_ = 0;
+  std::uint32_t size_ = 0;
+  std::uint32_t waiting_ = 0;
+  std::uint16_t free_frame_ = none;
+  List free_;
+  List evictable_;  // longest unused first
+  List retries_;    // earliest deadline first, as is the next
+  List lifetimes_;
+};
+
+}  // namespace salut::ip

@@ -1,0 +1,108 @@
+// One worker of a benchmark: a load client, a load server, or both on one stack, and the loop that
+// obeys the conductor (conductor.hpp) on the control thread.
+//
+// The two share an Command of four bytes, read once per turn. The worker answers with the order
+// that it obeys now; what it measured in a window is the conductor's to read once it has obeyed the
+// order that ended the window.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "load/client.hpp"
+#include "load/server.hpp"
+#include "salut/stack.hpp"
+
+namespace salut::load {
+
+enum class LoadMode : std::uint8_t { concurrency, rate, hold, max, stream };
+
+struct Command {
+  enum class Phase : std::uint8_t {
+    wait,     // serve, open nothing
+    open,     // open by the mode
+    release,  // close what is held; streams: send
+    abort,    // reset what is left
+    finish,   // return
+  };
+  Phase phase = Phase::wait;
+  bool measuring = false;
+  std::uint16_t opening = 0;  // a new number is a new start, at the new rate
+
+  friend bool operator==(const Command&, const Command&) = default;
+};
+static_assert(std::atomic<Command>::is_always_lock_free);
+
+struct alignas(64) Orders {
+  std::atomic<Command> order = Command{};
+  std::atomic<double> rate = 0;  // per second and client
+};
+
+struct Snapshot {
+  std::uint64_t tick = 0;
+  Counters counters;
+  LoopStats loop;
+  std::uint64_t bytes = 0;  // read by the server; where there is none, written by the client
+};
+
+struct WorkerRole {
+  bool client = false;
+  bool server = false;
+  LoadMode mode = LoadMode::concurrency;
+  std::uint32_t concurrency = 0;  // this worker's share
+  LoadOptions load;               // with this worker's share of the limit
+  Targets listen;
+};
+
+class BenchWorker {
+ public:
+  BenchWorker(const Orders& orders, const WorkerRole& role);
+
+  void run(Stack& stack);
+
+  // For the control thread.
+  enum class Status : std::uint8_t { starting, running, failed, finished };
+  Status status() const { return status_.load(std::memory_order_acquire); }
+  bool has_applied(Command order) const {
+    return applied_.load(std::memory_order_acquire) == order;
+  }
+  const LoadProgress* progress() const { return client_ ? &client_->progress() : nullptr; }
+
+  // When obeyed() has ended a window, or the worker has finished.
+  const WorkerRole& role() const { return role_; }
+  const LoadClient* client() const { return client_.get(); }
+  const LoadServer* server() const { return server_.get(); }
+  const Snapshot& begin() const { return begin_; }
+  const Snapshot& end() const { return end_; }
+  const Snapshot& last() const { return last_; }
+  const MemoryUse& memory() const { return memory_; }
+  const Error& error() const { return error_; }
+
+ private:
+  Snapshot snapshot(const Stack& stack, std::uint64_t now) const;
+  void loop(Stack& stack);
+  void apply(Command order, Stack& stack, std::uint64_t now);
+  void start_opening(std::uint64_t now);
+  void dispatch(Stack& stack, std::span<const Event> events, std::uint64_t now);
+
+  const Orders& orders_;
+  WorkerRole role_;
+  std::unique_ptr<LoadClient> client_;
+  std::unique_ptr<LoadServer> server_;
+  std::vector<Event> client_events_;  // of a stack that is both
+  std::vector<Event> server_events_;
+
+  Command order_;
+  Snapshot begin_;
+  Snapshot end_;
+  Snapshot last_;
+  MemoryUse memory_;
+  Error error_;
+  alignas(64) std::atomic<Status> status_ = Status::starting;
+  std::atomic<Command> applied_ = Command{};
+};
+
+}  // namespace salut::load

@@ -1,0 +1,146 @@
+// The load generator of one worker: opens connections, exchanges bytes, closes, and counts.
+//
+// It opens in one of three ways, which the owner chooses and may change while it runs:
+//   rate         open loop: opens are due by the clock alone, however slow the answers are, and
+//   start
+//                then, or as soon as the stack is not saturated; those that cannot be started (no
+//                free slot, or the schedule is a tenth of a second late) count as attempted and
+//                failed by overload
+//   concurrency  closed loop: so many connections at once
+//   hold         opens up to the limit, a bounded number of handshakes at a time, and keeps them
+// Streams (Exchange::stream) open as a closed loop and wait until release() lets all of them send.
+// The very first connection goes alone: it makes both ends resolve each other's address, where a
+// burst would overflow the queues for ARP and wait a second for its SYNs to be repeated.
+//
+// Time is ticks, given by the caller: one reading per batch of events and one per batch of opens.
+// A latency is from the reading before connect(), of an open loop from when the open was due, to
+// the reading after the poll() that brought the event. A window counts what was opened (or due) and
+// ended inside it, and its latencies.
+//
+// Threads: all on the worker; progress() may be read by another thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "app/connection_table.hpp"
+#include "load/exchange.hpp"
+#include "load/histogram.hpp"
+#include "load/pattern.hpp"
+#include "load/rate.hpp"
+#include "salut/stack.hpp"
+
+namespace salut::load {
+
+// Totals as another thread sees them while the load runs.
+struct alignas(64) LoadProgress {
+  std::atomic<std::uint64_t> attempted = 0;
+  std::atomic<std::uint64_t> established = 0;
+  std::atomic<std::uint64_t> closed = 0;
+  std::atomic<std::uint64_t> failed = 0;
+  std::atomic<std::uint64_t> in_flight = 0;
+  std::atomic<std::uint64_t> bytes = 0;  // written
+  std::atomic<bool> primed = false;      // opening has begun in earnest
+};
+
+struct LoadWindow {
+  std::uint64_t begin = 0;  // ticks
+  std::uint64_t end = 0;
+  std::uint64_t last_end = 0;   // ticks, of the last connection that closed in it
+  std::uint64_t last_open = 0;  // ticks, of the last that was established in it
+  std::uint64_t completed = 0;  // opened and closed inside
+  LoadTotals totals;            // of what happened inside
+  Histogram handshake;          // ticks, of connections opened inside
+  Histogram lifetime;
+};
+
+class LoadClient {
+ public:
+  // What is on every event of its connections, so that a stack may also serve.
+  static constexpr std::uint64_t user_tag = 1;
+
+  explicit LoadClient(const LoadOptions& options);
+
+  void open_at_rate(double per_second, std::uint64_t now);
+  void open_concurrent(std::uint32_t connections);
+  void stop_opening();
+  void release();  // hold: closes everything, a bounded number at a time; stream: sends
+  void abort();    // resets what is left
+
+  void on_events(std::span<const Event> events, std::uint64_t now);
+  void on_turn(Stack& stack, std::uint64_t now);  // opens what is due
+
+  void begin_window(std::uint64_t now);
+  void end_window(std::uint64_t now);
+  const LoadWindow& window() const { return window_; }
+
+  const LoadTotals& totals() const { return totals_; }
+  std::uint64_t in_flight() const { return in_flight_; }
+  std::uint64_t bytes() const { return bytes_written_; }
+  const LoadProgress& progress() const { return progress_; }
+
+ private:
+  enum class Mode : std::uint8_t { idle, rate, concurrency };
+  enum class Phase : std::uint8_t { connecting, exchanging, held, closing };
+
+  struct Record {
+    std::uint32_t generation = 0;
+    Phase phase = Phase::connecting;
+    bool cut_short = false;
+    std::uint32_t to_read = 0;
+    std::uint64_t to_write = 0;
+    std::uint64_t opened = 0;
+  };
+  static_assert(sizeof(Record) == 32);
+
+  void on_connected(Record& record, std::uint64_t now);
+  void on_closed(Record& record, Reason reason, std::uint64_t now);
+  void exchange(Connection connection, Record& record, std::uint8_t what);
+  void read(Connection connection, Record& record);
+  void write(Connection connection, Record& record);
+  void close(Connection connection, Record& record);
+
+  std::uint64_t wanted(std::uint64_t now, bool saturated);
+  std::uint64_t wanted_by_rate(std::uint64_t now);
+  bool open(Stack& stack, std::uint64_t due);
+  tl::expected<Connection, Errc> connect(Stack& stack, const ConnectOptions& how);
+  void fail_to_open(Errc why);
+  void release_batch();
+  void end_streams();
+  void publish();
+
+  LoadOptions options_;
+  app::ConnectionTable<Record> table_;
+  std::vector<std::byte> bytes_;
+  Pattern pattern_;
+
+  Mode mode_ = Mode::idle;
+  bool answered_ = false;  // a connection has ended its handshake
+  bool primed_ = false;    // the first connection is no longer waited for
+  bool releasing_ = false;
+  bool measuring_ = false;
+  std::uint32_t release_cursor_ = 0;
+  std::uint32_t concurrency_ = 0;
+  double rate_ = 0;
+  RateSchedule schedule_;
+  std::uint64_t scheduled_ = 0;   // opens of the schedule that were started or given up
+  std::uint64_t lag_max_ = 0;     // opens that it may be behind
+  std::uint64_t not_before_ = 0;  // ticks: a closed loop that could not open waits a little
+  std::uint64_t primed_by_ = 0;   // ticks: the first connection is not waited for longer
+  std::uint32_t next_local_ = 0;
+  std::uint64_t next_target_ = 0;
+  std::uint64_t of_target_ = 0;  // connections opened to it in this turn
+
+  LoadTotals totals_;
+  LoadTotals totals_at_begin_;
+  std::uint64_t in_flight_ = 0;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t handshakes_ = 0;  // connections in flight that are not yet established
+  std::uint64_t closing_ = 0;     // … and those that we have closed
+  LoadWindow window_;
+  LoadProgress progress_;
+};
+
+}  // namespace salut::load

@@ -1,0 +1,120 @@
+// The control thread of a benchmark: tells the workers when to open, measure, release and return,
+// shows how it goes once a second, and keeps what they measured.
+//
+// A timed run opens for its whole duration and measures inside it: the first second (or tenth) is
+// warm-up, the last tenth of a second (or hundredth part) is tail, so that connections counted have
+// both begun and ended while the load was steady. Runs of a fixed number (limit, hold) measure from
+// the first open to the last close. A search (max) keeps the window of the best rate that held.
+// Streams are all opened before any of them sends: handshakes, and the second that a lost SYN
+// costs, are not in the window, which is the whole transfer or, timed, the inside of it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "load/bench_worker.hpp"
+#include "load/max_search.hpp"
+#include "report/progress.hpp"
+#include "salut/runtime.hpp"
+
+namespace salut::load {
+
+struct BenchPlan {
+  LoadMode mode = LoadMode::concurrency;
+  double rate = 0;                          // of all clients together
+  std::uint32_t concurrency = 0;            // of all clients together
+  std::uint64_t limit = ~std::uint64_t{0};  // connections in all; hold: how many to hold
+  std::chrono::duration<double> duration = std::chrono::seconds{10};
+  LoadOptions load;
+  Targets listen;                      // of the servers
+  std::vector<std::uint32_t> clients;  // workers; one may be both
+  std::vector<std::uint32_t> servers;
+
+  bool limited() const { return limit != ~std::uint64_t{0}; }
+  bool endless() const { return load.exchange.request == endless_request; }
+};
+
+// What a window of all workers together found.
+struct BenchWindow {
+  struct Worker {
+    Snapshot begin;
+    Snapshot end;
+    LoadWindow load;  // of clients
+  };
+  std::vector<Worker> workers;
+  double seconds = 0;
+  double cps = 0;
+  std::uint64_t bytes = 0;  // of streams
+  std::uint64_t ended = 0;  // connections that closed in it, whenever they began
+  LoadTotals totals;
+};
+
+class Controller {
+ public:
+  Controller(Runtime& runtime, const BenchPlan& plan, report::ProgressLine& live,
+             const std::atomic<bool>& interrupted);
+
+  // Runs to the end. An Error if a worker could not start.
+  Result<void> run();
+
+  const BenchPlan& plan() const { return plan_; }
+  const BenchWindow& window() const { return window_; }
+  LoadTotals totals() const;
+  const std::vector<std::unique_ptr<BenchWorker>>& workers() const { return workers_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+  bool interrupted() const { return interrupted_; }
+  double elapsed_s() const { return elapsed_.count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Seconds = std::chrono::duration<double>;
+
+  void assign();
+  Result<void> wait_until_running();
+  void timed_run();
+  void limited_run();
+  void hold_run();
+  void note_opening();
+  void max_run();
+  void stream_run();
+  bool try_rate(double rate);
+  void drain();
+  void finish();
+
+  void give(Command order);  // and waits until every worker obeys
+  void open(double rate = 0);
+  void measure(bool on);
+  BenchWindow collect() const;
+
+  // Both show the live line and return false when the run was interrupted.
+  bool sleep_until(Clock::time_point until);
+  template <typename Condition>
+  bool wait_for(Condition condition, Seconds patience);
+  void tick();
+  void show();
+
+  std::uint64_t sum(std::atomic<std::uint64_t> LoadProgress::* counter) const;
+  bool all_primed() const;
+
+  Runtime& runtime_;
+  BenchPlan plan_;
+  report::ProgressLine& live_;
+  const std::atomic<bool>& interrupted_;
+  Orders orders_;
+  Command order_;
+  std::vector<std::unique_ptr<BenchWorker>> workers_;
+  BenchWindow window_;
+  std::vector<std::string> notes_;
+  const char* activity_ = "";
+  Clock::time_point began_;
+  Clock::time_point shown_;
+  Seconds elapsed_{0};
+  std::uint64_t shown_closed_ = 0;
+  std::uint64_t shown_bytes_ = 0;
+};
+
+}  // namespace salut::load

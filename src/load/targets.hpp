@@ -1,0 +1,48 @@
+// Whom a load goes to: one endpoint, or all of a range of addresses times a range of ports, in
+// turn.
+//
+//   10.0.0.1:80   10.0.0.0/16:80   10.0.0.1-10.0.0.9:80   10.0.0.1:80-89   [fd00:2::/120]:80-89
+//
+// A client has 64,512 ports per address of its own and destination, and keeps none free for a
+// minute after it closed: with n destinations it has n times as many. All ports of an address come
+// before the next address; turns are of `block` connections, since the stack keeps the walk through
+// the source ports of the destination that it was last asked for (flow/source_ports.hpp).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "salut/address.hpp"
+#include "salut/error.hpp"
+
+namespace salut::load {
+
+class Targets {
+ public:
+  static constexpr std::uint64_t block = 16;
+
+  Targets() = default;
+  Targets(const Endpoint& one) : addresses_{one.address, 1}, first_port_(one.port) {}  // NOLINT
+  static Result<Targets> parse(std::string_view text);
+
+  std::uint64_t size() const { return std::uint64_t{addresses_.count} * ports_; }
+  // REQUIRES: n < size().
+  Endpoint at(std::uint64_t n) const {
+    return {addresses_.first.plus(n / ports_),
+            static_cast<std::uint16_t>(first_port_ + n % ports_)};
+  }
+  const AddressRange& addresses() const { return addresses_; }
+  std::uint32_t ports() const { return ports_; }
+  // What a server listens on for them, at the nth of the ports: the address, or all of its family.
+  Endpoint listen_at(std::uint32_t nth) const;
+  std::string to_string() const;
+  friend bool operator==(const Targets&, const Targets&) = default;
+
+ private:
+  AddressRange addresses_;
+  std::uint16_t first_port_ = 0;
+  std::uint32_t ports_ = 1;
+};
+
+}  // namespace salut::load

@@ -1,0 +1,220 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "report/report.hpp"
+
+namespace salut::report {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Digits beyond the third say nothing and make diffs.
+double rounded(double value) { return std::round(value * 1000) / 1000; }
+
+Json json(const Latency& latency) {
+  return {{"p50", rounded(latency.p50)},
+          {"p99", rounded(latency.p99)},
+          {"p999", rounded(latency.p999)},
+          {"max", rounded(latency.max)}};
+}
+
+Json json(const std::array<std::uint64_t, state_count>& states) {
+  Json object = Json::object();
+  for (std::size_t i = 0; i < state_count; ++i) object[std::string(state_names[i])] = states[i];
+  return object;
+}
+
+Json json(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  Json drops = Json::object();
+  for (std::size_t i = 0; i < drop_count; ++i) {
+    if (side->drops[i] != 0) drops[std::string(name(static_cast<Drop>(i)))] = side->drops[i];
+  }
+  return {{"cores", side->cores},
+          {"busy_cycles_per_connection", rounded(side->busy_cycles_per_connection)},
+          {"busy_percent", rounded(side->busy_percent)},
+          {"states", json(side->states)},
+          {"states_peak", json(side->states_peak)},
+          {"tx_packets", side->tx_packets},
+          {"rx_packets", side->rx_packets},
+          {"redirected", side->redirected},
+          {"drops", std::move(drops)}};
+}
+
+Json stream_side(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  return {{"busy_cycles_per_byte", rounded(side->busy_cycles_per_byte)},
+          {"retransmits", side->retransmits},
+          {"timeouts", side->timeouts},
+          {"fast_retransmits", side->fast_retransmits},
+          {"tail_probes", side->tail_probes},
+          {"spurious_recoveries", side->spurious_recoveries}};
+}
+
+Json stream(const BenchReport& report) {
+  const StreamReport& stream = *report.stream;
+  return {{"connections", stream.connections},
+          {"bytes", stream.bytes},
+          {"seconds", rounded(stream.seconds)},
+          {"gbit_s", rounded(stream.gbit_s)},
+          {"gbit_s_per_core", rounded(stream.gbit_s_per_core)},
+          {"checksums_verified", stream.checksums},
+          {"bytes_compared", stream.verified},
+          {"copied", stream.copied},
+          {"wrong_pieces", stream.wrong},
+          {"client", stream_side(report.client)},
+          {"server", stream_side(report.server)}};
+}
+
+Json json(const MemoryUse& memory) {
+  return {
+      {"tcb", memory.tcb},       {"time_wait", memory.time_wait}, {"flow_table", memory.flow_table},
+      {"timers", memory.timers}, {"buffers", memory.buffers},     {"mbufs", memory.mbufs},
+      {"total", memory.total()}};
+}
+
+Json json(const Impaired& impaired) {
+  return {{"frames", impaired.frames},
+          {"dropped", impaired.dropped},
+          {"duplicated", impaired.duplicated},
+          {"reordered", impaired.reordered},
+          {"corrupted", impaired.corrupted}};
+}
+
+Json connections(const BenchReport& report) {
+  return {{"attempted", report.attempted},
+          {"established", report.established},
+          {"closed", report.closed},
+          {"failed",
+           {{"refused", report.refused},
+            {"reset", report.reset + report.cut_short},
+            {"timed_out", report.timed_out + report.unreachable + report.unfinished},
+            {"no_port", report.no_port},
+            {"overload", report.overload}}}};
+}
+
+Json json(const Machine& machine) {
+  return {{"cpu", machine.cpu}, {"cores", machine.cores}, {"kernel", machine.kernel}};
+}
+
+Json json(const std::vector<Recording>& recordings) {
+  Json list = Json::array();
+  for (const Recording& one : recordings) {
+    list.push_back(
+        {{"tsc_hz", std::round(one.hz)}, {"max", one.ticks.max()}, {"steps", one.ticks.to_text()}});
+  }
+  return list;
+}
+
+Json measured_side(const std::optional<SideReport>& side) {
+  if (!side) return nullptr;
+  Json object = stream_side(side);
+  object["busy_cycles"] = side->busy_cycles;
+  object["total_cycles"] = side->total_cycles;
+  return object;
+}
+
+// What the figures are made of; `salut report merge` reads it.
+Json measured(const BenchReport& report) {
+  return {{"mode", report.mode},
+          {"target", report.target},
+          {"one_stack", report.one_stack},
+          {"connections", report.measured.connections},
+          {"packets", report.measured.packets},
+          {"bytes", report.measured.bytes},
+          {"workers", report.measured.workers},
+          {"failed",
+           {{"refused", report.refused},
+            {"reset", report.reset},
+            {"timed_out", report.timed_out},
+            {"unreachable", report.unreachable},
+            {"no_port", report.no_port},
+            {"overload", report.overload},
+            {"cut_short", report.cut_short},
+            {"unfinished", report.unfinished}}},
+          {"client", measured_side(report.client)},
+          {"server", measured_side(report.server)}};
+}
+
+// A key that is there only if something was impaired.
+void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
+  for (const PortImpaired& port : ports) {
+    object["impaired"][port.port] = {{"in", json(port.in)}, {"out", json(port.out)}};
+  }
+}
+
+// The same of what came and went: a port whose link was up all the time says nothing.
+void add_links(const std::vector<PortLink>& ports, Json& object) {
+  for (const PortLink& link : ports) {
+    if (link.up && link.downs == 0) continue;
+    object["links"][link.port] = {{"up", link.up}, {"downs", link.downs}, {"ups", link.ups}};
+  }
+}
+
+// A key that is there only if a port has several workers.
+void add_steering(const std::vector<PortSteering>& ports, Json& object) {
+  for (const PortSteering& port : ports) {
+    object["steering"][port.port] = {{"queues", port.queues}, {"how", port.how}};
+  }
+}
+
+}  // namespace
+
+std::string to_json(const ServeReport& report) {
+  Json server = json(std::optional(report.side));
+  server["retransmits"] = report.side.retransmits;
+  server["handed_on"] = report.side.handed_on;
+  server["unclaimed"] = report.side.unclaimed;
+  Json object = {{"schema", "salut.serve/1"},
+                 {"version", report.version},
+                 {"app", report.app},
+                 {"connections", report.connections},
+                 {"requests", report.requests},
+                 {"bytes_in", report.bytes_in},
+                 {"bytes_out", report.bytes_out},
+                 {"refused", report.refused},
+                 {"aborted", report.aborted},
+                 {"server", std::move(server)},
+                 {"tsc_hz", std::round(report.tsc_hz)},
+                 {"memory_bytes", json(report.memory)},
+                 {"machine", json(report.machine)},
+                 {"command", report.command}};
+  add_impaired(report.impaired, object);
+  add_links(report.links, object);
+  add_steering(report.steering, object);
+  return object.dump(2) + "\n";
+}
+
+std::string to_json(const BenchReport& report) {
+  Json object = {
+      {"schema", "salut.bench/1"},
+      {"version", report.version},
+      {"transport", report.transport},
+      {"duration_s", rounded(report.duration_s)},
+      {"msl_s", rounded(report.msl_s)},
+      {"cps", rounded(report.cps)},
+      {"packets_per_connection", rounded(report.packets_per_connection)},
+      {"connections", connections(report)},
+      {"latency_us", {{"handshake", json(report.handshake)}, {"lifetime", json(report.lifetime)}}},
+      {"client", json(report.client)},
+      {"server", json(report.server)},
+      {"tsc_hz", std::round(report.tsc_hz)},
+      {"sockets_peak", report.sockets_peak},
+      {"memory_bytes", json(report.memory)},
+      {"machine", json(report.machine)},
+      {"command", report.command}};
+  add_impaired(report.impaired, object);
+  add_links(report.links, object);
+  // Of `bench --mirror` alone: each connection in each state of the simultaneous way.
+  if (report.mirror) object["client"]["states_entered"] = json(report.client->states_entered);
+  add_steering(report.steering, object);
+  if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
+  object["measured"] = measured(report);
+  object["histograms"] = {{"handshake", json(report.handshakes)},
+                          {"lifetime", json(report.lifetimes)}};
+  for (const std::string& part : report.parts) object["parts"].push_back(Json::parse(part));
+  return object.dump(2) + "\n";
+}
+
+}  // namespace salut::report

@@ -1,0 +1,169 @@
+// What a benchmark found, as a table for a person and as JSON for programs.
+//
+// The JSON's keys are a contract (issue 2, README): others parse it. Numbers that a run could not
+// measure are 0; a side that is not ours is null.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "host/machine.hpp"
+#include "load/histogram.hpp"
+#include "salut/counters.hpp"
+#include "salut/runtime.hpp"
+#include "salut/state.hpp"
+
+namespace salut::report {
+
+struct Latency {
+  double p50 = 0;  // microseconds
+  double p99 = 0;
+  double p999 = 0;
+  double max = 0;
+};
+
+// What one clock counted. Those of several machines stay apart, so that merging loses nothing.
+struct Recording {
+  double hz = 0;  // of the ticks
+  load::Histogram ticks;
+};
+
+// Percentiles of all of them together.
+Latency latency_of(const std::vector<Recording>& recordings);
+
+// One end of the connections: the stacks that were client, or those that were server.
+struct SideReport {
+  std::vector<std::uint32_t> cores;
+  double busy_cycles_per_connection = 0;
+  double busy_percent = 0;
+  std::array<std::uint64_t, state_count> states = {};
+  std::array<std::uint64_t, state_count> states_peak = {};
+  std::array<std::uint64_t, state_count> states_entered = {};
+  std::uint64_t tx_packets = 0;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t redirected = 0;  // of those, handed on by another worker
+  std::array<std::uint64_t, drop_count> drops = {};
+  double busy_cycles_per_byte = 0;  // of a stream
+  std::uint64_t busy_cycles = 0;    // of the time measured
+  std::uint64_t total_cycles = 0;
+  std::uint64_t retransmits = 0;  // from here on: table, and the JSON of a stream
+  std::uint64_t timeouts = 0;
+  std::uint64_t fast_retransmits = 0;
+  std::uint64_t tail_probes = 0;
+  std::uint64_t spurious_recoveries = 0;
+  std::uint64_t handed_on = 0;  // to siblings; in the JSON of a server
+  std::uint64_t unclaimed = 0;  // by a sibling to us, and nobody knew them
+
+  void add(const Counters& stack);  // all but cycles
+  void set_busy(std::uint64_t busy_time, std::uint64_t total_time, std::uint64_t connections,
+                std::uint64_t bytes);
+};
+
+// Bytes one way, instead of connections.
+struct StreamReport {
+  std::uint64_t connections = 0;
+  std::uint64_t bytes = 0;  // that arrived; where the server is not ours, that were written
+  double seconds = 0;       // from the first byte to the last close; timed: of the window
+  double gbit_s = 0;
+  double gbit_s_per_core = 0;  // of all workers, busy or not
+  bool checksums = true;       // of received segments are verified
+  bool verified = false;       // every byte was compared
+  bool copied = false;         // by read() and write()
+  std::uint64_t wrong = 0;     // pieces that differed
+};
+
+// Of the time measured: what rates and shares are made of, so that reports become one exactly.
+struct Measured {
+  std::uint64_t connections = 0;  // ended
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t workers = 0;
+};
+
+struct BenchReport {
+  std::string version;
+  std::string transport;  // "loop", "tap", "pci", or the driver of a vdev
+  std::string mode;       // for the table: "512 at once", "100000 per second"
+  std::string target;     // for the table
+  double duration_s = 0;
+  double msl_s = 0;
+  double cps = 0;
+  double packets_per_connection = 0;
+
+  std::uint64_t attempted = 0;
+  std::uint64_t established = 0;
+  std::uint64_t closed = 0;
+  // The table's reasons; the JSON folds unreachable and unfinished into timed_out, cut_short into
+  // reset.
+  std::uint64_t refused = 0;
+  std::uint64_t reset = 0;
+  std::uint64_t timed_out = 0;
+  std::uint64_t unreachable = 0;
+  std::uint64_t no_port = 0;
+  std::uint64_t overload = 0;
+  std::uint64_t cut_short = 0;
+  std::uint64_t unfinished = 0;
+
+  Latency handshake;
+  Latency lifetime;
+  std::vector<Recording> handshakes;
+  std::vector<Recording> lifetimes;
+  Measured measured;
+  std::optional<SideReport> client;
+  std::optional<SideReport> server;
+  std::optional<StreamReport> stream;
+  bool mirror = false;     // the other end is this stack, seen in a mirror
+  bool one_stack = false;  // client and server share a stack; its figures stand under `client`
+  double tsc_hz = 0;
+  std::uint64_t sockets_peak = 0;
+  MemoryUse memory;
+  Machine machine;
+  std::string command;
+  std::vector<PortImpaired> impaired;  // ports that lose frames on purpose
+  std::vector<PortLink> links;         // of ports that have one
+  std::vector<PortSteering> steering;  // ports with several workers
+  std::vector<std::string> notes;      // lines below the table
+  std::string latencies;               // of `bench --latencies`: the file's text
+  std::vector<std::string> parts;      // of a merged one: the JSON of each that it is made of
+};
+
+// What `salut serve` did from its start to its end, the minutes without a client included: busy
+// cycles are those of turns in which there was something to do.
+struct ServeReport {
+  std::string version;
+  std::string app;
+  std::uint64_t connections = 0;  // accepted
+  std::uint64_t requests = 0;     // answered (http)
+  std::uint64_t bytes_in = 0;     // of payload
+  std::uint64_t bytes_out = 0;
+  std::uint64_t refused = 0;  // reset because the table of connections was full
+  std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
+  SideReport side;
+  MemoryUse memory;
+  double tsc_hz = 0;
+  Machine machine;
+  std::string command;
+  std::vector<PortImpaired> impaired;
+  std::vector<PortLink> links;
+  std::vector<PortSteering> steering;
+};
+
+std::string to_table(const BenchReport& report);
+std::string to_json(const BenchReport& report);
+std::string to_table(const ServeReport& report);
+std::string to_json(const ServeReport& report);
+
+// "12,345,678"
+// "1,023 of 102,334 dropped, 1,010 repeated, 2,044 late, 12 corrupted"
+std::string impaired_text(const Impaired& impaired);
+// "down, after it went down 2 times and came up 1 time"; empty if it was up all the time.
+std::string link_text(const PortLink& link);
+// "1.2 GiB"
+// "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.
+std::string states_text(const std::array<std::uint64_t, state_count>& states);
+
+}  // namespace salut::report

@@ -1,0 +1,42 @@
+#include "service/signals.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace salut::service {
+
+namespace {
+
+std::atomic<Runtime*> target = nullptr;
+std::atomic<bool> was_stopped = false;
+
+void on_signal(int number) {
+  if (was_stopped.exchange(true)) _exit(128 + number);
+  if (Runtime* runtime = target.load()) runtime->stop();
+}
+
+void install(void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+StopOnSignal::StopOnSignal(Runtime* runtime) {
+  was_stopped = false;
+  target = runtime;
+  install(on_signal);
+}
+
+StopOnSignal::~StopOnSignal() {
+  install(SIG_DFL);
+  target = nullptr;
+}
+
+const std::atomic<bool>& StopOnSignal::stopped() const { return was_stopped; }
+
+}  // namespace salut::service

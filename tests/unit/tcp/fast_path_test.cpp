@@ -1,0 +1,231 @@
+// The fast path against the slow path: what input_segment() decides by arithmetic must be what
+// input_slow() decides step by step. Two engines with the same seed, clock and calls are fed the
+// same segments; one of them never takes the fast path.
+#include <cstdlib>
+
+#include "harness.hpp"
+#include "tcp/input.hpp"
+
+namespace salut::test {
+namespace {
+
+// What a segment did, for comparison: events merged (the fast path reports one segment's in one),
+// the frames in order.
+struct Outcome {
+  unsigned what = 0;
+  Reason reason = Reason::none;
+  std::vector<std::string> frames;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+std::uint32_t find(tcp::Context& c, const wire::Segment& segment) {
+  return c.flows.find(segment.hash, [&](std::uint32_t index) {
+    return (index & tcp::time_wait_bit) == 0 && c.tcbs[index].key == segment.key;
+  });
+}
+
+class Side {
+ public:
+  Side(bool slow, std::uint64_t seed) : h(small_config(), seed), slow_(slow) {}
+
+  // Hands the segment to the function under test, then lets the turn end.
+  void deliver(const In& in) {
+    tcp::Context& c = h.engine().context();
+    h.queue(in);
+    Frame frame;
+    ASSERT_EQ(h.device().receive(&frame, 1), 1u);
+    wire::Segment segment;
+    ASSERT_EQ(wire::parse(frame, {true, our_mac}, segment).kind, wire::Kind::tcp);
+    segment.hash = c.hash(segment.key);
+    const std::uint32_t index = find(c, segment);
+    c.event_count = 0;
+    c.frame_kept = false;
+    if (index != flow::Table::none && slow_) tcp::input_slow(c, index, segment, frame);
+    if (index != flow::Table::none && !slow_) tcp::input_segment(c, index, segment, frame);
+    for (unsigned i = 0; i < c.event_count; ++i) {
+      if (c.events[i].has(Event::accepted | Event::connected)) h.conn = c.events[i].connection;
+      h.events.push_back(c.events[i]);
+    }
+    if (!c.frame_kept) c.interfaces.recycle(frame);
+    h.settle();
+  }
+
+  Outcome outcome() {
+    Outcome out;
+    for (const Event& event : h.events) {
+      out.what |= event.what;
+      if (event.reason != Reason::none) out.reason = event.reason;
+    }
+    for (const Seen& seen : h.sent) {
+      const wire::Segment& s = seen.segment;
+      out.frames.push_back(std::to_string(s.flags) + " " + std::to_string(s.seq) + " " +
+                           std::to_string(s.ack) + " " + std::to_string(s.wnd) + " " +
+                           seen.payload);
+    }
+    h.events.clear();
+    h.sent.clear();
+    return out;
+  }
+
+  tcp::Tcb* tcb() {
+    tcp::Context& c = h.engine().context();
+    return c.tcbs.in_use() == 0 ? nullptr : &c.tcbs[0];
+  }
+
+  Harness h;
+
+ private:
+  bool slow_;
+};
+
+void expect_same_tcb(const tcp::Tcb& a, const tcp::Tcb& b) {
+  EXPECT_EQ(a.state, b.state);
+  EXPECT_EQ(a.flags, b.flags);
+  EXPECT_EQ(a.retries, b.retries);
+  EXPECT_EQ(a.snd_una, b.snd_una);
+  EXPECT_EQ(a.snd_nxt, b.snd_nxt);
+  EXPECT_EQ(a.rcv_nxt, b.rcv_nxt);
+  EXPECT_EQ(a.rcv_adv, b.rcv_adv);
+  EXPECT_EQ(a.snd_wnd, b.snd_wnd);
+  EXPECT_EQ(a.timer_at, b.timer_at);
+  EXPECT_EQ(a.generation, b.generation);
+  EXPECT_EQ(a.ending, b.ending);
+  if (!a.has(tcp::Flag::data_ready) || !b.has(tcp::Flag::data_ready)) return;
+  EXPECT_EQ(a.send.bytes, b.send.bytes);
+  EXPECT_EQ(a.recv.bytes, b.recv.bytes);
+}
+
+void expect_same_stream(const tcp::Stream& a, const tcp::Stream& b) {
+  EXPECT_EQ(a.cwnd, b.cwnd);
+  EXPECT_EQ(a.ssthresh, b.ssthresh);
+  EXPECT_EQ(a.srtt, b.srtt);
+  EXPECT_EQ(a.rttvar, b.rttvar);
+  EXPECT_EQ(a.mark, b.mark);
+  EXPECT_EQ(a.timed_at, b.timed_at);
+}
+
+// states_entered may differ: the fast path goes from FIN_WAIT_1 to TIME_WAIT in one step.
+void expect_same_counters(const Counters& a, const Counters& b) {
+  EXPECT_EQ(a.tx_frames, b.tx_frames);
+  EXPECT_EQ(a.retransmits, b.retransmits);
+  EXPECT_EQ(a.resets_sent, b.resets_sent);
+  EXPECT_EQ(a.accepted, b.accepted);
+  EXPECT_EQ(a.connected, b.connected);
+  EXPECT_EQ(a.challenge_acks, b.challenge_acks);
+  EXPECT_EQ(a.ended, b.ended);
+  EXPECT_EQ(a.states, b.states);
+  EXPECT_EQ(a.drops, b.drops);
+}
+
+class Twins {
+ public:
+  explicit Twins(std::uint64_t seed) : random(seed), fast(false, seed), slow(true, seed) {
+    std::vector<State> states = {State::syn_received};
+    states.insert(states.end(), std::begin(synchronized_states), std::end(synchronized_states));
+    const State state = states[pick(states.size())];
+    const Open how = pick(2) == 0 ? Open::passive : Open::active;
+    fast.h.in(state, how);
+    slow.h.in(state, how);
+  }
+
+  // One call or segment to both; false once there is nothing left to compare.
+  bool step() {
+    if (fast.tcb() == nullptr || ::testing::Test::HasFailure()) return false;
+    if (pick(4) == 0) {
+      call();
+    } else {
+      const In in = segment();
+      fast.deliver(in);
+      slow.deliver(in);
+      ++segments_;
+    }
+    compare();
+    return true;
+  }
+
+ private:
+  std::size_t pick(std::size_t n) { return random() % n; }
+
+  void call() {
+    const std::size_t which = pick(12);
+    const std::size_t size = pick(6000);
+    for (Side* side : {&fast, &slow}) {
+      if (which < 3) side->h.write(std::string(size, 'w'));
+      if (which >= 3 && which < 7) side->h.read(size);
+      if (which == 7 && size < 2000) static_cast<void>(side->h.engine().shutdown(side->h.conn));
+      if (which == 8 && size < 700) static_cast<void>(side->h.engine().close(side->h.conn));
+      if (which > 8) side->h.advance(std::chrono::milliseconds(size / 10));
+      side->h.settle();
+    }
+  }
+
+  // In order or nearly so.
+  In segment() {
+    const tcp::Tcb& t = *fast.tcb();
+    static constexpr std::uint32_t near[] = {0, 0, 0, 0, 0, 0, 1, 5, 0xffffffff, 0xfffffff0};
+    In in;
+    in.seq = t.rcv_nxt.value - fast.h.irs + near[pick(std::size(near))];
+    const std::uint32_t flight = t.snd_nxt - t.snd_una;
+    in.ack = t.snd_una.value - fast.h.iss;
+    if (pick(4) != 0)
+      *in.ack += pick(3) == 0 ? flight : static_cast<std::uint32_t>(pick(flight + 1));
+    if (pick(30) == 0) *in.ack = t.snd_nxt.value - fast.h.iss + 1;
+    static constexpr std::size_t sizes[] = {0, 0, 0, 1, 100, 536, 1460};
+    in.payload = std::string(sizes[pick(std::size(sizes))], static_cast<char>('a' + pick(26)));
+    static constexpr std::uint16_t windows[] = {0, 1, 700, 5000, 65'535, 65'535, 65'535};
+    in.wnd = windows[pick(std::size(windows))];
+    in.flags = pick(50) == 0 ? "FA" : pick(8) == 0 ? "PA" : "A";
+    if (pick(100) == 0) in.flags = "UA";
+    return in;
+  }
+
+  void compare() {
+    const Outcome a = fast.outcome();
+    const Outcome b = slow.outcome();
+    EXPECT_EQ(a.what, b.what);
+    EXPECT_EQ(a.reason, b.reason);
+    EXPECT_EQ(a.frames, b.frames);
+    ASSERT_EQ(fast.tcb() == nullptr, slow.tcb() == nullptr);
+    expect_same_counters(fast.h.counters(), slow.h.counters());
+    if (fast.tcb() == nullptr) return;
+    expect_same_tcb(*fast.tcb(), *slow.tcb());
+    if (!fast.tcb()->has(tcp::Flag::data_ready)) return;
+    const auto stream = [](Side& side) { return side.h.engine().context().stream(*side.tcb()); };
+    expect_same_stream(stream(fast), stream(slow));
+  }
+
+  std::mt19937_64 random;
+  Side fast;
+  Side slow;
+  std::uint64_t segments_ = 0;
+
+ public:
+  std::uint64_t on_fast_path() const { return segments_ - fast.h.counters().slow_segments; }
+  std::uint64_t off_fast_path() const { return fast.h.counters().slow_segments; }
+};
+
+// SALUT_SEED and SALUT_ROUNDS replay or extend.
+TEST(FastPath, fast_path_and_slow_path_agree) {
+  const char* from = std::getenv("SALUT_SEED");
+  const char* rounds = std::getenv("SALUT_ROUNDS");
+  const std::uint64_t first = from != nullptr ? std::strtoull(from, nullptr, 10) : 1;
+  const std::uint64_t count = rounds != nullptr ? std::strtoull(rounds, nullptr, 10) : 1000;
+  std::uint64_t on = 0;
+  std::uint64_t off = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    SCOPED_TRACE("SALUT_SEED=" + std::to_string(seed) + " SALUT_ROUNDS=1");
+    Twins twins(seed);
+    for (int i = 0; i < 100 && twins.step();) ++i;
+    on += twins.on_fast_path();
+    off += twins.off_fast_path();
+    if (HasFailure()) return;
+  }
+  std::printf("seeds %llu to %llu: %llu segments on the fast path, %llu off it\n",
+              static_cast<unsigned long long>(first),
+              static_cast<unsigned long long>(first + count - 1),
+              static_cast<unsigned long long>(on), static_cast<unsigned long long>(off));
+  EXPECT_TRUE(count < 1000 || on > 5000) << "too few to prove anything";
+}
+
+}  // namespace
+}  // namespace salut::test
