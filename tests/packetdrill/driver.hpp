@@ -25,7 +25,7 @@
 #include <thread>
 #include <vector>
 
-#include "io/packetdrill/interface.hpp"
+#include "packetdrill/plugin/interface.hpp"
 
 namespace salut::packetdrill::test {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "driver.hpp"
-#include "io/packetdrill/wire.hpp"
+#include "packetdrill/plugin/packet_check.hpp"
 #include "unit/wire/packets.hpp"
 
 namespace salut::packetdrill::test {

@@ -1,8 +1,8 @@
-// One engine in virtual time, for callers that may block.
+// The engine of a script, in virtual time: what the sockets layer waits with.
 //
 // Nothing here looks at a real clock. Time moves in four places only: usleep(), gettimeofday() by a
 // microsecond, the wait for the next packet, and a blocking call of the driving thread (the one
-// that made the machine). On the way every timer of the engine runs at its own instant, so that
+// that made this object). On the way every timer of the engine runs at its own instant, so that
 // 2MSL costs a few turns.
 //
 // A blocking call of any other thread sleeps until a turn of the engine made its condition true.
@@ -11,52 +11,50 @@
 // blocking call, so it sees the instant at which the call ended, however the scheduler orders the
 // two threads. (A caller that never comes back is given 200 real milliseconds.)
 //
-//   Machine machine(flags);
-//   auto lock = machine.enter();          // every call of the interface starts so
-//   machine.advance(lock, machine.now() + 10ms);
-//   if (!machine.wait(lock, [&] { return socket.readable(); }, Machine::never)) … timed out
+//   VirtualLoop loop(flags);
+//   auto lock = loop.enter();          // every call of the interface starts so
+//   loop.advance(lock, loop.now() + 10ms);
+//   if (!loop.wait(lock, [&] { return socket.ready() != 0; }, VirtualLoop::never)) … timed out
 //
 // Threads: any; all under one lock.
 #pragma once
 
 #include <condition_variable>
-#include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
-#include "io/packetdrill/flags.hpp"
-#include "io/packetdrill/wire.hpp"
-#include "stack/engine.hpp"
+#include "packetdrill/plugin/flags.hpp"
+#include "packetdrill/plugin/netdev.hpp"
+#include "posix/engine_loop.hpp"
 
 namespace salut::packetdrill {
 
-class Machine {
+class VirtualLoop final : public posix::EngineLoop {
  public:
-  using Lock = std::unique_lock<std::mutex>;
-  static constexpr Instant never = Instant::max();
+  explicit VirtualLoop(const Flags& flags);
+  VirtualLoop(const VirtualLoop&) = delete;
 
-  explicit Machine(const Flags& flags);
-  Machine(const Machine&) = delete;
+  Lock enter() override { return enter(nullptr); }
+  // `returning`: is this the first call of a thread whose last one waited?
+  Lock enter(bool* returning);
 
-  // `returning`: this is the first call of a thread whose last one waited.
-  Lock enter(bool* returning = nullptr);
+  Instant now() const override { return now_; }
+  stack::Engine& engine() override { return *engine_; }
+  const StackConfig& config() const override { return flags_.stack; }
+  IpAddress source_for(const IpAddress& remote) const override {
+    return remote.is_v4() ? flags_.local : flags_.local6;
+  }
 
-  Instant now() const { return now_; }
-  stack::Engine& engine() { return *engine_; }
-  const Flags& flags() const { return flags_; }
-  std::function<void(const Event&)> on_event = [](const Event&) {};
-
-  // Turns of the engine until nothing happens any more at this instant.
-  void run();
+  void run() override;
+  bool wait(Lock& lock, const std::function<bool()>& ready, Instant deadline) override;
   void advance(Lock& lock, Instant to);
-  // Sleeps until `ready`; false if `deadline` came first.
-  bool wait(Lock& lock, const std::function<bool()>& ready, Instant deadline);
 
   void inject(std::span<const std::byte> ip_packet);
   // The next packet that the engine sends; none within receive_limit if empty.
-  std::optional<Wire::Packet> receive(Lock& lock);
+  std::optional<Netdev::Packet> receive(Lock& lock);
 
  private:
   struct Waiter {
@@ -68,7 +66,8 @@ class Machine {
 
   void step(Lock& lock, Instant until);
   void wake();
-  void settle(Lock& lock);
+  // Until no woken thread still has to make its next call, at most 200 real milliseconds.
+  void wait_for_returning(Lock& lock);
   void trace(const char* direction, std::span<const std::byte> ip_packet) const;
 
   Flags flags_;
@@ -80,7 +79,7 @@ class Machine {
   Instant now_;
   HeapMemory memory_;
   Pool pool_;
-  Wire wire_;
+  Netdev netdev_;
   std::unique_ptr<stack::Engine> engine_;
 };
 

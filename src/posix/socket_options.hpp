@@ -8,7 +8,6 @@
 // its own overhead in that; of ours, two thirds hold payload.
 #pragma once
 
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -18,11 +17,11 @@
 #include <optional>
 #include <string>
 
-#include "io/packetdrill/file.hpp"
+#include "posix/file.hpp"
 #include "salut/connection.hpp"
 #include "stack/engine.hpp"
 
-namespace salut::packetdrill {
+namespace salut::posix {
 
 struct Options {
   std::map<std::pair<int, int>, int> ints;  // (level, name) as set
@@ -50,6 +49,4 @@ ConnectionOptions to_engine(const Options& options);
 // How much payload write() takes before it blocks.
 std::size_t send_room(const Options& options, const StackConfig& config);
 
-tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info);
-
-}  // namespace salut::packetdrill
+}  // namespace salut::posix

@@ -1,19 +1,18 @@
-// The wire between a script and the engine: raw IP packets on the script's side, Ethernet frames on
-// ours.
+// The network device between a script and the engine: raw IP packets on the script's side, Ethernet
+// frames on ours.
 //
 // There is one station at the other end, and it is every address that the engine may ask for: ARP
 // and neighbour solicitations are answered here and never seen by the script. What the engine sends
-// is judged before the script gets it, by a checksum routine of its own: packetdrill verifies none,
-// so a wrong one would pass. A packet that fails is printed and ends the process.
+// is checked (packet_check.hpp) before the script gets it: a packet with a fault is printed and
+// ends the process.
 //
-// Threads: under the machine's lock. Packets are copied; this is no fast path.
+// Threads: under the loop's lock. Packets are copied; this is no fast path.
 #pragma once
 
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "base/frame.hpp"
@@ -22,12 +21,8 @@
 
 namespace salut::packetdrill {
 
-inline constexpr Mac engine_mac = {{2, 0, 0, 0, 0, 1}};
-inline constexpr Mac script_mac = {{2, 0, 0, 0, 0, 2}};
-
-// What is wrong with an IP packet that we sent (lengths, IP or TCP or ICMP checksum); empty:
-// nothing.
-std::string fault_of(std::span<const std::byte> ip_packet);
+inline constexpr Mac our_mac = {{2, 0, 0, 0, 0, 1}};
+inline constexpr Mac peer_mac = {{2, 0, 0, 0, 0, 2}};
 
 // Buffers of plain memory, as large as an IP packet can be: a script may inject what no Ethernet
 // would carry, as a device that joins segments does.
@@ -42,14 +37,14 @@ class Pool final : public FramePool {
   std::vector<std::byte*> free_;
 };
 
-class Wire final : public Device {
+class Netdev final : public Device {
  public:
   struct Packet {
     Instant at;
     std::vector<std::byte> bytes;
   };
 
-  explicit Wire(Pool& pool) : pool_(pool) {}
+  explicit Netdev(Pool& pool) : pool_(pool) {}
 
   // A raw IP packet on its way to the engine.
   void inject(std::span<const std::byte> ip_packet);

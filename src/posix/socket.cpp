@@ -1,10 +1,8 @@
-#include "io/packetdrill/socket.hpp"
+#include "posix/socket.hpp"
 
 #include <algorithm>
 
-#include "io/packetdrill/machine.hpp"
-
-namespace salut::packetdrill {
+namespace salut::posix {
 
 namespace {
 
@@ -51,7 +49,7 @@ int errno_of(Reason reason, bool peer_closed) {
 
 std::optional<ConnectionInfo> Socket::info() const {
   if (phase_ != Phase::connecting && phase_ != Phase::connected) return std::nullopt;
-  const auto info = machine_.engine().info(connection_);
+  const auto info = loop_.engine().info(connection_);
   return info ? std::optional(*info) : std::nullopt;
 }
 
@@ -59,7 +57,7 @@ void Socket::attach(Connection connection, const Options& options) {
   connection_ = connection;
   options_ = options;
   phase_ = Phase::connected;
-  connect_told_ = true;
+  connect_reported_ = true;
   if (const auto known = info()) local_ = known->local, remote_ = known->remote;
 }
 
@@ -85,7 +83,7 @@ unsigned Socket::ready() const {
   if (sending_closed()) return bits | POLLOUT | POLLWRNORM;
   const auto known = info();
   const std::size_t queued = known ? known->send_queued : 0;
-  if (queued < send_room(options_, machine_.flags().stack)) bits |= POLLOUT | POLLWRNORM;
+  if (queued < send_room(options_, loop_.config())) bits |= POLLOUT | POLLWRNORM;
   return bits;
 }
 
@@ -100,7 +98,7 @@ Result Socket::read(Room to, bool peek) {
   if (phase_ == Phase::connecting) return -EAGAIN;
   if (peeked_.empty()) {
     peeked_.resize(to.size());
-    const auto n = machine_.engine().read(connection_, peeked_);
+    const auto n = loop_.engine().read(connection_, peeked_);
     peeked_.resize(n.value_or(0));
     if (peeked_.empty()) {
       if (n.has_value()) return read_shut_ ? 0 : -EAGAIN;
@@ -120,10 +118,10 @@ Result Socket::write(Bytes from, bool /*more*/) {
   if (phase_ != Phase::connected || write_shut_) return -EPIPE;
   const auto known = info();
   const std::size_t queued = known ? known->send_queued : 0;
-  const std::size_t room = send_room(options_, machine_.flags().stack);
+  const std::size_t room = send_room(options_, loop_.config());
   const std::size_t most = std::min(from.size(), room - std::min(room, queued));
   if (most == 0 && !from.empty()) return -EAGAIN;
-  const auto n = machine_.engine().write(connection_, from.first(most));
+  const auto n = loop_.engine().write(connection_, from.first(most));
   if (!n) return -errno_of(n.error());
   return *n == 0 && !from.empty() ? -EAGAIN : static_cast<Result>(*n);
 }
@@ -139,7 +137,7 @@ Result Socket::listen(int backlog) {
   if (phase_ != Phase::fresh) return -EINVAL;
   if (local_.port == 0) return -EOPNOTSUPP;  // Linux would choose a port; no script asks for that
   const auto most = static_cast<std::uint32_t>(std::clamp(backlog, 0, 4096)) + 1;
-  const auto listener = machine_.engine().listen(local_, most, to_engine(options_));
+  const auto listener = loop_.engine().listen(local_, most, to_engine(options_));
   if (!listener) {
     return listener.error() == Errc::no_route ? -EADDRNOTAVAIL : -errno_of(listener.error());
   }
@@ -152,15 +150,13 @@ Result Socket::connect(Endpoint remote) {
   if (phase_ == Phase::listening) return -EISCONN;
   if (phase_ != Phase::fresh) {
     if (phase_ == Phase::connecting) return -EALREADY;
-    return connect_told_ ? -EISCONN : connect_result();
+    return connect_reported_ ? -EISCONN : connect_result();
   }
   Endpoint local = local_;
   if (local.address.is_any()) {
-    const Flags& flags = machine_.flags();
-    local.address = remote.address.is_v4() ? flags.local : flags.local6;
+    local.address = loop_.source_for(remote.address);
   }
-  const auto made =
-      machine_.engine().connect(remote, local, 0, machine_.now(), to_engine(options_));
+  const auto made = loop_.engine().connect(remote, local, 0, loop_.now(), to_engine(options_));
   if (!made) {
     if (made.error() == Errc::no_port && local.port != 0) return -EADDRINUSE;
     return -errno_of(made.error());
@@ -175,7 +171,7 @@ Result Socket::connect_result() {
   if (phase_ == Phase::connecting) return -EINPROGRESS;
   if (error_ != 0) return take_error();
   if (phase_ == Phase::ended) return -ECONNABORTED;
-  connect_told_ = true;
+  connect_reported_ = true;
   return 0;
 }
 
@@ -198,33 +194,33 @@ Result Socket::shutdown(int how) {
   if (how != SHUT_WR) read_shut_ = true;
   if (how != SHUT_RD && !write_shut_) {
     write_shut_ = true;
-    machine_.engine().shutdown(connection_);
+    loop_.engine().shutdown(connection_);
   }
   return 0;
 }
 
 void Socket::close() {
   if (phase_ == Phase::listening) {
-    machine_.engine().unlisten(listener_);
-    for (const auto& child : ready_children_) machine_.engine().abort(child->connection());
+    loop_.engine().unlisten(listener_);
+    for (const auto& child : ready_children_) loop_.engine().abort(child->connection());
     ready_children_.clear();
     return;
   }
   if (phase_ != Phase::connecting && phase_ != Phase::connected) return;
   if (!peeked_.empty()) {  // taken from the engine, unread
-    machine_.engine().abort(connection_);
+    loop_.engine().abort(connection_);
   } else {
-    machine_.engine().close(connection_);
+    loop_.engine().close(connection_);
   }
 }
 
 Result Socket::set_option(int level, int name, Bytes value) {
-  const Result result = packetdrill::set_option(options_, level, name, value);
+  const Result result = posix::set_option(options_, level, name, value);
   if (result == 0 && (phase_ == Phase::connecting || phase_ == Phase::connected)) {
-    machine_.engine().set_options(connection_, to_engine(options_));
+    loop_.engine().set_options(connection_, to_engine(options_));
   }
   if (result == 0 && phase_ == Phase::listening) {
-    machine_.engine().set_options(listener_, to_engine(options_));
+    loop_.engine().set_options(listener_, to_engine(options_));
   }
   return result;
 }
@@ -238,13 +234,12 @@ Result Socket::get_option(int level, int name, void* value, socklen_t* length) {
   }
   std::optional<ConnectionInfo> known = info();
   if (!known && phase_ == Phase::listening) known = ConnectionInfo{.state = State::listen};
-  return packetdrill::get_option(options_, machine_.flags().stack, known, level, name, value,
-                                 length);
+  return posix::get_option(options_, loop_.config(), known, level, name, value, length);
 }
 
 Result Socket::unread() const {
   if (phase_ == Phase::listening) return -EINVAL;
-  const auto known = machine_.engine().info(connection_);
+  const auto known = loop_.engine().info(connection_);
   return static_cast<Result>(peeked_.size() + (known ? known->recv_queued : 0));
 }
 
@@ -254,4 +249,4 @@ Result Socket::unsent() const {
   return known ? known->send_queued : 0;
 }
 
-}  // namespace salut::packetdrill
+}  // namespace salut::posix

@@ -1,24 +1,36 @@
-// The system calls of a script: descriptors, and who waits for what.
+// The calls of sockets(7) over an engine: descriptors, and who waits for what.
 //
-// Every call takes the machine's lock, lets the engine have its turns, and answers with a count or
-// -errno. A call that would block waits here, once for all kinds: read, write, accept, connect,
-// poll and epoll_wait differ in what they wait for and in nothing else.
+// Every call takes the EngineLoop's lock, lets the engine run, and answers with a count or -errno.
+// A call that would block waits in retry(), the same for all: read, write, accept, connect, poll
+// and epoll_wait differ in what they wait for and in nothing else.
+//
+// A descriptor is one of the kernel's (an eventfd that nobody uses), so that no file of the process
+// can have the same number.
+//
+//   Sockets sockets(loop);   // an EngineLoop
+//   const Result fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
+//   if (fd < 0) errno = static_cast<int>(-fd);
+//
+// Threads: any.
 #pragma once
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 
-#include "io/packetdrill/machine.hpp"
-#include "io/packetdrill/socket.hpp"
+#include "posix/engine_loop.hpp"
+#include "posix/socket.hpp"
 
-namespace salut::packetdrill {
+namespace salut::posix {
 
-class Calls {
+class Sockets {
  public:
-  explicit Calls(const Flags& flags);
-  ~Calls();
+  explicit Sockets(EngineLoop& loop);
+  ~Sockets();
+  Sockets(const Sockets&) = delete;
 
   Result socket(int domain, int type, int protocol);
   Result bind(int fd, const sockaddr* address, socklen_t length);
@@ -40,32 +52,26 @@ class Calls {
   Result pipe(int fds[2]);
   Result splice(int in, int out, std::size_t count, unsigned flags);
 
-  Result inject(std::span<const std::byte> packet);
-  // 0 with *length 0: nothing came.
-  Result next_packet(void* to, std::size_t* length, long long* time_us);
-  Result usleep(std::uint64_t us);
-  Result gettimeofday(timeval* now);
-
-  // Of the exported getsockopt: is this descriptor ours?
+  // Is this descriptor one of ours?
   bool knows(int fd);
 
  private:
-  using Lock = Machine::Lock;
+  using Lock = EngineLoop::Lock;
 
   Result add(std::shared_ptr<File> file);
   std::shared_ptr<File> find(int fd) const;
   std::shared_ptr<Socket> find_socket(int fd, Result& error) const;
-  Instant deadline(int timeout_ms) const;
-  Instant deadline(Duration timeout) const;
-  // One transfer that waits for `bits` as often as it has to; `some`: a part of it is enough.
-  template <class Try>
-  Result until(Lock& lock, const std::shared_ptr<File>& file, unsigned bits, Instant deadline,
-               bool wait, Try&& attempt);
+  Instant deadline_after(int timeout_ms) const;    // below 0: never
+  Instant deadline_after(Duration timeout) const;  // 0: never
+  // Calls `attempt` until it says something other than -EAGAIN; in between it waits, if `wait`, for
+  // one of the poll() bits `bits` of `file`. -EAGAIN once the deadline has passed.
+  Result retry(Lock& lock, const std::shared_ptr<File>& file, unsigned bits, Instant deadline,
+               bool wait, const std::function<Result()>& attempt);
   void dispatch(const Event& event);
 
-  Machine machine_;
+  EngineLoop& loop_;
   std::map<int, std::shared_ptr<File>> files_;
   std::map<Connection, std::weak_ptr<Socket>> connections_;
 };
 
-}  // namespace salut::packetdrill
+}  // namespace salut::posix

@@ -1,7 +1,7 @@
 // A TCP socket as Linux behaves, on a connection of the engine.
 //
 // The engine says what happened once, as an event; a socket has to say it whenever it is asked, so
-// it remembers: the error that has not been told, who has shut down what, the connections that
+// it remembers: the error that has not been reported, who has shut down what, the connections that
 // wait for accept(). Which errno belongs to what is here, and nowhere else:
 //
 //   how it ended            read                  write         poll
@@ -11,28 +11,26 @@
 //   RST to our SYN          ECONNREFUSED          (connect, or SO_ERROR)
 //   no answer               ETIMEDOUT
 //
-// Threads: under the machine's lock.
+// Threads: under the EngineLoop's lock.
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <optional>
 
-#include "io/packetdrill/file.hpp"
-#include "io/packetdrill/options.hpp"
+#include "posix/engine_loop.hpp"
+#include "posix/file.hpp"
+#include "posix/socket_options.hpp"
 #include "salut/event.hpp"
-#include "stack/engine.hpp"
 
-namespace salut::packetdrill {
-
-class Machine;
+namespace salut::posix {
 
 class Socket final : public File {
  public:
   // LISTEN and CLOSED are ours; what happens between is the engine's to know.
   enum class Phase : std::uint8_t { fresh, listening, connecting, connected, ended };
 
-  explicit Socket(Machine& machine, int domain) : machine_(machine), domain_(domain) {}
+  explicit Socket(EngineLoop& loop, int domain) : loop_(loop), domain_(domain) {}
 
   unsigned ready() const override;
   Result read(Room to, bool peek) override;
@@ -71,7 +69,7 @@ class Socket final : public File {
   bool sending_closed() const { return write_shut_ || phase_ == Phase::ended; }
   Result take_error();
 
-  Machine& machine_;
+  EngineLoop& loop_;
   int domain_;
   Phase phase_ = Phase::fresh;
   Options options_;
@@ -82,10 +80,10 @@ class Socket final : public File {
   std::deque<std::shared_ptr<Socket>> ready_children_;
   std::vector<std::byte> peeked_;  // taken from the engine by MSG_PEEK
   int error_ = 0;                  // SO_ERROR
-  bool connect_told_ = false;      // connect() has returned 0 once
+  bool connect_reported_ = false;  // connect() has returned 0 once
   bool read_shut_ = false;
   bool write_shut_ = false;
   bool peer_closed_ = false;
 };
 
-}  // namespace salut::packetdrill
+}  // namespace salut::posix

@@ -1,4 +1,4 @@
-#include "io/packetdrill/flags.hpp"
+#include "packetdrill/plugin/flags.hpp"
 
 #include <charconv>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "io/packetdrill/machine.hpp"
+#include "packetdrill/plugin/virtual_loop.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -15,7 +15,7 @@ namespace {
 ip::Interface interface_for(const Flags& flags, Device& device) {
   ip::Interface interface;
   interface.device = &device;
-  interface.mac = engine_mac;
+  interface.mac = our_mac;
   interface.mtu = flags.mtu;
   interface.gateway = flags.gateway;
   interface.addresses = {Prefix{flags.local, 16}, Prefix{flags.local6, 16}};
@@ -33,42 +33,42 @@ ip::Interface interface_for(const Flags& flags, Device& device) {
 
 }  // namespace
 
-Machine::Machine(const Flags& flags)
-    : flags_(flags), driver_(std::this_thread::get_id()), now_(Instant{1s}), wire_(pool_) {
+VirtualLoop::VirtualLoop(const Flags& flags)
+    : flags_(flags), driver_(std::this_thread::get_id()), now_(Instant{1s}), netdev_(pool_) {
   engine_ =
-      std::make_unique<stack::Engine>(flags_.stack, std::vector{interface_for(flags_, wire_)},
+      std::make_unique<stack::Engine>(flags_.stack, std::vector{interface_for(flags_, netdev_)},
                                       pool_, memory_, flags_.stack.seed, std::uint8_t{0}, now_);
 }
 
-Machine::Lock Machine::enter(bool* returning) {
+VirtualLoop::Lock VirtualLoop::enter(bool* returning) {
   Lock lock(mutex_);
   const bool was_waiting = returning_.erase(std::this_thread::get_id()) > 0;
   if (returning != nullptr) *returning = was_waiting;
   if (was_waiting) {
     changed_.notify_all();
   } else {
-    settle(lock);
+    wait_for_returning(lock);
   }
   return lock;
 }
 
-void Machine::settle(Lock& lock) {
+void VirtualLoop::wait_for_returning(Lock& lock) {
   if (!changed_.wait_for(lock, 200ms, [this] { return returning_.empty(); })) returning_.clear();
 }
 
-void Machine::run() {
-  wire_.set_time(now_);
+void VirtualLoop::run() {
+  netdev_.set_time(now_);
   for (unsigned turns = 0; turns < 100'000; ++turns) {
-    const std::size_t before = wire_.sent.size();
+    const std::size_t before = netdev_.sent.size();
     for (const Event& event : engine_->poll(now_)) on_event(event);
-    for (std::size_t i = before; i < wire_.sent.size(); ++i) trace("<", wire_.sent[i].bytes);
-    if (!engine_->last_poll_busy() && wire_.idle()) return wake();
+    for (std::size_t i = before; i < netdev_.sent.size(); ++i) trace("<", netdev_.sent[i].bytes);
+    if (!engine_->last_poll_busy() && netdev_.idle()) return wake();
   }
   std::fprintf(stderr, "libsalut_packetdrill: the engine is never quiet\n");
   std::abort();
 }
 
-void Machine::wake() {
+void VirtualLoop::wake() {
   for (Waiter& waiter : waiters_) {
     if (waiter.woken || (now_ < waiter.deadline && !(*waiter.ready)())) continue;
     waiter.woken = true;
@@ -77,20 +77,20 @@ void Machine::wake() {
   if (!returning_.empty()) changed_.notify_all();
 }
 
-void Machine::step(Lock& lock, Instant until) {
+void VirtualLoop::step(Lock& lock, Instant until) {
   Instant next = until;
   if (const auto timer = engine_->next_timer()) next = std::min(next, *timer);
   for (const Waiter& waiter : waiters_) next = std::min(next, waiter.deadline);
   now_ = std::max(next, now_ + 1us);  // whatever the engine says: time passes
   run();
-  settle(lock);
+  wait_for_returning(lock);
 }
 
-void Machine::advance(Lock& lock, Instant to) {
+void VirtualLoop::advance(Lock& lock, Instant to) {
   while (now_ < to) step(lock, to);
 }
 
-bool Machine::wait(Lock& lock, const std::function<bool()>& ready, Instant deadline) {
+bool VirtualLoop::wait(Lock& lock, const std::function<bool()>& ready, Instant deadline) {
   if (ready()) return true;
   if (now_ >= deadline) return false;
   if (std::this_thread::get_id() == driver_) {
@@ -105,22 +105,22 @@ bool Machine::wait(Lock& lock, const std::function<bool()>& ready, Instant deadl
   return ready();
 }
 
-void Machine::inject(std::span<const std::byte> packet) {
+void VirtualLoop::inject(std::span<const std::byte> packet) {
   trace(">", packet);
-  wire_.inject(packet);
+  netdev_.inject(packet);
   run();
 }
 
-std::optional<Wire::Packet> Machine::receive(Lock& lock) {
+std::optional<Netdev::Packet> VirtualLoop::receive(Lock& lock) {
   const Instant limit = now_ + flags_.receive_limit;
-  while (wire_.sent.empty() && now_ < limit) step(lock, limit);
-  if (wire_.sent.empty()) return std::nullopt;
-  Wire::Packet packet = std::move(wire_.sent.front());
-  wire_.sent.pop_front();
+  while (netdev_.sent.empty() && now_ < limit) step(lock, limit);
+  if (netdev_.sent.empty()) return std::nullopt;
+  Netdev::Packet packet = std::move(netdev_.sent.front());
+  netdev_.sent.pop_front();
   return packet;
 }
 
-void Machine::trace(const char* direction, std::span<const std::byte> packet) const {
+void VirtualLoop::trace(const char* direction, std::span<const std::byte> packet) const {
   if (!flags_.trace || packet.size() < 40) return;
   const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(packet[i]); };
   const std::size_t tcp = at(0) >> 4 == 6 ? 40 : 4 * (at(0) & 15);

@@ -1,4 +1,4 @@
-#include "io/packetdrill/options.hpp"
+#include "posix/socket_options.hpp"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstring>
 
-namespace salut::packetdrill {
+#include "posix/tcp_info.hpp"
+
+namespace salut::posix {
 
 namespace {
 
@@ -92,34 +94,6 @@ Result get_timeout(Duration timeout, void* value, socklen_t* length) {
   const auto us = timeout.count() / 1000;
   const timeval tv{us / 1'000'000, us % 1'000'000};
   return copy_out(&tv, sizeof(tv), value, length);
-}
-
-int linux_state(State state) {
-  switch (state) {
-    case State::established:
-      return 1;
-    case State::syn_sent:
-      return 2;
-    case State::syn_received:
-      return 3;
-    case State::fin_wait_1:
-      return 4;
-    case State::fin_wait_2:
-      return 5;
-    case State::time_wait:
-      return 6;
-    case State::closed:
-      return 7;
-    case State::close_wait:
-      return 8;
-    case State::last_ack:
-      return 9;
-    case State::listen:
-      return 10;
-    case State::closing:
-      return 11;
-  }
-  return 7;
 }
 
 // SO_SNDBUF, SO_RCVBUF as read back: twice what was set, or what the stack is configured to.
@@ -256,53 +230,4 @@ ConnectionOptions to_engine(const Options& options) {
   return to;
 }
 
-namespace {
-
-__u8 linux_ca_state(const ConnectionInfo& info) {
-  switch (info.phase) {
-    case Phase::open:
-      return info.sacked > 0 ? TCP_CA_Disorder : TCP_CA_Open;
-    case Phase::reduced:
-      return TCP_CA_CWR;
-    case Phase::recovery:
-      return TCP_CA_Recovery;
-    case Phase::loss:
-      return TCP_CA_Loss;
-  }
-  return TCP_CA_Open;
-}
-
-}  // namespace
-
-tcp_info to_tcp_info(const std::optional<ConnectionInfo>& info) {
-  tcp_info to = {};
-  to.tcpi_state = 7;
-  if (!info) return to;
-  const ConnectionInfo& from = *info;
-  const std::uint32_t mss = std::max(from.mss, 1u);
-  to.tcpi_state = static_cast<__u8>(linux_state(from.state));
-  to.tcpi_retransmits = static_cast<__u8>(std::min(from.retransmits, 255u));
-  to.tcpi_backoff = static_cast<__u8>(std::min(from.backoff, 255u));
-  to.tcpi_ca_state = linux_ca_state(from);
-  to.tcpi_total_retrans = from.total_retransmits;
-  to.tcpi_rttvar = from.rttvar_us;
-  to.tcpi_snd_ssthresh = from.ssthresh == 0 ? 0x7fff'ffff : from.ssthresh / mss;
-  to.tcpi_unacked = (from.in_flight + mss - 1) / mss;
-  to.tcpi_sacked = from.sacked / mss;
-  to.tcpi_lost = (from.lost + mss - 1) / mss;
-  to.tcpi_options = static_cast<__u8>(
-      (from.timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (from.sack ? TCPI_OPT_SACK : 0) |
-      (from.scaling ? TCPI_OPT_WSCALE : 0) | (from.ecn ? TCPI_OPT_ECN : 0));
-  to.tcpi_snd_wscale = from.snd_scale & 15u;
-  to.tcpi_rcv_wscale = from.rcv_scale & 15u;
-  to.tcpi_rto = from.rto_ms * 1000;
-  to.tcpi_rtt = from.srtt_us;
-  to.tcpi_snd_mss = from.mss;
-  to.tcpi_advmss = from.recv_mss;
-  to.tcpi_snd_cwnd = from.cwnd / mss;
-  to.tcpi_snd_wnd = from.snd_wnd;
-  to.tcpi_rcv_space = from.rcv_wnd;
-  return to;
-}
-
-}  // namespace salut::packetdrill
+}  // namespace salut::posix

@@ -1,4 +1,4 @@
-#include "io/packetdrill/wire.hpp"
+#include "packetdrill/plugin/netdev.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -6,68 +6,17 @@
 #include <cstring>
 
 #include "base/key.hpp"
+#include "packetdrill/plugin/packet_check.hpp"
 
 namespace salut::packetdrill {
 
 namespace {
 
-using Bytes = std::span<const std::byte>;
-
 constexpr std::uint16_t type_ipv4 = 0x0800;
 constexpr std::uint16_t type_arp = 0x0806;
 constexpr std::uint16_t type_ipv6 = 0x86dd;
 
-std::uint32_t get16(Bytes bytes, std::size_t at) {
-  return std::to_integer<std::uint32_t>(bytes[at]) << 8 |
-         std::to_integer<std::uint32_t>(bytes[at + 1]);
-}
-
-// RFC 1071 word by word; slow, and nothing in common with wire/checksum.hpp.
-std::uint32_t add_words(Bytes bytes, std::uint32_t sum = 0) {
-  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += get16(bytes, i);
-  if (bytes.size() % 2 != 0) sum += std::to_integer<std::uint32_t>(bytes.back()) << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return sum;
-}
-
-constexpr unsigned icmp = 1, tcp = 6, icmp6 = 58;
-
-std::string fault_of_payload(Bytes addresses, unsigned protocol, Bytes payload) {
-  const auto pseudo_sum = [&] {
-    return add_words(addresses, protocol + static_cast<std::uint32_t>(payload.size()));
-  };
-  switch (protocol) {
-    case tcp: {
-      if (payload.size() < 20) return "TCP header cut short";
-      const std::size_t header = 4 * (std::to_integer<std::size_t>(payload[12]) >> 4);
-      if (header < 20 || header > payload.size()) return "TCP data offset out of the packet";
-      return add_words(payload, pseudo_sum()) == 0xffff ? "" : "TCP checksum wrong";
-    }
-    case icmp:
-      return add_words(payload) == 0xffff ? "" : "ICMP checksum wrong";
-    case icmp6:
-      return add_words(payload, pseudo_sum()) == 0xffff ? "" : "ICMPv6 checksum wrong";
-    default:
-      return "a protocol that we do not speak";
-  }
-}
-
-std::string fault_of_v4(Bytes packet) {
-  if (packet.size() < 20) return "IPv4 header cut short";
-  const std::size_t header = 4 * (std::to_integer<std::size_t>(packet[0]) & 15);
-  if (header < 20 || header > packet.size()) return "IPv4 header length out of the packet";
-  if (get16(packet, 2) != packet.size()) return "IPv4 total length is not the packet's";
-  if (add_words(packet.first(header)) != 0xffff) return "IPv4 header checksum wrong";
-  return fault_of_payload(packet.subspan(12, 8), std::to_integer<unsigned>(packet[9]),
-                          packet.subspan(header));
-}
-
-std::string fault_of_v6(Bytes packet) {
-  if (packet.size() < 40) return "IPv6 header cut short";
-  if (get16(packet, 4) + 40 != packet.size()) return "IPv6 payload length is not the packet's";
-  return fault_of_payload(packet.subspan(8, 32), std::to_integer<unsigned>(packet[6]),
-                          packet.subspan(40));
-}
+constexpr unsigned icmp6 = 58;
 
 // Loud: whoever runs a script must not take a broken packet for one that was right.
 [[noreturn]] void refuse(Bytes packet, const std::string& fault) {
@@ -80,18 +29,6 @@ std::string fault_of_v6(Bytes packet) {
 }
 
 }  // namespace
-
-std::string fault_of(Bytes packet) {
-  if (packet.empty()) return "empty packet";
-  switch (std::to_integer<unsigned>(packet[0]) >> 4) {
-    case 4:
-      return fault_of_v4(packet);
-    case 6:
-      return fault_of_v6(packet);
-    default:
-      return "neither IPv4 nor IPv6";
-  }
-}
 
 bool Pool::acquire(Frame* frames, unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
@@ -112,23 +49,23 @@ void Pool::release(const Frame* frames, unsigned count) {
   for (unsigned i = 0; i < count; ++i) free_.push_back(static_cast<std::byte*>(frames[i].handle));
 }
 
-void Wire::enqueue(std::uint16_t type, Bytes payload) {
+void Netdev::enqueue(std::uint16_t type, Bytes payload) {
   std::vector<std::byte> frame(sizeof(wire::EthernetHeader) + payload.size());
   wire::EthernetHeader header;
-  header.destination = engine_mac;
-  header.source = script_mac;
+  header.destination = our_mac;
+  header.source = peer_mac;
   header.type = net16(type);
   std::memcpy(frame.data(), &header, sizeof(header));
   std::copy(payload.begin(), payload.end(), frame.begin() + sizeof(header));
   to_engine_.push_back(std::move(frame));
 }
 
-void Wire::inject(Bytes packet) {
+void Netdev::inject(Bytes packet) {
   const bool v6 = !packet.empty() && std::to_integer<unsigned>(packet[0]) >> 4 == 6;
   enqueue(v6 ? type_ipv6 : type_ipv4, packet);
 }
 
-void Wire::answer_arp(Bytes request) {
+void Netdev::answer_arp(Bytes request) {
   wire::ArpHeader arp;
   if (request.size() < sizeof(arp)) return;
   std::memcpy(&arp, request.data(), sizeof(arp));
@@ -137,13 +74,13 @@ void Wire::answer_arp(Bytes request) {
   arp.op = net16(2);
   arp.target_mac = arp.sender_mac;
   arp.target_ip = arp.sender_ip;
-  arp.sender_mac = script_mac;
+  arp.sender_mac = peer_mac;
   arp.sender_ip = asked_for;
   enqueue(type_arp, std::as_bytes(std::span(&arp, 1)));
 }
 
 // RFC 4861 §4.3, §4.4. False: the packet is something else.
-bool Wire::answer_solicitation(Bytes packet) {
+bool Netdev::answer_solicitation(Bytes packet) {
   constexpr std::size_t message = 40;
   constexpr std::size_t size = message + 32;  // with one option, the link-layer address
   if (packet.size() < message + 24 || std::to_integer<unsigned>(packet[6]) != icmp6) return false;
@@ -159,7 +96,7 @@ bool Wire::answer_solicitation(Bytes packet) {
   answer[message + 24] = std::byte{2};
   answer[message + 25] = std::byte{1};
   for (std::size_t i = 0; i < 6; ++i) {
-    answer[message + 26 + i] = static_cast<std::byte>(script_mac.bytes[i]);
+    answer[message + 26 + i] = static_cast<std::byte>(peer_mac.bytes[i]);
   }
   const Bytes whole(answer);
   const std::uint32_t pseudo = add_words(whole.subspan(8, 32), icmp6 + (size - message));
@@ -170,7 +107,7 @@ bool Wire::answer_solicitation(Bytes packet) {
   return true;
 }
 
-void Wire::carry(Bytes frame) {
+void Netdev::carry(Bytes frame) {
   if (frame.size() < sizeof(wire::EthernetHeader)) refuse(frame, "Ethernet header cut short");
   const Bytes payload = frame.subspan(sizeof(wire::EthernetHeader));
   const std::uint32_t type = get16(frame, 12);
@@ -181,7 +118,7 @@ void Wire::carry(Bytes frame) {
   sent.push_back({now_, {payload.begin(), payload.end()}});
 }
 
-unsigned Wire::receive(Frame* frames, unsigned count) {
+unsigned Netdev::receive(Frame* frames, unsigned count) {
   unsigned n = 0;
   for (; n < count && !to_engine_.empty(); ++n) {
     const std::vector<std::byte>& bytes = to_engine_.front();
@@ -194,7 +131,7 @@ unsigned Wire::receive(Frame* frames, unsigned count) {
   return n;
 }
 
-unsigned Wire::transmit(const Frame* frames, unsigned count) {
+unsigned Netdev::transmit(const Frame* frames, unsigned count) {
   for (unsigned i = 0; i < count; ++i) carry({frames[i].data, frames[i].length});
   pool_.release(frames, count);
   return count;

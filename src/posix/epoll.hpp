@@ -1,0 +1,33 @@
+// A set of descriptors to wait on, as epoll(7) has it: level-triggered, EPOLLET and EPOLLONESHOT.
+//
+// Threads: under the EngineLoop's lock.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+
+#include "posix/file.hpp"
+
+namespace salut::posix {
+
+class Epoll final : public File {
+ public:
+  unsigned ready() const override;
+  Result control(int operation, int fd, std::weak_ptr<File> file, const epoll_event* event);
+  Result collect(std::span<epoll_event> events);
+
+ private:
+  struct Watch {
+    std::weak_ptr<File> file;
+    epoll_event event = {};
+    std::uint64_t reported = 0;  // the file's activity when it was last reported, plus one
+  };
+  static unsigned due(const Watch& watch);
+  std::map<int, Watch> watches_;
+};
+
+}  // namespace salut::posix

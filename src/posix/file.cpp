@@ -1,0 +1,56 @@
+#include "posix/file.hpp"
+
+#include <algorithm>
+
+namespace salut::posix {
+
+Pipe::Pipe(std::shared_ptr<Shared> shared, bool writer)
+    : shared_(std::move(shared)), writer_(writer) {
+  shared_->ends[writer ? 1 : 0] = this;
+}
+
+void Pipe::notify() const {
+  for (Pipe* end : shared_->ends) {
+    if (end != nullptr) ++end->activity;
+  }
+}
+
+unsigned Pipe::ready() const {
+  if (writer_) {
+    if (shared_->ends[0] == nullptr) return POLLERR | POLLOUT;
+    return shared_->bytes.size() < capacity ? POLLOUT | POLLWRNORM : 0;
+  }
+  const unsigned hangup = shared_->ends[1] == nullptr ? POLLHUP : 0;
+  return hangup | (shared_->bytes.empty() ? 0 : POLLIN | POLLRDNORM);
+}
+
+Result Pipe::read(Room to, bool peek) {
+  if (writer_) return -EBADF;
+  auto& bytes = shared_->bytes;
+  if (bytes.empty()) return shared_->ends[1] == nullptr ? 0 : -EAGAIN;
+  const auto n = static_cast<std::ptrdiff_t>(std::min(to.size(), bytes.size()));
+  std::copy_n(bytes.begin(), n, to.begin());
+  if (!peek) {
+    bytes.erase(bytes.begin(), bytes.begin() + n);
+    notify();
+  }
+  return n;
+}
+
+Result Pipe::write(Bytes from, bool /*more*/) {
+  if (!writer_) return -EBADF;
+  if (shared_->ends[0] == nullptr) return -EPIPE;
+  auto& bytes = shared_->bytes;
+  const std::size_t n = std::min(from.size(), capacity - bytes.size());
+  if (n == 0 && !from.empty()) return -EAGAIN;
+  bytes.insert(bytes.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(n));
+  notify();
+  return static_cast<Result>(n);
+}
+
+void Pipe::close() {
+  shared_->ends[writer_ ? 1 : 0] = nullptr;
+  notify();
+}
+
+}  // namespace salut::posix
