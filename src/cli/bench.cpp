@@ -12,6 +12,7 @@
 #include "cli/tap.hpp"
 #include "host/huge_memory.hpp"
 #include "host/machine.hpp"
+#include "host/say.hpp"
 #include "load/controller.hpp"
 #include "load/scenario.hpp"
 #include "report/progress.hpp"
@@ -48,10 +49,10 @@ load::BenchPlan make_plan(const load::BenchOptions& options, const load::BenchSe
 
 void announce(std::FILE* out, const load::BenchOptions& options, const load::BenchSetup& setup,
               const Runtime& runtime) {
-  fmt::print(stderr, "{}", runtime.describe());
-  for (const std::string& note : setup.notes) fmt::print(stderr, "note: {}\n", note);
-  fmt::print(out, "{} to {}, 2MSL {:g} s\n", mode_text(options), setup.target.to_string(),
-             2 * std::chrono::duration<double>(runtime.config().stack.msl).count());
+  say(stderr, "{}", runtime.describe());
+  for (const std::string& note : setup.notes) say(stderr, "note: {}\n", note);
+  say(out, "{} to {}, 2MSL {:g} s\n", mode_text(options), setup.target.to_string(),
+      2 * std::chrono::duration<double>(runtime.config().stack.msl).count());
   std::fflush(out);
 }
 
@@ -59,8 +60,8 @@ void announce(std::FILE* out, const load::BenchOptions& options, const load::Ben
 void wait_for_kernel(const PortConfig& tap, const std::atomic<bool>& interrupted) {
   if (tap_is_joined(tap.interface)) return;
   constexpr auto patience = std::chrono::seconds{60};
-  fmt::print(stderr, "waiting up to 60 s for the kernel to be joined to {}:\n{}", tap.interface,
-             tap_commands(tap));
+  say(stderr, "waiting up to 60 s for the kernel to be joined to {}:\n{}", tap.interface,
+      tap_commands(tap));
   const auto until = std::chrono::steady_clock::now() + patience;
   while (!tap_is_joined(tap.interface) && !interrupted &&
          std::chrono::steady_clock::now() < until) {
@@ -95,20 +96,18 @@ int run_bench(const load::BenchOptions& options) {
 
   const report::BenchReport report = make_report(options, *setup, conductor, *runtime);
   service::close_ports(*runtime);
-  fmt::print(out, "{}", report::to_table(report));
-  std::fflush(out);
-  if (!write_text(options.json, report::to_json(report))) {
-    return refuse(cannot_write("--json", options.json));
-  }
-  if (!write_text(options.latencies, report.latencies)) {
-    return refuse(cannot_write("--latencies", options.latencies));
-  }
+  const auto told = print_result(out, report::to_table(report));
+  if (auto done = write_text("--json", options.json, report::to_json(report)); !done)
+    return refuse(done.error());
+  if (auto done = write_text("--latencies", options.latencies, report.latencies); !done)
+    return refuse(done.error());
+  if (!told) return refuse(told.error());
   if (report.established == 0 && report.attempted != 0) {
-    fmt::print(stderr, "salut: no connection to {} could be opened\n", setup->target.to_string());
+    say(stderr, "salut: no connection to {} could be opened\n", setup->target.to_string());
     return exit_nothing;
   }
   if (report.stream && report.stream->wrong != 0) {
-    fmt::print(stderr, "salut: what arrived is not what was sent\n");
+    say(stderr, "salut: what arrived is not what was sent\n");
     return exit_nothing;
   }
   return exit_ok;

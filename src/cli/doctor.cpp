@@ -1,12 +1,13 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 #include "cli/serve_config.hpp"
 #include "doctor/doctor.hpp"
 #include "host/cores.hpp"
+#include "host/terminal.hpp"
 #include "load/scenario.hpp"
 
 namespace salut::cli {
@@ -34,8 +35,8 @@ int run_doctor(const DoctorOptions& options) {
   const std::vector<doctor::Finding> rest =
       doctor::examine(config.value_or(Config{}), Sysfs{}, allowed_cores());
   findings.insert(findings.end(), rest.begin(), rest.end());
-  fmt::print("{}", doctor::to_lines(findings, isatty(STDOUT_FILENO) == 1));
-  if (std::fflush(stdout) != 0) return exit_nothing;
+  const auto told = print_result(stdout, doctor::to_lines(findings, has_colour(stdout)));
+  if (!told) return refuse(told.error());
   return doctor::can_start(findings) ? exit_ok : exit_nothing;
 }
 

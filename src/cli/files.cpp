@@ -3,30 +3,57 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+
+#include "cli/commands.hpp"
+#include "host/say.hpp"
 
 namespace salut::cli {
+namespace {
+
+const char* room_for(int why) { return why == ENOSPC ? "a disk with room" : "another file"; }
+
+}  // namespace
+
+int refuse(const Error& error) {
+  say(stderr, "salut: {}\n", error.message);
+  return exit_refused;
+}
 
 bool can_write(const std::string& file) {
   if (file.empty() || file == "-") return true;
   if (access(file.c_str(), F_OK) == 0) return access(file.c_str(), W_OK) == 0;
   const std::size_t slash = file.rfind('/');
+  if (errno != ENOENT) return false;
   const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash + 1);
   return access(folder.c_str(), W_OK) == 0;
 }
 
-bool write_text(const std::string& file, const std::string& text) {
-  if (file.empty()) return true;
-  std::FILE* const out = file == "-" ? stdout : std::fopen(file.c_str(), "w");
-  if (out == nullptr) return false;
-  const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size();
-  return (out == stdout ? std::fflush(out) : std::fclose(out)) == 0 && written;
+Result<void> write_text(std::string_view flag, const std::string& file, const std::string& text) {
+  if (file.empty()) return {};
+  if (file == "-") return print_result(stdout, text);
+  std::FILE* const out = std::fopen(file.c_str(), "w");
+  if (out == nullptr) return tl::unexpected<Error>(cannot_write(flag, file));
+  int why = say_text(out, text) && std::fflush(out) == 0 ? 0 : errno;
+  if (std::fclose(out) != 0 && why == 0) why = errno;
+  if (why == 0) return {};
+  return fail(Errc::no_permission, fmt::format("{} = {}: cannot be written: {}; want {}", flag,
+                                               file, std::strerror(why), room_for(why)));
+}
+
+Result<void> print_result(std::FILE* out, std::string_view text) {
+  if (say_text(out, text) && std::fflush(out) == 0) return {};
+  return fail(Errc::no_permission,
+              fmt::format("standard output: cannot be written: {}; want {}", std::strerror(errno),
+                          errno == EPIPE ? "a reader that stays" : room_for(errno)));
 }
 
 Error cannot_write(std::string_view flag, const std::string& file) {
   return {Errc::no_permission,
-          fmt::format("{} = {}: cannot be written; want a file in a folder that is there, or -",
-                      flag, file)};
+          fmt::format("{} = {}: cannot be written: {}; want a file in a folder that is there, or -",
+                      flag, file, std::strerror(errno))};
 }
 
 }  // namespace salut::cli

@@ -7,19 +7,16 @@
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
+#include "host/say.hpp"
 
 namespace salut::cli {
-
-int refuse(const Error& error) {
-  fmt::print(stderr, "salut: {}\n", error.message);
-  return exit_refused;
-}
 
 namespace {
 
 int run(const Text& text) {
-  fmt::print("{}", text.text);
-  return exit_ok;
+  const auto told = print_result(stdout, text.text);
+  return told ? exit_ok : refuse(told.error());
 }
 int run(const ServeOptions& options) { return run_serve(options); }
 int run(const load::BenchOptions& options) { return run_bench(options); }

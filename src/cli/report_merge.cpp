@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "host/say.hpp"
 #include "report/merge.hpp"
 
 namespace salut::cli {
@@ -43,11 +44,10 @@ int run_merge(const MergeOptions& options) {
   Result<report::BenchReport> merged = report::merge_reports(reports);
   if (!merged) return refuse(merged.error());
   merged->command = options.command;
-  fmt::print(options.json == "-" ? stderr : stdout, "{}", report::to_table(*merged));
-  if (!write_text(options.json, report::to_json(*merged))) {
-    return refuse(cannot_write("--json", options.json));
-  }
-  return std::fflush(stdout) == 0 ? exit_ok : exit_nothing;
+  const auto told = print_result(options.json == "-" ? stderr : stdout, report::to_table(*merged));
+  if (auto done = write_text("--json", options.json, report::to_json(*merged)); !done)
+    return refuse(done.error());
+  return told ? exit_ok : refuse(told.error());
 }
 
 }  // namespace salut::cli

@@ -15,6 +15,7 @@
 #include "cli/tap.hpp"
 #include "cli/version.hpp"
 #include "host/machine.hpp"
+#include "host/say.hpp"
 #include "load/scenario.hpp"
 #include "load/server.hpp"
 #include "report/report.hpp"
@@ -49,7 +50,7 @@ std::vector<std::unique_ptr<app::Application>> make_applications(const ServeOpti
       case ServeApp::load:
         applications.push_back(std::make_unique<load::LoadServer>(
             server.local, load::Exchange{options.request, options.response, options.server_closes},
-            runtime.config().stack.connections));
+            runtime.config().stack.connections, true));
         break;
     }
   }
@@ -82,11 +83,11 @@ constexpr const char* app_names[] = {"http", "echo", "discard", "load"};
 
 void announce(const ServeOptions& options, const Config& config) {
   if (options.runtime.config.empty()) {
-    fmt::print(stderr, "to reach it from this machine, once:\n{}", tap_commands(config.ports[0]));
+    say(stderr, "to reach it from this machine, once:\n{}", tap_commands(config.ports[0]));
   }
   std::FILE* const out = options.json == "-" ? stderr : stdout;
-  fmt::print(out, "listening on {} ({})\n", addresses(config, options.port),
-             app_names[static_cast<std::size_t>(options.app)]);
+  say(out, "listening on {} ({})\n", addresses(config, options.port),
+      app_names[static_cast<std::size_t>(options.app)]);
   std::fflush(out);
 }
 
@@ -126,6 +127,7 @@ report::ServeReport make_report(const std::vector<std::unique_ptr<app::Applicati
 }  // namespace
 
 int run_serve(const ServeOptions& options) {
+  service::ignore_harmless_signals();
   if (!can_write(options.json)) return refuse(cannot_write("--json", options.json));
   Result<Config> config = serve_config(options);
   if (!config) return refuse(config.error());
@@ -134,7 +136,7 @@ int run_serve(const ServeOptions& options) {
   Result<service::ControlSocket> socket = service::ControlSocket::open(runtime->config().name);
   if (!socket) return refuse(socket.error());
   const service::StopOnSignal signals(nullptr);  // the supervisor has to say `down` first
-  fmt::print(stderr, "{}", runtime->describe());
+  say(stderr, "{}", runtime->describe());
 
   service::LinkWatch links(*runtime);
   const auto applications = make_applications(options, *runtime);
@@ -154,11 +156,11 @@ int run_serve(const ServeOptions& options) {
   if (workers.failed) return refuse(*workers.failed);
   const report::ServeReport report = make_report(applications, options, *runtime);
   service::close_ports(*runtime);
-  fmt::print(options.json == "-" ? stderr : stdout, "{}", report::to_table(report));
-  if (!write_text(options.json, report::to_json(report))) {
-    return refuse(cannot_write("--json", options.json));
-  }
+  const auto told = print_result(options.json == "-" ? stderr : stdout, report::to_table(report));
+  if (auto done = write_text("--json", options.json, report::to_json(report)); !done)
+    return refuse(done.error());
   supervisor.report_end();
+  if (!told) return refuse(told.error());
   return exit_ok;
 }
 

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "cli/commands.hpp"
+#include "cli/files.hpp"
 
 namespace salut::cli {
 
@@ -139,8 +140,8 @@ int run_states(const StatesOptions& options) {
       text = states_json();
       break;
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return std::fflush(stdout) == 0 ? exit_ok : exit_nothing;
+  const auto told = print_result(stdout, text);
+  return told ? exit_ok : refuse(told.error());
 }
 
 }  // namespace salut::cli

@@ -7,7 +7,7 @@
 #include "doctor/parts.hpp"
 #include "host/cores.hpp"
 #include "host/instance_lock.hpp"
-#include "io/dpdk/eal.hpp"
+#include "host/run_directory.hpp"
 #include "worker/memory_plan.hpp"
 
 namespace salut::doctor {
@@ -21,7 +21,7 @@ void examine_instance(Examination& e) {
   e.judge("name", InstanceLock::ask(e.config.name, e.sysfs),
           fmt::format("\"{}\" is free", e.config.name));
   // Of the real system alone: it asks the environment, too.
-  if (!e.sysfs.root().empty() || io::has_runtime_directory()) return;
+  if (!e.sysfs.root().empty() || !dpdk_parent().empty()) return;
   e.yellow("telemetry", "no directory for DPDK's telemetry socket: it runs without",
            "export XDG_RUNTIME_DIR=/run/user/$(id -u), or RuntimeDirectory= in the unit");
 }

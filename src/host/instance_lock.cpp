@@ -7,40 +7,32 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <thread>
 #include <utility>
+
+#include "host/run_directory.hpp"
 
 namespace salut {
 namespace {
 
-constexpr const char* run_directory = "/run/salut";
-
-std::string path_in_run(const std::string& name, const std::string& suffix) {
-  return fmt::format("{}/{}.{}", run_directory, name, suffix);
-}
-
-std::string path_elsewhere(const std::string& name, const std::string& suffix, const Sysfs& sysfs) {
-  const char* user = std::getenv("XDG_RUNTIME_DIR");
-  const std::string directory = user != nullptr && sysfs.may(user, W_OK | X_OK) ? user : "/tmp";
-  return fmt::format("{}/salut-{}.{}", directory, name, suffix);
-}
-
-}  // namespace
-
-std::string instance_path(const std::string& name, const std::string& suffix) {
-  const Sysfs sysfs;
-  const bool ours = mkdir(run_directory, 0755) == 0 || sysfs.may(run_directory, W_OK | X_OK);
-  return ours ? path_in_run(name, suffix) : path_elsewhere(name, suffix, sysfs);
-}
-
-namespace {
+constexpr int clearing_tries = 20;
+constexpr std::chrono::milliseconds clearing_nap{5};
 
 Error cannot_lock(const std::string& name, const std::string& path, const char* why) {
   return {Errc::no_permission,
           fmt::format("name = \"{}\": cannot lock {}: {}; want a name that no other user has", name,
                       path, why)};
+}
+
+Error not_ours(const std::string& name, const std::string& path) {
+  return {Errc::no_permission,
+          fmt::format("name = \"{}\": {} is not a file of this user's alone; want it removed, or "
+                      "XDG_RUNTIME_DIR set to a directory of this user",
+                      name, path)};
 }
 
 Error has_owner(const std::string& name, const std::string& owner) {
@@ -82,19 +74,33 @@ std::string owner_of(int fd) {
 
 Result<InstanceLock> InstanceLock::take(const std::string& name) {
   const std::string path = instance_path(name, "lock");
-  for (;;) {
-    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  const std::string directory = path.substr(0, path.rfind('/'));
+  if (directory.starts_with("/tmp/") && !is_our_directory(directory)) {
+    return tl::unexpected<Error>(not_ours(name, directory));
+  }
+  for (int tries = 0;;) {
+    // O_NONBLOCK: a pipe of this name would hold us up.
+    constexpr int how = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    const int fd = open(path.c_str(), how, 0644);
     if (fd < 0) {
       return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(errno)));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const std::string owner = owner_of(fd);
       close(fd);
-      return tl::unexpected<Error>(has_owner(name, owner));
+      // Another start may have it for a moment, while it clears away what a dead one left.
+      if (tries++ == clearing_tries) return tl::unexpected<Error>(has_owner(name, owner));
+      std::this_thread::sleep_for(clearing_nap);
+      continue;
     }
     if (!still_there(path, fd)) {
       close(fd);
       continue;
+    }
+    struct stat status = {};
+    if (fstat(fd, &status) != 0 || !is_our_file(status)) {
+      close(fd);
+      return tl::unexpected<Error>(not_ours(name, path));
     }
     const std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
@@ -105,24 +111,31 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
 }
 
 Result<void> InstanceLock::ask(const std::string& name, const Sysfs& sysfs) {
-  const bool ours = sysfs.may(run_directory, W_OK | X_OK) ||
-                    (!sysfs.exists(run_directory) && sysfs.may("/run", W_OK | X_OK));
-  const std::string path = ours ? path_in_run(name, "lock") : path_elsewhere(name, "lock", sysfs);
+  const std::string path = instance_path(name, "lock", sysfs);
+  const std::string directory = path.substr(0, path.rfind('/'));
+  if (directory.starts_with("/tmp/") && sysfs.exists(directory) &&
+      !is_our_directory(sysfs.at(directory))) {
+    return tl::unexpected<Error>(not_ours(name, directory));
+  }
   struct stat file = {};
   if (lstat(sysfs.at(path).c_str(), &file) != 0) return {};
   if (S_ISLNK(file.st_mode)) {
     return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(ELOOP)));
   }
+  const std::string process = S_ISREG(file.st_mode) ? sysfs.line(path) : "";
+  if (!process.empty() && is_locked(sysfs, process, file.st_ino)) {
+    return tl::unexpected<Error>(has_owner(name, "process " + process));
+  }
   if (!sysfs.may(path, R_OK | W_OK)) {
     return tl::unexpected<Error>(cannot_lock(name, path, std::strerror(EACCES)));
   }
-  const std::string process = sysfs.line(path);
-  if (process.empty() || !is_locked(sysfs, process, file.st_ino)) return {};  // of one that died
-  return tl::unexpected<Error>(has_owner(name, "process " + process));
+  if (!is_our_file(file)) return tl::unexpected<Error>(not_ours(name, path));
+  return {};  // of one that died
 }
 
 std::optional<int> InstanceLock::holder(const std::string& name) {
-  const int fd = open(instance_path(name, "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  const int fd =
+      open(instance_path(name, "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return std::nullopt;
   const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   const int pid = held ? pid_in(fd) : 0;

@@ -11,10 +11,6 @@
 
 namespace salut {
 
-// A file of an instance: /run/salut/NAME.SUFFIX for root and for a service with that directory,
-// else in the user's own, else in /tmp. The same for whoever asks as the same user.
-std::string instance_path(const std::string& name, const std::string& suffix);
-
 class InstanceLock {
  public:
   // Errors start with the key: `name = "echo": another process has it …`.

@@ -10,6 +10,11 @@
 #include "io/dpdk/eal.hpp"
 
 namespace salut::io {
+namespace {
+int standard_error_now = STDERR_FILENO;
+}
+
+int CaptureOutput::standard_error() { return standard_error_now; }
 
 CaptureOutput::CaptureOutput() {
   file_ = memfd_create("salut-eal-output", MFD_CLOEXEC);
@@ -19,11 +24,13 @@ CaptureOutput::CaptureOutput() {
     saved_[fd - 1] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (saved_[fd - 1] >= 0) dup2(file_, fd);
   }
+  if (saved_[STDERR_FILENO - 1] >= 0) standard_error_now = saved_[STDERR_FILENO - 1];
 }
 
 CaptureOutput::~CaptureOutput() {
   if (file_ < 0) return;
   std::fflush(nullptr);
+  if (saved_[STDERR_FILENO - 1] >= 0) standard_error_now = STDERR_FILENO;
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
     if (saved_[fd - 1] < 0) continue;
     dup2(saved_[fd - 1], fd);

@@ -12,6 +12,9 @@ class CaptureOutput {
   ~CaptureOutput();
   CaptureOutput(const CaptureOutput&) = delete;
 
+  // The process's own standard error, captured or not.
+  static int standard_error();
+
  private:
   int file_ = -1;
   int saved_[2] = {-1, -1};

@@ -9,10 +9,12 @@ namespace {
 constexpr std::size_t buffer_bytes = 64 * 1024;
 }
 
-LoadServer::LoadServer(const Targets& local, const Exchange& exchange, std::uint32_t slots)
+LoadServer::LoadServer(const Targets& local, const Exchange& exchange, std::uint32_t slots,
+                       bool serves_alone)
     : local_(local),
       exchange_(exchange),
-      table_(exchange.bare() ? 1 : slots),
+      table_(exchange.bare() && !serves_alone ? 1 : slots),
+      keeps_(serves_alone),
       bytes_(buffer_bytes, std::byte{'S'}),
       pattern_(exchange.verify ? Pattern(buffer_bytes) : Pattern()) {}
 
@@ -31,6 +33,9 @@ constexpr std::size_t ahead = 4;  // events whose records are asked for
 
 void LoadServer::on_events(Stack&, std::span<const Event> events) {
   if (exchange_.bare()) {
+    if (keeps_) {
+      for (const Event& event : events) remember(event);
+    }
     for (const Event& event : events) on_bare_event(event);
   } else {
     for (std::size_t i = 0; i < events.size(); ++i) {
@@ -38,6 +43,13 @@ void LoadServer::on_events(Stack&, std::span<const Event> events) {
       on_event(events[i]);
     }
   }
+}
+
+// What stop() has to close.
+void LoadServer::remember(const Event& event) {
+  if (event.has(Event::accepted)) table_.open(event.connection);
+  if (!event.has(Event::closed)) return;
+  if (Record* record = table_.find(event.connection)) app::ConnectionTable<Record>::close(*record);
 }
 
 void LoadServer::on_bare_event(const Event& event) {
@@ -72,7 +84,7 @@ void LoadServer::on_event(const Event& event) {
   if (record->to_read == 0) write(event.connection, *record);
   const bool done = record->to_read == 0 && record->to_write == 0;
   const bool mute = record->peer_closed && record->to_read != 0;  // the request will never be whole
-  if (done ? exchange_.server_closes || record->peer_closed : mute) {
+  if (done ? exchange_.server_closes || stopped_ || record->peer_closed : mute) {
     record->closing = true;
     event.connection.close();
   }
@@ -119,6 +131,16 @@ void LoadServer::write(Connection connection, Record& record) {
 
 void LoadServer::stop(Stack& stack) {
   for (const Listener listener : listeners_) stack.unlisten(listener);
+  stopped_ = true;
+  // Who is in the middle of an exchange ends it; who waits for a request, or for the peer's FIN,
+  // not.
+  table_.for_each([this](Connection connection, Record& record) {
+    const bool begun =
+        record.to_read != 0 ? record.to_read != exchange_.request : record.to_write != 0;
+    if (record.closing || (begun && !exchange_.bare())) return;
+    record.closing = true;
+    connection.close();
+  });
 }
 
 void LoadServer::abort(Stack&) {

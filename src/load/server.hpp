@@ -1,7 +1,8 @@
 // The other end of a load: takes `request` bytes, answers with `response` bytes, and closes first
 // or after the client.
 //
-// A bare exchange (0 and 0 bytes) keeps no state at all: one event in, one close() out.
+// A bare exchange (0 and 0 bytes) keeps no state at all: one event in, one close() out. As `salut
+// serve --app load`, whose clients may stay, it knows at least who is there.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,9 @@ namespace salut::load {
 
 class LoadServer final : public app::Application {
  public:
-  LoadServer(const Targets& local, const Exchange& exchange, std::uint32_t slots);
+  // `serves_alone`: the clients are not ours, and stop() must close what they leave open.
+  LoadServer(const Targets& local, const Exchange& exchange, std::uint32_t slots,
+             bool serves_alone = false);
 
   Result<void> start(Stack& stack) override;
   void on_events(Stack& stack, std::span<const Event> events) override;
@@ -37,6 +40,7 @@ class LoadServer final : public app::Application {
   };
 
   void on_event(const Event& event);
+  void remember(const Event& event);
   void on_bare_event(const Event& event);
   void read(Connection connection, Record& record);
   void read_lent(Connection connection, Record& record);
@@ -46,6 +50,8 @@ class LoadServer final : public app::Application {
   Targets local_;
   Exchange exchange_;
   app::ConnectionTable<Record> table_;
+  bool keeps_;
+  bool stopped_ = false;
   std::vector<std::byte> bytes_;
   Pattern pattern_;
   std::uint64_t wrong_ = 0;

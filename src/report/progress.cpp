@@ -1,15 +1,18 @@
 #include "report/progress.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
+#include "host/say.hpp"
+#include "host/terminal.hpp"
 #include "report/report.hpp"
 
 namespace salut::report {
 
-ProgressLine::ProgressLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
+ProgressLine::ProgressLine(std::FILE* out)
+    : out_(out), terminal_(is_terminal(out)), colour_(has_colour(out)) {}
 
 void ProgressLine::show(const Progress& sample) {
   std::string line =
@@ -21,14 +24,23 @@ void ProgressLine::show(const Progress& sample) {
                         with_commas(sample.open), with_commas(sample.time_wait),
                         with_commas(sample.failures));
   if (*sample.note != 0) line += fmt::format("  ({})", sample.note);
-  // Erase to the end of the line: the one before may have been longer.
-  fmt::print(out_, "{}{}{}", terminal_ ? "\r" : "", line, terminal_ ? "\x1b[K" : "\n");
+  if (!terminal_) {
+    say(out_, "{}\n", line);
+  } else {
+    // Asked each time, since windows change. One column stays free: a terminal that wraps at its
+    // last one would begin a new line with the next.
+    const std::size_t room = terminal_width(out_) - std::min(1u, terminal_width(out_));
+    line.resize(std::min(line.size(), room));
+    const bool red = colour_ && sample.failures != 0;
+    // Erase to the end of the line: the one before may have been longer.
+    say(out_, "\r{}{}{}\x1b[K", red ? "\x1b[31m" : "", line, red ? "\x1b[0m" : "");
+  }
   std::fflush(out_);
   shown_ = true;
 }
 
 void ProgressLine::end() {
-  if (shown_ && terminal_) fmt::print(out_, "\n");
+  if (shown_ && terminal_) say(out_, "\n");
   shown_ = false;
 }
 

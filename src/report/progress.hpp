@@ -1,5 +1,6 @@
-// The line that says once a second how a run is going: rewritten in place on a terminal, one line
-// after the other into a file or a pipe.
+// The line that says once a second how a run is going: rewritten in place on a terminal, cut to its
+// width and red once something failed; one line after the other into a file, a pipe, or a terminal
+// that knows no escape sequences (TERM=dumb). NO_COLOR is honoured.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ class ProgressLine {
  private:
   std::FILE* out_;
   bool terminal_;
+  bool colour_;
   bool shown_ = false;
 };
 

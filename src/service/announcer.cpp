@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "host/say.hpp"
 #include "service/command.hpp"
 
 namespace salut::service {
@@ -15,11 +16,11 @@ void Announcer::tick(Clock::time_point now,
   if (cancelled_()) return;
   if (wrong) {
     if (++failed_ == 1 || failed_ == config_.failures) {
-      fmt::print(stderr, "announce: check: {} ({} in a row)\n", *wrong, failed_);
+      say(stderr, "announce: check: {} ({} in a row)\n", *wrong, failed_);
     }
     if (failed_ >= config_.failures) withdraw("health");
   } else {
-    if (failed_ != 0) fmt::print(stderr, "announce: check: healthy again\n");
+    if (failed_ != 0) say(stderr, "announce: check: healthy again\n");
     failed_ = 0;
     if (!announced_ && !config_.up.empty()) {
       owed_ = true;
@@ -48,8 +49,8 @@ bool Announcer::run(std::string_view key, const std::string& command, std::strin
   const auto never = [] { return false; };
   const CommandResult result = run_command(
       command, config_.timeout, name_, key == "down" ? std::function<bool()>(never) : cancelled_);
-  fmt::print(stderr, "announce: {}{}: {}\n", key, why.empty() ? "" : fmt::format(" ({})", why),
-             result.text());
+  say(stderr, "announce: {}{}: {}\n", key, why.empty() ? "" : fmt::format(" ({})", why),
+      result.text());
   return result.ok();
 }
 

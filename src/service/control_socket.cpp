@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,9 +14,13 @@
 #include <utility>
 
 #include "host/instance_lock.hpp"
+#include "host/run_directory.hpp"
+#include "host/say.hpp"
 
 namespace salut::service {
 namespace {
+
+constexpr std::size_t answer_max = 200;
 
 // False if the path is longer than a socket's may be.
 bool address_of(const std::string& path, sockaddr_un& address) {
@@ -59,15 +64,21 @@ Result<ControlSocket> ControlSocket::open(const std::string& name) {
   return made;
 }
 
+ControlSocket::ControlSocket(std::string path, int fd)
+    : path_(std::move(path)), fd_(fd), spare_(eventfd(0, EFD_CLOEXEC)) {}
+
 ControlSocket::ControlSocket(ControlSocket&& other) noexcept
     : path_(std::move(other.path_)),
       fd_(std::exchange(other.fd_, -1)),
+      spare_(std::exchange(other.spare_, -1)),
+      came_(other.came_),
       clients_(std::exchange(other.clients_, {})) {}
 
 ControlSocket::~ControlSocket() {
   if (fd_ < 0) return;
   unlink(path_.c_str());
   close(fd_);
+  if (spare_ >= 0) close(spare_);
   for (Client& client : clients_) hang_up(client);
 }
 
@@ -81,7 +92,10 @@ void ControlSocket::serve(std::chrono::milliseconds patience,
   std::array<pollfd, clients_max + 1> waits;
   waits[0] = {fd_, POLLIN, 0};
   for (std::size_t i = 0; i < clients_max; ++i) waits[i + 1] = {clients_[i].fd, POLLIN, 0};
-  if (poll(waits.data(), waits.size(), static_cast<int>(patience.count())) <= 0) return;
+  const int ready = poll(waits.data(), waits.size(), static_cast<int>(patience.count()));
+  // EINVAL: more than RLIMIT_NOFILE, which was lowered under us; not at once again.
+  if (ready < 0 && errno != EINTR) std::this_thread::sleep_for(patience);
+  if (ready <= 0) return;
   for (std::size_t i = 0; i < clients_max; ++i) {
     if (waits[i + 1].revents != 0) read_from(clients_[i], answer);
   }
@@ -90,13 +104,43 @@ void ControlSocket::serve(std::chrono::milliseconds patience,
 
 void ControlSocket::accept_one() {
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0) return;
-  for (Client& client : clients_) {
-    if (client.fd >= 0) continue;
-    client.fd = fd;
+  if (fd < 0) {
+    if (errno == EMFILE || errno == ENFILE) turn_away();
     return;
   }
-  close(fd);
+  Client* room = find_room();
+  if (room == nullptr) {
+    send_line(fd, fmt::format("busy: {} others wait already", clients_max));
+    close(fd);
+    return;
+  }
+  hang_up(*room);
+  room->fd = fd;
+  room->number = ++came_;
+}
+
+// A free place, or that of the oldest client who has said nothing.
+ControlSocket::Client* ControlSocket::find_room() {
+  Client* silent = nullptr;
+  for (Client& client : clients_) {
+    if (client.fd < 0) return &client;
+    if (client.spoke) continue;
+    if (silent == nullptr || client.number < silent->number) silent = &client;
+  }
+  return silent;
+}
+
+// Without this, poll() would say at once, for ever, that somebody waits.
+void ControlSocket::turn_away() {
+  if (spare_ >= 0) close(spare_);
+  const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) {
+    send_line(fd, "busy: no descriptor left (ulimit -n)");
+    close(fd);
+  } else {
+    std::this_thread::sleep_for(no_descriptor_nap);
+  }
+  spare_ = eventfd(0, EFD_CLOEXEC);
 }
 
 void ControlSocket::read_from(Client& client,
@@ -110,6 +154,7 @@ void ControlSocket::read_from(Client& client,
   client.line.append(bytes.data(), static_cast<std::size_t>(got));
   for (std::size_t end; (end = client.line.find('\n')) != std::string::npos;) {
     const std::string said = answer(client.line.substr(0, end));
+    client.spoke = true;
     client.line.erase(0, end + 1);
     if (said.empty() || !send_line(client.fd, said)) return hang_up(client);
   }
@@ -131,7 +176,13 @@ Result<int> connect_to_instance(const std::string& name, std::chrono::millisecon
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fits && fd >= 0 &&
         connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-      return fd;
+      if (may_be_believed(fd, path)) return fd;
+      close(fd);
+      return fail(
+          Errc::no_permission,
+          fmt::format("--name = {}: {} is a socket of another user's; want that of a `salut "
+                      "serve` of this user",
+                      name, path));
     }
     const int why = fits ? errno : ENAMETOOLONG;
     if (fd >= 0) close(fd);
@@ -160,11 +211,12 @@ Result<int> connect_to_instance(const std::string& name, std::chrono::millisecon
 std::string read_line(int fd) {
   std::string line;
   char byte = 0;
+  errno = 0;
   for (;;) {
     const ssize_t got = recv(fd, &byte, 1, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return "";
-    if (byte == '\n') return line;
+    if (byte == '\n' || line.size() == answer_max) return printable(line);
     line += byte;
   }
 }

@@ -7,11 +7,18 @@
 // instance's user may connect (mode 0600); whoever held the name before is dead, so that a socket
 // that he left is taken away.
 //
+// Clients that say nothing keep nobody out: the oldest of them makes room for a new one. Who is not
+// let in is told `busy: WHY`, and so it is where no descriptor is left: one is kept for that.
+//
+// The client believes only a socket of its own user's (host/run_directory.hpp), and takes what it
+// reads for text to be shown, never for a terminal's orders.
+//
 // Threads: control thread.
 #pragma once
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -37,18 +44,25 @@ class ControlSocket {
  private:
   static constexpr std::size_t clients_max = 8;
   static constexpr std::size_t line_max = 64;
+  static constexpr std::chrono::milliseconds no_descriptor_nap{20};
   struct Client {
     int fd = -1;
+    bool spoke = false;
+    std::uint64_t number = 0;  // of those that came
     std::string line;
   };
 
-  ControlSocket(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  ControlSocket(std::string path, int fd);
   void accept_one();
+  void turn_away();
+  Client* find_room();
   void read_from(Client& client, const std::function<std::string(std::string_view line)>& answer);
   static void hang_up(Client& client);
 
   std::string path_;
   int fd_ = -1;
+  int spare_ = -1;  // given up for a moment, to tell a client that there is none left
+  std::uint64_t came_ = 0;
   std::array<Client, clients_max> clients_;
 };
 
@@ -56,7 +70,8 @@ class ControlSocket {
 // and not yet its socket is starting, and waited for.
 Result<int> connect_to_instance(const std::string& name, std::chrono::milliseconds patience);
 
-// The next line, without its end; empty at the end of the connection.
+// The next line, without its end, its printable characters alone; empty at the end of the
+// connection.
 std::string read_line(int fd);
 
 }  // namespace salut::service

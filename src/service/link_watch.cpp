@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "host/say.hpp"
+
 namespace salut::service {
 
 namespace {
@@ -23,7 +25,7 @@ void watch(const std::stop_token& stop, Runtime& runtime) {
   while (!sleeper.wait_for(lock, stop, period, [&] { return stop.stop_requested(); })) {
     for (const PortLink& link : runtime.links()) {
       if (link.changed) {
-        fmt::print(stderr, "salut: port {}: link {}\n", link.port, link.up ? "up" : "down");
+        say(stderr, "salut: port {}: link {}\n", link.port, link.up ? "up" : "down");
       }
     }
   }
@@ -46,7 +48,7 @@ void wait_for_links(Runtime& runtime, const std::atomic<bool>& interrupted) {
     return !links.empty() && std::ranges::none_of(links, &PortLink::up);
   };
   if (!none_is_up()) return;
-  fmt::print(stderr, "waiting up to 60 s for the other end of {}\n", runtime.links().front().port);
+  say(stderr, "waiting up to 60 s for the other end of {}\n", runtime.links().front().port);
   const auto until = std::chrono::steady_clock::now() + patience;
   do {
     std::this_thread::sleep_for(std::chrono::milliseconds{50});
@@ -55,7 +57,7 @@ void wait_for_links(Runtime& runtime, const std::atomic<bool>& interrupted) {
 
 void close_ports(Runtime& runtime) {
   const std::uint64_t missing = runtime.close();
-  if (missing != 0) fmt::print(stderr, "salut: {} packet buffers did not come back\n", missing);
+  if (missing != 0) say(stderr, "salut: {} packet buffers did not come back\n", missing);
 }
 
 }  // namespace salut::service

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
+
 namespace salut::service {
 
 namespace {
@@ -24,12 +26,23 @@ void install(void (*handler)(int)) {
   sigaction(SIGTERM, &action, nullptr);
 }
 
+// What would end the process by default and asks for nothing that we do: the terminal that we were
+// started from was closed (SIGHUP; other programs take it, or SIGUSR1, for a reload), whoever read
+// our output went away.
+constexpr int harmless[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
+
 }  // namespace
+
+void ignore_harmless_signals() {
+  for (const int number : harmless) std::signal(number, SIG_IGN);
+}
 
 StopOnSignal::StopOnSignal(Runtime* runtime) {
   was_stopped = false;
   target = runtime;
   install(on_signal);
+  ignore_harmless_signals();
+  if (runtime != nullptr) std::signal(SIGHUP, on_signal);
 }
 
 StopOnSignal::~StopOnSignal() {

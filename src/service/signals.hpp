@@ -1,5 +1,6 @@
 // SIGINT and SIGTERM ask a runtime to stop, or whoever looks at stopped() to stop it; the second
-// one ends the process at once.
+// one ends the process at once. A terminal that was closed (SIGHUP) stops a runtime too, but is
+// nothing to who only looks at stopped(): a server outlives the shell that started it.
 #pragma once
 
 #include <atomic>
@@ -7,6 +8,9 @@
 #include "salut/runtime.hpp"
 
 namespace salut::service {
+
+// SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE end a process by default and ask for nothing that we do.
+void ignore_harmless_signals();
 
 // While it lives the signals are ours. One at a time.
 class StopOnSignal {

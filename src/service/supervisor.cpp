@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "host/say.hpp"
 
 namespace salut::service {
 namespace {
@@ -74,8 +75,8 @@ std::string Supervisor::answer(std::string_view line) {
 }
 
 void Supervisor::begin_drain() {
-  fmt::print(stderr, "draining: {} open, at most {:g} s\n", with_commas(open()),
-             std::chrono::duration<double>(drain_).count());
+  say(stderr, "draining: {} open, at most {:g} s\n", with_commas(open()),
+      std::chrono::duration<double>(drain_).count());
   phase_ = Phase::draining;
   const bool told = announcer_.owes_down();
   announcer_.withdraw("drain");
@@ -107,7 +108,7 @@ void Supervisor::stop(std::string_view why) {
 }
 
 void Supervisor::report_end() {
-  if (left_) fmt::print(stderr, "drained: {} left open\n", with_commas(*left_));
+  if (left_) say(stderr, "drained: {} left open\n", with_commas(*left_));
   socket_.tell(left_ ? fmt::format("drained, {} left open", with_commas(*left_)) : "stopped");
 }
 
@@ -130,7 +131,7 @@ bool Supervisor::knows_siblings() {
     unknown -= std::min(unknown, runtime_.stack(worker).counters().siblings_alive);
   }
   if (unknown != 0 && Clock::now() < siblings_by_) return false;
-  if (unknown != 0) fmt::print(stderr, "siblings: {} not heard\n", unknown);
+  if (unknown != 0) say(stderr, "siblings: {} not heard\n", unknown);
   siblings_by_ = {};
   return true;
 }

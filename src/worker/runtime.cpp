@@ -14,7 +14,9 @@
 #include <utility>
 
 #include "host/cores.hpp"
+#include "host/descriptors.hpp"
 #include "host/instance_lock.hpp"
+#include "host/run_directory.hpp"
 #include "io/dpdk/eal.hpp"
 #include "worker/memory_plan.hpp"
 #include "worker/port_check.hpp"
@@ -130,6 +132,7 @@ Result<void> Runtime::Impl::open() {
     return done ? done : Result<void>(tl::unexpected<Error>(located(config_, done.error())));
   };
 
+  if (auto done = step(check_descriptors(config_)); !done) return done;
   // Before DPDK may look at any card, and before memory is set aside for it.
   if (auto done = step(check_ports(config_, Sysfs{})); !done) return done;
   auto plan = plan_memory(config_);
@@ -141,6 +144,9 @@ Result<void> Runtime::Impl::open() {
   auto lock = InstanceLock::take(config_.name);
   if (!lock) return tl::unexpected<Error>(located(config_, lock.error()));
   lock_ = std::move(*lock);
+  if (const std::string parent = dpdk_parent(); !parent.empty()) {
+    clear_dead_instances(parent + "/dpdk");
+  }
 
   if (auto done = step(open_environment(*plan)); !done) return done;
   if (auto done = step(open_pool(*plan)); !done) return done;
@@ -159,6 +165,7 @@ Result<void> Runtime::Impl::open_environment(const MemoryPlan& plan) {
     if (port.type == PortType::pci) options.pci.push_back(port.pci);
   }
   options.megabytes = config_.megabytes;
+  options.runtime_directory = dpdk_parent();
   options.hugepages = plan.hugepages;
   options.shared = plan.shared;
   auto eal = io::Eal::start(options);

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "io/capture_output.hpp"
+#include "io/dpdk/panic_guard.hpp"
 #include "io/sigpipe.hpp"
 
 namespace salut::io {
@@ -93,17 +94,6 @@ std::vector<std::string> arguments_of(const EalOptions& options) {
 
 }  // namespace
 
-// DPDK refuses to start without its telemetry socket; without a place for that, go without it.
-bool has_runtime_directory() {
-  const char* directory = std::getenv("RUNTIME_DIRECTORY");
-  if (directory == nullptr)
-    directory = geteuid() == 0 ? "/var/run" : std::getenv("XDG_RUNTIME_DIR");
-  if (directory == nullptr) directory = "/tmp";
-  const std::string dpdk = std::string(directory) + "/dpdk";
-  return access(dpdk.c_str(), F_OK) == 0 ? access(dpdk.c_str(), W_OK | X_OK) == 0
-                                         : access(directory, W_OK | X_OK) == 0;
-}
-
 Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   static bool started = false;
   if (std::exchange(started, true)) {
@@ -115,7 +105,15 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   // DPDK unlinks its telemetry socket at exit and leaves the directory; this runs after that.
   std::atexit([] { rmdir(rte_eal_get_runtime_dir()); });
   std::vector<std::string> arguments = arguments_of(options);
-  if (!has_runtime_directory()) arguments.push_back("--no-telemetry");
+  // DPDK refuses to start without its telemetry socket; without a place for that, go without it.
+  const std::string& place = options.runtime_directory;
+  const char* named = std::getenv("RUNTIME_DIRECTORY");
+  const std::string before = named != nullptr ? named : "";
+  if (place.empty()) {
+    arguments.push_back("--no-telemetry");
+  } else {
+    setenv("RUNTIME_DIRECTORY", place.c_str(), 1);
+  }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -124,7 +122,13 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   {
     const CaptureOutput capture;
     const NoSigpipe quiet;  // inherited by every thread of DPDK
+    const PanicGuard guard;
     rc = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
+  }
+  if (named == nullptr) {
+    unsetenv("RUNTIME_DIRECTORY");
+  } else {
+    setenv("RUNTIME_DIRECTORY", before.c_str(), 1);
   }
   if (rc < 0) {
     const std::string why = last_error_line();
@@ -179,6 +183,17 @@ std::string last_error_line() {
     if (!line.empty() && says_more) last = line;
   }
   return last;
+}
+
+// "PANIC in rte_eal_init():" stands before it.
+std::string panic_line() {
+  constexpr std::string_view mark = "PANIC in ";
+  const std::string text = LogBuffer::instance().text();
+  const std::size_t at = text.rfind(mark);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = text.find('\n', at);
+  if (begin == std::string::npos) return "it gave no reason";
+  return text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
 }
 
 std::uint64_t free_hugepages_mb(const std::string& root) {

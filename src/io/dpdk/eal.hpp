@@ -25,6 +25,7 @@ struct EalOptions {
   std::vector<std::uint32_t> cores;    // of each worker
   std::vector<std::uint32_t> allowed;  // of the control thread
   std::vector<std::string> pci;        // addresses that may be probed; no other is looked at
+  std::string runtime_directory;       // "dpdk" in it is where telemetry listens; empty: without it
   std::uint32_t megabytes = 64;
   bool hugepages = false;
   bool shared = false;  // a vhost-user back end maps this memory: one descriptor per region
@@ -55,8 +56,8 @@ std::string last_error_line();
 // Everything that DPDK logged since the last call, at most the first 64 KiB.
 std::string take_log();
 
-// Whether DPDK finds a place for its telemetry socket; it goes without it if not.
-bool has_runtime_directory();
+// What DPDK said when it panicked; empty if it did not.
+std::string panic_line();
 
 // Free 2 MiB hugepages of the kernel's default pool, in MiB; 0 if it has none. `root`: where /sys
 // is.

@@ -15,6 +15,7 @@
 
 #include "io/capture_output.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/dpdk/panic_guard.hpp"
 #include "io/link_state.hpp"
 #include "io/reserved_fd.hpp"
 #include "io/sigpipe.hpp"
@@ -58,6 +59,7 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
                                                const EthPortOptions& options, MbufPool& pool) {
   const NoSigpipe quiet;
   const CaptureOutput capture;  // libbpf and libxdp talk
+  const PanicGuard guard;
   auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
   take_log();  // what is in it from here on is about this port
   auto done = port->create(config);

@@ -1,0 +1,34 @@
+#include "io/dpdk/panic_guard.hpp"
+
+#include <unistd.h>
+
+#include <string>
+
+#include "io/capture_output.hpp"
+#include "io/dpdk/eal.hpp"
+
+namespace salut::io {
+namespace {
+
+// Called by abort() on the thread that panics, which holds no lock of the log any more.
+void on_abort(int) {
+  const std::string why = panic_line();
+  if (why.empty()) return;  // not DPDK's: abort() goes on
+  const std::string line =
+      "salut: DPDK cannot start here: " + why + "; want what `salut doctor` finds missing\n";
+  if (write(CaptureOutput::standard_error(), line.data(), line.size()) < 0) _exit(2);
+  _exit(2);
+}
+
+}  // namespace
+
+PanicGuard::PanicGuard() {
+  struct sigaction action = {};
+  action.sa_handler = on_abort;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGABRT, &action, &before_);
+}
+
+PanicGuard::~PanicGuard() { sigaction(SIGABRT, &before_, nullptr); }
+
+}  // namespace salut::io
