@@ -9,9 +9,8 @@
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
-#include "tcp/owner.hpp"
-#include "tcp/rtt.hpp"
-#include "tcp/sender.hpp"
+#include "tcp/socket_options.hpp"
+#include "tcp/timeouts.hpp"
 #include "tcp/timers.hpp"
 #include "wire/parse.hpp"
 

@@ -1,9 +1,8 @@
 // Bytes between the application and a connection's buffers.
 #include "stack/engine.hpp"
-#include "tcp/lifecycle.hpp"
-#include "tcp/output.hpp"
-#include "tcp/owner.hpp"
-#include "tcp/sender.hpp"
+#include "tcp/stream_setup.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/window.hpp"
 
 namespace salut::stack {
 

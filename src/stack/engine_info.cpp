@@ -4,9 +4,9 @@
 #include "tcp/congestion/congestion.hpp"
 #include "tcp/loss.hpp"
 #include "tcp/mss.hpp"
-#include "tcp/owner.hpp"
+#include "tcp/options.hpp"
 #include "tcp/recovery.hpp"
-#include "tcp/rtt.hpp"
+#include "tcp/timers.hpp"
 
 namespace salut::stack {
 namespace {

@@ -6,11 +6,13 @@
 #include "tcp/addresses.hpp"
 #include "tcp/icmp_input.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/options.hpp"
 #include "tcp/output.hpp"
-#include "tcp/owner.hpp"
-#include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
+#include "tcp/stream_setup.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/timestamps.hpp"
+#include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::tcp {

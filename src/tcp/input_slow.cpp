@@ -5,8 +5,12 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
-#include "tcp/owner.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/reply.hpp"
+#include "tcp/stream_setup.hpp"
+#include "tcp/timestamps.hpp"
+#include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
 
 namespace salut::tcp {
 namespace {

@@ -3,10 +3,9 @@
 #include <algorithm>
 
 #include "tcp/loss.hpp"
-#include "tcp/options.hpp"
-#include "tcp/owner.hpp"
 #include "tcp/reassembly.hpp"
-#include "tcp/rtt.hpp"
+#include "tcp/socket_options.hpp"
+#include "tcp/timers.hpp"
 
 namespace salut::tcp {
 
@@ -126,28 +125,6 @@ std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::
   ++c.counters.states[static_cast<std::size_t>(state)];
   ++c.counters.states_entered[static_cast<std::size_t>(state)];
   return index;
-}
-
-void prepare_data(Context& c, Tcb& tcb) {
-  if (tcb.has(Flag::data_ready)) return;
-  const unsigned backoff = backoff_of(c, tcb);
-  tcb.set(Flag::data_ready);
-  tcb.send = Chain{};
-  tcb.recv = Chain{};
-  if (!tcb.has(Flag::timestamps)) tcb.last_ack_sent = tcb.rcv_nxt;  // those know it already
-  tcb.snd_wl1 = tcb.rcv_nxt;
-  tcb.snd_wl2 = tcb.snd_una;
-  tcb.stream = c.streams.acquire();  // as many as TCBs: there is one
-  Stream& stream = c.stream(tcb);
-  stream.cwnd = initial_cwnd(c.config.initial_window, tcb.mss);
-  stream.ssthresh = 0xffffffff;
-  stream.small_end = tcb.snd_una;
-  stream.backoff = static_cast<std::uint8_t>(backoff);
-  set_controller(stream, c.config.congestion);
-  if (c.config.no_delay) stream.set(no_delay);
-  if (!tcb.has(Flag::syn_unacked) && tcb.handshake_rtt != 0) {
-    rtt_sample(stream, tcb.handshake_rtt);
-  }
 }
 
 namespace {

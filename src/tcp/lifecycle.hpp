@@ -75,23 +75,4 @@ constexpr Reason reason_for(State from, StateEvent event) {
   }
 }
 
-// Sets up the second line before the first byte either way.
-void prepare_data(Context& c, Tcb& tcb);
-
-// The timer of a TCB: one deadline, whose meaning follows from the state when it fires. What only a
-// connection with data waits for has deadlines of its own in the Stream, ticks as well, 0 for none;
-// the wheel's one entry fires at the earliest of all, or before.
-inline void set_timer(Context& c, std::uint32_t index, Duration after) {
-  Tcb& tcb = c.tcbs[index];
-  const Tick at = tick_after(c.now, after);
-  tcb.timer_at = at.value == 0 ? 1 : at.value;  // 0 means none
-  c.wheel.arm(index, tcb.wheel_at, Tick{tcb.timer_at});
-}
-inline void set_deadline(Context& c, std::uint32_t index, std::uint32_t& deadline, Duration after) {
-  const Tick at = tick_after(c.now, after);
-  deadline = at.value == 0 ? 1 : at.value;
-  c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
-}
-inline void clear_timer(Tcb& tcb) { tcb.timer_at = 0; }
-
 }  // namespace salut::tcp

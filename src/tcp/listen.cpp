@@ -8,8 +8,11 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
-#include "tcp/output.hpp"
-#include "tcp/owner.hpp"
+#include "tcp/reply.hpp"
+#include "tcp/socket_options.hpp"
+#include "tcp/timestamps.hpp"
+#include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
 
 namespace salut::tcp {
 namespace {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "tcp/lifecycle.hpp"
-#include "tcp/options.hpp"
-#include "tcp/output.hpp"
+#include "tcp/congestion/congestion.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/rtt.hpp"
-#include "tcp/sender.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/timestamps.hpp"
+#include "wire/options.hpp"
 
 namespace salut::tcp {
 namespace {

@@ -13,10 +13,9 @@
 
 #include "tcp/context.hpp"
 #include "tcp/recovery.hpp"
+#include "wire/segment.hpp"
 
 namespace salut::tcp {
-
-inline constexpr std::uint32_t dup_thresh = 3;
 
 // What an ACK acknowledged for the first time.
 struct AckedBytes {

@@ -6,6 +6,7 @@
 #include "tcp/congestion/congestion.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/timestamps.hpp"
 
 namespace salut::tcp {
 

@@ -4,19 +4,15 @@
 // An active open offers what the configuration allows, with the connection's flags set; the answer
 // clears what it does not take up. A passive one takes the intersection at once. From then on the
 // flags are the agreement.
-//
-// A segment without timestamps on a connection that agreed on them is taken as it is: RFC 7323
-// §3.2 would have it dropped, but a middlebox or a peer that forgets them on the third ACK must
-// not cost a connection. It has no protection against wrapped sequence numbers, nothing else.
 #pragma once
+
+#include <algorithm>
 
 #include "tcp/context.hpp"
 #include "wire/options.hpp"
+#include "wire/segment.hpp"
 
 namespace salut::tcp {
-
-inline constexpr std::uint8_t max_window_scale = 14;  // RFC 7323 §2.3
-inline constexpr std::uint16_t timestamps_size = 12;  // with the two NOPs that align them
 
 // Active open: everything that is allowed is offered.
 void offer_options(const Context& c, Tcb& tcb);
@@ -27,41 +23,17 @@ void agree_options(Context& c, Tcb& tcb, const wire::Segment& syn);
 // Of a SYN or SYN,ACK of ours. `mss`: what we can receive.
 std::size_t syn_options(Context& c, const Tcb& tcb, std::uint16_t mss, wire::OptionBytes& to);
 
+// Of `most`, what the port allows: the MSS that our SYN offers.
+inline std::uint16_t offered_mss(const Context& c, const Tcb& tcb, std::uint16_t most) {
+  const std::uint16_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).own_mss : std::uint16_t{0};
+  return own != 0 ? std::min(own, most) : most;
+}
+
 // Of a segment with data or FIN, and of an RST (RFC 7323 §3.2: it should have them): timestamps,
 // for which Tcb::mss leaves room.
 std::size_t segment_options(const Context& c, const Tcb& tcb, wire::OptionBytes& to);
 
 // Of an ACK alone: SACK too, while there are gaps.
 std::size_t ack_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
-
-// TSval of a segment that leaves now.
-inline std::uint32_t our_timestamp(const Context& c, const Tcb& tcb) {
-  return c.now_ms + tcb.ts_offset;
-}
-
-// Timestamps wrap like sequence numbers, RFC 7323 §5.2.
-constexpr bool is_older_stamp(std::uint32_t a, std::uint32_t b) { return Seq{a} < Seq{b}; }
-
-// RFC 7323 §5.3 R1: the segment is older than what was received before. After 24 days of silence
-// TS.Recent may itself be half a wrap old and says nothing (§5.5).
-inline constexpr std::uint32_t ts_outdated = (24ull * 86'400 * 1'000'000'000) >> 30;
-inline bool ts_recent_is_outdated(const Context& c, const Tcb& tcb) {
-  return c.epoch - tcb.ts_recent_at >= ts_outdated;
-}
-inline bool paws_rejects(const Context& c, const Tcb& tcb, const wire::Segment& segment) {
-  if (!tcb.has(Flag::timestamps) || (segment.options & wire::option_has_timestamps) == 0)
-    return false;
-  return is_older_stamp(segment.tsval, tcb.ts_recent) && !ts_recent_is_outdated(c, tcb);
-}
-
-// RFC 7323 §4.3: TS.Recent follows what covers Last.ACK.sent, so that a delayed ACK echoes the
-// first segment that it acknowledges. REQUIRES: the segment is acceptable and not rejected.
-inline void update_ts_recent(const Context& c, Tcb& tcb, const wire::Segment& segment) {
-  if (!tcb.has(Flag::timestamps) || (segment.options & wire::option_has_timestamps) == 0) return;
-  if (Seq{segment.seq} > tcb.last_ack_sent) return;
-  if (is_older_stamp(segment.tsval, tcb.ts_recent) && !ts_recent_is_outdated(c, tcb)) return;
-  tcb.ts_recent = segment.tsval;
-  tcb.ts_recent_at = c.epoch;
-}
 
 }  // namespace salut::tcp

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "tcp/mss.hpp"
-#include "tcp/options.hpp"
 #include "tcp/sender.hpp"
+#include "tcp/timestamps.hpp"
 
 namespace salut::tcp {
 namespace {

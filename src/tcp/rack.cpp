@@ -2,11 +2,7 @@
 
 #include <algorithm>
 
-#include "tcp/lifecycle.hpp"
-#include "tcp/loss.hpp"
-#include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
-#include "tcp/sender.hpp"
 
 namespace salut::tcp {
 
@@ -65,28 +61,6 @@ void rack_on_dsack(Recovery& r, Seq snd_una, Seq snd_nxt) {
 
 void rack_on_recovery_end(Recovery& r) {
   if (r.reo_persist > 0 && --r.reo_persist == 0) r.reo_steps = 1;
-}
-
-void tail_schedule(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  Stream& stream = c.stream(t);
-  if (!t.has(Flag::sack) || stream.srtt == 0 || t.snd_una == t.snd_nxt || t.snd_wnd == 0) return;
-  if (stream.probe_at != 0 && !stream.has(probe_is_tail)) return;  // reordering comes first
-  if (stream.recovery != no_recovery) {
-    const Recovery& r = c.recoveries[stream.recovery];
-    if (r.mode != Mode::open || r.tail_out || r.board.sacked() > 0) return;
-  }
-  std::uint32_t us = 2 * stream.srtt;
-  if (t.snd_nxt - t.snd_una <= t.mss) us += tail_ack_delay_us;
-  const Duration after = std::chrono::microseconds(us);
-  // No later than the RTO, which then begins anew. Of the two the probe is looked at first.
-  const bool rto_first = t.timer_at != 0 && Tick{t.timer_at} <= tick_after(c.now, after);
-  if (rto_first) {
-    stream.probe_at = t.timer_at;
-  } else {
-    set_deadline(c, index, stream.probe_at, after);
-  }
-  stream.set(probe_is_tail);
 }
 
 bool tail_on_ack(Recovery& r, Seq ack, bool plain_duplicate, bool dsack) {

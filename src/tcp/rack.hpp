@@ -11,8 +11,7 @@
 
 namespace salut::tcp {
 
-// RFC 8985 §7.2: the delayed ACK that a flight of one segment may have to wait for.
-inline constexpr std::uint32_t tail_ack_delay_us = 200'000;
+inline constexpr std::uint32_t dup_thresh = 3;  // RFC 6675, without SACK RFC 5681
 
 // §6.2 steps 1 to 3: what the ACK delivered moves RACK's marks.
 void rack_update(Recovery& r, const Delivery& delivery);
@@ -25,8 +24,6 @@ std::uint32_t rack_detect(Context& c, Recovery& r, const Stream& stream, std::ui
 // A DSACK came, or a recovery ended: the window adapts (§6.2 step 4).
 void rack_on_dsack(Recovery& r, Seq snd_una, Seq snd_nxt);
 void rack_on_recovery_end(Recovery& r);
-// §7.2: starts the probe's timer after a transmission or an ACK, if the connection may have one.
-void tail_schedule(Context& c, std::uint32_t index);
 // §7.4: what an ACK says of the probe in flight; true if it mended a loss that nothing else saw.
 bool tail_on_ack(Recovery& r, Seq ack, bool plain_duplicate, bool dsack);
 

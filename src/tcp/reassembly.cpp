@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tcp/lifecycle.hpp"
+#include "tcp/stream_setup.hpp"
 
 namespace salut::tcp {
 namespace {

@@ -1,17 +1,16 @@
-// The retransmission timeout, RFC 6298: smoothed round-trip time, its variation, and backoff.
+// Samples of the round-trip time, and what is learned from them (RFC 6298 §2). The RTO that follows
+// is in timers.hpp.
 //
-// Samples: one segment at a time is timed (Stream::mark), never one that was sent again (Karn);
-// where timestamps are agreed, TSecr tells even of those (RFC 7323 §4.1) and is asked when the
-// timed one cannot answer. The backoff outlives the retransmission that it was for, until a sample
-// (RFC 6298 (5.5), Karn's second half).
+// One segment at a time is timed (Stream::mark), never one that was sent again (Karn). Where
+// timestamps are agreed, TSecr measures even those (RFC 7323 §4.1) and is used when the timed
+// segment cannot answer.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "salut/config.hpp"
 #include "tcp/context.hpp"
-#include "tcp/options.hpp"
+#include "tcp/timestamps.hpp"
 
 namespace salut::tcp {
 
@@ -45,103 +44,6 @@ inline bool timestamp_rtt(const Context& c, const Tcb& tcb, const wire::Segment&
   const std::uint32_t ms = our_timestamp(c, tcb) - segment.tsecr;
   if (ms > 60'000) return false;
   rtt_us = std::max(ms, 1u) * 1'000;
-  return true;
-}
-
-// RFC 6298 (5.7): a path that lost a SYN, or took longer than the initial RTO, is given more time.
-inline constexpr Duration rto_after_lost_syn = std::chrono::seconds{3};
-
-// Before backoff. The clock's grain G is a tick, about 1 ms.
-inline Duration rto_base(const Context& c, const Tcb& tcb) {
-  const StackConfig& config = c.config;
-  std::uint32_t srtt = 0;
-  std::uint32_t rttvar = 0;
-  if (tcb.has(Flag::data_ready)) {
-    srtt = c.stream(tcb).srtt;
-    rttvar = c.stream(tcb).rttvar;
-  } else if (!tcb.has(Flag::syn_unacked)) {
-    srtt = tcb.handshake_rtt;
-    rttvar = srtt / 2;
-  }
-  if (srtt == 0) {
-    return tcb.has(Flag::syn_repeated) ? std::max<Duration>(config.rto_initial, rto_after_lost_syn)
-                                       : config.rto_initial;
-  }
-  const std::uint64_t us = srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{rttvar});
-  return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);
-}
-
-// After `doublings`, RFC 6298 (5.5).
-inline Duration rto_after(const StackConfig& config, Duration base, unsigned doublings) {
-  const Duration doubled = base * (std::int64_t{1} << std::min(doublings, 20u));
-  return std::min(doubled, std::max(config.rto_max, base));
-}
-
-// A FIN that stands alone has no probe of the tail before its RTO: its first retransmission is that
-// probe, and does not count (RFC 8985 §7).
-inline unsigned backoff_of(const Context& c, const Tcb& tcb) {
-  if (tcb.has(Flag::data_ready)) return c.stream(tcb).backoff;
-  const bool probed = tcb.has(Flag::sack) && !tcb.has(Flag::syn_unacked) && tcb.retries > 0;
-  return tcb.retries - (probed ? 1u : 0u);
-}
-// The RTO of now.
-inline Duration rto(const Context& c, const Tcb& tcb) {
-  return rto_after(c.config, rto_base(c, tcb), backoff_of(c, tcb));
-}
-
-// How long the first transmission lies back when it was followed by Tcb::retries others, each after
-// its RTO, and the last was just now.
-inline Duration unanswered_for(const Context& c, const Tcb& tcb) {
-  const Duration base = rto_base(c, tcb);
-  const unsigned backoff = backoff_of(c, tcb);
-  Duration sum{0};
-  for (unsigned i = 1; i <= tcb.retries; ++i) {
-    sum += rto_after(c.config, base, backoff > i ? backoff - i : 0);
-  }
-  return sum;
-}
-
-// R2 of RFC 1122 §4.2.3.5: how long nothing need be answered before the connection is given up.
-// A connection's own user timeout (RFC 5482) stands above the stack's.
-inline Duration retry_limit(const Context& c, const Tcb& tcb) {
-  const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).user_timeout_ms : 0;
-  if (own != 0) return std::chrono::milliseconds{own};
-  return tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
-}
-
-// What the retransmission timer is set to: the RTO, or less if R2 comes first.
-inline Duration rto_wait(const Context& c, const Tcb& tcb) {
-  // The first time, without data: what opening and closing need.
-  if (tcb.retries == 0 && !tcb.has(Flag::data_ready)) [[likely]] {
-    return std::min(rto_base(c, tcb),
-                    tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout);
-  }
-  const Duration wait = rto(c, tcb);
-  const Duration left = retry_limit(c, tcb) - unanswered_for(c, tcb);
-  return std::clamp<Duration>(left, Duration{0}, wait);
-}
-// The timer fired: was that R2?
-inline bool retries_spent(const Context& c, const Tcb& tcb) {
-  return tcb.retries == 255 || unanswered_for(c, tcb) + rto(c, tcb) >= retry_limit(c, tcb);
-}
-
-// A shut window was answered: the peer is alive, so that the backoff goes on but R2 is a whole
-// retransmission away (RFC 9293 §3.8.6.1).
-inline void answered(const Context& c, Tcb& tcb) {
-  if (tcb.has(Flag::data_ready)) tcb.retries = 0;
-  while (tcb.retries > 0 && retries_spent(c, tcb)) --tcb.retries;
-}
-
-// How long our SYN took to be acknowledged, REQUIRES: it was sent once, syn_unacked, and its timer
-// runs. The time of sending is not kept: the timer's deadline says it, to a tick, and a tick is
-// added, since an RTT that is too short makes probes of the tail that nobody needs.
-inline bool handshake_rtt(const Context& c, const Tcb& tcb, std::uint32_t& rtt_us) {
-  constexpr std::int64_t grain = std::int64_t{1} << tick_shift;
-  const std::int64_t ahead = Tick{tcb.timer_at} - tick_of(c.now);
-  const std::int64_t left = ahead * grain - c.now.time_since_epoch().count() % grain;
-  const std::int64_t rtt = rto_wait(c, tcb).count() - left + grain;
-  if (rtt <= 0 || rtt > rto_wait(c, tcb).count() + 2 * grain) return false;
-  rtt_us = static_cast<std::uint32_t>(rtt / 1'000);
   return true;
 }
 

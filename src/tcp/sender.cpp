@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
-#include "tcp/lifecycle.hpp"
+#include "tcp/congestion/congestion.hpp"
 #include "tcp/options.hpp"
-#include "tcp/output.hpp"
-#include "tcp/rack.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/timestamps.hpp"
+#include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
 #include "wire/emit.hpp"
 
 namespace salut::tcp {
@@ -321,23 +323,6 @@ void tail_probe(Context& c, std::uint32_t index) {
 
 }  // namespace
 
-void start_timer(Context& c, std::uint32_t index) {
-  if (c.tcbs[index].timer_at == 0) set_timer(c, index, rto_wait(c, c.tcbs[index]));
-}
-
-void restart_timer(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  if (t.snd_una == t.snd_nxt) {
-    clear_timer(t);
-    if (t.has(Flag::data_ready)) c.stream(t).probe_at = 0;
-    return;
-  }
-  set_timer(c, index, rto_wait(c, t));
-  if (!t.has(Flag::data_ready)) return;
-  if (c.stream(t).has(probe_is_tail)) c.stream(t).probe_at = 0;
-  tail_schedule(c, index);
-}
-
 bool send_data(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   bool sent = false;
@@ -362,7 +347,7 @@ bool send_data(Context& c, std::uint32_t index) {
     if (fresh) {
       // A timer that ran while nothing was in flight was for the wait: the RTO begins now.
       idle ? set_timer(c, index, rto_wait(c, t)) : start_timer(c, index);
-      tail_schedule(c, index);
+      schedule_tail_probe(c, index);
     }
     sent |= fresh;
   }

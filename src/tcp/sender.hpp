@@ -27,15 +27,6 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
 // The first ACK of our SYN: with timestamps it is a sample of the round trip.
 void on_ack_of_syn(Context& c, Tcb& tcb, const wire::Segment& segment);
 
-// How much of the pool write() may still take. A quarter of it stays for what is received: else two
-// stacks that both have their pools full of unsent bytes could never take an ACK's worth from each
-// other.
-inline std::uint32_t blocks_for_sending(const Context& c) {
-  const std::uint32_t kept = c.config.buffer_blocks / 4;
-  const std::uint32_t free = c.buffers.available_blocks();
-  return free > kept ? free - kept : 0;
-}
-
 // write() found no block and nothing is in flight whose ACK would raise `writable`: looks again.
 void on_blocked(Context& c, std::uint32_t index);
 
@@ -49,10 +40,5 @@ void on_probe(Context& c, std::uint32_t index);
 // The window opened and the ACK does not cover the probe: the peer had no room for it, and what
 // follows would wait behind that byte until the backed-off timer sent it again.
 void resend(Context& c, std::uint32_t index);
-
-// The retransmission timer, unless one runs.
-void start_timer(Context& c, std::uint32_t index);
-// After an ACK that moved SND.UNA: again from now, or off if nothing is in flight.
-void restart_timer(Context& c, std::uint32_t index);
 
 }  // namespace salut::tcp

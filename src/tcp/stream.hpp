@@ -64,7 +64,7 @@ struct alignas(64) Stream {
   Seq dsack_end;
   std::array<Seq, 4> recent = {};  // where out-of-order data arrived, the newest first
 
-  // --- what its owner asked for (owner.hpp) ---
+  // --- what its owner asked for (socket_options.hpp) ---
   std::uint32_t send_buffer = 0;  // bytes; 0: the stack's, as for the next
   std::uint32_t recv_buffer = 0;
   std::uint32_t keep_alive_ms = 0;    // 0: never

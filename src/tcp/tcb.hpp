@@ -43,6 +43,7 @@ enum Flag : std::uint32_t {
   gaps = 1 << 23,         // data beyond RCV.NXT waits in Stream::islands
   // 24..27: our window scale, 28..31: the peer's, 0..14.
 };
+inline constexpr std::uint8_t max_window_scale = 14;  // RFC 7323 §2.3
 inline constexpr unsigned rcv_scale_shift = 24;
 inline constexpr unsigned snd_scale_shift = 28;
 
@@ -94,5 +95,20 @@ struct alignas(64) Tcb {
 
 static_assert(sizeof(Tcb) == 128 && alignof(Tcb) == 64);
 static_assert(offsetof(Tcb, send) == 64, "everything that opening and closing need fits one line");
+
+// Where the bytes in the send buffer begin and end.
+inline Seq data_start(const Tcb& tcb) {
+  return tcb.snd_una + (tcb.has(Flag::syn_unacked) ? 1u : 0u);
+}
+inline Seq data_end(const Tcb& tcb) {
+  return data_start(tcb) + (tcb.has(Flag::data_ready) ? tcb.send.bytes : 0u);
+}
+
+// Might output() have something to send?
+inline bool has_output(const Tcb& tcb) {
+  return tcb.has(Flag::ack_pending | Flag::ack_delayed | Flag::rewound) ||
+         (tcb.has(Flag::data_ready) && tcb.send.bytes > 0) ||
+         (tcb.has(Flag::fin_wanted) && !tcb.has(Flag::fin_sent));
+}
 
 }  // namespace salut::tcp

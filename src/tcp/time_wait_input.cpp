@@ -7,8 +7,10 @@
 #include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/options.hpp"
-#include "tcp/output.hpp"
+#include "tcp/reply.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/timestamps.hpp"
+#include "wire/options.hpp"
 
 namespace salut::tcp {
 namespace {

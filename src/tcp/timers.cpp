@@ -1,136 +1,44 @@
 #include "tcp/timers.hpp"
 
-#include "tcp/lifecycle.hpp"
-#include "tcp/output.hpp"
-#include "tcp/owner.hpp"
-#include "tcp/path_mtu.hpp"
-#include "tcp/rtt.hpp"
-#include "tcp/sender.hpp"
-
 namespace salut::tcp {
-namespace {
 
-// Lines of memory asked for before they are needed; a core forgets what is asked for beyond twenty.
-constexpr std::size_t ahead = 16;
-
-void raise(Context& c, std::uint32_t index, StateEvent event) {
-  const Tcb& t = c.tcbs[index];
-  const Cell& cell = step(t.state, event);
-  apply(c, index, cell.to, cell.acts, 0, reason_for(t.state, event));
+void start_timer(Context& c, std::uint32_t index) {
+  if (c.tcbs[index].timer_at == 0) set_timer(c, index, rto_wait(c, c.tcbs[index]));
 }
 
-// Something is in flight and was not acknowledged in time.
-void retransmission_timeout(Context& c, std::uint32_t index) {
+void restart_timer(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  // Quiet time is over (RFC 9293 §3.4.3): this SYN never left.
-  if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
-    return c.queue_output(index);
-  }
-  if (retries_spent(c, t)) {
-    return raise(c, index,
-                 t.has(Flag::passive) ? StateEvent::retries_out_passive : StateEvent::retries_out);
-  }
-  const Cell& cell = step(t.state, StateEvent::rto);
-  if (t.has(Flag::syn_unacked)) {
-    ++t.retries;
-    if (t.has(Flag::data_ready)) c.stream(t).backoff = t.retries;
-    ++c.counters.retransmits;
-    t.set(Flag::emit_syn);
-    c.queue_output(index);
-  } else if ((cell.acts & Act::retransmit) != 0) {
-    if (t.has(Flag::data_ready)) suspect_black_hole(c, index);
-    on_timeout(c, index);
+  if (t.snd_una == t.snd_nxt) {
+    clear_timer(t);
+    if (t.has(Flag::data_ready)) c.stream(t).probe_at = 0;
+    return;
   }
   set_timer(c, index, rto_wait(c, t));
+  if (!t.has(Flag::data_ready)) return;
+  if (c.stream(t).has(probe_is_tail)) c.stream(t).probe_at = 0;
+  schedule_tail_probe(c, index);
 }
 
-// True once, when the deadline has come; until then the wheel is armed for it again.
-bool due(Context& c, std::uint32_t index, std::uint32_t& deadline) {
-  if (deadline == 0) return false;
-  if (Tick{deadline} > c.tick) {
-    c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
-    return false;
-  }
-  deadline = 0;
-  return true;
-}
-
-// The deadlines in the Stream. False: the connection is gone.
-bool fire_deadlines(Context& c, std::uint32_t index) {
+void schedule_tail_probe(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
-  if (due(c, index, stream.ack_at) && t.has(Flag::ack_delayed)) {
-    t.set(Flag::ack_pending);
-    c.queue_output(index);
+  if (!t.has(Flag::sack) || stream.srtt == 0 || t.snd_una == t.snd_nxt || t.snd_wnd == 0) return;
+  if (stream.probe_at != 0 && !stream.has(probe_is_tail)) return;  // reordering comes first
+  if (stream.recovery != no_recovery) {
+    const Recovery& r = c.recoveries[stream.recovery];
+    if (r.mode != Mode::open || r.tail_out || r.board.sacked() > 0) return;
   }
-  if (due(c, index, stream.keep_at) && !on_keep_alive(c, index)) return false;
-  if (due(c, index, stream.linger_at) && !on_linger(c, index)) return false;
-  if (due(c, index, stream.probe_at)) on_probe(c, index);
-  return true;
-}
-
-void fire(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  if (t.ending != 0 || t.has(Flag::finished)) {
-    t.timer_at = 0;
-    return;
+  std::uint32_t us = 2 * stream.srtt;
+  if (t.snd_nxt - t.snd_una <= t.mss) us += tail_ack_delay_us;
+  const Duration after = std::chrono::microseconds(us);
+  // No later than the RTO, which then begins anew. Of the two the probe is looked at first.
+  const bool rto_first = t.timer_at != 0 && Tick{t.timer_at} <= tick_after(c.now, after);
+  if (rto_first) {
+    stream.probe_at = t.timer_at;
+  } else {
+    set_deadline(c, index, stream.probe_at, after);
   }
-  if (t.has(Flag::data_ready) && !fire_deadlines(c, index)) return;
-  if (t.timer_at == 0) return;
-  if (Tick{t.timer_at} > c.tick) {
-    c.wheel.arm(index, t.wheel_at, Tick{t.timer_at});
-    return;
-  }
-  t.timer_at = 0;
-  if (t.state == State::time_wait) return raise(c, index, StateEvent::timeout_2msl);
-  if (t.state == State::fin_wait_2) return raise(c, index, StateEvent::idle_limit);
-  if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);
-  if (t.has(Flag::data_ready) && t.send.bytes > 0) return on_persist(c, index);
-  if (t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent)) return c.queue_output(index);
-  if (t.has(Flag::write_blocked)) on_blocked(c, index);
-}
-
-void run_wheel(Context& c) {
-  c.wheel.advance(
-      c.tick, timer_budget,
-      [&c](std::span<const timer::Entry> entries) {
-        timer::visit(
-            entries, [&c](const timer::Entry& entry) { __builtin_prefetch(&c.tcbs[entry.id], 1); },
-            [&c](const timer::Entry& entry) {
-              Tcb& t = c.tcbs[entry.id];
-              if (t.wheel_at != entry.deadline.value) return;  // stale
-              t.wheel_at = 0;
-              fire(c, entry.id);
-            });
-      },
-      [&c](const timer::Entry& entry) {
-        return c.tcbs[entry.id].wheel_at == entry.deadline.value;
-      });
-}
-
-void expire_time_wait(Context& c) {
-  c.time_wait.expire(c.tick, timer_budget, [&c](std::span<const flow::Expired> batch) {
-    std::array<std::uint64_t, flow::TimeWait::max_batch> hashes;
-    const auto look_ahead = [&](std::size_t i) {
-      if (i >= batch.size()) return;
-      hashes[i] = c.hash(batch[i].record->key);
-      c.flows.prefetch(hashes[i]);
-    };
-    for (std::size_t i = 0; i < ahead; ++i) look_ahead(i);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      look_ahead(i + ahead);
-      c.flows.erase(hashes[i], batch[i].index | time_wait_bit);
-    }
-    c.counters.states[static_cast<std::size_t>(State::time_wait)] -= batch.size();
-    c.counters.time_wait_expired += batch.size();
-  });
-}
-
-}  // namespace
-
-void run_timers(Context& c) {
-  run_wheel(c);
-  expire_time_wait(c);
+  stream.set(probe_is_tail);
 }
 
 }  // namespace salut::tcp

@@ -1,18 +1,16 @@
-#include "tcp/owner.hpp"
+#include "tcp/socket_options.hpp"
 
 #include <algorithm>
 
 #include "tcp/congestion/congestion.hpp"
-#include "tcp/lifecycle.hpp"
-#include "tcp/options.hpp"
-#include "tcp/output.hpp"
+#include "tcp/stream_setup.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/timestamps.hpp"
 
 namespace salut::tcp {
 namespace {
 
-constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr Duration longest = std::chrono::hours{24 * 365 / 2};
-constexpr Duration grain{std::int64_t{1} << tick_shift};  // heard_at is rounded down
 constexpr std::uint32_t buffer_min = 2'048;
 constexpr std::uint16_t mss_min = 64;
 constexpr std::uint8_t dscp_max = 63;
@@ -24,21 +22,6 @@ std::uint32_t to_ms(Duration duration) {
 
 bool in_range(const std::optional<std::uint32_t>& bytes) {
   return !bytes || (*bytes >= buffer_min && *bytes <= buffer_max);
-}
-
-// Where a peer that says nothing may be dead.
-bool may_probe(State state) {
-  return state == State::established || state == State::close_wait || state == State::fin_wait_2;
-}
-
-// Moves the connection as the table says and gives it back.
-bool end_now(Context& c, std::uint32_t index, StateEvent event, Reason reason) {
-  Tcb& t = c.tcbs[index];
-  const Cell& cell = step(t.state, event);
-  if ((cell.acts & Act::send_rst) != 0) output_reset(c, index);
-  set_state(c, t, cell.to);
-  release(c, index, reason);
-  return false;
 }
 
 }  // namespace
@@ -98,47 +81,11 @@ void start_keep_alive(Context& c, std::uint32_t index) {
   set_deadline(c, index, stream.keep_at, Duration{stream.keep_alive_ms * ns_per_ms});
 }
 
-bool on_keep_alive(Context& c, std::uint32_t index) {
-  Tcb& t = c.tcbs[index];
-  Stream& stream = c.stream(t);
-  if (stream.keep_alive_ms == 0 || !may_probe(t.state)) return true;
-  const Duration idle{stream.keep_alive_ms * ns_per_ms};
-  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << tick_shift};
-  // Data in flight, or waiting for a window, has timers of its own that find a dead peer.
-  const bool busy = t.snd_una != t.snd_nxt || t.send.bytes > 0;
-  if (silent < idle || busy) {
-    stream.keep_probes = 0;
-    set_deadline(c, index, stream.keep_at, busy ? idle : idle - silent + grain);
-    return true;
-  }
-  // The idle time may be shorter than the interval: silent again after an answer is not unanswered.
-  if (static_cast<std::uint16_t>(stream.heard_at) != stream.keep_heard) stream.keep_probes = 0;
-  stream.keep_heard = static_cast<std::uint16_t>(stream.heard_at);
-  const bool overdue =
-      stream.user_timeout_ms != 0 && silent >= Duration{stream.user_timeout_ms * ns_per_ms};
-  if (stream.keep_probes >= c.config.keep_alive_probes || (overdue && stream.keep_probes > 0)) {
-    // Not retries_out: the table has nothing in flight in FIN_WAIT_2.
-    return end_now(c, index, StateEvent::abort, Reason::timed_out);
-  }
-  ++stream.keep_probes;
-  ++c.counters.keep_alives;
-  emit_control(c, t, t.snd_nxt + 0xffff'ffffu, wire::ack);
-  set_deadline(c, index, stream.keep_at, c.config.keep_alive_interval);
-  return true;
-}
-
 void start_linger(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   if (!t.has(Flag::data_ready) || c.stream(t).linger_ms <= 0) return;
   Stream& stream = c.stream(t);
   set_deadline(c, index, stream.linger_at, Duration{stream.linger_ms * ns_per_ms});
-}
-
-bool on_linger(Context& c, std::uint32_t index) {
-  const State state = c.tcbs[index].state;
-  const bool acknowledged = state == State::fin_wait_2 || state == State::time_wait;
-  if (acknowledged) return true;
-  return end_now(c, index, StateEvent::abort, Reason::aborted);
 }
 
 }  // namespace salut::tcp

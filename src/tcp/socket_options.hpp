@@ -1,0 +1,31 @@
+// What the owner of a connection asked for beyond its stack's configuration: buffer sizes, Nagle,
+// keepalive (RFC 9293 §3.8.4), user timeout (RFC 5482, the local half), linger.
+//
+// A connection that has any has a Stream, from the SYN on where they come with listen() or
+// connect(); all others pay nothing.
+#pragma once
+
+#include "salut/connection.hpp"
+#include "tcp/context.hpp"
+
+namespace salut::tcp {
+
+inline constexpr std::int64_t ns_per_ms = 1'000'000;
+
+// Checked by the caller (valid_options); what is not set stays as it is.
+void set_options(Context& c, std::uint32_t index, const ConnectionOptions& options);
+
+// Are all values in the ranges that connection.hpp gives?
+bool valid_options(const ConnectionOptions& options);
+
+// Where a peer that says nothing may be dead.
+inline bool may_probe(State state) {
+  return state == State::established || state == State::close_wait || state == State::fin_wait_2;
+}
+
+// A connection was established: keepalive begins, if the stack or the connection wants it.
+void start_keep_alive(Context& c, std::uint32_t index);
+
+// close() with a linger time: the peer has so long to acknowledge everything.
+void start_linger(Context& c, std::uint32_t index);
+}  // namespace salut::tcp

@@ -1,0 +1,11 @@
+// The first byte either way: a connection gets its Stream.
+#pragma once
+
+#include "tcp/context.hpp"
+
+namespace salut::tcp {
+
+// Makes the data line of the TCB valid and takes a Stream, unless it has one (Flag::data_ready).
+void prepare_data(Context& c, Tcb& tcb);
+
+}  // namespace salut::tcp

@@ -1,0 +1,186 @@
+#include "tcp/timeouts.hpp"
+
+#include "tcp/lifecycle.hpp"
+#include "tcp/path_mtu.hpp"
+#include "tcp/sender.hpp"
+#include "tcp/socket_options.hpp"
+#include "tcp/timers.hpp"
+#include "tcp/transmit.hpp"
+
+namespace salut::tcp {
+namespace {
+
+// Lines of memory asked for before they are needed; a core forgets what is asked for beyond twenty.
+constexpr std::size_t ahead = 16;
+
+void raise(Context& c, std::uint32_t index, StateEvent event) {
+  const Tcb& t = c.tcbs[index];
+  const Cell& cell = step(t.state, event);
+  apply(c, index, cell.to, cell.acts, 0, reason_for(t.state, event));
+}
+
+// Something is in flight and was not acknowledged in time.
+void retransmission_timeout(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  // Quiet time is over (RFC 9293 §3.4.3): this SYN never left.
+  if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
+    return c.queue_output(index);
+  }
+  if (retries_spent(c, t)) {
+    return raise(c, index,
+                 t.has(Flag::passive) ? StateEvent::retries_out_passive : StateEvent::retries_out);
+  }
+  const Cell& cell = step(t.state, StateEvent::rto);
+  if (t.has(Flag::syn_unacked)) {
+    ++t.retries;
+    if (t.has(Flag::data_ready)) c.stream(t).backoff = t.retries;
+    ++c.counters.retransmits;
+    t.set(Flag::emit_syn);
+    c.queue_output(index);
+  } else if ((cell.acts & Act::retransmit) != 0) {
+    if (t.has(Flag::data_ready)) suspect_black_hole(c, index);
+    on_timeout(c, index);
+  }
+  set_timer(c, index, rto_wait(c, t));
+}
+
+// True once, when the deadline has come; until then the wheel is armed for it again.
+bool due(Context& c, std::uint32_t index, std::uint32_t& deadline) {
+  if (deadline == 0) return false;
+  if (Tick{deadline} > c.tick) {
+    c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
+    return false;
+  }
+  deadline = 0;
+  return true;
+}
+
+constexpr Duration grain{std::int64_t{1} << tick_shift};  // heard_at is rounded down
+
+// Moves the connection as the table says and gives it back.
+bool end_now(Context& c, std::uint32_t index, StateEvent event, Reason reason) {
+  Tcb& t = c.tcbs[index];
+  const Cell& cell = step(t.state, event);
+  if ((cell.acts & Act::send_rst) != 0) output_reset(c, index);
+  set_state(c, t, cell.to);
+  release(c, index, reason);
+  return false;
+}
+
+// The deadline Stream::keep_at has come: probes, or ends, a peer that is silent. False: it is gone.
+bool on_keep_alive(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  if (stream.keep_alive_ms == 0 || !may_probe(t.state)) return true;
+  const Duration idle{stream.keep_alive_ms * ns_per_ms};
+  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << tick_shift};
+  // Data in flight, or waiting for a window, has timers of its own that find a dead peer.
+  const bool busy = t.snd_una != t.snd_nxt || t.send.bytes > 0;
+  if (silent < idle || busy) {
+    stream.keep_probes = 0;
+    set_deadline(c, index, stream.keep_at, busy ? idle : idle - silent + grain);
+    return true;
+  }
+  // The idle time may be shorter than the interval: silent again after an answer is not unanswered.
+  if (static_cast<std::uint16_t>(stream.heard_at) != stream.keep_heard) stream.keep_probes = 0;
+  stream.keep_heard = static_cast<std::uint16_t>(stream.heard_at);
+  const bool overdue =
+      stream.user_timeout_ms != 0 && silent >= Duration{stream.user_timeout_ms * ns_per_ms};
+  if (stream.keep_probes >= c.config.keep_alive_probes || (overdue && stream.keep_probes > 0)) {
+    // Not retries_out: the table has nothing in flight in FIN_WAIT_2.
+    return end_now(c, index, StateEvent::abort, Reason::timed_out);
+  }
+  ++stream.keep_probes;
+  ++c.counters.keep_alives;
+  emit_control(c, t, t.snd_nxt + 0xffff'ffffu, wire::ack);
+  set_deadline(c, index, stream.keep_at, c.config.keep_alive_interval);
+  return true;
+}
+
+// The linger time has passed. False: the connection was reset, and is gone.
+bool on_linger(Context& c, std::uint32_t index) {
+  const State state = c.tcbs[index].state;
+  const bool acknowledged = state == State::fin_wait_2 || state == State::time_wait;
+  if (acknowledged) return true;
+  return end_now(c, index, StateEvent::abort, Reason::aborted);
+}
+
+// The deadlines in the Stream. False: the connection is gone.
+bool fire_deadlines(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  if (due(c, index, stream.ack_at) && t.has(Flag::ack_delayed)) {
+    t.set(Flag::ack_pending);
+    c.queue_output(index);
+  }
+  if (due(c, index, stream.keep_at) && !on_keep_alive(c, index)) return false;
+  if (due(c, index, stream.linger_at) && !on_linger(c, index)) return false;
+  if (due(c, index, stream.probe_at)) on_probe(c, index);
+  return true;
+}
+
+void fire(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  if (t.ending != 0 || t.has(Flag::finished)) {
+    t.timer_at = 0;
+    return;
+  }
+  if (t.has(Flag::data_ready) && !fire_deadlines(c, index)) return;
+  if (t.timer_at == 0) return;
+  if (Tick{t.timer_at} > c.tick) {
+    c.wheel.arm(index, t.wheel_at, Tick{t.timer_at});
+    return;
+  }
+  t.timer_at = 0;
+  if (t.state == State::time_wait) return raise(c, index, StateEvent::timeout_2msl);
+  if (t.state == State::fin_wait_2) return raise(c, index, StateEvent::idle_limit);
+  if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);
+  if (t.has(Flag::data_ready) && t.send.bytes > 0) return on_persist(c, index);
+  if (t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent)) return c.queue_output(index);
+  if (t.has(Flag::write_blocked)) on_blocked(c, index);
+}
+
+void run_wheel(Context& c) {
+  c.wheel.advance(
+      c.tick, timer_budget,
+      [&c](std::span<const timer::Entry> entries) {
+        timer::visit(
+            entries, [&c](const timer::Entry& entry) { __builtin_prefetch(&c.tcbs[entry.id], 1); },
+            [&c](const timer::Entry& entry) {
+              Tcb& t = c.tcbs[entry.id];
+              if (t.wheel_at != entry.deadline.value) return;  // stale
+              t.wheel_at = 0;
+              fire(c, entry.id);
+            });
+      },
+      [&c](const timer::Entry& entry) {
+        return c.tcbs[entry.id].wheel_at == entry.deadline.value;
+      });
+}
+
+void expire_time_wait(Context& c) {
+  c.time_wait.expire(c.tick, timer_budget, [&c](std::span<const flow::Expired> batch) {
+    std::array<std::uint64_t, flow::TimeWait::max_batch> hashes;
+    const auto look_ahead = [&](std::size_t i) {
+      if (i >= batch.size()) return;
+      hashes[i] = c.hash(batch[i].record->key);
+      c.flows.prefetch(hashes[i]);
+    };
+    for (std::size_t i = 0; i < ahead; ++i) look_ahead(i);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      look_ahead(i + ahead);
+      c.flows.erase(hashes[i], batch[i].index | time_wait_bit);
+    }
+    c.counters.states[static_cast<std::size_t>(State::time_wait)] -= batch.size();
+    c.counters.time_wait_expired += batch.size();
+  });
+}
+
+}  // namespace
+
+void run_timers(Context& c) {
+  run_wheel(c);
+  expire_time_wait(c);
+}
+
+}  // namespace salut::tcp

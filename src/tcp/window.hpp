@@ -1,0 +1,53 @@
+// The receive window: how much room a connection offers, when it says that there is more, and the
+// limits of both buffers.
+//
+// The right edge that was offered, RCV.ADV, never moves left (RFC 9293 §3.8.6.2), and moves right
+// only by a worthwhile step (silly window avoidance).
+#pragma once
+
+#include <algorithm>
+
+#include "tcp/context.hpp"
+
+namespace salut::tcp {
+
+inline std::uint32_t send_buffer(const Context& c, const Tcb& tcb) {
+  const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).send_buffer : 0;
+  return own != 0 ? own : c.config.send_buffer;
+}
+inline std::uint32_t recv_buffer(const Context& c, const Tcb& tcb) {
+  const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).recv_buffer : 0;
+  return own != 0 ? own : c.config.recv_buffer;
+}
+// How many unread bytes a connection is offered room for: its buffer, but never more than half of
+// what is free in the pool. So readers that never read leave room for those that do, however many
+// they are, and a pool that is free gives everybody his whole buffer.
+inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
+  const std::uint64_t share = std::uint64_t{c.buffers.available_blocks()} * (block_bytes / 2);
+  const std::uint64_t least = block_bytes;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
+}
+// How many it may have: what was offered is kept to until the pool's last eighth, which is for
+// those that hold little.
+inline std::uint32_t recv_most(const Context& c, const Tcb& tcb) {
+  const bool plenty = c.buffers.available_blocks() > c.config.buffer_blocks / 8;
+  return plenty ? recv_buffer(c, tcb) : recv_limit(c, tcb);
+}
+
+// How much of the pool write() may still take. A quarter of it stays for what is received: else two
+// stacks that both have their pools full of unsent bytes could never take an ACK's worth from each
+// other.
+inline std::uint32_t blocks_for_sending(const Context& c) {
+  const std::uint32_t kept = c.config.buffer_blocks / 4;
+  const std::uint32_t free = c.buffers.available_blocks();
+  return free > kept ? free - kept : 0;
+}
+
+// The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.
+std::uint16_t offer_window(const Context& c, Tcb& tcb);
+
+// The reader made room for two segments or half the buffer, and the peer saw less than half.
+bool is_update_due(const Context& c, const Tcb& tcb);
+
+}  // namespace salut::tcp
