@@ -11,10 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include "host/run_directory.hpp"
+#include "io/sleep.hpp"
 
 namespace salut {
 namespace {
@@ -90,7 +90,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
       close(fd);
       // Another start may have it for a moment, while it clears away what a dead one left.
       if (tries++ == clearing_tries) return tl::unexpected<Error>(has_owner(name, owner));
-      std::this_thread::sleep_for(clearing_nap);
+      io::sleep_for(clearing_nap);
       continue;
     }
     if (!still_there(path, fd)) {

@@ -10,8 +10,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <thread>
 #include <vector>
+
+#include "io/sleep.hpp"
 
 namespace salut::service {
 namespace {
@@ -88,7 +89,7 @@ CommandResult run_command(const std::string& line, Duration timeout, std::string
       waitpid(child, &status, 0);
       break;
     }
-    std::this_thread::sleep_for(nap);
+    io::sleep_for(nap);
     nap = std::min(nap * 2, std::chrono::microseconds{10'000});
   }
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();

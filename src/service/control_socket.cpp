@@ -10,12 +10,12 @@
 
 #include <cerrno>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "host/instance_lock.hpp"
 #include "host/run_directory.hpp"
 #include "host/say.hpp"
+#include "io/sleep.hpp"
 
 namespace salut::service {
 namespace {
@@ -94,7 +94,7 @@ void ControlSocket::serve(std::chrono::milliseconds patience,
   for (std::size_t i = 0; i < clients_max; ++i) waits[i + 1] = {clients_[i].fd, POLLIN, 0};
   const int ready = poll(waits.data(), waits.size(), static_cast<int>(patience.count()));
   // EINVAL: more than RLIMIT_NOFILE, which was lowered under us; not at once again.
-  if (ready < 0 && errno != EINTR) std::this_thread::sleep_for(patience);
+  if (ready < 0 && errno != EINTR) io::sleep_for(patience);
   if (ready <= 0) return;
   for (std::size_t i = 0; i < clients_max; ++i) {
     if (waits[i + 1].revents != 0) read_from(clients_[i], answer);
@@ -138,7 +138,7 @@ void ControlSocket::turn_away() {
     send_line(fd, "busy: no descriptor left (ulimit -n)");
     close(fd);
   } else {
-    std::this_thread::sleep_for(no_descriptor_nap);
+    io::sleep_for(no_descriptor_nap);
   }
   spare_ = eventfd(0, EFD_CLOEXEC);
 }
@@ -204,7 +204,7 @@ Result<int> connect_to_instance(const std::string& name, std::chrono::millisecon
                               "want that of a `salut serve`",
                               name, *holder));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    io::sleep_for(std::chrono::milliseconds{20});
   }
 }
 

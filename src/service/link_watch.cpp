@@ -7,10 +7,10 @@
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "host/say.hpp"
+#include "io/sleep.hpp"
 
 namespace salut::service {
 
@@ -51,7 +51,7 @@ void wait_for_links(Runtime& runtime, const std::atomic<bool>& interrupted) {
   say(stderr, "waiting up to 60 s for the other end of {}\n", runtime.links().front().port);
   const auto until = std::chrono::steady_clock::now() + patience;
   do {
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    io::sleep_for(std::chrono::milliseconds{50});
   } while (none_is_up() && !interrupted && std::chrono::steady_clock::now() < until);
 }
 

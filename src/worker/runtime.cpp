@@ -17,6 +17,7 @@
 #include "host/descriptors.hpp"
 #include "host/instance_lock.hpp"
 #include "host/run_directory.hpp"
+#include "io/device_signals.hpp"
 #include "io/dpdk/eal.hpp"
 #include "worker/memory_plan.hpp"
 #include "worker/port_check.hpp"
@@ -109,6 +110,7 @@ class Runtime::Impl {
   const TscSample opened_at_ = TscSample::take();
   Config config_;
   std::optional<InstanceLock> lock_;
+  io::DeviceSignals signals_;
   std::unique_ptr<io::Eal> eal_;
   HugeMemory pool_memory_;
   std::unique_ptr<io::MbufPool> pool_;
@@ -153,6 +155,7 @@ Result<void> Runtime::Impl::open() {
   // A worker's number that none has.
   ports_ = std::make_unique<Ports>(*pool_, seed_for(config_.stack, config_.workers));
   if (auto done = step(ports_->open(config_)); !done) return done;
+  signals_.adopt();
   return step(make_stacks());
 }
 
@@ -270,6 +273,7 @@ int Runtime::Impl::run_job(void* argument) {
   Job& job = *static_cast<Job*>(argument);
   Impl& runtime = *job.runtime;
   Stack& stack = runtime.stacks_[job.worker];
+  runtime.signals_.enter();
   stack.impl().enter();
   try {
     runtime.application_(stack);
@@ -286,6 +290,7 @@ int Runtime::Impl::run_job(void* argument) {
     stack.poll();  // what the last of them left to be sent
   }
   stack.impl().leave();
+  runtime.signals_.leave();
   if (last) runtime.running_.notify_all();
   return 0;
 }

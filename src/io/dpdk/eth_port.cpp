@@ -10,7 +10,6 @@
 #include <bit>
 #include <chrono>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "io/capture_output.hpp"
@@ -19,6 +18,7 @@
 #include "io/link_state.hpp"
 #include "io/reserved_fd.hpp"
 #include "io/sigpipe.hpp"
+#include "io/sleep.hpp"
 #include "io/tap_check.hpp"
 
 namespace salut::io {
@@ -312,7 +312,7 @@ void EthPort::remove_device() {
   if (virtio_server) {
     // A peer that went a moment ago: DPDK sees to it in another thread, which needs the port.
     is_up(id_, vdev_);
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    sleep_for(std::chrono::milliseconds{50});
   }
   const ReservedFd number(virtio_server ? vdev_.socket : "");
   rte_eth_dev_stop(id_);
@@ -332,7 +332,7 @@ bool EthPort::rest() {
     return std::ranges::all_of(queues_, [](const auto& queue) { return queue->at_rest(); });
   };
   while (!all() && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(std::chrono::microseconds{100});
+    sleep_for(std::chrono::microseconds{100});
   }
   resting_ = all();
   if (!resting_ && started_) {
