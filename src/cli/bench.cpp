@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <string>
-#include <thread>
+#include <vector>
 
+#include "base/text.hpp"
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
@@ -13,6 +15,7 @@
 #include "host/huge_memory.hpp"
 #include "host/machine.hpp"
 #include "host/say.hpp"
+#include "io/sleep.hpp"
 #include "load/controller.hpp"
 #include "load/scenario.hpp"
 #include "report/progress.hpp"
@@ -35,11 +38,15 @@ load::BenchPlan make_plan(const load::BenchOptions& options, const load::BenchSe
   if (options.mode == load::LoadMode::hold) plan.limit = options.hold;
   if (options.stream) plan.limit = options.concurrency;
   plan.duration = options.duration;
+  plan.drain = options.drain;
+  const StackConfig& stack = runtime.config().stack;
+  plan.silence = std::max(stack.syn_timeout, stack.retry_timeout);
   plan.load.target = setup.target;
   plan.load.exchange = {options.request, options.response, options.server_closes,
                         options.stream,  options.verify,   options.copy};
   plan.load.local = options.local;
-  plan.load.slots = runtime.config().stack.connections;
+  plan.load.slots = stack.connections;
+  plan.load.time_wait = stack.time_wait;
   plan.load.hz = Runtime::tsc_hz();
   plan.listen = setup.target;
   plan.clients = setup.clients;
@@ -56,17 +63,55 @@ void announce(std::FILE* out, const load::BenchOptions& options, const load::Ben
   std::fflush(out);
 }
 
-// The TAP is there only now that we made it: who runs the server has to join it first.
-void wait_for_kernel(const PortConfig& tap, const std::atomic<bool>& interrupted) {
-  if (tap_is_joined(tap.interface)) return;
+// The TAPs that the clients go out by: those on whose link the targets are, or all if none is.
+std::vector<const PortConfig*> taps_to(const load::BenchSetup& setup, const Config& config) {
+  std::vector<const PortConfig*> all;
+  std::vector<const PortConfig*> near;
+  const IpAddress target = setup.target.addresses().first;
+  for (const PortConfig& port : config.ports) {
+    const auto uses = [&](std::uint32_t client) { return port.on_worker(client); };
+    if (port.type != PortType::tap || std::ranges::none_of(setup.clients, uses)) continue;
+    all.push_back(&port);
+    const auto on_link = [&](const Prefix& prefix) { return prefix.contains(target); };
+    if (std::ranges::any_of(port.addresses, on_link)) near.push_back(&port);
+  }
+  return near.empty() ? all : near;
+}
+
+// A TAP is there only now that we made it: who runs the server has to join it first. Before that
+// the first SYN, or the question for the server's address, would be lost.
+void wait_for_kernel(const PortConfig& tap, const IpAddress& target,
+                     const std::atomic<bool>& interrupted) {
+  const bool ip6 = !target.is_v4();
+  if (tap_is_joined(tap.interface, ip6)) return;
   constexpr auto patience = std::chrono::seconds{60};
   say(stderr, "waiting up to 60 s for the kernel to be joined to {}:\n{}", tap.interface,
       tap_commands(tap));
   const auto until = std::chrono::steady_clock::now() + patience;
-  while (!tap_is_joined(tap.interface) && !interrupted &&
+  while (!tap_is_joined(tap.interface, ip6) && !interrupted &&
          std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    io::sleep_for(std::chrono::milliseconds{20});
   }
+}
+
+// Whether the run was good for nothing, and says so.
+bool is_vain(const load::Controller& controller, const report::BenchReport& report) {
+  const load::LoadTotals totals = controller.totals();
+  if (totals.established == 0 && totals.attempted != 0) {
+    say(stderr, "salut: no connection to {} could be opened: {}\n", report.target,
+        report::failures_text(totals.failed));
+    return true;
+  }
+  if (totals.closed == 0) {
+    say(stderr, "salut: none of {} connections to {} was closed in order: {}\n",
+        with_commas(totals.attempted), report.target, report::failures_text(totals.failed));
+    return true;
+  }
+  if (report.stream && report.stream->wrong != 0) {
+    say(stderr, "salut: what arrived is not what was sent\n");
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -83,8 +128,8 @@ int run_bench(const load::BenchOptions& options) {
 
   std::FILE* const out = options.json == "-" ? stderr : stdout;
   announce(out, options, *setup, *runtime);
-  if (options.runtime.config.empty() && options.connect) {
-    wait_for_kernel(runtime->config().ports[0], signals.stopped());
+  for (const PortConfig* tap : taps_to(*setup, runtime->config())) {
+    wait_for_kernel(*tap, setup->target.addresses().first, signals.stopped());
   }
   service::wait_for_links(*runtime, signals.stopped());
   report::ProgressLine live(out);
@@ -102,14 +147,7 @@ int run_bench(const load::BenchOptions& options) {
   if (auto done = write_text("--latencies", options.latencies, report.latencies); !done)
     return refuse(done.error());
   if (!told) return refuse(told.error());
-  if (report.established == 0 && report.attempted != 0) {
-    say(stderr, "salut: no connection to {} could be opened\n", setup->target.to_string());
-    return exit_nothing;
-  }
-  if (report.stream && report.stream->wrong != 0) {
-    say(stderr, "salut: what arrived is not what was sent\n");
-    return exit_nothing;
-  }
+  if (is_vain(conductor, report)) return exit_nothing;
   return exit_ok;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cli/version.hpp"
+#include "load/advice.hpp"
 #include "salut/runtime.hpp"
 
 namespace salut::cli {
@@ -68,18 +69,11 @@ std::uint64_t packets(const load::Controller& conductor, const std::vector<std::
 }
 
 void set_totals(const load::LoadTotals& totals, report::BenchReport& report) {
-  using load::Failure;
   report.attempted = totals.attempted;
   report.established = totals.established;
   report.closed = totals.closed;
-  report.refused = totals.failures(Failure::refused);
-  report.reset = totals.failures(Failure::reset);
-  report.timed_out = totals.failures(Failure::timed_out);
-  report.unreachable = totals.failures(Failure::unreachable);
-  report.no_port = totals.failures(Failure::no_port);
-  report.overload = totals.failures(Failure::overload);
-  report.cut_short = totals.failures(Failure::cut_short);
-  report.unfinished = totals.failures(Failure::unfinished);
+  report.failed = totals.failed;
+  report.unexpected_bytes = totals.unexpected_bytes;
 }
 
 // One line a step, in microseconds.
@@ -246,6 +240,8 @@ report::BenchReport make_report(const load::BenchOptions& options, const load::B
   report.machine = this_machine();
   report.command = options.command;
   report.notes.insert(report.notes.end(), conductor.notes().begin(), conductor.notes().end());
+  const auto lines = load::advice(conductor.totals(), config.stack);
+  report.notes.insert(report.notes.end(), lines.begin(), lines.end());
   report.notes.insert(report.notes.end(), setup.notes.begin(), setup.notes.end());
   if (window.seconds <= 0) report.notes.push_back("stopped before anything was measured");
   return report;

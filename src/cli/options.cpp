@@ -135,6 +135,9 @@ void add_bench(CLI::App& program, Raw& raw) {
   what("--workers", raw.workers, "both ends in this process: workers at each end (1)", "N");
   const auto much = to("How much");
   much("--duration", raw.duration, "seconds; --max: at most so many (10; --max: 60)", "S");
+  much("--drain", raw.drain,
+       "how long to wait at the end for what is still open (5; --hold: and 1 for each 100,000)",
+       "S");
   much("--connections", raw.connections, "so many in all, however long it takes", "N");
   much("--json", raw.json, "the result as JSON; -: on standard output, the rest on standard error",
        "FILE");
@@ -271,6 +274,9 @@ void take_mode(const Raw& raw, load::BenchOptions& options, Checker& check) {
   if (raw.max) options.mode = load::LoadMode::max;
   if (raw.max) options.duration = std::chrono::seconds{60};
   check.take(raw.duration, options.duration, seconds("--duration", 0.1, 1e6));
+  constexpr std::uint64_t closed_in_a_second = 100'000;
+  options.drain += std::chrono::seconds{options.hold / closed_in_a_second};
+  check.take(raw.drain, options.drain, seconds("--drain", 0, 3'600));
   check.take(raw.connections, options.connections, count("--connections", 1, connections_max));
   const bool steady = raw.hold.empty() && !raw.max;
   check.refuse(options.connections.has_value() && !steady,

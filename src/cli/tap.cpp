@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <fstream>
+
 #include "config/overrides.hpp"
 
 namespace salut::cli {
@@ -21,18 +24,39 @@ std::string tap_commands(const PortConfig& port) {
   return text + fmt::format("  ip link set {} up\n", port.interface);
 }
 
-bool tap_is_joined(const std::string& interface) {
+namespace {
+
+// Duplicate address detection has not ended: the kernel does not answer for it yet.
+bool is_tentative(const std::string& interface, const in6_addr& address) {
+  std::ifstream file("/proc/net/if_inet6");
+  constexpr unsigned long tentative = 0x40;  // IFA_F_TENTATIVE
+  std::string hex, index, length, scope, flags, name;
+  while (file >> hex >> index >> length >> scope >> flags >> name) {
+    std::string text;
+    for (const std::uint8_t byte : address.s6_addr) text += fmt::format("{:02x}", byte);
+    if (name == interface && hex == text) return (std::stoul(flags, nullptr, 16) & tentative) != 0;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool tap_is_joined(const std::string& interface, bool ip6) {
   const std::string master = "/sys/class/net/" + interface + "/master";
   if (if_nametoindex(interface.c_str()) == 0 || access(master.c_str(), F_OK) == 0) return true;
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return true;
   bool joined = false;
-  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+  for (const ifaddrs* one = all; one != nullptr && !joined; one = one->ifa_next) {
     if (one->ifa_addr == nullptr || interface != one->ifa_name) continue;
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
-    // A link-local address the kernel makes itself.
-    joined = joined || one->ifa_addr->sa_family == AF_INET ||
-             (one->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr));
+    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_RUNNING) == 0) continue;
+    if (!ip6) {
+      joined = one->ifa_addr->sa_family == AF_INET;
+    } else if (one->ifa_addr->sa_family == AF_INET6) {
+      const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
+      // A link-local address the kernel makes itself.
+      joined = !IN6_IS_ADDR_LINKLOCAL(&address) && !is_tentative(interface, address);
+    }
   }
   freeifaddrs(all);
   return joined;

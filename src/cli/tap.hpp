@@ -11,7 +11,8 @@ namespace salut::cli {
 // The commands that join the kernel to the TAP.
 std::string tap_commands(const PortConfig& port);
 
-// Whether somebody has: it has an address, is in a bridge, or went to another namespace.
-bool tap_is_joined(const std::string& interface);
+// Whether somebody has: it is up and has an address of that family that can be used, is in a
+// bridge, or went to another namespace.
+bool tap_is_joined(const std::string& interface, bool ip6);
 
 }  // namespace salut::cli

@@ -47,7 +47,12 @@ void BenchWorker::loop(Stack& stack) {
       if (order.phase == Command::Phase::finish) return;
     }
     dispatch(stack, events, now);
-    if (client_) client_->on_turn(stack, read_tsc());
+    if (!client_) continue;
+    client_->on_turn(stack, read_tsc());
+    // Its first connection is over, and what is measured begins.
+    const std::uint64_t measured_from = client_->window().begin;
+    if (order_.measuring && measured_from != begin_.tick) [[unlikely]]
+      begin_ = snapshot(stack, measured_from);
   }
 }
 
@@ -87,7 +92,7 @@ void BenchWorker::apply(Command order, Stack& stack, std::uint64_t now) {
         client_->abort();
         break;
       default:
-        client_->stop_opening();
+        client_->stop_opening(now);
         break;
     }
   }

@@ -11,7 +11,9 @@ constexpr std::uint64_t handshakes_max = 1'024;  // at once, where opening is no
 constexpr std::uint64_t closing_max = 1'024;     // at once, when what was held is closed
 constexpr double lag_s = 0.1;
 constexpr double retry_s = 0.001;
-constexpr double prime_s = 3;
+constexpr double prime_s = 1.5;     // a SYN that was lost is repeated after a second
+constexpr double greet_s = 0.25;    // for the end of the first connection, once it is established
+constexpr double reason_s = 0.001;  // a table that was full so recently is still
 constexpr std::uint32_t release_per_turn = 256;
 constexpr std::size_t buffer_bytes = 64 * 1024;
 
@@ -22,6 +24,7 @@ LoadTotals& LoadTotals::operator+=(const LoadTotals& other) {
   established += other.established;
   closed += other.closed;
   for (std::size_t i = 0; i < failure_count; ++i) failed[i] += other.failed[i];
+  unexpected_bytes += other.unexpected_bytes;
   return *this;
 }
 
@@ -30,6 +33,7 @@ LoadTotals& LoadTotals::operator-=(const LoadTotals& other) {
   established -= other.established;
   closed -= other.closed;
   for (std::size_t i = 0; i < failure_count; ++i) failed[i] -= other.failed[i];
+  unexpected_bytes -= other.unexpected_bytes;
   return *this;
 }
 
@@ -38,6 +42,8 @@ LoadClient::LoadClient(const LoadOptions& options)
       table_(options.slots),
       bytes_(buffer_bytes, std::byte{'s'}),
       pattern_(options.exchange.verify ? Pattern(buffer_bytes) : Pattern()),
+      primed_(options.limit <= 1),
+      back_off_(options.hz),
       next_target_(options.first_target) {}
 
 // ---- opening
@@ -56,21 +62,51 @@ void LoadClient::open_concurrent(std::uint32_t connections) {
   concurrency_ = connections;
 }
 
-void LoadClient::stop_opening() {
+void LoadClient::stop_opening(std::uint64_t now) {
+  if (mode_ == Mode::rate && primed_ && !options_.search) {
+    // What fell due since the last turn is nobody's failure, unless there is no next one.
+    const std::uint64_t behind = schedule_.due(now) - scheduled_;
+    const bool whole = behind >= options_.limit - totals_.attempted;
+    if (whole || behind > opens_per_turn) give_up(behind);
+  }
   mode_ = Mode::idle;
   if (options_.exchange.stream) end_streams();
 }
 
-std::uint64_t LoadClient::wanted_by_rate(std::uint64_t now) {
+// Opens of the schedule that are not made.
+void LoadClient::give_up(std::uint64_t count) {
+  const std::uint64_t counted = std::min(count, options_.limit - totals_.attempted);
+  scheduled_ += count;
+  totals_.attempted += counted;
+  totals_.failures(held_back_ ? Failure::saturated : Failure::late) += counted;
+}
+
+std::uint64_t LoadClient::wanted_by_rate(std::uint64_t now, bool saturated) {
   const std::uint64_t behind = schedule_.due(now) - scheduled_;
-  if (behind > lag_max_) [[unlikely]] {
-    const std::uint64_t given_up = std::min(behind - lag_max_, options_.limit - totals_.attempted);
-    scheduled_ += behind - lag_max_;
-    totals_.attempted += given_up;
-    totals_.failures(Failure::overload) += given_up;
-    return lag_max_;
+  if (behind == 0) {
+    held_back_ = false;
+    return 0;
   }
-  return behind;
+  if (saturated) held_back_ = true;
+  if (behind > lag_max_) [[unlikely]]
+    give_up(behind - lag_max_);
+  // Answers first: opening into a backlog makes it longer, and at some length all that wait in it
+  // are sent again. The schedule goes on, and latencies count from it.
+  return saturated ? 0 : std::min(behind, lag_max_);
+}
+
+std::uint64_t LoadClient::wanted_at_once(std::uint64_t now) {
+  if (now < not_before_) return 0;
+  const std::uint64_t busy = (options_.hold ? handshakes_ : in_flight_) + back_off_.resting(now);
+  const std::uint64_t room = options_.hold ? handshakes_max : concurrency_;
+  return room > busy ? room - busy : 0;
+}
+
+// Whether the first connection is no longer waited for. What is held or streams has no end to wait
+// for.
+bool LoadClient::is_primed(std::uint64_t now) {
+  if (now >= primed_by_ || in_flight_ == 0) return true;
+  return answered_ && (options_.hold || options_.exchange.stream);
 }
 
 // How many connections to open now.
@@ -81,21 +117,13 @@ std::uint64_t LoadClient::wanted(std::uint64_t now, bool saturated) {
       primed_by_ = now + static_cast<std::uint64_t>(prime_s * options_.hz);
       return 1;
     }
-    if (!answered_ && in_flight_ != 0 && now < primed_by_) return 0;
+    if (!is_primed(now)) return 0;
     primed_ = true;
+    if (measuring_) begin_window(now);
     if (mode_ == Mode::rate) open_at_rate(rate_, now);  // the schedule starts here
   }
-  std::uint64_t want = 0;
-  if (mode_ == Mode::rate) {
-    // Answers first: opening into a backlog makes it longer, and at some length all that wait in it
-    // are sent again. The schedule goes on, and latencies count from it.
-    want = wanted_by_rate(now);
-    if (saturated) want = 0;
-  } else if (now >= not_before_) {
-    const std::uint64_t busy = options_.hold ? handshakes_ : in_flight_;
-    const std::uint64_t room = options_.hold ? handshakes_max : concurrency_;
-    want = room > busy ? room - busy : 0;
-  }
+  const std::uint64_t want =
+      mode_ == Mode::rate ? wanted_by_rate(now, saturated) : wanted_at_once(now);
   return std::min({want, opens_per_turn, options_.limit - totals_.attempted});
 }
 
@@ -123,16 +151,17 @@ bool LoadClient::open(Stack& stack, std::uint64_t due) {
   ++totals_.attempted;
   const auto connection = connect(stack, how);
   if (!connection) [[unlikely]] {
-    fail_to_open(connection.error());
+    fail_to_open(stack, connection.error(), due);
     return false;
   }
   Record* record = table_.open(*connection);
   if (record == nullptr) [[unlikely]] {
     connection->abort();
-    fail_to_open(Errc::overload);
+    fail_to_open(stack, Errc::overload, due);
     return false;
   }
   record->opened = due;
+  record->rested = back_off_.next_level();
   record->to_write = options_.exchange.request;
   record->to_read = options_.exchange.response;
   ++in_flight_;
@@ -162,11 +191,30 @@ tl::expected<Connection, Errc> LoadClient::connect(Stack& stack, const ConnectOp
   }
 }
 
-void LoadClient::fail_to_open(Errc why) {
+void LoadClient::fail_to_open(Stack& stack, Errc why, std::uint64_t now) {
   const Failure failure = why == Errc::no_port    ? Failure::no_port
                           : why == Errc::no_route ? Failure::unreachable
-                                                  : Failure::overload;
+                                                  : find_full_table(stack, now);
   ++totals_.failures(failure);
+}
+
+// Which table has no room. Its figures are a large copy: looked at once in a millisecond.
+Failure LoadClient::find_full_table(Stack& stack, std::uint64_t now) {
+  if (full_table_at_ != 0 &&
+      now - full_table_at_ < static_cast<std::uint64_t>(reason_s * options_.hz))
+    return full_table_;
+  full_table_at_ = now;
+  const Counters counters = stack.counters();
+  const std::uint64_t closed = counters.states[static_cast<std::size_t>(State::time_wait)];
+  // What finds no record waits in its slot.
+  if (closed > options_.time_wait) {
+    full_table_ = Failure::time_wait_full;
+  } else if (stack.open_connections() >= options_.slots) {
+    full_table_ = Failure::no_slot;
+  } else {
+    full_table_ = Failure::overload;
+  }
+  return full_table_;
 }
 
 // ---- the life of a connection
@@ -181,6 +229,8 @@ void LoadClient::on_events(std::span<const Event> events, std::uint64_t now) {
     if (event.has(Event::connected)) on_connected(*record, now);
     if (event.has(Event::closed)) {
       on_closed(*record, event.reason, now);
+    } else if (record->phase == Phase::half_closed) {
+      read_to_the_end(event.connection, *record, event.what);
     } else if (record->phase != Phase::closing) {
       exchange(event.connection, *record, event.what);
     }
@@ -191,7 +241,10 @@ void LoadClient::on_connected(Record& record, std::uint64_t now) {
   record.phase = Phase::exchanging;
   ++totals_.established;
   --handshakes_;
-  answered_ = true;
+  if (!answered_) {
+    answered_ = true;
+    primed_by_ = std::min(primed_by_, now + static_cast<std::uint64_t>(greet_s * options_.hz));
+  }
   if (measuring_ && record.opened >= window_.begin) {
     window_.last_open = now;
     window_.handshake.record(now - record.opened);
@@ -199,11 +252,14 @@ void LoadClient::on_connected(Record& record, std::uint64_t now) {
 }
 
 void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {
-  if (record.phase == Phase::connecting) --handshakes_;
-  if (record.phase == Phase::closing) --closing_;
+  if (record.phase == Phase::connecting) {
+    --handshakes_;
+    if (mode_ == Mode::concurrency) back_off_.rest(record.rested, now);
+  }
+  if (record.phase == Phase::closing || record.phase == Phase::half_closed) --closing_;
   --in_flight_;
   app::ConnectionTable<Record>::close(record);
-  if (reason == Reason::closed && !record.cut_short) [[likely]] {
+  if (reason == Reason::closed && record.fault == Failure::count) [[likely]] {
     ++totals_.closed;
     window_.last_end = now;
     if (measuring_ && record.opened >= window_.begin) {
@@ -212,40 +268,45 @@ void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {
     }
     return;
   }
+  const Failure failure = failure_of(record, reason);
+  if (failure == Failure::data_after_close) server_talks_ = true;
+  ++totals_.failures(failure);
+}
+
+Failure LoadClient::failure_of(const Record& record, Reason reason) const {
   switch (reason) {
     case Reason::closed:
-      ++totals_.failures(Failure::cut_short);
-      break;
+      return record.fault;
     case Reason::refused:
-      ++totals_.failures(Failure::refused);
-      break;
+      return Failure::refused;
     case Reason::reset:
-      ++totals_.failures(Failure::reset);
-      break;
+      return Failure::reset;
     case Reason::unreachable:
-      ++totals_.failures(Failure::unreachable);
-      break;
+      return Failure::unreachable;
     case Reason::overload:
-      ++totals_.failures(Failure::overload);
-      break;
+      return Failure::overload;
     case Reason::aborted:
-      ++totals_.failures(Failure::unfinished);
-      break;
+      return aborting_ ? Failure::unfinished : Failure::data_after_close;
     default:
-      ++totals_.failures(Failure::timed_out);
-      break;
+      return Failure::timed_out;
   }
 }
 
 void LoadClient::exchange(Connection connection, Record& record, std::uint8_t what) {
+  // First, so that what comes before the request is not taken for the response.
+  if ((what & Event::readable) != 0) read(connection, record);
   const bool waits = options_.exchange.stream && !releasing_;
   if (record.to_write != 0 && !waits) write(connection, record);
-  if ((what & Event::readable) != 0) read(connection, record);
-  if (record.phase == Phase::closing) return;
   const bool whole = record.to_write == 0 && record.to_read == 0;
   if ((what & Event::peer_closed) != 0) {
-    record.cut_short = !whole;
-    close(connection, record);
+    if (!whole) {
+      record.fault = Failure::cut_short;
+    } else if (options_.hold && !releasing_) {
+      record.fault = Failure::closed_while_held;
+    }
+    record.phase = Phase::closing;
+    ++closing_;
+    connection.close();
   } else if (whole && options_.hold && !releasing_) {
     record.phase = Phase::held;
   } else if (whole && !options_.exchange.server_closes) {
@@ -268,18 +329,38 @@ void LoadClient::write(Connection connection, Record& record) {
   }
 }
 
-// Bytes beyond the response are read too: left unread they would turn our close into a reset.
+// What was not asked for is read too: left unread it would turn our close into a reset.
 void LoadClient::read(Connection connection, Record& record) {
+  const std::uint64_t request = options_.exchange.request;
+  const bool asked = record.to_write != request || request == 0;
   while (true) {
     const auto count = connection.read(bytes_);
     if (!count || *count == 0) return;
-    record.to_read -= static_cast<std::uint32_t>(std::min<std::size_t>(*count, record.to_read));
+    const std::size_t answer = asked ? std::min<std::size_t>(*count, record.to_read) : 0;
+    record.to_read -= static_cast<std::uint32_t>(answer);
+    if (*count == answer) [[likely]]
+      continue;
+    totals_.unexpected_bytes += *count - answer;
+    server_talks_ = true;
   }
 }
 
 void LoadClient::close(Connection connection, Record& record) {
-  record.phase = Phase::closing;
   ++closing_;
+  if (server_talks_ || !primed_) [[unlikely]] {
+    record.phase = Phase::half_closed;
+    connection.shutdown();
+    return;
+  }
+  record.phase = Phase::closing;
+  connection.close();
+}
+
+// Half-closed: until the server closes too.
+void LoadClient::read_to_the_end(Connection connection, Record& record, std::uint8_t what) {
+  if ((what & Event::readable) != 0) read(connection, record);
+  if ((what & Event::peer_closed) == 0) return;
+  record.phase = Phase::closing;
   connection.close();
 }
 
@@ -320,6 +401,7 @@ void LoadClient::end_streams() {
 
 void LoadClient::abort() {
   mode_ = Mode::idle;
+  aborting_ = true;
   table_.for_each([](Connection connection, Record&) { connection.abort(); });
 }
 
@@ -346,6 +428,7 @@ void LoadClient::publish() {
   progress_.closed.store(totals_.closed, relaxed);
   progress_.failed.store(totals_.all_failures(), relaxed);
   progress_.in_flight.store(in_flight_, relaxed);
+  progress_.handshakes.store(handshakes_, relaxed);
   progress_.bytes.store(bytes_written_, relaxed);
   progress_.primed.store(primed_, relaxed);
 }

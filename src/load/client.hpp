@@ -9,8 +9,14 @@
 //   concurrency  closed loop: so many connections at once
 //   hold         opens up to the limit, a bounded number of handshakes at a time, and keeps them
 // Streams (Exchange::stream) open as a closed loop and wait until release() lets all of them send.
-// The very first connection goes alone: it makes both ends resolve each other's address, where a
-// burst would overflow the queues for ARP and wait a second for its SYNs to be repeated.
+// The very first connection goes alone, unless it is the only one: it makes both ends resolve each
+// other's address, where a burst would overflow the queues for ARP and wait a second for its SYNs
+// to be repeated. It is in the totals and in no window.
+//
+// It also shows whether the server sends what was not asked for, as SMTP and SSH do: it half-closes
+// and reads on to the end. Data that came after a close() would be answered with RST (RFC 1122
+// section 4.2.2.13), so after such a server all connections half-close; the others need not pay for
+// it.
 //
 // Time is ticks, given by the caller: one reading per batch of events and one per batch of opens.
 // A latency is from the reading before connect(), of an open loop from when the open was due, to
@@ -26,6 +32,7 @@
 #include <vector>
 
 #include "app/connection_table.hpp"
+#include "load/back_off.hpp"
 #include "load/exchange.hpp"
 #include "load/histogram.hpp"
 #include "load/pattern.hpp"
@@ -41,8 +48,9 @@ struct alignas(64) LoadProgress {
   std::atomic<std::uint64_t> closed = 0;
   std::atomic<std::uint64_t> failed = 0;
   std::atomic<std::uint64_t> in_flight = 0;
-  std::atomic<std::uint64_t> bytes = 0;  // written
-  std::atomic<bool> primed = false;      // opening has begun in earnest
+  std::atomic<std::uint64_t> handshakes = 0;  // of those in flight, not yet established
+  std::atomic<std::uint64_t> bytes = 0;       // written
+  std::atomic<bool> primed = false;           // opening has begun in earnest
 };
 
 struct LoadWindow {
@@ -65,7 +73,8 @@ class LoadClient {
 
   void open_at_rate(double per_second, std::uint64_t now);
   void open_concurrent(std::uint32_t connections);
-  void stop_opening();
+  // Opens of the schedule that were due and not started count as failed.
+  void stop_opening(std::uint64_t now);
   void release();  // hold: closes everything, a bounded number at a time; stream: sends
   void abort();    // resets what is left
 
@@ -83,12 +92,13 @@ class LoadClient {
 
  private:
   enum class Mode : std::uint8_t { idle, rate, concurrency };
-  enum class Phase : std::uint8_t { connecting, exchanging, held, closing };
+  enum class Phase : std::uint8_t { connecting, exchanging, held, half_closed, closing };
 
   struct Record {
     std::uint32_t generation = 0;
     Phase phase = Phase::connecting;
-    bool cut_short = false;
+    Failure fault = Failure::count;  // it ended in order, but not as it should; count: no fault
+    std::uint8_t rested = 0;         // BackOff's level of the slot
     std::uint32_t to_read = 0;
     std::uint64_t to_write = 0;
     std::uint64_t opened = 0;
@@ -97,16 +107,22 @@ class LoadClient {
 
   void on_connected(Record& record, std::uint64_t now);
   void on_closed(Record& record, Reason reason, std::uint64_t now);
+  Failure failure_of(const Record& record, Reason reason) const;
   void exchange(Connection connection, Record& record, std::uint8_t what);
   void read(Connection connection, Record& record);
   void write(Connection connection, Record& record);
   void close(Connection connection, Record& record);
+  void read_to_the_end(Connection connection, Record& record, std::uint8_t what);
 
+  bool is_primed(std::uint64_t now);
   std::uint64_t wanted(std::uint64_t now, bool saturated);
-  std::uint64_t wanted_by_rate(std::uint64_t now);
+  std::uint64_t wanted_by_rate(std::uint64_t now, bool saturated);
+  std::uint64_t wanted_at_once(std::uint64_t now);
+  void give_up(std::uint64_t count);
   bool open(Stack& stack, std::uint64_t due);
   tl::expected<Connection, Errc> connect(Stack& stack, const ConnectOptions& how);
-  void fail_to_open(Errc why);
+  void fail_to_open(Stack& stack, Errc why, std::uint64_t now);
+  Failure find_full_table(Stack& stack, std::uint64_t now);
   void release_batch();
   void end_streams();
   void publish();
@@ -117,8 +133,10 @@ class LoadClient {
   Pattern pattern_;
 
   Mode mode_ = Mode::idle;
-  bool answered_ = false;  // a connection has ended its handshake
-  bool primed_ = false;    // the first connection is no longer waited for
+  bool answered_ = false;      // a connection has ended its handshake
+  bool primed_ = false;        // the first connection is no longer waited for
+  bool server_talks_ = false;  // the server sends what was not asked for
+  bool aborting_ = false;
   bool releasing_ = false;
   bool measuring_ = false;
   std::uint32_t release_cursor_ = 0;
@@ -127,8 +145,12 @@ class LoadClient {
   RateSchedule schedule_;
   std::uint64_t scheduled_ = 0;   // opens of the schedule that were started or given up
   std::uint64_t lag_max_ = 0;     // opens that it may be behind
+  bool held_back_ = false;        // since it was behind, the stack has been saturated
   std::uint64_t not_before_ = 0;  // ticks: a closed loop that could not open waits a little
   std::uint64_t primed_by_ = 0;   // ticks: the first connection is not waited for longer
+  BackOff back_off_;
+  Failure full_table_ = Failure::overload;  // why the last open without a slot failed
+  std::uint64_t full_table_at_ = 0;         // ticks, when that was found
   std::uint32_t next_local_ = 0;
   std::uint64_t next_target_ = 0;
   std::uint64_t of_target_ = 0;  // connections opened to it in this turn

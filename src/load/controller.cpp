@@ -4,16 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 #include <utility>
+
+#include "base/text.hpp"
+#include "host/say.hpp"
+#include "io/sleep.hpp"
 
 namespace salut::load {
 
 namespace {
 
 constexpr auto slice = std::chrono::milliseconds{5};
-constexpr double patience_s = 10;  // a drain in which nothing changes for so long has ended
-constexpr double settle_s = 0.3;   // of a rate, before its window
+constexpr double open_patience_s = 10;  // opening in which nothing changes for so long has ended
+constexpr double stop_patience_s = 1;   // a drain after a signal lasts no longer
+constexpr double prime_slack_s = 0.1;   // a run may be so much longer for its first connection
+constexpr double announced_s = 0.1;     // a drain that lasts longer says so
+constexpr double settle_s = 0.3;        // of a rate, before its window
 constexpr double window_s = 1.2;
 constexpr double held_share = 0.98;  // of the opens due must have been whole lives
 
@@ -36,6 +42,7 @@ void Controller::assign() {
     role.mode = plan_.mode;
     role.load = plan_.load;
     role.load.hold = plan_.mode == LoadMode::hold;
+    role.load.search = plan_.mode == LoadMode::max;
     role.listen = plan_.listen;
     role.server = std::ranges::count(plan_.servers, worker) != 0;
     const auto client = std::ranges::find(plan_.clients, worker);
@@ -94,30 +101,48 @@ Result<void> Controller::wait_until_running() {
     }
     if (all) return {};
     if (runtime_.finished()) return fail(Errc::no_memory, "a worker ended before it began");
-    std::this_thread::sleep_for(slice);
+    io::sleep_for(slice);
   }
 }
 
 // ---- the kinds of run
 
+// The first connection of each worker: it has the time until the first SYN was repeated.
+void Controller::wait_until_primed() {
+  activity_ = "waiting for the first answer";
+  clock_runs_ = false;
+  const auto until = began_ + std::chrono::duration_cast<Clock::duration>(plan_.duration);
+  wait_until([this] { return all_primed(); }, until);
+  clock_runs_ = true;
+}
+
 void Controller::timed_run() {
   const double duration = plan_.duration.count();
   const Seconds warm_up{std::min(1.0, duration / 10)};
   const Seconds tail{std::min(0.1, duration / 100)};
-  open(plan_.rate);
-  wait_for([this] { return all_primed(); }, Seconds{patience_s});
   began_ = shown_ = Clock::now();
+  open(plan_.rate);
+  wait_until_primed();
+  // The schedule of a rate starts when the first connection is over. Where that took a moment it
+  // is made whole; where it took long, a run still ends when it was told to.
+  const Seconds primed_after = Clock::now() - began_;
+  if (primed_after.count() < prime_slack_s) began_ = shown_ = Clock::now();
   const auto at = [this](Seconds offset) {
     return began_ + std::chrono::duration_cast<Clock::duration>(offset);
   };
   activity_ = "warming up";
-  if (sleep_until(at(warm_up))) {
-    activity_ = "";
+  sleep_until(at(warm_up));
+  activity_ = "";
+  if (!interrupted_ && Clock::now() < at(plan_.duration - tail)) {
     measure(true);
     sleep_until(at(plan_.duration - tail));
     measure(false);
     window_ = collect();
     sleep_until(at(plan_.duration));
+  }
+  if (primed_after.count() >= prime_slack_s) {
+    notes_.push_back(
+        fmt::format("the first connection took {:.1f} s of the duration", primed_after.count()));
   }
 }
 
@@ -127,19 +152,27 @@ void Controller::limited_run() {
   const auto all_ended = [this] {
     return sum(&LoadProgress::attempted) >= plan_.limit && sum(&LoadProgress::in_flight) == 0;
   };
-  while (!all_ended() && !interrupted_) tick();
+  const Seconds patience = plan_.silence + plan_.drain;
+  if (!wait_while_moving(all_ended, patience)) {
+    notes_.push_back(fmt::format("ended: nothing changed for {:g} s", patience.count()));
+  }
   measure(false);
   window_ = collect();
+}
+
+// Every connection of the plan is established or has failed.
+bool Controller::all_open() const {
+  return sum(&LoadProgress::attempted) >= plan_.limit && sum(&LoadProgress::handshakes) == 0;
 }
 
 void Controller::hold_run() {
   measure(true);
   activity_ = "opening";
   open();
-  const auto all_open = [this] {
-    return sum(&LoadProgress::established) + sum(&LoadProgress::failed) >= plan_.limit;
-  };
-  while (!all_open() && !interrupted_) tick();
+  if (!wait_while_moving([this] { return all_open(); }, Seconds{open_patience_s})) {
+    notes_.push_back(fmt::format("{} were not open when for {:g} s nothing had changed",
+                                 with_commas(sum(&LoadProgress::handshakes)), open_patience_s));
+  }
   activity_ = "holding";
   sleep_until(Clock::now() + std::chrono::duration_cast<Clock::duration>(plan_.duration));
   activity_ = "closing";
@@ -168,12 +201,11 @@ void Controller::note_opening() {
 
 void Controller::stream_run() {
   activity_ = "opening";
+  clock_runs_ = false;
   open();
-  const auto all_open = [this] {
-    return sum(&LoadProgress::established) + sum(&LoadProgress::failed) >= plan_.limit;
-  };
-  while (!all_open() && !interrupted_) tick();
+  wait_while_moving([this] { return all_open(); }, Seconds{open_patience_s});
   activity_ = "";
+  clock_runs_ = true;
   began_ = shown_ = Clock::now();
   order_.phase = Command::Phase::release;
   const Seconds warm_up{plan_.endless() ? std::min(1.0, plan_.duration.count() / 10) : 0};
@@ -183,7 +215,8 @@ void Controller::stream_run() {
   if (plan_.endless()) {
     sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(plan_.duration));
   } else {
-    while (sum(&LoadProgress::in_flight) != 0 && !interrupted_) tick();
+    wait_while_moving([this] { return sum(&LoadProgress::in_flight) == 0; },
+                      plan_.silence + plan_.drain);
   }
   measure(false);
   window_ = collect();
@@ -192,8 +225,10 @@ void Controller::stream_run() {
 void Controller::max_run() {
   MaxSearch search;
   std::string failed;
-  const auto until = began_ + std::chrono::duration_cast<Clock::duration>(plan_.duration);
-  while (!search.done() && !interrupted_ && Clock::now() < until) {
+  const Seconds last_start = plan_.duration - Seconds{settle_s + window_s};
+  const auto until = began_ + std::chrono::duration_cast<Clock::duration>(last_start);
+  for (bool first = true; !search.done() && !interrupted_ && (first || Clock::now() < until);
+       first = false) {
     const double rate = search.rate();
     const bool held = try_rate(rate);
     if (interrupted_) break;
@@ -217,16 +252,16 @@ bool Controller::try_rate(double rate) {
     return now + std::chrono::duration_cast<Clock::duration>(Seconds{offset});
   };
   open(rate);
-  bool whole = sleep_until(at(settle_s));
+  sleep_until(at(settle_s));
   measure(true);
-  whole = whole && sleep_until(at(settle_s + window_s));
+  sleep_until(at(settle_s + window_s));
   measure(false);
   BenchWindow window = collect();
   order_.phase = Command::Phase::wait;
   give(order_);
   drain();
   activity_ = "";
-  const bool held = whole && sum(&LoadProgress::failed) == failed &&
+  const bool held = !interrupted_ && sum(&LoadProgress::failed) == failed &&
                     window.cps >= rate * held_share && window.totals.all_failures() == 0;
   if (held && window.cps > window_.cps) window_ = std::move(window);
   return held;
@@ -237,23 +272,39 @@ void Controller::drain() {
     order_.phase = Command::Phase::wait;
     give(order_);
   }
-  std::uint64_t left = sum(&LoadProgress::in_flight);
-  while (left != 0) {
-    const std::uint64_t before = left;
-    const auto fewer = [&] { return (left = sum(&LoadProgress::in_flight)) < before; };
-    if (!wait_for(fewer, Seconds{patience_s})) break;
+  const auto began = Clock::now();
+  const auto none_left = [this] { return sum(&LoadProgress::in_flight) == 0; };
+  const bool stopped = interrupted_;
+  const Seconds patience = stopped ? std::min(plan_.drain, Seconds{stop_patience_s}) : plan_.drain;
+  const auto wait = [&](Seconds so_long) {
+    return interrupted_ == stopped &&
+           wait_until(none_left, began + std::chrono::duration_cast<Clock::duration>(so_long));
+  };
+  bool done = wait(std::min(patience, Seconds{announced_s}));
+  if (!done && patience > Seconds{announced_s}) {
+    live_.end();
+    say(stderr, "draining: {} open, at most {:g} s (--drain)\n",
+        with_commas(sum(&LoadProgress::in_flight)), patience.count());
+    if (*activity_ == 0) activity_ = "draining";
+    done = wait(patience);
   }
-  if (left == 0 || plan_.mode == LoadMode::max) return;
+  if (!done && plan_.mode != LoadMode::max) reset_rest(sum(&LoadProgress::in_flight));
+}
+
+void Controller::reset_rest(std::uint64_t left) {
+  notes_.push_back(fmt::format("{} were still open after the drain and were reset (unfinished)",
+                               with_commas(left)));
   order_.phase = Command::Phase::abort;
   give(order_);
-  wait_for([this] { return sum(&LoadProgress::in_flight) == 0; }, Seconds{1});
+  wait_until([this] { return sum(&LoadProgress::in_flight) == 0; },
+             Clock::now() + std::chrono::seconds{1});
 }
 
 void Controller::finish() {
   elapsed_ = Clock::now() - began_;
   // The last ACKs are on their way: let the servers see them, so that the states at the end are
   // those of a stack at rest.
-  std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  io::sleep_for(std::chrono::milliseconds{50});
   live_.end();
   order_.phase = Command::Phase::finish;
   order_.measuring = false;
@@ -267,7 +318,7 @@ void Controller::give(Command order) {
   orders_.order.store(order, std::memory_order_release);
   for (const auto& worker : workers_) {
     while (!worker->has_applied(order) && !runtime_.finished()) {
-      std::this_thread::sleep_for(std::chrono::microseconds{50});
+      io::sleep_for(std::chrono::microseconds{50});
     }
   }
 }
@@ -322,31 +373,54 @@ LoadTotals Controller::totals() const {
 
 // ---- waiting
 
-bool Controller::sleep_until(Clock::time_point until) {
-  while (!interrupted_) {
+void Controller::sleep_until(Clock::time_point until) {
+  if (!interrupted_) wait_until([] { return false; }, until);
+}
+
+// A signal that comes meanwhile ends it; after a signal it is the drain that waits.
+template <typename Condition>
+bool Controller::wait_until(Condition condition, Clock::time_point until) {
+  const bool before = interrupted_;
+  while (!condition()) {
     const auto left = until - Clock::now();
-    if (left <= Clock::duration::zero()) return true;
+    if (left <= Clock::duration::zero() || interrupted_ != before) return false;
     if (left < slice) {
-      std::this_thread::sleep_for(left);
+      io::sleep_until(until);
     } else {
       tick();
     }
   }
-  return false;
+  return true;
 }
 
+// What changes while a run gets on.
+struct Controller::Moved {
+  std::uint64_t attempted, established, closed, failed, bytes;
+  friend bool operator==(const Moved&, const Moved&) = default;
+};
+
 template <typename Condition>
-bool Controller::wait_for(Condition condition, Seconds patience) {
-  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(patience);
-  while (!condition()) {
-    if (Clock::now() >= until) return false;
+bool Controller::wait_while_moving(Condition condition, Seconds patience) {
+  const auto now_at = [this] {
+    return Moved{sum(&LoadProgress::attempted), sum(&LoadProgress::established),
+                 sum(&LoadProgress::closed), sum(&LoadProgress::failed), sum(&LoadProgress::bytes)};
+  };
+  Moved moved = now_at();
+  auto since = Clock::now();
+  while (!interrupted_ && !condition()) {
     tick();
+    if (const Moved now = now_at(); now != moved) {
+      moved = now;
+      since = Clock::now();
+    } else if (Clock::now() - since > patience) {
+      return false;
+    }
   }
   return true;
 }
 
 void Controller::tick() {
-  std::this_thread::sleep_for(slice);
+  io::sleep_for(slice);
   if (Clock::now() - shown_ >= std::chrono::seconds{1}) show();
 }
 
@@ -354,7 +428,7 @@ void Controller::show() {
   const auto now = Clock::now();
   const std::uint64_t closed = sum(&LoadProgress::closed);
   report::Progress sample;
-  sample.elapsed_s = Seconds(now - began_).count();
+  sample.elapsed_s = clock_runs_ ? Seconds(now - began_).count() : 0;
   sample.cps = static_cast<double>(closed - shown_closed_) / Seconds(now - shown_).count();
   sample.failures = sum(&LoadProgress::failed);
   sample.note = activity_;

@@ -7,6 +7,10 @@
 // the first open to the last close. A search (max) keeps the window of the best rate that held.
 // Streams are all opened before any of them sends: handshakes, and the second that a lost SYN
 // costs, are not in the window, which is the whole transfer or, timed, the inside of it.
+//
+// A timed run ends when it was told to, its first connection included, and a bounded drain later at
+// most: what is still open then is reset and counted as unfinished. Runs of a number end early when
+// nothing moves any more. A signal cuts all of that short.
 #pragma once
 
 #include <atomic>
@@ -29,6 +33,9 @@ struct BenchPlan {
   std::uint32_t concurrency = 0;            // of all clients together
   std::uint64_t limit = ~std::uint64_t{0};  // connections in all; hold: how many to hold
   std::chrono::duration<double> duration = std::chrono::seconds{10};
+  std::chrono::duration<double> drain = std::chrono::seconds{5};      // at most, at the end
+  std::chrono::duration<double> silence = std::chrono::seconds{180};  // the longest that one peer
+                                                                      // may keep us waiting
   LoadOptions load;
   Targets listen;                      // of the servers
   std::vector<std::uint32_t> clients;  // workers; one may be both
@@ -73,8 +80,11 @@ class Controller {
   using Clock = std::chrono::steady_clock;
   using Seconds = std::chrono::duration<double>;
 
+  struct Moved;  // what changes while a run gets on
+
   void assign();
   Result<void> wait_until_running();
+  void wait_until_primed();
   void timed_run();
   void limited_run();
   void hold_run();
@@ -82,7 +92,9 @@ class Controller {
   void max_run();
   void stream_run();
   bool try_rate(double rate);
+  bool all_open() const;
   void drain();
+  void reset_rest(std::uint64_t left);
   void finish();
 
   void give(Command order);  // and waits until every worker obeys
@@ -90,10 +102,13 @@ class Controller {
   void measure(bool on);
   BenchWindow collect() const;
 
-  // Both show the live line and return false when the run was interrupted.
-  bool sleep_until(Clock::time_point until);
+  // All show the live line, and return early when the run is interrupted.
+  void sleep_until(Clock::time_point until);
+  // Until the condition holds; false if nothing has moved for so long.
   template <typename Condition>
-  bool wait_for(Condition condition, Seconds patience);
+  bool wait_while_moving(Condition condition, Seconds patience);
+  template <typename Condition>
+  bool wait_until(Condition condition, Clock::time_point until);
   void tick();
   void show();
 
@@ -112,6 +127,7 @@ class Controller {
   const char* activity_ = "";
   Clock::time_point began_;
   Clock::time_point shown_;
+  bool clock_runs_ = true;  // else the time is that of preparations, and 0 on the live line
   Seconds elapsed_{0};
   std::uint64_t shown_closed_ = 0;
   std::uint64_t shown_bytes_ = 0;

@@ -13,6 +13,7 @@
 namespace salut::load {
 
 // The life of a connection: handshake, `request` bytes to the server, `response` bytes back, close.
+// Other bytes of the server are read, counted, and change nothing.
 struct Exchange {
   std::uint64_t request = 0;
   std::uint32_t response = 0;
@@ -37,32 +38,64 @@ struct LoadOptions {
   std::optional<AddressRange> local;  // source addresses, one after the other; else the stack's
   std::uint32_t slots = 65'536;       // StackConfig::connections
   std::uint64_t limit = ~std::uint64_t{0};  // connections to open in all
-  double phase = 0;   // 0..1: of a rate, how far into its first interval the first open is due
-  bool hold = false;  // keep every connection open until release()
-  double hz = 1e9;    // ticks to the second
+  double phase = 0;     // 0..1: of a rate, how far into its first interval the first open is due
+  bool hold = false;    // keep every connection open until release()
+  bool search = false;  // the rate is a guess: opens that are due when it is given up do not count
+  std::uint64_t time_wait = ~std::uint64_t{0};  // StackConfig::time_wait
+  double hz = 1e9;                              // ticks to the second
 };
 
+// How a connection, or the attempt to open one, can fail. The first eight are as old as the JSON.
 enum class Failure : std::uint8_t {
-  refused,      // RST in answer to the SYN
-  reset,        // RST later
-  timed_out,    // no answer
-  unreachable,  // no next hop, no route
-  no_port,      // every local address and port is taken
-  overload,     // no free slot, or the schedule could not be held
-  cut_short,    // the server closed before its response was whole
-  unfinished,   // still open when the run ended, and then reset by us
+  refused,            // RST in answer to the SYN
+  reset,              // RST later
+  timed_out,          // no answer
+  unreachable,        // no next hop, no route
+  no_port,            // every local address and port is taken
+  overload,           // a pool of the stack was empty
+  cut_short,          // the server closed before its response was whole
+  unfinished,         // still open when the run ended, and then reset by us
+  no_slot,            // every slot of stack.connections was taken
+  time_wait_full,     // … because stack.time_wait had no room for those that had closed
+  saturated,          // due by the schedule, while the stack had more to do than it could
+  late,               // due by the schedule, while the worker had no turn
+  closed_while_held,  // the server closed what was to be held
+  data_after_close,   // the server sent when we had closed, which is answered with RST
   count,
 };
 inline constexpr std::size_t failure_count = static_cast<std::size_t>(Failure::count);
-inline constexpr std::array<std::string_view, failure_count> failure_names = {
-    "refused", "reset",    "timed out", "unreachable",
-    "no port", "overload", "cut short", "unfinished"};
+inline constexpr std::size_t first_failures = 8;
+
+struct FailureName {
+  std::string_view text;
+  const char* key;  // of the JSON
+};
+inline constexpr std::array<FailureName, failure_count> failure_names = {{
+    {"refused", "refused"},
+    {"reset", "reset"},
+    {"timed out", "timed_out"},
+    {"unreachable", "unreachable"},
+    {"no port", "no_port"},
+    {"overload", "overload"},
+    {"cut short", "cut_short"},
+    {"unfinished", "unfinished"},
+    {"no slot", "no_slot"},
+    {"TIME_WAIT full", "time_wait_full"},
+    {"saturated", "saturated"},
+    {"late", "late"},
+    {"closed while held", "closed_while_held"},
+    {"data after close", "data_after_close"},
+}};
+using FailureCounts = std::array<std::uint64_t, failure_count>;
 
 struct LoadTotals {
   std::uint64_t attempted = 0;
   std::uint64_t established = 0;
   std::uint64_t closed = 0;  // both halves, in order
-  std::array<std::uint64_t, failure_count> failed = {};
+  FailureCounts failed = {};
+  // Bytes that were not asked for: before the request began, or beyond the response. A server that
+  // greets first sends them.
+  std::uint64_t unexpected_bytes = 0;
 
   std::uint64_t& failures(Failure why) { return failed[static_cast<std::size_t>(why)]; }
   std::uint64_t failures(Failure why) const { return failed[static_cast<std::size_t>(why)]; }

@@ -32,9 +32,10 @@ struct BenchOptions {
   bool verify = false;        // of a stream
   bool copy = false;          // the same
   Duration duration = std::chrono::seconds{10};
-  std::string json;       // a file, "-" for standard output, empty for none
-  std::string latencies;  // the same, without "-"
-  std::string command;    // as typed
+  Duration drain = std::chrono::seconds{5};  // at most, after the duration, for what is still open
+  std::string json;                          // a file, "-" for standard output, empty for none
+  std::string latencies;                     // the same, without "-"
+  std::string command;                       // as typed
 };
 
 inline constexpr std::uint32_t default_concurrency = 256;

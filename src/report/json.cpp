@@ -13,6 +13,8 @@ using Json = nlohmann::ordered_json;
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 Json json(const Latency& latency) {
+  if (latency.count == 0)
+    return {{"p50", nullptr}, {"p99", nullptr}, {"p999", nullptr}, {"max", nullptr}};
   return {{"p50", rounded(latency.p50)},
           {"p99", rounded(latency.p99)},
           {"p999", rounded(latency.p999)},
@@ -82,16 +84,22 @@ Json json(const Impaired& impaired) {
           {"corrupted", impaired.corrupted}};
 }
 
+Json failures(const load::FailureCounts& failed) {
+  Json object = Json::object();
+  for (std::size_t i = 0; i < load::failure_count; ++i) {
+    object[load::failure_names[i].key] = failed[i];
+  }
+  return object;
+}
+
 Json connections(const BenchReport& report) {
-  return {{"attempted", report.attempted},
-          {"established", report.established},
-          {"closed", report.closed},
-          {"failed",
-           {{"refused", report.refused},
-            {"reset", report.reset + report.cut_short},
-            {"timed_out", report.timed_out + report.unreachable + report.unfinished},
-            {"no_port", report.no_port},
-            {"overload", report.overload}}}};
+  Json object = {{"attempted", report.attempted},
+                 {"established", report.established},
+                 {"closed", report.closed},
+                 {"failed", failures(report.failed)}};
+  // A key that is there only if there were some.
+  if (report.unexpected_bytes != 0) object["unexpected_bytes"] = report.unexpected_bytes;
+  return object;
 }
 
 Json json(const Machine& machine) {
@@ -124,15 +132,7 @@ Json measured(const BenchReport& report) {
           {"packets", report.measured.packets},
           {"bytes", report.measured.bytes},
           {"workers", report.measured.workers},
-          {"failed",
-           {{"refused", report.refused},
-            {"reset", report.reset},
-            {"timed_out", report.timed_out},
-            {"unreachable", report.unreachable},
-            {"no_port", report.no_port},
-            {"overload", report.overload},
-            {"cut_short", report.cut_short},
-            {"unfinished", report.unfinished}}},
+          {"failed", failures(report.failed)},
           {"client", measured_side(report.client)},
           {"server", measured_side(report.server)}};
 }

@@ -145,14 +145,8 @@ void add_totals(const BenchReport& one, BenchReport& sum) {
   sum.attempted += one.attempted;
   sum.established += one.established;
   sum.closed += one.closed;
-  sum.refused += one.refused;
-  sum.reset += one.reset;
-  sum.timed_out += one.timed_out;
-  sum.unreachable += one.unreachable;
-  sum.no_port += one.no_port;
-  sum.overload += one.overload;
-  sum.cut_short += one.cut_short;
-  sum.unfinished += one.unfinished;
+  add_counts(one.failed, sum.failed);
+  sum.unexpected_bytes += one.unexpected_bytes;
   sum.sockets_peak += one.sockets_peak;
   sum.memory += one.memory;
   sum.measured.connections += one.measured.connections;

@@ -222,15 +222,12 @@ void read_ports(const Object& object, BenchReport& report) {
   });
 }
 
-void read_failures(const Object& failed, BenchReport& report) {
-  report.refused = failed.count("refused");
-  report.reset = failed.count("reset");
-  report.timed_out = failed.count("timed_out");
-  report.unreachable = failed.count("unreachable");
-  report.no_port = failed.count("no_port");
-  report.overload = failed.count("overload");
-  report.cut_short = failed.count("cut_short");
-  report.unfinished = failed.count("unfinished");
+// Those that came later are not in every file.
+void read_failures(const Object& failed, load::FailureCounts& counts) {
+  for (std::size_t i = 0; i < load::failure_count; ++i) {
+    const char* key = load::failure_names[i].key;
+    if (i < load::first_failures || failed.has(key)) counts[i] = failed.count(key);
+  }
 }
 
 MemoryUse read_memory(const Object& object) {
@@ -278,7 +275,10 @@ Result<BenchReport> read_report(const std::string& file, const ReportJson& json)
   report.attempted = connections.count("attempted");
   report.established = connections.count("established");
   report.closed = connections.count("closed");
-  read_failures(measured.object("failed"), report);
+  read_failures(measured.object("failed"), report.failed);
+  if (connections.has("unexpected_bytes")) {
+    report.unexpected_bytes = connections.count("unexpected_bytes");
+  }
   const Object histograms = object.object("histograms");
   report.handshakes = read_recordings(histograms, "handshake");
   report.lifetimes = read_recordings(histograms, "lifetime");

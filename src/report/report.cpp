@@ -22,6 +22,7 @@ Latency latency_of(const std::vector<Recording>& recordings) {
     all += one.ticks.count();
     latency.max = std::max(latency.max, static_cast<double>(one.ticks.max()) * us);
   }
+  latency.count = all;
   std::sort(steps.begin(), steps.end());
   // The smallest step that so many do not exceed, as Histogram::percentile().
   const auto percentile = [&](double percent) {
@@ -100,6 +101,16 @@ std::string link_text(const PortLink& link) {
                      times(link.downs), times(link.ups));
 }
 
+std::string failures_text(const load::FailureCounts& failed) {
+  std::string text;
+  for (std::size_t i = 0; i < load::failure_count; ++i) {
+    if (failed[i] == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", load::failure_names[i].text,
+                        with_commas(failed[i]));
+  }
+  return text.empty() ? "none" : text;
+}
+
 namespace {
 
 std::string duration_text(double microseconds) {
@@ -133,27 +144,10 @@ class Table {
 };
 
 void latency_row(Table& table, std::string_view name, const Latency& latency) {
+  if (latency.count == 0) return table.row(name, "none measured");
   table.row(name, fmt::format("p50 {}   p99 {}   p99.9 {}   max {}", duration_text(latency.p50),
                               duration_text(latency.p99), duration_text(latency.p999),
                               duration_text(latency.max)));
-}
-
-std::string failures_text(const BenchReport& report) {
-  const std::array<std::pair<std::string_view, std::uint64_t>, 8> failures = {
-      {{"refused", report.refused},
-       {"reset", report.reset},
-       {"timed out", report.timed_out},
-       {"unreachable", report.unreachable},
-       {"no port", report.no_port},
-       {"overload", report.overload},
-       {"cut short", report.cut_short},
-       {"unfinished", report.unfinished}}};
-  std::string text;
-  for (const auto& [name, count] : failures) {
-    if (count == 0) continue;
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, with_commas(count));
-  }
-  return text.empty() ? "none" : text;
 }
 
 void stream_rows(Table& table, const StreamReport& stream) {
@@ -242,7 +236,10 @@ std::string to_table(const BenchReport& report) {
   table.row("connections",
             fmt::format("{} attempted, {} established, {} closed", with_commas(report.attempted),
                         with_commas(report.established), with_commas(report.closed)));
-  table.row("failed", failures_text(report));
+  table.row("failed", failures_text(report.failed));
+  if (report.unexpected_bytes != 0) {
+    table.row("unexpected bytes", with_commas(report.unexpected_bytes) + " read and dropped");
+  }
   table.row("sockets at the peak", with_commas(report.sockets_peak));
   table.row("memory", memory_text(report.memory));
   if (report.client) {

@@ -1,7 +1,7 @@
 // What a benchmark found, as a table for a person and as JSON for programs.
 //
 // The JSON's keys are a contract (issue 2, README): others parse it. Numbers that a run could not
-// measure are 0; a side that is not ours is null.
+// measure are 0; percentiles of nothing are null, and so is a side that is not ours.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 
 #include "base/text.hpp"
 #include "host/machine.hpp"
+#include "load/exchange.hpp"
 #include "load/histogram.hpp"
 #include "salut/counters.hpp"
 #include "salut/runtime.hpp"
@@ -20,7 +21,8 @@
 namespace salut::report {
 
 struct Latency {
-  double p50 = 0;  // microseconds
+  std::uint64_t count = 0;  // 0: nothing was measured, and the rest says nothing
+  double p50 = 0;           // microseconds
   double p99 = 0;
   double p999 = 0;
   double max = 0;
@@ -97,16 +99,10 @@ struct BenchReport {
   std::uint64_t attempted = 0;
   std::uint64_t established = 0;
   std::uint64_t closed = 0;
-  // The table's reasons; the JSON folds unreachable and unfinished into timed_out, cut_short into
-  // reset.
-  std::uint64_t refused = 0;
-  std::uint64_t reset = 0;
-  std::uint64_t timed_out = 0;
-  std::uint64_t unreachable = 0;
-  std::uint64_t no_port = 0;
-  std::uint64_t overload = 0;
-  std::uint64_t cut_short = 0;
-  std::uint64_t unfinished = 0;
+  load::FailureCounts failed = {};
+  std::uint64_t& failures(load::Failure why) { return failed[static_cast<std::size_t>(why)]; }
+  std::uint64_t failures(load::Failure why) const { return failed[static_cast<std::size_t>(why)]; }
+  std::uint64_t unexpected_bytes = 0;  // that the server sent unasked
 
   Latency handshake;
   Latency lifetime;
@@ -152,6 +148,8 @@ struct ServeReport {
   std::vector<PortSteering> steering;
 };
 
+// "refused 3, timed out 12"; "none" if nothing failed.
+std::string failures_text(const load::FailureCounts& failed);
 std::string to_table(const BenchReport& report);
 std::string to_json(const BenchReport& report);
 std::string to_table(const ServeReport& report);

@@ -50,6 +50,10 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   EXPECT_EQ(options.mode, load::LoadMode::concurrency);
   EXPECT_EQ(options.concurrency, load::default_concurrency);
   EXPECT_EQ(options.duration, std::chrono::seconds{10});
+  EXPECT_EQ(options.drain, std::chrono::seconds{5});
+  EXPECT_EQ(bench("--drain 0.5").drain, std::chrono::milliseconds{500});
+  EXPECT_EQ(bench("--hold 10M").drain, std::chrono::seconds{105});
+  EXPECT_EQ(bench("--hold 10M --drain 2").drain, std::chrono::seconds{2});
   EXPECT_FALSE(options.server_closes);
   EXPECT_EQ(options.command, "salut bench");
 }
@@ -183,6 +187,7 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --concurrency -1", {"--concurrency = -1", "out of range", "1 to"}},
       {"bench --duration soon", {"--duration = soon", "not a number", "seconds"}},
       {"bench --duration 0", {"--duration = 0", "out of range", "0.1"}},
+      {"bench --drain soon", {"--drain = soon", "not a number", "seconds"}},
       {"bench --msl 5000", {"--msl = 5000", "out of range", "3600"}},
       {"bench --close me", {"--close = me", "unknown", "client, server"}},
       {"bench --connect 10.0.0.1", {"--connect = 10.0.0.1", "not understood", "ADDR:PORT"}},

@@ -28,9 +28,9 @@ BenchReport machine(unsigned seed, double hz = 2'000'000'000, std::size_t connec
   report.cps = static_cast<double>(1'000 + random() % 1'000);
   report.attempted = connections + 5;
   report.established = report.closed = connections;
-  report.refused = 1;
-  report.unreachable = 2;
-  report.cut_short = 2;
+  report.failures(load::Failure::refused) = 1;
+  report.failures(load::Failure::unreachable) = 2;
+  report.failures(load::Failure::cut_short) = 2;
   report.measured = {connections, connections * 5, 0, 1};
   report.packets_per_connection = 5;
   load::Histogram handshake;
@@ -147,8 +147,8 @@ TEST(Merge, counts_are_summed_and_cycles_weighted) {
   EXPECT_DOUBLE_EQ(both.cps, a.cps + b.cps);
   EXPECT_EQ(both.attempted, 10'010u);
   EXPECT_EQ(both.closed, 10'000u);
-  EXPECT_EQ(both.unreachable, 4u);
-  EXPECT_EQ(both.cut_short, 4u);
+  EXPECT_EQ(both.failures(load::Failure::unreachable), 4u);
+  EXPECT_EQ(both.failures(load::Failure::cut_short), 4u);
   EXPECT_DOUBLE_EQ(both.packets_per_connection, 5);
   EXPECT_DOUBLE_EQ(both.client->busy_cycles_per_connection, 1'400);
   EXPECT_EQ(both.client->states[static_cast<std::size_t>(State::time_wait)], 10'000u);

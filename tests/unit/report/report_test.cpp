@@ -27,14 +27,8 @@ BenchReport sample() {
   report.attempted = 100;
   report.established = 90;
   report.closed = 80;
-  report.refused = 1;
-  report.reset = 2;
-  report.cut_short = 3;
-  report.timed_out = 4;
-  report.unreachable = 5;
-  report.unfinished = 6;
-  report.no_port = 7;
-  report.overload = 8;
+  for (std::size_t i = 0; i < load::failure_count; ++i) report.failed[i] = i + 1;
+  report.handshake = report.lifetime = {1, 1, 1, 1, 1};
   report.client.emplace();
   report.client->cores = {0, 2};
   report.client->states[static_cast<std::size_t>(State::time_wait)] = 42;
@@ -55,8 +49,12 @@ TEST(ReportJson, keys_are_the_contract) {
                                    "command", "measured", "histograms"}));
   EXPECT_EQ(keys(json["connections"]),
             (std::set<std::string>{"attempted", "established", "closed", "failed"}));
-  EXPECT_EQ(keys(json["connections"]["failed"]),
-            (std::set<std::string>{"refused", "reset", "timed_out", "no_port", "overload"}));
+  EXPECT_EQ(
+      keys(json["connections"]["failed"]),
+      (std::set<std::string>{"refused", "reset", "timed_out", "no_port", "overload",
+                             // those were all, once
+                             "unreachable", "cut_short", "unfinished", "no_slot", "time_wait_full",
+                             "saturated", "late", "closed_while_held", "data_after_close"}));
   EXPECT_EQ(keys(json["latency_us"]), (std::set<std::string>{"handshake", "lifetime"}));
   for (const char* latency : {"handshake", "lifetime"}) {
     EXPECT_EQ(keys(json["latency_us"][latency]),
@@ -90,14 +88,39 @@ TEST(ReportJson, values) {
   EXPECT_EQ(json["command"], "salut bench \"x\"");
 }
 
-// attempted = closed + the sum of the failures: nothing may fall between the five reasons.
-TEST(ReportJson, reasons_of_the_table_fold_into_the_contracts) {
-  const Json failed = Json::parse(to_json(sample()))["connections"]["failed"];
-  EXPECT_EQ(failed["refused"], 1);
-  EXPECT_EQ(failed["reset"], 2 + 3);
-  EXPECT_EQ(failed["timed_out"], 4 + 5 + 6);
-  EXPECT_EQ(failed["no_port"], 7);
-  EXPECT_EQ(failed["overload"], 8);
+// attempted = closed + the sum of the failures: nothing may fall between the reasons, and nothing
+// may count twice.
+TEST(ReportJson, each_reason_counts_what_it_says) {
+  const Json json = Json::parse(to_json(sample()));
+  for (const Json& failed : {json["connections"]["failed"], json["measured"]["failed"]}) {
+    EXPECT_EQ(failed["refused"], 1);
+    EXPECT_EQ(failed["timed_out"], 3);
+    EXPECT_EQ(failed["unreachable"], 4);
+    EXPECT_EQ(failed["unfinished"], 8);
+    EXPECT_EQ(failed["data_after_close"], 14);
+    std::uint64_t sum = 0;
+    for (const auto& [key, count] : failed.items()) sum += count.get<std::uint64_t>();
+    EXPECT_EQ(sum, 14u * 15 / 2);
+  }
+}
+
+TEST(ReportJson, percentiles_of_nothing_are_null) {
+  BenchReport report = sample();
+  report.lifetime = {};
+  const Json json = Json::parse(to_json(report));
+  for (const char* key : {"p50", "p99", "p999", "max"}) {
+    EXPECT_TRUE(json["latency_us"]["lifetime"][key].is_null()) << key;
+    EXPECT_EQ(json["latency_us"]["handshake"][key], 1) << key;
+  }
+  EXPECT_NE(to_table(report).find("whole life              none measured"), std::string::npos);
+}
+
+TEST(ReportJson, unexpected_bytes_are_there_if_there_were_some) {
+  BenchReport report = sample();
+  EXPECT_FALSE(Json::parse(to_json(report))["connections"].contains("unexpected_bytes"));
+  report.unexpected_bytes = 23;
+  EXPECT_EQ(Json::parse(to_json(report))["connections"]["unexpected_bytes"], 23);
+  EXPECT_NE(to_table(report).find("23 read and dropped"), std::string::npos);
 }
 
 TEST(ReportJson, what_was_served) {
@@ -166,8 +189,10 @@ TEST(ReportTable, a_stream_says_bytes_and_repairs_instead_of_connections_per_sec
 
 TEST(ReportTable, names_what_failed_and_was_dropped) {
   const std::string table = to_table(sample());
-  for (const char* part : {"refused 1", "unreachable 5", "cut short 3", "unfinished 6",
-                           "9 x TCP checksum is wrong", "TIME_WAIT 42", "1,235", "2MSL 60 s"}) {
+  for (const char* part :
+       {"refused 1", "unreachable 4", "cut short 7", "unfinished 8", "no slot 9",
+        "TIME_WAIT full 10", "saturated 11", "late 12", "closed while held 13",
+        "data after close 14", "9 x TCP checksum is wrong", "TIME_WAIT 42", "1,235", "2MSL 60 s"}) {
     EXPECT_NE(table.find(part), std::string::npos) << part << "\n" << table;
   }
 }

@@ -1,0 +1,16 @@
+// What a person can do about connections that failed on our side: one line for each reason, with
+// the flag or the key to change.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "load/exchange.hpp"
+#include "salut/config.hpp"
+
+namespace salut::load {
+
+std::vector<std::string> advice(const LoadTotals& totals, const StackConfig& stack);
+
+}  // namespace salut::load
