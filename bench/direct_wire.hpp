@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::bench {
 

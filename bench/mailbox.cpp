@@ -15,8 +15,8 @@
 #include <memory>
 #include <thread>
 
-#include "base/frame.hpp"
 #include "bench.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::bench {
 namespace {

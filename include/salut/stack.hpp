@@ -29,31 +29,13 @@
 
 #include "salut/address.hpp"
 #include "salut/connection.hpp"
+#include "salut/connection_options.hpp"
 #include "salut/counters.hpp"
 #include "salut/error.hpp"
 #include "salut/event.hpp"
 #include "salut/time.hpp"
 
 namespace salut {
-
-struct ListenOptions {
-  // Half-open connections at once, at least 1; over it SYNs are answered with cookies (RFC 4987).
-  std::uint32_t backlog = 65'535;
-  ConnectionOptions options = {};  // of every connection that it accepts
-};
-
-struct Listener {
-  std::uint16_t index = 0;  // Event::listener of what it accepts
-};
-
-struct ConnectOptions {
-  Endpoint local;          // any address, or port 0: chosen (RFC 6056) from the port's addresses
-  std::uint64_t user = 0;  // comes back in every event of this connection
-  ConnectionOptions options = {};
-  // Active OPEN on a listener (RFC 9293 section 3.10.1): it ends, as with unlisten(), and the
-  // connection has its local endpoint, whatever `local` says.
-  std::optional<Listener> listener = {};
-};
 
 // How a worker's cycles were spent; busy turns are those in which a frame, a timer or an event was.
 struct LoopStats {

@@ -91,29 +91,8 @@ class Check {
   }
 
   void stack() {
-    for (const StackNumber& entry : stack_numbers) {
-      const double value = std::visit(
-          [&](auto field) {
-            if constexpr (std::is_same_v<decltype(field), Duration StackConfig::*>) {
-              return static_cast<double>((config_.stack.*field).count()) / entry.unit_ns;
-            } else {
-              return static_cast<double>(config_.stack.*field);
-            }
-          },
-          entry.field);
-      range(fmt::format("stack.{}", entry.key), value, entry.min, entry.max);
-    }
-    const auto millis = [](Duration d) {
-      return number_text(static_cast<double>(d.count()) / millis_ns);
-    };
-    const StackConfig& s = config_.stack;
-    if (s.rto_min > s.rto_max) {
-      bad("stack.rto_min_ms", millis(s.rto_min), "above rto_max_ms",
-          fmt::format("at most {}", millis(s.rto_max)));
-    }
-    if (s.rto_initial > s.rto_max) {
-      bad("stack.rto_initial_ms", millis(s.rto_initial), "above rto_max_ms",
-          fmt::format("at most {}", millis(s.rto_max)));
+    if (const auto found = find_problem(config_.stack)) {
+      bad("stack." + found->key, found->value, found->problem, found->want);
     }
   }
 

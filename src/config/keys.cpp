@@ -25,12 +25,6 @@ bool is_instance_name(std::string_view text) {
          });
 }
 
-std::string number_text(double value) { return fmt::format("{:.10g}", value); }
-
-std::string range_text(double min, double max) {
-  return fmt::format("{}..{}", number_text(min), number_text(max));
-}
-
 std::string list_text(std::span<const std::string> words) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {

@@ -1,5 +1,6 @@
 // The cycle counter that LoopStats count in and Runtime::tsc_hz() is the frequency of: the TSC, or
-// the virtual counter of aarch64. Constant, and in step between cores.
+// the virtual counter of aarch64. Constant, and in step between cores. And the hint to a processor
+// that its thread waits.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,15 @@ inline std::uint64_t read_tsc() {
   return value;
 #else
 #error "no cycle counter is known for this processor"
+#endif
+}
+
+// In a loop that waits: the other thread of the core gets its share.
+inline void pause_core() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
 #endif
 }
 

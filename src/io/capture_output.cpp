@@ -7,8 +7,6 @@
 #include <cstdio>
 #include <string>
 
-#include "io/dpdk/eal.hpp"
-
 namespace salut::io {
 namespace {
 int standard_error_now = STDERR_FILENO;
@@ -16,8 +14,8 @@ int standard_error_now = STDERR_FILENO;
 
 int CaptureOutput::standard_error() { return standard_error_now; }
 
-CaptureOutput::CaptureOutput() {
-  file_ = memfd_create("salut-eal-output", MFD_CLOEXEC);
+CaptureOutput::CaptureOutput(Sink sink) : sink_(sink) {
+  file_ = memfd_create("salut-output", MFD_CLOEXEC);
   if (file_ < 0) return;
   std::fflush(nullptr);
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -38,7 +36,7 @@ CaptureOutput::~CaptureOutput() {
   }
   std::string text(16'384, '\0');
   const ssize_t got = pread(file_, text.data(), text.size(), 0);
-  if (got > 0) append_to_log({text.data(), static_cast<std::size_t>(got)});
+  if (got > 0) sink_({text.data(), static_cast<std::size_t>(got)});
   close(file_);
 }
 

@@ -21,9 +21,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/frame.hpp"
 #include "salut/config.hpp"
 #include "salut/counters.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::io {
 

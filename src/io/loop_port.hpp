@@ -11,7 +11,7 @@
 #include <boost/lockfree/spsc_queue.hpp>
 #include <memory>
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::io {
 

@@ -28,9 +28,9 @@
 #include <string>
 #include <vector>
 
-#include "base/frame.hpp"
 #include "flow/steering.hpp"
 #include "salut/counters.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::io {
 

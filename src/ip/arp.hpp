@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 #include "wire/headers.hpp"
 
 namespace salut::ip {

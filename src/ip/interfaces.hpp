@@ -19,7 +19,6 @@
 #include <optional>
 #include <vector>
 
-#include "base/frame.hpp"
 #include "base/key.hpp"
 #include "base/memory.hpp"
 #include "flow/steering.hpp"
@@ -29,6 +28,7 @@
 #include "ip/siblings.hpp"
 #include "salut/address.hpp"
 #include "salut/counters.hpp"
+#include "salut/frame.hpp"
 #include "wire/headers.hpp"
 
 namespace salut::ip {

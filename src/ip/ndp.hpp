@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "base/address.hpp"
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"
 

@@ -27,8 +27,8 @@
 #include <optional>
 
 #include "base/address.hpp"
-#include "base/frame.hpp"
 #include "base/memory.hpp"
+#include "salut/frame.hpp"
 #include "salut/time.hpp"
 #include "wire/headers.hpp"
 

@@ -14,7 +14,7 @@
 #include <mutex>
 
 #include "salut/address.hpp"
-#include "salut/config.hpp"
+#include "salut/stack_config.hpp"
 #include "salut/event.hpp"
 #include "salut/time.hpp"
 #include "stack/engine.hpp"

@@ -6,7 +6,7 @@
 // same_connection() is what decides who a segment is for, and comparing keys alone never is.
 #pragma once
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 #include "tcp/context.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"

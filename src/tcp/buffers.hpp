@@ -15,8 +15,8 @@
 #include <cstring>
 #include <span>
 
-#include "base/frame.hpp"
 #include "base/memory.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::ip {
 class Interfaces;

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "salut/config.hpp"
+#include "salut/stack_config.hpp"
 #include "tcp/context.hpp"
 
 namespace salut::tcp {

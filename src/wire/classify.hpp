@@ -15,8 +15,8 @@
 
 #include <cstdint>
 
-#include "base/frame.hpp"
 #include "flow/steering.hpp"
+#include "salut/frame.hpp"
 
 namespace salut::wire {
 

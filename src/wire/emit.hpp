@@ -14,8 +14,8 @@
 #include <span>
 
 #include "base/address.hpp"
-#include "base/frame.hpp"
 #include "base/key.hpp"
+#include "salut/frame.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"
 

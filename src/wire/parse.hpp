@@ -20,8 +20,8 @@
 #include <cstdint>
 
 #include "base/address.hpp"
-#include "base/frame.hpp"
 #include "salut/counters.hpp"
+#include "salut/frame.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/tsc.hpp"
 #include "worker/engines.hpp"
 
 namespace salut {
@@ -100,7 +101,7 @@ void Stack::Impl::rest() const {
   if (options_.shares_core || idle_turns_ > idle_turns_polite) {
     sched_yield();
   } else {
-    _mm_pause();
+    pause_core();
   }
 }
 

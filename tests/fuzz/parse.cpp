@@ -14,8 +14,8 @@
 #include <cstring>
 #include <memory>
 
-#include "base/frame.hpp"
 #include "ip/ndp.hpp"
+#include "salut/frame.hpp"
 #include "wire/emit.hpp"
 
 namespace {

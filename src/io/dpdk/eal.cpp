@@ -120,7 +120,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
 
   int rc = 0;
   {
-    const CaptureOutput capture;
+    const CaptureOutput capture(append_to_log);
     const NoSigpipe quiet;  // inherited by every thread of DPDK
     const PanicGuard guard;
     rc = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
@@ -140,7 +140,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
 }
 
 Eal::~Eal() {
-  const CaptureOutput capture;
+  const CaptureOutput capture(append_to_log);
   const NoSigpipe quiet;
   rte_eal_cleanup();
 }

@@ -58,7 +58,7 @@ bool is_up(std::uint16_t port, const Vdev& vdev) {
 Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
                                                const EthPortOptions& options, MbufPool& pool) {
   const NoSigpipe quiet;
-  const CaptureOutput capture;  // libbpf and libxdp talk
+  const CaptureOutput capture(append_to_log);  // libbpf and libxdp talk
   const PanicGuard guard;
   auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
   take_log();  // what is in it from here on is about this port
@@ -359,7 +359,7 @@ void EthPort::revive() {
 
 EthPort::~EthPort() {
   const NoSigpipe quiet;
-  const CaptureOutput capture;
+  const CaptureOutput capture(append_to_log);
   const bool was_there = created_;
   remove_device();
   if (was_there) vdev_.clean_up();

@@ -14,9 +14,9 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/frame.hpp"
 #include "io/dpdk/large_segments.hpp"
 #include "io/dpdk/mempool.hpp"
+#include "salut/frame.hpp"
 
 struct rte_mbuf;
 

@@ -26,7 +26,7 @@
 #include <array>
 #include <cstdint>
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 #include "wire/emit.hpp"
 
 struct rte_mbuf;

@@ -14,9 +14,9 @@
 #include <memory>
 #include <string>
 
-#include "base/frame.hpp"
 #include "base/memory.hpp"
 #include "salut/error.hpp"
+#include "salut/frame.hpp"
 
 struct rte_mempool;
 

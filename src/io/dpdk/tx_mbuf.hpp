@@ -3,7 +3,7 @@
 
 #include <rte_mbuf.h>
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 #include "wire/emit.hpp"
 
 namespace salut::io {

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "salut/config.hpp"
+#include "salut/stack_config.hpp"
 #include "tcp/congestion/cubic.hpp"
 #include "tcp/congestion/newreno.hpp"
 #include "tcp/stream.hpp"

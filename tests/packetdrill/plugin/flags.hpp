@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "salut/address.hpp"
-#include "salut/config.hpp"
+#include "salut/stack_config.hpp"
 
 namespace salut::packetdrill {
 

@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-#include "base/frame.hpp"
+#include "salut/frame.hpp"
 #include "salut/time.hpp"
 #include "wire/headers.hpp"
 

@@ -11,9 +11,9 @@
 #include <optional>
 #include <string>
 
-#include "base/frame.hpp"
 #include "base/tick.hpp"
 #include "io/sim/world.hpp"
+#include "salut/frame.hpp"
 #include "wire/options.hpp"
 #include "wire/packets.hpp"
 #include "wire/segment.hpp"

@@ -11,8 +11,8 @@
 #include <memory>
 #include <vector>
 
-#include "base/frame.hpp"
 #include "salut/address.hpp"
+#include "salut/frame.hpp"
 #include "wire/headers.hpp"
 #include "wire/segment.hpp"
 

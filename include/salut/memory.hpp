@@ -1,0 +1,50 @@
+// Where the protocol's long-lived arrays come from: all of them at start, none afterwards.
+//
+// The protocol never calls mmap and never chooses page sizes; a runtime implements this with huge
+// pages, tests and small programs with the heap. Memory arrives zeroed.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace salut {
+
+// What an array is for; the report shows bytes per use.
+enum class Use : std::uint8_t { tcb, time_wait, flow_table, timers, buffers, mbufs };
+inline constexpr std::size_t use_count = 6;
+
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  // Zeroed, aligned to at least 64 bytes. Throws std::bad_alloc: this is start-up, never hot.
+  virtual void* allocate(std::size_t bytes, Use use) = 0;
+  virtual void release(void* memory, std::size_t bytes, Use use) noexcept = 0;
+
+  std::uint64_t bytes(Use use) const { return bytes_[static_cast<std::size_t>(use)]; }
+
+ protected:
+  std::array<std::uint64_t, use_count> bytes_ = {};
+};
+
+// The heap, for tests and for tools.
+class HeapMemory final : public Memory {
+ public:
+  void* allocate(std::size_t bytes, Use use) override {
+    const std::size_t rounded = (bytes + 63) / 64 * 64;
+    void* memory = std::aligned_alloc(64, rounded == 0 ? 64 : rounded);
+    if (memory == nullptr) throw std::bad_alloc();
+    std::memset(memory, 0, rounded);
+    bytes_[static_cast<std::size_t>(use)] += bytes;
+    return memory;
+  }
+  void release(void* memory, std::size_t bytes, Use use) noexcept override {
+    bytes_[static_cast<std::size_t>(use)] -= bytes;
+    std::free(memory);
+  }
+};
+
+}  // namespace salut

@@ -1,0 +1,183 @@
+// The public face of the protocol alone: checks what it is given, then an engine does the rest.
+#include "salut/core.hpp"
+
+#include <new>
+#include <string>
+#include <utility>
+
+#include "base/limits.hpp"
+#include "stack/engine.hpp"
+
+namespace salut {
+
+namespace {
+
+constexpr std::uint8_t id_max = 63;  // what a Connection has room for
+
+Mac mac_of(const MacAddress& bytes) { return Mac{bytes}; }
+
+Error wrong(const std::string& key, const std::string& value, const std::string& problem,
+            const std::string& want) {
+  return {Errc::invalid_argument,
+          key + (value.empty() ? "" : " = " + value) + ": " + problem + "; want " + want};
+}
+
+std::optional<Error> find_problem(const Interface& from, const std::string& name) {
+  const auto bad = [&name](const char* key, const std::string& value, const char* problem,
+                           const std::string& want) {
+    return wrong(name + "." + key, value, problem, want);
+  };
+  if (from.device == nullptr) return bad("device", "null", "missing", "a Device");
+  const Mac mac = mac_of(from.mac);
+  if (mac.is_zero() || mac.is_group()) {
+    return bad("mac", mac.to_string(), "not the address of a station",
+               "one such as 02:00:00:00:00:01");
+  }
+  bool has_ip6 = false;
+  if (from.addresses.empty()) return bad("addresses", "", "missing", "at least one");
+  for (const Prefix& prefix : from.addresses) {
+    const bool ip6 = prefix.address.is_v6();
+    if (prefix.address.is_any() || prefix.address.is_multicast() ||
+        prefix.length > (ip6 ? 128 : 32)) {
+      return bad("addresses", prefix.to_string(), "not the address of a station",
+                 "one such as 10.0.0.1/24");
+    }
+    has_ip6 = has_ip6 || ip6;
+  }
+  for (const AddressRange& range : from.ranges) {
+    if (range.count == 0) return bad("ranges", range.first.to_string(), "empty", "a count above 0");
+    has_ip6 = has_ip6 || range.first.is_v6();
+  }
+  const double mtu_least = has_ip6 ? mtu_min_v6 : mtu_min;
+  if (from.mtu < mtu_least || from.mtu > mtu_max) {
+    return bad("mtu", std::to_string(from.mtu), "out of range", range_text(mtu_least, mtu_max));
+  }
+  if (from.vlan > vlan_max) {
+    return bad("vlan", std::to_string(from.vlan), "out of range", range_text(0, vlan_max));
+  }
+  if (!from.gateway.is_v4())
+    return bad("gateway", from.gateway.to_string(), "of IPv6", "one of IPv4");
+  if (!from.gateway6.is_v6()) {
+    return bad("gateway6", from.gateway6.to_string(), "of IPv4", "one of IPv6");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> find_problem(const std::vector<Interface>& interfaces) {
+  if (interfaces.empty() || interfaces.size() > ports_max) {
+    return wrong("interfaces", std::to_string(interfaces.size()), "out of range",
+                 range_text(1, static_cast<double>(ports_max)));
+  }
+  for (std::size_t i = 0; i < interfaces.size(); ++i) {
+    if (auto found = find_problem(interfaces[i], "interfaces[" + std::to_string(i) + "]"))
+      return found;
+  }
+  return std::nullopt;
+}
+
+ip::Interface internal(const Interface& from) {
+  ip::Interface to;
+  to.device = from.device;
+  to.mac = mac_of(from.mac);
+  to.mtu = from.mtu;
+  to.vlan = from.vlan;
+  to.completes_checksums = from.completes_checksums;
+  to.addresses = from.addresses;
+  to.ranges = from.ranges;
+  to.gateway = from.gateway;
+  to.gateway6 = from.gateway6;
+  for (const StaticRoute& route : from.routes) to.routes.push_back({route.to, route.via});
+  for (const StaticNeighbour& given : from.neighbours) {
+    to.neighbours.push_back({given.address, mac_of(given.mac)});
+  }
+  return to;
+}
+
+}  // namespace
+
+Result<Engine> Engine::make(const StackConfig& config, const std::vector<Interface>& interfaces,
+                            FramePool& pool, Memory& memory, std::uint64_t seed, Instant start,
+                            std::uint8_t id) {
+  if (auto found = salut::find_problem(config)) {
+    return tl::unexpected(wrong(found->key, found->value, found->problem, found->want));
+  }
+  if (auto found = find_problem(interfaces)) return tl::unexpected(std::move(*found));
+  if (id > id_max) {
+    return tl::unexpected(wrong("id", std::to_string(id), "out of range", range_text(0, id_max)));
+  }
+  std::vector<ip::Interface> ports;
+  for (const Interface& interface : interfaces) ports.push_back(internal(interface));
+  try {
+    return Engine(
+        std::make_unique<stack::Engine>(config, std::move(ports), pool, memory, seed, id, start));
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::no_memory,
+                "no memory for connections = " + std::to_string(config.connections) +
+                    ", time_wait = " + std::to_string(config.time_wait) +
+                    ", buffer_blocks = " + std::to_string(config.buffer_blocks));
+  }
+}
+
+Engine::Engine(std::unique_ptr<stack::Engine> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+std::span<const Event> Engine::poll(Instant now) { return impl_->poll(now); }
+bool Engine::last_poll_busy() const { return impl_->last_poll_busy(); }
+std::optional<Instant> Engine::next_timer() const { return impl_->next_timer(); }
+
+tl::expected<Listener, Errc> Engine::listen(Endpoint local, const ListenOptions& options) {
+  const auto index = impl_->listen(local, options.backlog, options.options);
+  if (!index) return tl::unexpected(index.error());
+  return Listener{*index};
+}
+Errc Engine::unlisten(Listener listener) { return impl_->unlisten(listener.index); }
+
+tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Instant now,
+                                               const ConnectOptions& options) {
+  Endpoint local = options.local;
+  if (options.listener) {
+    const auto endpoint = impl_->take_listener(options.listener->index);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    local = *endpoint;
+  }
+  return impl_->connect(remote, local, options.user, now, options.options);
+}
+
+tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<std::byte> to) {
+  return impl_->read(connection, to);
+}
+tl::expected<std::span<const std::byte>, Errc> Engine::peek(Connection connection) const {
+  return impl_->peek(connection);
+}
+Errc Engine::consume(Connection connection, std::size_t count) {
+  return impl_->consume(connection, count);
+}
+tl::expected<std::size_t, Errc> Engine::write(Connection connection,
+                                              std::span<const std::byte> from) {
+  return impl_->write(connection, from);
+}
+tl::expected<std::size_t, Errc> Engine::lend(Connection connection,
+                                             std::span<const std::byte> from) {
+  return impl_->lend(connection, from);
+}
+Errc Engine::shutdown(Connection connection) { return impl_->shutdown(connection); }
+Errc Engine::close(Connection connection) { return impl_->close(connection); }
+Errc Engine::abort(Connection connection) { return impl_->abort(connection); }
+tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
+  return impl_->info(connection);
+}
+Errc Engine::set_options(Connection connection, const ConnectionOptions& options) {
+  return impl_->set_options(connection, options);
+}
+Errc Engine::set_user(Connection connection, std::uint64_t user) {
+  return impl_->set_user(connection, user);
+}
+
+void Engine::drain() { impl_->drain(); }
+bool Engine::saturated() const { return impl_->saturated(); }
+std::uint64_t Engine::open_connections() const { return impl_->open_connections(); }
+const Counters& Engine::counters() const { return impl_->counters(); }
+
+}  // namespace salut
