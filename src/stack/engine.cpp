@@ -280,6 +280,7 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
 
 std::uint32_t Engine::find(Connection connection) const {
   const std::uint32_t index = connection.slot() & ((1u << tcp::slot_bits) - 1);
+  if (connection.slot() >> tcp::slot_bits != c_.stack_id) return tcp::TcbPool::none;
   if (index >= c_.tcbs.size()) return tcp::TcbPool::none;
   const Tcb& t = c_.tcbs[index];
   if (t.generation != connection.generation() || t.ending != 0 || t.has(Flag::closed_reported))
