@@ -7,7 +7,6 @@
 // where FILTER is --benchmark_filter=bytes:0/bare_acks:0/ip6:0; the difference of two N has no
 // start-up in it.
 #include <benchmark/benchmark.h>
-#include <x86intrin.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "direct_wire.hpp"
+#include "host/tsc.hpp"
 #include "io/sim/world.hpp"
 #include "stack/engine.hpp"
 
@@ -114,17 +114,17 @@ void connections(benchmark::State& state) {
 
   for (auto _ : state) {
     now += std::chrono::microseconds{20};
-    const std::uint64_t t0 = __rdtsc();
+    const std::uint64_t t0 = read_tsc();
     // The first one alone: it learns the other's MAC, for which few packets may wait.
     while (open < (closed > 0 ? 256u : 1u)) {
       if (!client.engine->connect(server_endpoint, {}, 0, now)) break;
       ++open;
     }
     client_events(client.engine->poll(now));
-    const std::uint64_t t1 = __rdtsc();
+    const std::uint64_t t1 = read_tsc();
     server_events(server.engine->poll(now));
     client.cycles += t1 - t0;
-    server.cycles += __rdtsc() - t1;
+    server.cycles += read_tsc() - t1;
   }
   const auto per = [&](std::uint64_t sum) {
     return closed == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(closed);

@@ -55,6 +55,11 @@ fuzz_needs='
 clang-19               command  clang++-19
 libclang-rt-19-dev     file     /usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-x86_64.a
 '
+# Without qemu-aarch64 what was built for aarch64 is not run.
+cross_needs='
+g++-aarch64-linux-gnu  command  aarch64-linux-gnu-g++
+qemu-user              command  qemu-aarch64
+'
 wire_needs='
 python3-minimal        command  python3
 iproute2               command  ip
