@@ -14,8 +14,8 @@
 #include <mutex>
 
 #include "salut/address.hpp"
-#include "salut/stack_config.hpp"
 #include "salut/event.hpp"
+#include "salut/stack_config.hpp"
 #include "salut/time.hpp"
 #include "stack/engine.hpp"
 
