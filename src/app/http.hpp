@@ -3,13 +3,18 @@
 // Requests are answered one after the other. While an answer is not fully taken by write(), what
 // was read of the next requests waits in the connection's block and nothing more is read.
 //
+// The Date of the answers is the system's, looked at when Stack::now() says that a second is over:
+// an answer costs no system call for it. An answer whose head write() took in part keeps its date.
+//
 // After the last answer (`Connection: close`, HTTP/1.0, or a request that cannot be followed by
 // another) the connection is closed when write() has taken all of it; if the peer has sent more,
 // or is still sending a body that was refused, it lingers so that our answer is not lost to a RST.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "app/http_content.hpp"
 #include "app/http_parser.hpp"
@@ -24,21 +29,32 @@ struct HttpState : StreamState {
   bool last = false;                    // close after it
   bool refused = false;                 // more input may be on its way
   std::uint64_t sent = 0;               // bytes of it
+  std::int64_t second = 0;              // of its date, since 1970
   HttpParser parser;
 };
 
 class Http final : public StreamServer<Http, HttpState> {
  public:
+  using Wall = std::chrono::system_clock::time_point (*)();
+
   Http(const ServerOptions& options, std::shared_ptr<const HttpContent> content,
-       const HttpLimits& limits = {});
+       const HttpLimits& limits = {}, Wall wall = std::chrono::system_clock::now);
+  void on_events(Stack& stack, std::span<const Event> events) override;
   void pump(Connection connection, HttpState& state);
 
  private:
   bool respond(Connection connection, HttpState& state);
   void end(Connection connection, HttpState& state);
+  std::span<const std::byte> next_piece(HttpState& state);
+  void set_date(Instant now);
 
   std::shared_ptr<const HttpContent> content_;
   HttpLimits limits_;
+  Wall wall_;
+  HttpContent::Responses responses_;  // with the date of this second
+  std::int64_t second_ = 0;
+  Instant second_ends_;
+  std::string old_head_;  // of an answer that was begun in another second
 };
 
 }  // namespace salut::app

@@ -10,6 +10,7 @@ namespace salut::app {
 
 namespace {
 
+constexpr std::string_view date_name = "Date: ";
 constexpr std::size_t line_bytes = 64;
 constexpr std::size_t one_piece_max = 16 * 1024;
 
@@ -58,17 +59,25 @@ void HttpContent::build(std::size_t status, bool head_only, bool keep_alive) {
   const std::string message = fmt::format("{} {}\n", code, phrase(code));
   const std::string& body = code == 200 ? body_ : message;
   Response& response = responses_[status * 4 + head_only * 2 + keep_alive];
+  if (code == 100) {
+    response.head = "HTTP/1.1 100 Continue\r\n\r\n";
+    return;
+  }
   response.head = fmt::format(
-      "HTTP/1.1 {} {}\r\nServer: salut\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}"
-      "Connection: {}\r\n\r\n",
-      code, phrase(code), body.size(), code == 405 ? "Allow: GET, HEAD\r\n" : "",
-      keep_alive ? "keep-alive" : "close");
+      "HTTP/1.1 {} {}\r\n{}{:{}}\r\nServer: salut\r\nContent-Type: text/plain\r\n"
+      "Content-Length: {}\r\n{}Connection: {}\r\n\r\n",
+      code, phrase(code), date_name, "", date_size, body.size(),
+      code == 405 ? "Allow: GET, HEAD\r\n" : "", keep_alive ? "keep-alive" : "close");
   if (head_only) return;
   if (body.size() <= one_piece_max) {
     response.head += body;
   } else {
     response.rest = std::as_bytes(std::span(body));
   }
+}
+
+std::size_t HttpContent::date_at(const Response& response) {
+  return response.head.find(date_name) + date_name.size();
 }
 
 std::uint8_t HttpContent::index(const HttpParser::Answer& answer) {

@@ -2,7 +2,7 @@
 //
 // The body is text whose every line of 64 bytes begins with its own offset, so that bytes that were
 // lost, repeated or swapped show where. Answers with a small body are one piece of memory: one
-// write() each.
+// write() each. Each worker has heads of its own, in which it keeps the date.
 #pragma once
 
 #include <array>
@@ -27,19 +27,25 @@ class HttpContent {
     std::span<const std::byte> rest;  // the body, if it is not
     std::uint64_t size() const { return head.size() + rest.size(); }
   };
+  using Responses = std::array<Response, 8 * 4>;  // status * 4 + head_only * 2 + keep_alive
+  // Where the date stands in every head but that of 100, and how long it is.
+  static constexpr std::size_t date_size = 29;
+  static std::size_t date_at(const Response& response);
 
   static std::uint8_t index(const HttpParser::Answer& answer);
-  const Response& response(std::uint8_t index) const { return responses_[index]; }
+  static bool is_final(std::uint8_t index) { return index >= 4; }
+  const Responses& responses() const { return responses_; }
 
   static std::string body(std::uint64_t bytes);
 
  private:
-  static constexpr std::array<std::uint16_t, 7> statuses = {200, 400, 404, 405, 411, 413, 505};
+  static constexpr std::array<std::uint16_t, 8> statuses = {100, 200, 400, 404, 405, 411, 413, 505};
 
   void build(std::size_t status, bool head_only, bool keep_alive);
 
   std::string body_;
-  std::array<Response, statuses.size() * 4> responses_;  // status * 4 + head_only * 2 + keep_alive
+  static_assert(std::tuple_size_v<Responses> == statuses.size() * 4);
+  Responses responses_;
 };
 
 }  // namespace salut::app

@@ -37,7 +37,8 @@ bool http_path_exists(std::string_view path) { return path == "/" || path == "/i
 
 HttpParser::Progress HttpParser::feed(std::span<const std::byte> bytes, const HttpLimits& limits) {
   const auto finish = [this](std::size_t consumed, bool keep_alive) {
-    const Progress progress{consumed, {status_, head_, keep_alive}};
+    const bool unread = state_ == State::body && body_left_ != 0;
+    const Progress progress{consumed, {status_, head_, keep_alive, unread}};
     *this = HttpParser{};
     return progress;
   };
@@ -58,6 +59,10 @@ HttpParser::Progress HttpParser::feed(std::span<const std::byte> bytes, const Ht
       if (body_left_ > limits.body) {
         refuse(413);
         return finish(i, false);
+      }
+      if (waits_for_continue()) {
+        if (status_ != 200) return finish(i, false);
+        if (i == bytes.size()) return {i, {.status = 100, .keep_alive = true}};
       }
     }
     if (body_left_ == 0) return finish(i, !close_ && (!minor_0_ || keep_));
@@ -223,6 +228,8 @@ bool HttpParser::begin_value() {
     header_ = Header::content_length;
     if (has_length_) return refuse(400);
     has_length_ = true;
+  } else if (name == "expect") {
+    header_ = Header::expect;
   } else if (name == "transfer-encoding") {
     header_ = Header::transfer_encoding;
     chunked_ = true;
@@ -241,7 +248,7 @@ bool HttpParser::step_value(char c) {
   if (c == '\n') return end_value();
   if (!is_text(c)) return refuse(400);
   if (header_ == Header::content_length) return step_length(c);
-  if (header_ == Header::connection) {
+  if (header_ == Header::connection || header_ == Header::expect) {
     if (c == ',') {
       end_option();
     } else if (c != ' ' && c != '\t') {
@@ -264,17 +271,23 @@ bool HttpParser::step_length(char c) {
 }
 
 void HttpParser::end_option() {
+  if (header_ == Header::expect) {
+    expect_ = expect_ || word() == "100-continue";
+    return clear_word();
+  }
   close_ = close_ || word() == "close";
   keep_ = keep_ || word() == "keep-alive";
   clear_word();
 }
 
 bool HttpParser::end_value() {
-  if (header_ == Header::connection) end_option();
+  if (header_ == Header::connection || header_ == Header::expect) end_option();
   if (header_ == Header::content_length && !has_digits_) return refuse(400);
   state_ = State::line_start;
   return true;
 }
+
+bool HttpParser::waits_for_continue() const { return expect_ && !minor_0_ && body_left_ != 0; }
 
 bool HttpParser::end_head() {
   if (!minor_0_ && hosts_ != 1) return refuse(400);

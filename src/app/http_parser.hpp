@@ -11,7 +11,10 @@
 //   400 malformed                             413 head or body over the limit
 //   505 not HTTP/1
 // After 400, 411, 413 and 505 what follows cannot be told apart from a request: the server closes.
-// A body with Content-Length is skipped before the answer is given; Expect is ignored.
+// A body with Content-Length is skipped before the answer is given. Who waits to be told to send it
+// (Expect: 100-continue, RFC 9110 §10.1.1) gets 100 first where it will be read, and the final
+// answer, after which the server closes, where that is clear without the body. 100 is left out if
+// some of the body is there already, and not said to HTTP/1.0; other expectations are ignored.
 //
 // Strict where laxness is how requests are smuggled (RFC 9112 §11.2): no space before a colon, no
 // folded lines, no bare CR, one Host, one value of Content-Length. A bare LF ends a line (§2.2).
@@ -36,13 +39,14 @@ bool http_path_exists(std::string_view path);
 class HttpParser {
  public:
   struct Answer {
-    std::uint16_t status = 0;  // 0: the request is not complete
+    std::uint16_t status = 0;  // 0: the request is not complete; 100: an answer before the answer
     bool head_only = false;    // HEAD: the answer has no body
     bool keep_alive = false;   // another request may follow on this connection
+    bool unread = false;       // its body was not read and may come
   };
   struct Progress {
     std::size_t consumed = 0;  // bytes taken from the front
-    Answer answer;             // with a status: one request ended at `consumed`
+    Answer answer;             // with a status but 100: one request ended at `consumed`
   };
 
   // Takes bytes up to the end of one request. After an answer the parser is ready for the next.
@@ -71,7 +75,14 @@ class HttpParser {
     head_end,  // after CR of the empty line
     body,
   };
-  enum class Header : std::uint8_t { other, host, connection, content_length, transfer_encoding };
+  enum class Header : std::uint8_t {
+    other,
+    host,
+    connection,
+    content_length,
+    transfer_encoding,
+    expect
+  };
 
   bool step(char c);
   bool step_method(char c);
@@ -84,6 +95,7 @@ class HttpParser {
   bool end_head();
   bool step_length(char c);
   void end_option();
+  bool waits_for_continue() const;
   void end_path();
   bool refuse(std::uint16_t status);
 
@@ -115,6 +127,7 @@ class HttpParser {
   bool close_ : 1 = false;
   bool keep_ : 1 = false;
   bool space_ : 1 = false;
+  bool expect_ : 1 = false;
 };
 
 static_assert(sizeof(HttpParser) <= 56);

@@ -27,6 +27,13 @@ Json json(const std::array<std::uint64_t, state_count>& states) {
   return object;
 }
 
+// CLOSED has no peak: a connection in it is none, and its slot is given back at once.
+Json peaks(const std::array<std::uint64_t, state_count>& states) {
+  Json object = json(states);
+  object.erase(std::string(state_names[static_cast<std::size_t>(State::closed)]));
+  return object;
+}
+
 Json json(const std::optional<SideReport>& side) {
   if (!side) return nullptr;
   Json drops = Json::object();
@@ -37,10 +44,11 @@ Json json(const std::optional<SideReport>& side) {
           {"busy_cycles_per_connection", rounded(side->busy_cycles_per_connection)},
           {"busy_percent", rounded(side->busy_percent)},
           {"states", json(side->states)},
-          {"states_peak", json(side->states_peak)},
+          {"states_peak", peaks(side->states_peak)},
           {"tx_packets", side->tx_packets},
           {"rx_packets", side->rx_packets},
           {"redirected", side->redirected},
+          {"cookies", {{"sent", side->cookies_sent}, {"returned", side->cookies_good}}},
           {"drops", std::move(drops)}};
 }
 

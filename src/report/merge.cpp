@@ -95,6 +95,8 @@ std::optional<SideReport> merge_sides(const std::vector<Part>& parts, double hz,
     sum->tx_packets += one->tx_packets;
     sum->rx_packets += one->rx_packets;
     sum->redirected += one->redirected;
+    sum->cookies_sent += one->cookies_sent;
+    sum->cookies_good += one->cookies_good;
     sum->retransmits += one->retransmits;
     sum->timeouts += one->timeouts;
     sum->fast_retransmits += one->fast_retransmits;

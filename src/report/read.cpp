@@ -126,8 +126,9 @@ Error refused(const std::string& file, std::string_view what) {
   return {Errc::invalid_argument, fmt::format("{}: {}; {}", file, what, want_result)};
 }
 
-void read_states(const Object& object, std::array<std::uint64_t, state_count>& states) {
-  for (std::size_t i = 0; i < state_count; ++i) {
+void read_states(const Object& object, std::array<std::uint64_t, state_count>& states,
+                 State first = State::closed) {
+  for (std::size_t i = static_cast<std::size_t>(first); i < state_count; ++i) {
     states[i] = object.count(std::string(state_names[i]).c_str());
   }
 }
@@ -151,10 +152,14 @@ std::optional<SideReport> read_side(const Object& report, const Object& measured
   side.busy_cycles_per_connection = figures.number("busy_cycles_per_connection");
   side.busy_percent = figures.number("busy_percent");
   read_states(figures.object("states"), side.states);
-  read_states(figures.object("states_peak"), side.states_peak);
+  read_states(figures.object("states_peak"), side.states_peak, State::listen);
   side.tx_packets = figures.count("tx_packets");
   side.rx_packets = figures.count("rx_packets");
   side.redirected = figures.count("redirected");
+  if (figures.has("cookies")) {  // not in those of version 0.1.0
+    side.cookies_sent = figures.object("cookies").count("sent");
+    side.cookies_good = figures.object("cookies").count("returned");
+  }
   read_drops(figures.object("drops"), side.drops);
   const Object more = measured.object(key);
   side.busy_cycles = more.count("busy_cycles");

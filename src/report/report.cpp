@@ -51,6 +51,8 @@ void SideReport::add(const Counters& stack) {
   tx_packets += stack.tx_frames;
   rx_packets += stack.rx_frames;
   redirected += stack.redirected;
+  cookies_sent += stack.cookies_sent;
+  cookies_good += stack.cookies_good;
   retransmits += stack.retransmits;
   timeouts += stack.timeouts;
   fast_retransmits += stack.fast_retransmits;
@@ -131,6 +133,11 @@ std::string redirected_text(const SideReport& side) {
   return fmt::format("{} ({:.1f} %)", with_commas(side.redirected), share);
 }
 
+std::string cookies_text(const SideReport& side) {
+  return fmt::format("{} sent, {} returned", with_commas(side.cookies_sent),
+                     with_commas(side.cookies_good));
+}
+
 class Table {
  public:
   void row(std::string_view name, std::string_view value) {
@@ -203,6 +210,7 @@ void side_rows(Table& table, std::string_view name, const SideReport& side, doub
   table.row("packets", fmt::format("{} sent, {} received", with_commas(side.tx_packets),
                                    with_commas(side.rx_packets)));
   if (side.redirected != 0) table.row("redirected", redirected_text(side));
+  if (side.cookies_sent != 0) table.row("cookies", cookies_text(side));
   if (side.retransmits != 0) table.row("retransmitted", with_commas(side.retransmits));
   if (const std::string repairs = repairs_text(side); stream && !repairs.empty()) {
     table.row("repairs", repairs);
@@ -291,6 +299,7 @@ std::string to_table(const ServeReport& report) {
         fmt::format("{} cycles per connection", count_text(side.busy_cycles_per_connection)));
   }
   if (side.redirected != 0) row("redirected", redirected_text(side));
+  if (side.cookies_sent != 0) row("cookies", cookies_text(side));
   if (side.retransmits != 0) row("retransmitted", with_commas(side.retransmits));
   if (side.handed_on != 0) row("to siblings", with_commas(side.handed_on) + " segments");
   if (side.unclaimed != 0) row("from siblings", with_commas(side.unclaimed) + " that nobody knew");

@@ -47,7 +47,9 @@ struct SideReport {
   std::array<std::uint64_t, state_count> states_entered = {};
   std::uint64_t tx_packets = 0;
   std::uint64_t rx_packets = 0;
-  std::uint64_t redirected = 0;  // of those, handed on by another worker
+  std::uint64_t redirected = 0;    // of those, handed on by another worker
+  std::uint64_t cookies_sent = 0;  // SYN,ACKs that keep nothing (RFC 4987)
+  std::uint64_t cookies_good = 0;  // ACKs that brought one back
   std::array<std::uint64_t, drop_count> drops = {};
   double busy_cycles_per_byte = 0;  // of a stream
   std::uint64_t busy_cycles = 0;    // of the time measured

@@ -148,6 +148,37 @@ TEST(HttpParser, tolerated) {
   EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"), 200u);
 }
 
+TEST(HttpParser, who_waits_for_100_gets_it_or_the_final_answer) {
+  const std::string head = " / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n";
+  const std::string expect = "Expect: x, 100-Continue\r\n\r\n";
+  // Nothing of the body is there: 100, and 200 when it was skipped.
+  const std::string get = "GET" + head + expect;
+  Seen seen = parse(get + "hello", {get.size()});
+  ASSERT_EQ(seen.answers.size(), 2u);
+  EXPECT_EQ(seen.answers[0].status, 100);
+  EXPECT_EQ(seen.answers[1].status, 200);
+  EXPECT_TRUE(seen.idle);
+  // Some of it is: it is not waited for.
+  seen = parse(get + "hello", {get.size() + 1});
+  ASSERT_EQ(seen.answers.size(), 1u);
+  EXPECT_EQ(seen.answers[0].status, 200);
+  // What will not be read is refused at once, and the connection ends.
+  seen = parse("POST" + head + expect + "hello");
+  ASSERT_EQ(seen.answers.size(), 1u);
+  EXPECT_EQ(seen.answers[0].status, 405);
+  EXPECT_FALSE(seen.answers[0].keep_alive);
+  EXPECT_TRUE(seen.answers[0].unread);
+  // HTTP/1.0 knows no 100; without a body there is nothing to wait for.
+  const std::string old = "GET / HTTP/1.0\r\nContent-Length: 5\r\n" + expect;
+  seen = parse(old + "hello", {old.size()});
+  ASSERT_EQ(seen.answers.size(), 1u);
+  EXPECT_EQ(seen.answers[0].status, 200);
+  EXPECT_EQ(status("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"), 200u);
+  // A word that only begins like it is none.
+  const std::string other = "GET" + head + "Expect: 100-continued\r\n\r\n";
+  EXPECT_EQ(parse(other + "hello", {other.size()}).answers.size(), 1u);
+}
+
 TEST(HttpParser, bodies) {
   const std::string post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ";
   const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -278,6 +278,70 @@ TEST(Http, a_refused_upload_reads_its_answer) {
   EXPECT_EQ(client.reason, Reason::closed);
 }
 
+// Each with the wait that curl has: the body leaves when 100 came.
+TEST(Http, an_expectation_is_met_or_refused_at_once) {
+  HttpFixture fixture(18, 100);
+  const std::string rest =
+      " / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+  Client& patient = fixture.add("GET" + rest, false);
+  Client& refused = fixture.add("PUT" + rest, false);
+  fixture.pair.run_for(seconds{1});
+  EXPECT_EQ(patient.received, "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_TRUE(refused.received.starts_with("HTTP/1.1 405 ")) << refused.received;
+  EXPECT_TRUE(refused.ended);
+  patient.to_send += "hello" + last;
+  patient.pushed = false;
+  patient.push();
+  ASSERT_TRUE(fixture.all_closed());
+  EXPECT_EQ(count_of(patient.received, "HTTP/1.1 200 OK\r\n"), 2u) << patient.received;
+  EXPECT_EQ(patient.reason, Reason::closed);
+  EXPECT_EQ(fixture.http->totals().requests, 3u);
+}
+
+// A client that reads a little at a time: heads are written in part, while seconds pass.
+TEST(Http, every_answer_has_the_date_at_which_it_began) {
+  static Pair* pair = nullptr;
+  const auto wall = +[] {
+    const auto since = pair == nullptr ? Duration{} : pair->world().now().time_since_epoch();
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            seconds{784'111'777} + since));  // Sun, 06 Nov 1994 08:49:37 GMT, RFC 9110 §5.6.7
+  };
+  HttpFixture fixture(
+      19, std::make_unique<Http>(options, std::make_shared<HttpContent>(7), HttpLimits{}, wall),
+      {});
+  pair = &fixture.pair;
+  constexpr int count = 9'000;
+  std::string requests;
+  for (int i = 0; i < count; ++i) requests += get;
+  Client& client = fixture.add(requests + last, false);
+  client.connection.set_options({.recv_buffer = 8'192});
+  for (int turn = 0; turn < 200 && !client.ended; ++turn) {
+    client.reading = false;
+    fixture.pair.run_for(milliseconds{300});
+    client.reading = true;
+    client.on_event(Event{});
+  }
+  client.reading = true;
+  ASSERT_TRUE(fixture.all_closed());
+  pair = nullptr;
+  std::string before;
+  int dates = 0;
+  int seen = 0;
+  for (std::size_t at = 0; (at = client.received.find("\r\nDate: ", at)) != std::string::npos;) {
+    const std::string date = client.received.substr(at + 8, 31);
+    at += 8;
+    ++dates;
+    ASSERT_TRUE(date.starts_with("Sun, 06 Nov 1994 08:") && date.ends_with(" GMT\r\n")) << date;
+    ASSERT_LE(before, date);
+    ASSERT_LT(date, "Sun, 06 Nov 1994 08:59:00 GMT");
+    seen += date != before;
+    before = date;
+  }
+  EXPECT_EQ(dates, count + 1);
+  EXPECT_GT(seen, 3);
+}
+
 TEST(Http, nonsense_is_told_so) {
   HttpFixture fixture(16, 100);
   Client& client = fixture.add(std::string(20'000, '\x01'), false);
