@@ -132,8 +132,8 @@ TEST(LoadEnds, a_rate_without_ports_says_so) {
   config.time_wait = 200'000;
   Load load({}, 1, {}, true, config);
   load.client.open_at_rate(100'000, load.now());
-  load.pair.run_for(seconds{1});
-  EXPECT_GT(load.client.totals().failures(Failure::no_port), 10'000u);
+  load.pair.run_for(milliseconds{700});
+  EXPECT_GT(load.client.totals().failures(Failure::no_port), 3'000u);
   EXPECT_EQ(load.client.totals().all_failures(), load.client.totals().failures(Failure::no_port));
 }
 
@@ -162,6 +162,16 @@ TEST(LoadEnds, what_was_due_at_the_end_and_not_started_is_counted) {
   load.client.stop_opening(load.now() + 50'000'000);  // a turn of 50 ms, and the run is over
   EXPECT_NEAR(static_cast<double>(load.client.totals().attempted - before), 2'500, 60);
   EXPECT_EQ(load.client.totals().failures(Failure::late), load.client.totals().attempted - before);
+}
+
+// Answers to more than a burst are on their way: they go first, and what is due meanwhile is late
+// because of them.
+TEST(LoadEnds, a_rate_that_saturates_the_stack_says_so) {
+  Load load({}, 1, {.delay_min = milliseconds{5}, .delay_max = milliseconds{5}});
+  load.client.open_at_rate(2'000'000, load.now());
+  load.pair.run_for(milliseconds{400});
+  EXPECT_GT(load.client.totals().failures(Failure::saturated), 10'000u);
+  EXPECT_EQ(load.client.totals().failures(Failure::late), 0u);
 }
 
 // What a stop finds due since the turn before is no failure.
