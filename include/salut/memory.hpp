@@ -11,6 +11,8 @@
 #include <cstring>
 #include <new>
 
+#include "salut/counters.hpp"
+
 namespace salut {
 
 // What an array is for; the report shows bytes per use.
@@ -25,6 +27,14 @@ class Memory {
   virtual void release(void* memory, std::size_t bytes, Use use) noexcept = 0;
 
   std::uint64_t bytes(Use use) const { return bytes_[static_cast<std::size_t>(use)]; }
+  MemoryUse in_use() const {
+    return {.tcb = bytes(Use::tcb),
+            .time_wait = bytes(Use::time_wait),
+            .flow_table = bytes(Use::flow_table),
+            .timers = bytes(Use::timers),
+            .buffers = bytes(Use::buffers),
+            .mbufs = bytes(Use::mbufs)};
+  }
 
  protected:
   std::array<std::uint64_t, use_count> bytes_ = {};

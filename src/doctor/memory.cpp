@@ -50,10 +50,10 @@ void examine_hugepages(Examination& e, const MemoryPlan& plan) {
 void examine_memory(Examination& e, const MemoryPlan& plan) {
   const std::uint64_t mbufs = plan.hugepages ? 0 : plan.mbuf_bytes;
   const std::uint64_t available = available_memory(e.sysfs.root());
-  e.judge("memory", check_memory(e.config, mbufs, available),
+  const auto wanted = check_memory(e.config, mbufs, available);
+  e.judge("memory", wanted,
           fmt::format("at most {} for {} connections and {} in TIME_WAIT a worker, {} available",
-                      bytes_text(memory_wanted(e.config, mbufs)),
-                      with_commas(e.config.stack.connections),
+                      bytes_text(wanted.value_or(0)), with_commas(e.config.stack.connections),
                       with_commas(e.config.stack.time_wait), bytes_text(available)));
 }
 

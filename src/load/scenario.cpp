@@ -7,6 +7,8 @@
 
 #include "base/text.hpp"
 #include "load/reflect.hpp"
+#include "tcp/buffers.hpp"
+#include "worker/stack_memory.hpp"
 
 namespace salut::load {
 
@@ -61,12 +63,7 @@ constexpr std::uint16_t server_port = 80;
 // slow stack; one that is too large costs address space.
 constexpr double cps_hoped_for = 3e6;
 constexpr double slack_s = 3;
-// A record, its whole addresses if it may be of IPv6, and its share of the flow table.
-constexpr std::uint64_t time_wait_bytes = 64;
-constexpr std::uint64_t time_wait_bytes_v6 = 96;
-constexpr std::uint64_t connection_bytes = 288;
 constexpr double memory_share = 0.4;
-constexpr std::uint32_t block_bytes = 2048;
 
 PortConfig loop_port(std::string name, std::string peer, const Prefix& address,
                      std::vector<std::uint32_t> workers) {
@@ -110,34 +107,55 @@ double time_wait_wanted(const BenchOptions& options, const Config& config) {
   return cps * share * stay;
 }
 
+// For what is under way at once, what each connection sends and has sent to it.
+std::uint32_t blocks_wanted(const BenchOptions& options, const StackConfig& stack) {
+  if (options.request == 0 && options.response == 0) return 1'024;
+  const auto blocks = [&](std::uint64_t bytes) {
+    return std::min<std::uint64_t>(bytes, stack.send_buffer) / tcp::block_bytes;
+  };
+  const std::uint64_t per_connection = 2 + blocks(options.request) + blocks(options.response);
+  const std::uint64_t at_once =
+      std::min<std::uint64_t>(options.stream ? options.concurrency : stack.connections, 65'536);
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(at_once * per_connection, 1'024, 262'144));
+}
+
+// The largest arena of TIME_WAIT, up to `most` records, with which the stacks take no more than
+// `budget` bytes; at least `least`, even if that is more.
+std::uint32_t time_wait_that_fits(Config config, std::uint32_t least, std::uint32_t most,
+                                  double budget) {
+  const auto fits = [&](std::uint32_t records) {
+    config.stack.time_wait = records;
+    const auto memory = stacks_memory(config);
+    return memory && static_cast<double>(memory->total()) <= budget;
+  };
+  if (fits(most)) return most;
+  while (most - least > 1'024) {  // `most` does not fit
+    const std::uint32_t middle = least + (most - least) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least;
+}
+
 // Memory from the length of the run and of TIME_WAIT; 2MSL is never shortened to fit.
 void size_memory(const BenchOptions& options, std::uint64_t available, Config& config,
                  std::vector<std::string>& notes) {
+  constexpr double time_wait_least = 65'536;
   StackConfig& stack = config.stack;
-  const double budget = static_cast<double>(available) * memory_share / config.workers;
   const double share = share_of_one(config);
   const double at_once_each = static_cast<double>(connections_wanted(options)) * share;
   stack.connections = static_cast<std::uint32_t>(std::clamp(at_once_each, 16'384.0, 67'108'863.0));
-  const double left = budget - static_cast<double>(stack.connections * connection_bytes);
-  const double wanted = std::max(time_wait_wanted(options, config) * share, 65'536.0);
-  const double record = options.ip6 ? time_wait_bytes_v6 : time_wait_bytes;
-  const double fits = std::max(left / record, 65'536.0);
-  stack.time_wait = static_cast<std::uint32_t>(std::min({wanted, fits, 1e9}));
-  if (fits < wanted) {
+  stack.buffer_blocks = blocks_wanted(options, stack);
+  const auto wanted = static_cast<std::uint32_t>(
+      std::clamp(time_wait_wanted(options, config) * share, time_wait_least, 1e9));
+  stack.time_wait = time_wait_that_fits(config, static_cast<std::uint32_t>(time_wait_least), wanted,
+                                        static_cast<double>(available) * memory_share);
+  if (stack.time_wait < wanted) {
     notes.push_back(fmt::format(
         "memory for {} sockets in TIME_WAIT on each {}; a run that makes more of them is refused "
         "connections (overload): a shorter --duration or --msl makes fewer",
         with_commas(stack.time_wait), config.workers > 2 ? "worker" : "side"));
   }
-  const auto blocks = [&](std::uint64_t bytes) {
-    return std::min<std::uint64_t>(bytes, stack.send_buffer) / block_bytes;
-  };
-  const std::uint64_t per_connection = 2 + blocks(options.request) + blocks(options.response);
-  const bool bare = options.request == 0 && options.response == 0;
-  const std::uint64_t at_once =
-      std::min<std::uint64_t>(options.stream ? options.concurrency : stack.connections, 65'536);
-  stack.buffer_blocks = static_cast<std::uint32_t>(
-      bare ? 1'024 : std::clamp<std::uint64_t>(at_once * per_connection, 1'024, 262'144));
 }
 
 Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) {

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <vector>
 
 #include "host/huge_memory.hpp"
 #include "io/dpdk/eal.hpp"
 #include "io/dpdk/mempool.hpp"
 #include "io/vdev.hpp"
+#include "worker/stack_memory.hpp"
 
 namespace salut {
 namespace {
@@ -68,51 +71,49 @@ struct Part {
   std::uint64_t bytes;
 };
 
-std::vector<Part> parts_of(const Config& config, std::uint64_t mbuf_bytes) {
-  // Upper bounds of what one of each takes in the core, its share of table and timers included.
-  constexpr std::uint64_t connection_bytes = 192;
-  constexpr std::uint64_t time_wait_bytes = 64;
-  constexpr std::uint64_t block_bytes = 2'064;
-  const std::uint64_t workers = config.workers;
-  return {
-      {fmt::format("stack.connections = {}", config.stack.connections),
-       workers * config.stack.connections * connection_bytes},
-      {fmt::format("stack.time_wait = {}", config.stack.time_wait),
-       workers * config.stack.time_wait * time_wait_bytes},
-      {fmt::format("stack.buffer_blocks = {}", config.stack.buffer_blocks),
-       workers * config.stack.buffer_blocks * block_bytes},
+// What a key of `config` adds to a total of `all` bytes: what is saved with the least value of it.
+Part part_of(const Config& config, std::uint64_t all, const char* name,
+             std::uint32_t StackConfig::* key, std::uint32_t least) {
+  Config without = config;
+  without.stack.*key = std::min(least, config.stack.*key);
+  const auto rest = stacks_memory(without);
+  return {fmt::format("stack.{} = {}", name, config.stack.*key), rest ? all - rest->total() : 0};
+}
+
+// The keys that take at least a tenth, the greediest first. The least values are those that
+// config.hpp names.
+std::string blame_of(const Config& config, std::uint64_t stacks, std::uint64_t mbuf_bytes) {
+  std::vector<Part> parts = {
+      part_of(config, stacks, "connections", &StackConfig::connections, 16),
+      part_of(config, stacks, "time_wait", &StackConfig::time_wait, 16),
+      part_of(config, stacks, "buffer_blocks", &StackConfig::buffer_blocks, 16),
       {fmt::format("memory.mbufs = {}", config.mbufs), mbuf_bytes},
   };
+  std::ranges::sort(parts, std::greater<>{}, &Part::bytes);
+  std::string blame;
+  for (const Part& part : parts) {
+    if (part.bytes * 10 < stacks + mbuf_bytes) break;
+    blame += fmt::format("{}{} ({} bytes)", blame.empty() ? "" : ", ", part.key, part.bytes);
+  }
+  return blame;
 }
 
 }  // namespace
 
-std::uint64_t memory_wanted(const Config& config, std::uint64_t mbuf_bytes) {
-  std::uint64_t wanted = 0;
-  for (const Part& part : parts_of(config, mbuf_bytes)) wanted += part.bytes;
-  return wanted;
-}
-
-Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available) {
-  const std::uint64_t wanted = memory_wanted(config, mbuf_bytes);
-  if (wanted <= available) return {};
-
-  const std::uint64_t workers = config.workers;
-  std::vector<Part> parts = parts_of(config, mbuf_bytes);
-  std::sort(parts.begin(), parts.end(),
-            [](const Part& a, const Part& b) { return a.bytes > b.bytes; });
-  std::string blame;
-  for (const Part& part : parts) {
-    if (part.bytes * 10 < wanted) break;  // a key that takes less than a tenth is not the cause
-    blame += fmt::format("{}{} ({} bytes)", blame.empty() ? "" : ", ", part.key, part.bytes);
-  }
+Result<std::uint64_t> check_memory(const Config& config, std::uint64_t mbuf_bytes,
+                                   std::uint64_t available) {
   const std::string file = config.file.empty() ? "" : config.file + ": ";
+  const auto stacks = stacks_memory(config);
+  if (!stacks) return fail(stacks.error().code, file + stacks.error().message);
+  const std::uint64_t wanted = stacks->total() + mbuf_bytes;
+  if (wanted <= available) return wanted;
+  const std::string workers =
+      config.workers == 1 ? "1 worker" : fmt::format("{} workers", config.workers);
   return fail(
       Errc::no_memory,
       fmt::format("{}{}: not enough memory: {} bytes wanted for {}, {} available; want "
                   "smaller values",
-                  file, blame, wanted,
-                  workers == 1 ? "1 worker" : fmt::format("{} workers", workers), available));
+                  file, blame_of(config, stacks->total(), mbuf_bytes), wanted, workers, available));
 }
 
 }  // namespace salut

@@ -27,9 +27,9 @@ struct MemoryPlan {
 // is.
 Result<MemoryPlan> plan_memory(Config& config, const std::string& root = {});
 
-// What the arrays of all workers will need at most.
-std::uint64_t memory_wanted(const Config& config, std::uint64_t mbuf_bytes);
-// An Error that names the keys that make it so if that is more than `available` bytes.
-Result<void> check_memory(const Config& config, std::uint64_t mbuf_bytes, std::uint64_t available);
+// What the arrays of all workers and the packet buffers take, all of their pages touched. An Error
+// that names the keys that make it so if that is more than `available` bytes.
+Result<std::uint64_t> check_memory(const Config& config, std::uint64_t mbuf_bytes,
+                                   std::uint64_t available);
 
 }  // namespace salut

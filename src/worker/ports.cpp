@@ -6,6 +6,7 @@
 
 #include "host/clock.hpp"
 #include "io/dpdk/eal.hpp"
+#include "worker/stack_memory.hpp"
 
 namespace salut {
 namespace {
@@ -230,29 +231,13 @@ std::vector<ip::Interface> Ports::interfaces(const Config& config, std::uint32_t
     const unsigned nth = nth_of(port, worker);
     if (nth == port.workers.size()) continue;
     const io::SteeredPorts* dispatch = ports_[i].dispatch.get();
-    std::vector<ip::StaticRoute> routes;
-    for (const RouteConfig& route : config.routes) {
-      if (route.port == port.name) routes.push_back({route.to, route.via});
-    }
-    std::vector<ip::StaticNeighbour> neighbours;
-    for (const NeighbourConfig& given : config.neighbours) {
-      const auto mac = Mac::parse(given.mac);
-      if (given.port == port.name && mac) neighbours.push_back({given.address, *mac});
-    }
-    interfaces.push_back({.device = ports_[i].device(nth),
-                          .mac = ports_[i].mac,
-                          .mtu = port.mtu,
-                          .vlan = port.vlan,
-                          .completes_checksums = ports_[i].completes_checksums(),
-                          .addresses = port.addresses,
-                          .ranges = port.ranges,
-                          .gateway = port.gateway,
-                          .gateway6 = port.gateway6,
-                          .routes = std::move(routes),
-                          .siblings = port.siblings,
-                          .neighbours = std::move(neighbours),
-                          .steering = dispatch != nullptr ? &dispatch->steering() : nullptr,
-                          .steered_as = nth});
+    ip::Interface interface = configured_interface(config, port);
+    interface.device = ports_[i].device(nth);
+    interface.mac = ports_[i].mac;
+    interface.completes_checksums = ports_[i].completes_checksums();
+    interface.steering = dispatch != nullptr ? &dispatch->steering() : nullptr;
+    interface.steered_as = nth;
+    interfaces.push_back(std::move(interface));
   }
   return interfaces;
 }

@@ -141,7 +141,8 @@ Result<void> Runtime::Impl::open() {
   if (!plan) return tl::unexpected<Error>(located(config_, plan.error()));
   // Hugepages are set aside already; MemAvailable does not count them.
   const std::uint64_t mbuf_bytes = plan->hugepages ? 0 : plan->mbuf_bytes;
-  if (auto fits = check_memory(config_, mbuf_bytes, available_memory()); !fits) return fits;
+  if (auto fits = check_memory(config_, mbuf_bytes, available_memory()); !fits)
+    return tl::unexpected<Error>(fits.error());
 
   auto lock = InstanceLock::take(config_.name);
   if (!lock) return tl::unexpected<Error>(located(config_, lock.error()));

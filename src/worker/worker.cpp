@@ -30,12 +30,8 @@ Stack::Impl::Impl(const StackConfig& config, std::vector<ip::Interface> interfac
       steered_(std::move(steered)),
       stop_(stop),
       now_(clock_.at(read_tsc())) {
-  memory_use_ = {.tcb = memory_.bytes(Use::tcb),
-                 .time_wait = memory_.bytes(Use::time_wait),
-                 .flow_table = memory_.bytes(Use::flow_table),
-                 .timers = memory_.bytes(Use::timers),
-                 .buffers = memory_.bytes(Use::buffers),
-                 .mbufs = options.mbuf_bytes + memory_.bytes(Use::mbufs)};
+  memory_use_ = memory_.in_use();
+  memory_use_.mbufs += options.mbuf_bytes;
   engines[options.worker] = &engine_;
 }
 

@@ -9,6 +9,7 @@
 
 #include "cli/tap.hpp"
 #include "load/scenario.hpp"
+#include "worker/stack_memory.hpp"
 
 namespace salut::cli {
 namespace {
@@ -298,8 +299,8 @@ TEST(Setup, time_wait_has_room_for_the_whole_run_or_the_note_says_not) {
     const auto setup = bench_setup(bench(flags), 2, memory);
     EXPECT_TRUE(setup) << setup.error().message;
     const StackConfig& stack = setup->config.stack;
-    EXPECT_LE((stack.time_wait * 64.0 + stack.connections * 256.0) * 2,
-              static_cast<double>(memory) * 0.45)
+    EXPECT_LE(static_cast<double>(stacks_memory(setup->config)->total()),
+              static_cast<double>(memory) * 0.4)
         << flags;
     return std::pair(stack.time_wait, !setup->notes.empty());
   };

@@ -163,9 +163,10 @@ TEST_F(Doctor, hugepages_command_adds_to_those_in_use) {
 }
 
 TEST_F(Doctor, memory_that_is_not_there_is_red) {
-  config_.stack.connections = 67'108'863;
+  config_.stack.connections = 67'108'863;  // 38 GiB
+  tree_.file("/proc/meminfo", "MemAvailable: 67108864 kB\n");
   EXPECT_EQ(complaints(), "");
-  tree_.file("/proc/meminfo", "MemAvailable: 1000000 kB\n");
+  tree_.file("/proc/meminfo", "MemAvailable: 33554432 kB\n");
   EXPECT_EQ(complaints(), "red memory");
   EXPECT_TRUE(says("memory", "stack.connections = 67108863"));
 }

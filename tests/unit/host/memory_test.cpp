@@ -5,8 +5,8 @@
 #include <cstring>
 #include <vector>
 
+#include "host/counting_memory.hpp"
 #include "host/huge_memory.hpp"
-#include "worker/memory_plan.hpp"
 
 namespace salut {
 namespace {
@@ -66,22 +66,18 @@ TEST(HugeMemory, more_than_there_is_throws) {
   EXPECT_THROW(static_cast<void>(memory.allocate(~std::size_t{0} / 4, Use::tcb)), std::bad_alloc);
 }
 
-TEST(CheckMemory, some_memory_is_available) { EXPECT_GT(available_memory(), 1'000'000u); }
+TEST(AvailableMemory, some_memory_is_available) { EXPECT_GT(available_memory(), 1'000'000u); }
 
-TEST(CheckMemory, default_fits_a_quarter_of_a_gigabyte) {
-  EXPECT_TRUE(check_memory(Config{}, 38'797'312, 256ull << 20));
-}
-
-TEST(CheckMemory, names_the_keys_that_are_to_blame) {
-  Config config;
-  config.file = "echo.toml";
-  config.stack.time_wait = 1'000'000'000;
-  const auto fits = check_memory(config, 0, 1'000'000'000);
-  ASSERT_FALSE(fits);
-  EXPECT_EQ(fits.error().code, Errc::no_memory);
-  EXPECT_EQ(fits.error().message,
-            "echo.toml: stack.time_wait = 1000000000 (64000000000 bytes): not enough memory: "
-            "64046399488 bytes wanted for 1 worker, 1000000000 available; want smaller values");
+TEST(CountingMemory, counts_what_it_does_not_take) {
+  constexpr std::size_t large = std::size_t{1} << 36;
+  CountingMemory memory;
+  auto* array = static_cast<unsigned char*>(memory.allocate(large, Use::time_wait));
+  EXPECT_EQ(memory.in_use().time_wait, large);
+  EXPECT_EQ(array[large - 1], 0);
+  array[0] = 1;  // what is written is there
+  EXPECT_EQ(array[0], 1);
+  memory.release(array, large, Use::time_wait);
+  EXPECT_EQ(memory.in_use().total(), 0u);
 }
 
 }  // namespace
