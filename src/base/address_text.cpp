@@ -4,8 +4,12 @@
 // is answered with itself and with what would be right.
 #include "salut/address.hpp"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <optional>
 
 #include "base/mac.hpp"
@@ -20,147 +24,29 @@ auto invalid(std::string_view text, const std::string& rest) {
   return fail(Errc::invalid_argument, quoted(text, 60) + ' ' + rest);
 }
 
-// All of `text` as a decimal number of at most `most`, without sign or leading zeros.
+// All of `text` as a number of at most `most`, without sign or, in decimal, leading zeros.
+template <int base = 10>
 std::optional<std::uint32_t> number(std::string_view text, std::uint32_t most) {
-  if (text.empty() || text.size() > 5 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
+  if (base == 10 && text.size() > 1 && text[0] == '0') return std::nullopt;
   std::uint32_t value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    value = value * 10 + static_cast<std::uint32_t>(c - '0');
-  }
-  if (value > most) return std::nullopt;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, base);
+  if (error != std::errc{} || stop != end || value > most) return std::nullopt;
   return value;
 }
 
-std::optional<std::uint32_t> dotted(std::string_view text) {
-  std::uint32_t value = 0;
-  for (int part = 0; part < 4; ++part) {
-    const std::size_t end = part < 3 ? text.find('.') : text.size();
-    if (end == std::string_view::npos) return std::nullopt;
-    const auto octet = number(text.substr(0, end), 255);
-    if (!octet) return std::nullopt;
-    value = value << 8 | *octet;
-    text.remove_prefix(part < 3 ? end + 1 : end);
-  }
-  return value;
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// One to four hexadecimal digits.
-std::optional<std::uint16_t> hex_group(std::string_view text) {
-  if (text.empty() || text.size() > 4) return std::nullopt;
-  unsigned value = 0;
-  for (const char c : text) {
-    const int digit = hex_digit(c);
-    if (digit < 0) return std::nullopt;
-    value = value << 4 | static_cast<unsigned>(digit);
-  }
-  return static_cast<std::uint16_t>(value);
-}
-
-using Groups = std::array<std::uint16_t, 8>;
-
-// Groups between colons, the last two of them dotted if they like; how many, or none. Empty text
-// is no group.
-std::optional<unsigned> groups(std::string_view text, Groups& out) {
-  unsigned count = 0;
-  while (!text.empty()) {
-    const std::size_t colon = text.find(':');
-    const std::string_view part = text.substr(0, colon);
-    const bool is_dotted = part.find('.') != std::string_view::npos;
-    if (count + (is_dotted ? 2 : 1) > out.size()) return std::nullopt;
-    if (is_dotted) {
-      const auto value = dotted(part);
-      if (!value || colon != std::string_view::npos) return std::nullopt;
-      out[count++] = static_cast<std::uint16_t>(*value >> 16);
-      out[count++] = static_cast<std::uint16_t>(*value);
-      return count;
-    }
-    const auto value = hex_group(part);
-    if (!value) return std::nullopt;
-    out[count++] = *value;
-    if (colon == std::string_view::npos) return count;
-    text.remove_prefix(colon + 1);
-    if (text.empty()) return std::nullopt;  // a colon at the end
-  }
-  return count;
-}
-
-// RFC 4291 §2.2: eight groups, or fewer round one "::".
-std::optional<IpAddress> colons(std::string_view text) {
-  Groups all = {};
-  const std::size_t gap = text.find("::");
-  if (gap == std::string_view::npos) {
-    const auto count = groups(text, all);
-    if (!count || *count != all.size()) return std::nullopt;
-  } else {
-    Groups tail = {};
-    const std::string_view before = text.substr(0, gap);
-    const auto head_count = groups(before, all);
-    const auto tail_count = groups(text.substr(gap + 2), tail);
-    // Dotted groups end an address; "::" stands for one group at least.
-    if (before.find('.') != std::string_view::npos || !head_count || !tail_count ||
-        *head_count + *tail_count >= all.size()) {
-      return std::nullopt;
-    }
-    for (unsigned i = 0; i < *tail_count; ++i) all[all.size() - *tail_count + i] = tail[i];
-  }
-  IpAddress::Bytes bytes;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    bytes[2 * i] = static_cast<std::uint8_t>(all[i] >> 8);
-    bytes[2 * i + 1] = static_cast<std::uint8_t>(all[i]);
+// inet_pton() is as strict as we want it: four decimal octets without leading zeros, or what
+// RFC 4291 §2.2 allows, and nothing round it.
+std::optional<IpAddress> any_address(std::string_view text) {
+  std::array<char, INET6_ADDRSTRLEN> terminated = {};
+  if (text.size() >= terminated.size() || text.find('\0') != text.npos) return std::nullopt;
+  text.copy(terminated.data(), text.size());
+  IpAddress::Bytes bytes = IpAddress{}.bytes();  // 0.0.0.0, mapped
+  const bool v6 = text.find(':') != text.npos;
+  if (inet_pton(v6 ? AF_INET6 : AF_INET, terminated.data(), v6 ? &bytes[0] : &bytes[12]) != 1) {
+    return std::nullopt;
   }
   return IpAddress::from_bytes(bytes);
-}
-
-std::optional<IpAddress> any_address(std::string_view text) {
-  if (text.find(':') != std::string_view::npos) return colons(text);
-  if (const auto value = dotted(text)) return IpAddress::v4(*value);
-  return std::nullopt;
-}
-
-std::string v4_text(std::uint32_t value) {
-  return std::to_string(value >> 24) + '.' + std::to_string(value >> 16 & 255) + '.' +
-         std::to_string(value >> 8 & 255) + '.' + std::to_string(value & 255);
-}
-
-// RFC 5952: lower case, no leading zeros, "::" for the longest run of two zero groups or more, the
-// first of equal ones.
-std::string v6_text(const IpAddress::Bytes& bytes) {
-  Groups all;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i] = static_cast<std::uint16_t>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
-  }
-  std::size_t gap = all.size();
-  std::size_t gap_length = 1;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    std::size_t end = i;
-    while (end < all.size() && all[end] == 0) ++end;
-    if (end - i > gap_length) gap = i, gap_length = end - i;
-  }
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (i == gap) {
-      out += "::";
-      i += gap_length - 1;
-      continue;
-    }
-    if (!out.empty() && out.back() != ':') out += ':';
-    bool begun = false;
-    for (int shift = 12; shift >= 0; shift -= 4) {
-      const auto digit = static_cast<std::size_t>(all[i] >> shift & 15);
-      begun = begun || digit != 0 || shift == 0;
-      if (begun) out += digits[digit];
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -173,7 +59,20 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
   return *address;
 }
 
-std::string IpAddress::to_string() const { return is_v4() ? v4_text(v4()) : v6_text(bytes_); }
+// RFC 5952, which inet_ntop() follows but for what was once an "IPv4-compatible" address: it writes
+// ::0.1.0.2 for ::1:2.
+std::string IpAddress::to_string() const {
+  std::array<char, INET6_ADDRSTRLEN> text = {};
+  const void* from = is_v4() ? &bytes_[12] : &bytes_[0];
+  inet_ntop(is_v4() ? AF_INET : AF_INET6, from, text.data(), text.size());
+  const std::string_view written = text.data();
+  if (is_v4() || written.find('.') == written.npos) return std::string(written);
+  char* end = std::copy_n("::", 2, text.data());
+  end = std::to_chars(end, text.end(), low() >> 16, 16).ptr;
+  *end++ = ':';
+  end = std::to_chars(end, text.end(), low() & 0xffff, 16).ptr;
+  return {text.data(), end};
+}
 
 // "a.b.c.d:port" or "[x::y]:port": without brackets nobody could say where the port begins.
 Result<Endpoint> Endpoint::parse(std::string_view text) {
@@ -279,10 +178,9 @@ Result<Mac> Mac::parse(std::string_view text) {
   Mac mac;
   bool good = text.size() == 17;
   for (std::size_t i = 0; good && i < 6; ++i) {
-    const int high = hex_digit(text[3 * i]);
-    const int low = hex_digit(text[3 * i + 1]);
-    good = high >= 0 && low >= 0 && (i == 5 || text[3 * i + 2] == ':');
-    mac.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+    const auto byte = number<16>(text.substr(3 * i, 2), 255);
+    good = byte && (i == 5 || text[3 * i + 2] == ':');
+    mac.bytes[i] = static_cast<std::uint8_t>(byte.value_or(0));
   }
   if (!good) return invalid(text, "is not a MAC address (want six bytes, 02:00:00:00:00:01)");
   return mac;

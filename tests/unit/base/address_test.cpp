@@ -73,6 +73,10 @@ TEST(Address, ipv6_round_trip) {
       {"0:0:0:0:0:0:0:0", "::"},
       {"64:ff9b::10.0.0.1", "64:ff9b::a00:1"},
       {"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:102:304"},
+      {"::1:2", "::1:2"},  // not ::0.1.0.2
+      {"::10.0.0.1", "::a00:1"},
+      {"::ffff:0:0:1", "::ffff:0:0:1"},
+      {"2001:db8::1:0:0", "2001:db8::1:0:0"},
       {"::ffff:10.0.0.1", "10.0.0.1"},  // a mapped address is the IPv4 address
       {"::ffff:a00:1", "10.0.0.1"},
   };
@@ -121,6 +125,15 @@ TEST(Address, ipv6_refused) {
                            "::00001"}) {
     EXPECT_NE(refusal(IpAddress::parse(text)), "taken") << text;
   }
+}
+
+// inet_pton() reads up to a zero byte.
+TEST(Address, zero_byte_ends_nothing) {
+  using namespace std::string_literals;
+  EXPECT_FALSE(IpAddress::parse("10.0.0.1\0"s));
+  EXPECT_FALSE(IpAddress::parse("10.0.0.1\0.2"s));
+  EXPECT_FALSE(IpAddress::parse("::1\0"s));
+  EXPECT_FALSE(IpAddress::parse("::1" + std::string(100, '1')));
 }
 
 TEST(Address, message_stays_on_one_short_line) {
