@@ -2,19 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/mac.hpp"
 #include "config/keys.hpp"
 
 namespace salut::config {
 
 std::optional<Problem> mac_problem(const std::string& text) {
-  bool good = text.size() == 17;
-  for (std::size_t k = 0; good && k < text.size(); ++k) {
-    good = k % 3 == 2 ? text[k] == ':' : std::isxdigit(static_cast<unsigned char>(text[k])) != 0;
-  }
-  if (!good) return Problem{"not a MAC address", "one such as \"02:00:00:00:00:01\""};
-  if (std::stoi(text.substr(0, 2), nullptr, 16) % 2 != 0 || text == "00:00:00:00:00:00") {
+  const auto mac = Mac::parse(text);
+  if (!mac) return Problem{"not a MAC address", "one such as \"02:00:00:00:00:01\""};
+  if (mac->is_group() || mac->is_zero()) {
     return Problem{"not the address of one station",
                    "a unicast address such as \"02:00:00:00:00:01\""};
   }
