@@ -1,10 +1,14 @@
 // What a stack counted: every frame that it dropped has a reason here that a person can read.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
+#include "salut/error.hpp"
 #include "salut/state.hpp"
 
 namespace salut {
@@ -72,47 +76,193 @@ inline constexpr std::size_t drop_count = static_cast<std::size_t>(Drop::count);
 std::string_view name(Drop drop);      // "tcp_bad_checksum"
 std::string_view sentence(Drop drop);  // "TCP checksum is wrong"
 
-// Counts since start; `states` and other gauges are of now. One writer: the stack's
-// lcore. Another thread may read a copy that is off by the few events of that moment.
-struct Counters {
-  std::uint64_t rx_frames = 0;
-  std::uint64_t tx_frames = 0;
-  std::uint64_t rx_bytes = 0;
-  std::uint64_t tx_bytes = 0;
-  std::uint64_t redirected = 0;  // frames of other workers' flows, handed on to them
-  std::uint64_t segments_in = 0;
-  std::uint64_t segments_out = 0;
-  std::uint64_t slow_segments = 0;  // left the fast path for input_slow
-  std::uint64_t reordered = 0;      // segments that came before what precedes them, and were kept
-  std::uint64_t retransmits = 0;    // segments sent again, for whatever reason
-  std::uint64_t timeouts = 0;       // RTOs with data in flight
-  std::uint64_t fast_retransmits = 0;     // recoveries without one (RFC 5681, 8985)
-  std::uint64_t tail_probes = 0;          // RFC 8985 section 7
-  std::uint64_t spurious_recoveries = 0;  // undone: nothing had been lost
-  std::uint64_t keep_alives = 0;          // probes of silent peers
-  std::uint64_t resets_sent = 0;
-  std::uint64_t resets_received = 0;
-  std::uint64_t active_opens = 0;
-  std::uint64_t passive_opens = 0;  // children made by a SYN on a listener
-  std::uint64_t cookies_sent = 0;   // SYN,ACKs that keep nothing (RFC 4987)
-  std::uint64_t cookies_good = 0;   // ACKs that brought one back
-  std::uint64_t accepted = 0;
-  std::uint64_t connected = 0;
-  std::uint64_t challenge_acks = 0;
-  std::uint64_t icmp_errors = 0;       // received, about a connection of ours
-  std::uint64_t path_mtu_lowered = 0;  // connections that a path made send smaller segments
-  std::uint64_t forwarded = 0;         // segments without a connection that went to a sibling
-  std::uint64_t siblings_alive = 0;    // gauge: of PortConfig::siblings
-  std::uint64_t unclaimed = 0;         // segments that a sibling handed to us, and nobody knows
-  std::uint64_t time_wait_expired = 0;
-  std::uint64_t time_wait_reused = 0;
-  std::array<std::uint64_t, 8> ended = {};  // by Reason
-  std::array<std::uint64_t, state_count> states = {};
-  std::array<std::uint64_t, state_count> states_peak = {};
-  std::array<std::uint64_t, state_count> states_entered = {};
-  std::uint64_t sockets_peak = 0;  // connections in any state, TIME_WAIT included
-  std::array<std::uint64_t, drop_count> drops = {};
+// What a counter is to whoever adds up or exports it.
+enum class CounterKind : std::uint8_t {
+  total,   // only grows; stacks add up
+  gauge,   // of now; stacks add up
+  common,  // of now, and every stack sees the same: the largest counts
 };
+
+// Where reports show a counter. Texts leave it out while it is 0.
+struct Shown {
+  enum Where : std::uint8_t {
+    nowhere = 0,
+    side = 1,    // the JSON of each side; the text shows it in a way of its own
+    bench = 2,   // of a benchmark: its text, and the JSON of what was measured
+    stream = 4,  // the same, but the text of a stream alone
+    serve = 8,   // of a server: its text and its JSON
+  };
+  unsigned where = nowhere;
+  const char* row = "";   // of the text; counters that name the same row share it
+  const char* unit = "";  // after the number there
+  const char* key = "";   // in JSON, if not the counter's own name; "group.key" is in an object
+  bool first = false;     // in its row, whatever comes earlier in the list
+  bool later = false;     // reports of version 0.1.0 do not have it
+};
+namespace shown {
+inline constexpr bool first = true;
+inline constexpr bool later = true;
+inline constexpr Shown nowhere{};
+constexpr Shown on_side(const char* key = "", bool is_later = false) {
+  return {Shown::side, "", "", key, false, is_later};
+}
+constexpr Shown everywhere(const char* row) { return {Shown::bench | Shown::serve, row}; }
+constexpr Shown of_stream(const char* row, const char* unit, bool is_first = false) {
+  return {Shown::stream, row, unit, "", is_first};
+}
+constexpr Shown of_serve(const char* row, const char* unit, const char* key = "") {
+  return {Shown::serve, row, unit, key};
+}
+}  // namespace shown
+
+// One list gives each counter its member, its kind, its place in reports and its sentence. What
+// adds up, reports, reads and merges counters walks it: a new counter is a new line here and what
+// counts it. Reports show counters in this order.
+#define SALUT_COUNTERS(X)                                                                   \
+  X(tx_frames, total, on_side("tx_packets"), "Frames sent")                                 \
+  X(rx_frames, total, on_side("rx_packets"), "Frames received")                             \
+  X(rx_bytes, total, nowhere, "Bytes of the frames received")                               \
+  X(tx_bytes, total, nowhere, "Bytes of the frames sent")                                   \
+  X(redirected, total, on_side(), "Frames received that another worker passed on")          \
+  X(segments_in, total, nowhere, "TCP segments received")                                   \
+  X(segments_out, total, nowhere, "TCP segments sent")                                      \
+  X(slow_segments, total, nowhere, "Segments that left the fast path")                      \
+  X(reordered, total, nowhere, "Segments kept that came before what precedes them")         \
+  X(retransmits, total, everywhere("retransmitted"), "Segments sent again, for any reason") \
+  X(timeouts, total, of_stream("repairs", " timeouts"), "RTOs with data in flight")         \
+  X(fast_retransmits, total, of_stream("repairs", " fast recoveries", first),               \
+    "Recoveries without a timeout (RFC 5681, RFC 8985)")                                    \
+  X(tail_probes, total, of_stream("repairs", " tail probes"),                               \
+    "Tail loss probes sent (RFC 8985 section 7)")                                           \
+  X(spurious_recoveries, total, of_stream("repairs", " spurious"),                          \
+    "Recoveries undone because nothing had been lost")                                      \
+  X(keep_alives, total, nowhere, "Probes of silent peers")                                  \
+  X(resets_sent, total, nowhere, "RST segments sent")                                       \
+  X(resets_received, total, nowhere, "RST segments that ended a connection")                \
+  X(active_opens, total, nowhere, "Connections begun by connect()")                         \
+  X(passive_opens, total, nowhere, "Connections made by a SYN on a listener")               \
+  X(cookies_sent, total, on_side("cookies.sent", later),                                    \
+    "SYN,ACKs sent that keep nothing (RFC 4987)")                                           \
+  X(cookies_good, total, on_side("cookies.returned", later),                                \
+    "ACKs that brought a valid SYN cookie back")                                            \
+  X(accepted, total, nowhere, "Passive opens whose handshake ended")                        \
+  X(connected, total, nowhere, "Active opens whose handshake ended")                        \
+  X(challenge_acks, total, nowhere, "Challenge ACKs sent (RFC 5961)")                       \
+  X(icmp_errors, total, nowhere, "ICMP errors received about a connection")                 \
+  X(path_mtu_lowered, total, nowhere, "Connections that a path made send smaller segments") \
+  X(forwarded, total, of_serve("to siblings", " segments", "handed_on"),                    \
+    "Segments without a connection that went to a sibling")                                 \
+  X(siblings_alive, common, nowhere, "Siblings that answer")                                \
+  X(unclaimed, total, of_serve("from siblings", " that nobody knew"),                       \
+    "Segments that a sibling forwarded and nobody knew")                                    \
+  X(time_wait_expired, total, nowhere, "Connections that left TIME_WAIT after 2MSL")        \
+  X(time_wait_reused, total, nowhere, "Connections in TIME_WAIT that a new SYN replaced")   \
+  X(sockets_peak, gauge, nowhere, "Most connections at once in any state, TIME_WAIT too")
+
+// The same of counters that there is one of for each value of an enumeration, which a label names:
+// X(member, how many, kind, label, sentence).
+#define SALUT_COUNTER_ARRAYS(X)                                                               \
+  X(ended, reason_count, total, "reason", "Connections that ended")                           \
+  X(states, state_count, gauge, "state", "Connections in the state now")                      \
+  X(states_peak, state_count, gauge, "state", "Most connections in the state at once")        \
+  X(states_entered, state_count, total, "state", "Times that a connection came to the state") \
+  X(drops, drop_count, total, "drop", "Frames discarded")
+
+// Counts since start; gauges are of now. One writer: the stack's lcore. Another thread may read a
+// copy that is off by the few events of that moment.
+struct Counters {
+#define SALUT_COUNTER_MEMBER(id, kind, where, sentence) std::uint64_t id = 0;
+  SALUT_COUNTERS(SALUT_COUNTER_MEMBER)
+#undef SALUT_COUNTER_MEMBER
+#define SALUT_COUNTER_MEMBER(id, count, kind, label, sentence) \
+  std::array<std::uint64_t, (count)> id = {};
+  SALUT_COUNTER_ARRAYS(SALUT_COUNTER_MEMBER)
+#undef SALUT_COUNTER_MEMBER
+
+  // Connections in any state but CLOSED, LISTEN and TIME_WAIT.
+  constexpr std::uint64_t open_connections() const {
+    std::uint64_t sum = 0;
+    for (auto s = static_cast<std::size_t>(State::syn_sent);
+         s < static_cast<std::size_t>(State::time_wait); ++s) {
+      sum += states[s];
+    }
+    return sum;
+  }
+  // What two stacks counted.
+  constexpr Counters& operator+=(const Counters& other);
+};
+
+// A row of SALUT_COUNTERS.
+struct CounterField {
+  std::string_view name;
+  std::uint64_t Counters::* member;
+  CounterKind kind;
+  Shown shown;
+  std::string_view sentence;
+
+  // Of its key in JSON: the group, empty if there is none, and the rest.
+  constexpr std::pair<std::string_view, std::string_view> path() const {
+    const std::string_view given = shown.key;
+    const std::size_t dot = given.find('.');
+    if (dot == given.npos) return {{}, given.empty() ? name : given};
+    return {given.substr(0, dot), given.substr(dot + 1)};
+  }
+  constexpr bool in(unsigned where) const { return (shown.where & where) != 0; }
+};
+
+inline constexpr auto counter_fields = [] {
+  using namespace shown;
+#define SALUT_COUNTER_FIELD(id, kind, where, sentence) \
+  CounterField{#id, &Counters::id, CounterKind::kind, where, sentence},
+  return std::to_array<CounterField>({SALUT_COUNTERS(SALUT_COUNTER_FIELD)});
+#undef SALUT_COUNTER_FIELD
+}();
+
+// What is known of a row of SALUT_COUNTER_ARRAYS beside its member.
+struct CounterArrayInfo {
+  std::string_view name;
+  CounterKind kind;
+  std::string_view label;
+  std::string_view sentence;
+};
+
+// Calls f(info, member) for each row of SALUT_COUNTER_ARRAYS; the members' types differ.
+template <typename F>
+constexpr void for_each_counter_array(F&& f) {
+#define SALUT_COUNTER_ARRAY(id, count, kind, label, sentence) \
+  f(CounterArrayInfo{#id, CounterKind::kind, label, sentence}, &Counters::id);
+  SALUT_COUNTER_ARRAYS(SALUT_COUNTER_ARRAY)
+#undef SALUT_COUNTER_ARRAY
+}
+
+constexpr Counters& Counters::operator+=(const Counters& other) {
+  const auto add = [](CounterKind kind, std::uint64_t& to, std::uint64_t from) {
+    to = kind == CounterKind::common ? std::max(to, from) : to + from;
+  };
+  for (const CounterField& field : counter_fields) {
+    add(field.kind, this->*field.member, other.*field.member);
+  }
+  for_each_counter_array([&](const CounterArrayInfo& info, auto member) {
+    for (std::size_t i = 0; i < (this->*member).size(); ++i) {
+      add(info.kind, (this->*member)[i], (other.*member)[i]);
+    }
+  });
+  return *this;
+}
+
+// A number of a smaller structure that adds up: its name in JSON and its words in a text.
+template <typename Owner>
+struct CountField {
+  std::string_view name;
+  std::uint64_t Owner::* member;
+  std::string_view words;
+};
+
+template <typename Owner, std::size_t N>
+constexpr void add_fields(const std::array<CountField<Owner>, N>& fields, const Owner& from,
+                          Owner& to) {
+  for (const CountField<Owner>& field : fields) to.*field.member += from.*field.member;
+}
 
 // What PortConfig::impair did to the frames of one direction; nothing of it is in Counters::drops.
 struct Impaired {
@@ -122,34 +272,55 @@ struct Impaired {
   std::uint64_t reordered = 0;
   std::uint64_t corrupted = 0;
 
-  Impaired& operator+=(const Impaired& other) {
-    frames += other.frames;
-    dropped += other.dropped;
-    duplicated += other.duplicated;
-    reordered += other.reordered;
-    corrupted += other.corrupted;
-    return *this;
-  }
+  constexpr Impaired& operator+=(const Impaired& other);
 };
+
+inline constexpr auto impaired_fields = std::to_array<CountField<Impaired>>({
+    {"frames", &Impaired::frames, "frames"},
+    {"dropped", &Impaired::dropped, "dropped"},
+    {"duplicated", &Impaired::duplicated, "repeated"},
+    {"reordered", &Impaired::reordered, "late"},
+    {"corrupted", &Impaired::corrupted, "corrupted"},
+});
+
+constexpr Impaired& Impaired::operator+=(const Impaired& other) {
+  add_fields(impaired_fields, other, *this);
+  return *this;
+}
+
+// What memory is for: X(member of MemoryUse and of Use, its words in a text).
+#define SALUT_MEMORY_USES(X)  \
+  X(tcb, "TCBs")              \
+  X(time_wait, "TIME_WAIT")   \
+  X(flow_table, "flow table") \
+  X(timers, "timers")         \
+  X(buffers, "buffers")       \
+  X(mbufs, "mbufs")
 
 // Bytes set aside by a stack, by what for.
 struct MemoryUse {
-  std::uint64_t tcb = 0;
-  std::uint64_t time_wait = 0;
-  std::uint64_t flow_table = 0;
-  std::uint64_t timers = 0;
-  std::uint64_t buffers = 0;
-  std::uint64_t mbufs = 0;
-  std::uint64_t total() const { return tcb + time_wait + flow_table + timers + buffers + mbufs; }
-  MemoryUse& operator+=(const MemoryUse& other) {
-    tcb += other.tcb;
-    time_wait += other.time_wait;
-    flow_table += other.flow_table;
-    timers += other.timers;
-    buffers += other.buffers;
-    mbufs += other.mbufs;
-    return *this;
-  }
+#define SALUT_MEMORY_MEMBER(id, words) std::uint64_t id = 0;
+  SALUT_MEMORY_USES(SALUT_MEMORY_MEMBER)
+#undef SALUT_MEMORY_MEMBER
+
+  constexpr std::uint64_t total() const;
+  constexpr MemoryUse& operator+=(const MemoryUse& other);
 };
+
+inline constexpr auto memory_fields = std::to_array<CountField<MemoryUse>>({
+#define SALUT_MEMORY_FIELD(id, words) {#id, &MemoryUse::id, words},
+    SALUT_MEMORY_USES(SALUT_MEMORY_FIELD)
+#undef SALUT_MEMORY_FIELD
+});
+
+constexpr std::uint64_t MemoryUse::total() const {
+  std::uint64_t sum = 0;
+  for (const auto& field : memory_fields) sum += this->*field.member;
+  return sum;
+}
+constexpr MemoryUse& MemoryUse::operator+=(const MemoryUse& other) {
+  add_fields(memory_fields, other, *this);
+  return *this;
+}
 
 }  // namespace salut

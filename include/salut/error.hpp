@@ -2,6 +2,7 @@
 // person; what may be called per packet returns an Errc, one byte, and never allocates.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,6 +53,7 @@ enum class Reason : std::uint8_t {
   aborted,      // by this side
   overload,     // a pool was empty
 };
+inline constexpr std::size_t reason_count = static_cast<std::size_t>(Reason::overload) + 1;
 
 std::string_view name(Reason reason);
 

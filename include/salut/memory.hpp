@@ -16,8 +16,12 @@
 namespace salut {
 
 // What an array is for; the report shows bytes per use.
-enum class Use : std::uint8_t { tcb, time_wait, flow_table, timers, buffers, mbufs };
-inline constexpr std::size_t use_count = 6;
+enum class Use : std::uint8_t {
+#define SALUT_USE(id, words) id,
+  SALUT_MEMORY_USES(SALUT_USE)
+#undef SALUT_USE
+};
+inline constexpr std::size_t use_count = memory_fields.size();
 
 class Memory {
  public:
@@ -28,12 +32,9 @@ class Memory {
 
   std::uint64_t bytes(Use use) const { return bytes_[static_cast<std::size_t>(use)]; }
   MemoryUse in_use() const {
-    return {.tcb = bytes(Use::tcb),
-            .time_wait = bytes(Use::time_wait),
-            .flow_table = bytes(Use::flow_table),
-            .timers = bytes(Use::timers),
-            .buffers = bytes(Use::buffers),
-            .mbufs = bytes(Use::mbufs)};
+    MemoryUse sum;
+    for (std::size_t i = 0; i < use_count; ++i) sum.*memory_fields[i].member = bytes_[i];
+    return sum;
   }
 
  protected:

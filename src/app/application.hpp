@@ -7,9 +7,11 @@
 // Threads: an application belongs to one worker, as its stack does.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
+#include "salut/counters.hpp"
 #include "salut/stack.hpp"
 
 namespace salut::app {
@@ -23,6 +25,15 @@ struct Totals {
   std::uint64_t refused = 0;  // reset because the table of connections was full
   std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
 };
+
+inline constexpr auto total_fields = std::to_array<CountField<Totals>>({
+    {"connections", &Totals::connections, "connections"},
+    {"requests", &Totals::requests, "requests"},
+    {"bytes_in", &Totals::bytes_in, "bytes in"},
+    {"bytes_out", &Totals::bytes_out, "bytes out"},
+    {"refused", &Totals::refused, "refused"},
+    {"aborted", &Totals::aborted, "reset at last"},
+});
 
 // The last turns of a worker: what is left to be sent leaves, as far as a device takes it.
 inline void send_rest(Stack& stack) {

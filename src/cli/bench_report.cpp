@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cli/version.hpp"
+#include "config/keys.hpp"
 #include "load/advice.hpp"
 #include "salut/runtime.hpp"
 
@@ -17,18 +18,8 @@ namespace {
 std::string transport(const Config& config, std::uint32_t worker) {
   const auto port = std::ranges::find_if(
       config.ports, [&](const PortConfig& candidate) { return candidate.on_worker(worker); });
-  switch (port == config.ports.end() ? PortType::loop : port->type) {
-    case PortType::loop:
-      return "loop";
-    case PortType::mirror:
-      return "mirror";
-    case PortType::tap:
-      return "tap";
-    case PortType::pci:
-      return "pci";
-    default:
-      break;
-  }
+  if (port == config.ports.end()) return "loop";
+  if (port->type != PortType::vdev) return std::string(config::type_name(port->type));
   const std::string device = port->vdev.substr(0, port->vdev.find(','));
   const std::size_t number = device.find_last_not_of("0123456789");
   return device.substr(0, number == std::string::npos ? 0 : number + 1);
@@ -42,7 +33,7 @@ report::SideReport side(const load::Controller& conductor,
   for (const std::uint32_t worker : workers) {
     const Counters& last = conductor.workers()[worker]->last().counters;
     if (worker < config.cores.size()) side.cores.push_back(config.cores[worker]);
-    side.add(last);
+    side += last;
     if (conductor.window().workers.empty()) continue;
     const auto& window = conductor.window().workers[worker];
     busy += window.end.loop.busy_cycles - window.begin.loop.busy_cycles;

@@ -95,18 +95,12 @@ report::ServeReport make_report(const std::vector<std::unique_ptr<app::Applicati
                                 const ServeOptions& options, Runtime& runtime) {
   report::ServeReport report;
   for (const auto& application : applications) {
-    const app::Totals& part = application->totals();
-    report.connections += part.connections;
-    report.requests += part.requests;
-    report.bytes_in += part.bytes_in;
-    report.bytes_out += part.bytes_out;
-    report.refused += part.refused;
-    report.aborted += part.aborted;
+    add_fields<app::Totals>(app::total_fields, application->totals(), report);
   }
   LoopStats loop;
   for (std::uint32_t worker = 0; worker < runtime.workers(); ++worker) {
     const Stack& stack = runtime.stack(worker);
-    report.side.add(stack.counters());
+    report.side += stack.counters();
     report.memory += stack.memory_use();
     loop.busy_cycles += stack.loop_stats().busy_cycles;
     loop.total_cycles += stack.loop_stats().total_cycles;

@@ -34,32 +34,45 @@ Json peaks(const std::array<std::uint64_t, state_count>& states) {
   return object;
 }
 
+// The counters that are shown in one of `where`. A key of two parts, "cookies.sent", is of an
+// object in the object.
+void add_counters(const Counters& counters, unsigned where, Json& object) {
+  for (const CounterField& field : counter_fields) {
+    if (!field.in(where)) continue;
+    const auto [group, key] = field.path();
+    Json& at = group.empty() ? object : object[std::string(group)];
+    at[std::string(key)] = counters.*field.member;
+  }
+}
+
+template <typename Owner, std::size_t N>
+Json json(const std::array<CountField<Owner>, N>& fields, const Owner& of) {
+  Json object = Json::object();
+  for (const auto& field : fields) object[std::string(field.name)] = of.*field.member;
+  return object;
+}
+
 Json json(const std::optional<SideReport>& side) {
   if (!side) return nullptr;
   Json drops = Json::object();
   for (std::size_t i = 0; i < drop_count; ++i) {
     if (side->drops[i] != 0) drops[std::string(name(static_cast<Drop>(i)))] = side->drops[i];
   }
-  return {{"cores", side->cores},
-          {"busy_cycles_per_connection", rounded(side->busy_cycles_per_connection)},
-          {"busy_percent", rounded(side->busy_percent)},
-          {"states", json(side->states)},
-          {"states_peak", peaks(side->states_peak)},
-          {"tx_packets", side->tx_packets},
-          {"rx_packets", side->rx_packets},
-          {"redirected", side->redirected},
-          {"cookies", {{"sent", side->cookies_sent}, {"returned", side->cookies_good}}},
-          {"drops", std::move(drops)}};
+  Json object = {{"cores", side->cores},
+                 {"busy_cycles_per_connection", rounded(side->busy_cycles_per_connection)},
+                 {"busy_percent", rounded(side->busy_percent)},
+                 {"states", json(side->states)},
+                 {"states_peak", peaks(side->states_peak)}};
+  add_counters(*side, Shown::side, object);
+  object["drops"] = std::move(drops);
+  return object;
 }
 
 Json stream_side(const std::optional<SideReport>& side) {
   if (!side) return nullptr;
-  return {{"busy_cycles_per_byte", rounded(side->busy_cycles_per_byte)},
-          {"retransmits", side->retransmits},
-          {"timeouts", side->timeouts},
-          {"fast_retransmits", side->fast_retransmits},
-          {"tail_probes", side->tail_probes},
-          {"spurious_recoveries", side->spurious_recoveries}};
+  Json object = {{"busy_cycles_per_byte", rounded(side->busy_cycles_per_byte)}};
+  add_counters(*side, Shown::bench | Shown::stream, object);
+  return object;
 }
 
 Json stream(const BenchReport& report) {
@@ -78,19 +91,12 @@ Json stream(const BenchReport& report) {
 }
 
 Json json(const MemoryUse& memory) {
-  return {
-      {"tcb", memory.tcb},       {"time_wait", memory.time_wait}, {"flow_table", memory.flow_table},
-      {"timers", memory.timers}, {"buffers", memory.buffers},     {"mbufs", memory.mbufs},
-      {"total", memory.total()}};
+  Json object = json(memory_fields, memory);
+  object["total"] = memory.total();
+  return object;
 }
 
-Json json(const Impaired& impaired) {
-  return {{"frames", impaired.frames},
-          {"dropped", impaired.dropped},
-          {"duplicated", impaired.duplicated},
-          {"reordered", impaired.reordered},
-          {"corrupted", impaired.corrupted}};
-}
+Json json(const Impaired& impaired) { return json(impaired_fields, impaired); }
 
 Json failures(const load::FailureCounts& failed) {
   Json object = Json::object();
@@ -171,23 +177,14 @@ void add_steering(const std::vector<PortSteering>& ports, Json& object) {
 
 std::string to_json(const ServeReport& report) {
   Json server = json(std::optional(report.side));
-  server["retransmits"] = report.side.retransmits;
-  server["handed_on"] = report.side.handed_on;
-  server["unclaimed"] = report.side.unclaimed;
-  Json object = {{"schema", "salut.serve/1"},
-                 {"version", report.version},
-                 {"app", report.app},
-                 {"connections", report.connections},
-                 {"requests", report.requests},
-                 {"bytes_in", report.bytes_in},
-                 {"bytes_out", report.bytes_out},
-                 {"refused", report.refused},
-                 {"aborted", report.aborted},
-                 {"server", std::move(server)},
-                 {"tsc_hz", std::round(report.tsc_hz)},
-                 {"memory_bytes", json(report.memory)},
-                 {"machine", json(report.machine)},
-                 {"command", report.command}};
+  add_counters(report.side, Shown::serve, server);
+  Json object = {{"schema", "salut.serve/1"}, {"version", report.version}, {"app", report.app}};
+  object.update(json(app::total_fields, static_cast<const app::Totals&>(report)));
+  object["server"] = std::move(server);
+  object["tsc_hz"] = std::round(report.tsc_hz);
+  object["memory_bytes"] = json(report.memory);
+  object["machine"] = json(report.machine);
+  object["command"] = report.command;
   add_impaired(report.impaired, object);
   add_links(report.links, object);
   add_steering(report.steering, object);

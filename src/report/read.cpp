@@ -144,6 +144,25 @@ void read_drops(const Object& object, std::array<std::uint64_t, drop_count>& dro
   });
 }
 
+void read_counters(const Object& object, unsigned where, Counters& counters) {
+  for (const CounterField& field : counter_fields) {
+    if (!field.in(where)) continue;
+    const auto [group, last] = field.path();
+    const std::string outer(group);
+    const std::string key(last);
+    if (field.shown.later && !object.has((outer.empty() ? key : outer).c_str())) continue;
+    const Object at = outer.empty() ? object : object.object(outer.c_str());
+    counters.*field.member = at.count(key.c_str());
+  }
+}
+
+template <typename Owner, std::size_t N>
+void read_fields(const Object& object, const std::array<CountField<Owner>, N>& fields, Owner& to) {
+  for (const auto& field : fields) {
+    to.*field.member = object.count(std::string(field.name).c_str());
+  }
+}
+
 std::optional<SideReport> read_side(const Object& report, const Object& measured, const char* key) {
   if (!report.has(key)) return std::nullopt;
   SideReport side;
@@ -153,23 +172,13 @@ std::optional<SideReport> read_side(const Object& report, const Object& measured
   side.busy_percent = figures.number("busy_percent");
   read_states(figures.object("states"), side.states);
   read_states(figures.object("states_peak"), side.states_peak, State::listen);
-  side.tx_packets = figures.count("tx_packets");
-  side.rx_packets = figures.count("rx_packets");
-  side.redirected = figures.count("redirected");
-  if (figures.has("cookies")) {  // not in those of version 0.1.0
-    side.cookies_sent = figures.object("cookies").count("sent");
-    side.cookies_good = figures.object("cookies").count("returned");
-  }
+  read_counters(figures, Shown::side, side);
   read_drops(figures.object("drops"), side.drops);
   const Object more = measured.object(key);
   side.busy_cycles = more.count("busy_cycles");
   side.total_cycles = more.count("total_cycles");
   side.busy_cycles_per_byte = more.number("busy_cycles_per_byte");
-  side.retransmits = more.count("retransmits");
-  side.timeouts = more.count("timeouts");
-  side.fast_retransmits = more.count("fast_retransmits");
-  side.tail_probes = more.count("tail_probes");
-  side.spurious_recoveries = more.count("spurious_recoveries");
+  read_counters(more, Shown::bench | Shown::stream, side);
   return side;
 }
 
@@ -202,11 +211,7 @@ StreamReport read_stream(const Object& object) {
 
 Impaired read_impaired(const Object& object) {
   Impaired impaired;
-  impaired.frames = object.count("frames");
-  impaired.dropped = object.count("dropped");
-  impaired.duplicated = object.count("duplicated");
-  impaired.reordered = object.count("reordered");
-  impaired.corrupted = object.count("corrupted");
+  read_fields(object, impaired_fields, impaired);
   return impaired;
 }
 
@@ -233,11 +238,6 @@ void read_failures(const Object& failed, load::FailureCounts& counts) {
     const char* key = load::failure_names[i].key;
     if (i < load::first_failures || failed.has(key)) counts[i] = failed.count(key);
   }
-}
-
-MemoryUse read_memory(const Object& object) {
-  return {object.count("tcb"),    object.count("time_wait"), object.count("flow_table"),
-          object.count("timers"), object.count("buffers"),   object.count("mbufs")};
 }
 
 }  // namespace
@@ -295,7 +295,7 @@ Result<BenchReport> read_report(const std::string& file, const ReportJson& json)
   report.one_stack = measured.flag("one_stack");
   report.tsc_hz = object.number("tsc_hz");
   report.sockets_peak = object.count("sockets_peak");
-  report.memory = read_memory(object.object("memory_bytes"));
+  read_fields(object.object("memory_bytes"), memory_fields, report.memory);
   const Object machine = object.object("machine");
   report.machine = {machine.text("cpu"), machine.small("cores"), machine.text("kernel")};
   report.command = object.text("command");

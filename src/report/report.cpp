@@ -41,27 +41,6 @@ Latency latency_of(const std::vector<Recording>& recordings) {
   return latency;
 }
 
-void SideReport::add(const Counters& stack) {
-  for (std::size_t i = 0; i < state_count; ++i) {
-    states[i] += stack.states[i];
-    states_peak[i] += stack.states_peak[i];
-    states_entered[i] += stack.states_entered[i];
-  }
-  for (std::size_t i = 0; i < drop_count; ++i) drops[i] += stack.drops[i];
-  tx_packets += stack.tx_frames;
-  rx_packets += stack.rx_frames;
-  redirected += stack.redirected;
-  cookies_sent += stack.cookies_sent;
-  cookies_good += stack.cookies_good;
-  retransmits += stack.retransmits;
-  timeouts += stack.timeouts;
-  fast_retransmits += stack.fast_retransmits;
-  tail_probes += stack.tail_probes;
-  spurious_recoveries += stack.spurious_recoveries;
-  handed_on += stack.forwarded;
-  unclaimed += stack.unclaimed;
-}
-
 void SideReport::set_busy(std::uint64_t busy_time, std::uint64_t total_time,
                           std::uint64_t connections, std::uint64_t bytes) {
   busy_cycles = busy_time;
@@ -85,12 +64,11 @@ std::string states_text(const std::array<std::uint64_t, state_count>& states) {
 std::string impaired_text(const Impaired& impaired) {
   std::string text =
       fmt::format("{} of {} dropped", with_commas(impaired.dropped), with_commas(impaired.frames));
-  const auto more = [&](std::uint64_t count, std::string_view what) {
-    if (count != 0) text += fmt::format(", {} {}", with_commas(count), what);
-  };
-  more(impaired.duplicated, "repeated");
-  more(impaired.reordered, "late");
-  more(impaired.corrupted, "corrupted");
+  for (const auto& field : impaired_fields) {
+    const std::uint64_t count = impaired.*field.member;
+    const bool said = field.member == &Impaired::frames || field.member == &Impaired::dropped;
+    if (count != 0 && !said) text += fmt::format(", {} {}", with_commas(count), field.words);
+  }
   return text;
 }
 
@@ -127,9 +105,9 @@ std::string count_text(double value) {
 
 // Of the frames that a worker got, those that came by way of another.
 std::string redirected_text(const SideReport& side) {
-  const double share = side.rx_packets == 0 ? 0
-                                            : 100 * static_cast<double>(side.redirected) /
-                                                  static_cast<double>(side.rx_packets);
+  const double share = side.rx_frames == 0 ? 0
+                                           : 100 * static_cast<double>(side.redirected) /
+                                                 static_cast<double>(side.rx_frames);
   return fmt::format("{} ({:.1f} %)", with_commas(side.redirected), share);
 }
 
@@ -176,18 +154,26 @@ void connection_rows(Table& table, const BenchReport& report) {
   latency_row(table, "whole life", report.lifetime);
 }
 
-std::string repairs_text(const SideReport& side) {
-  std::string text;
-  const auto add = [&](std::uint64_t count, std::string_view what) {
-    if (count != 0) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", with_commas(count), what);
+// Calls row(name, text) for the rows of counters that are shown in one of `where`.
+template <typename Row>
+void counter_rows(const Counters& counters, unsigned where, Row row) {
+  std::vector<std::pair<std::string_view, std::string>> rows;
+  for (const bool first : {true, false}) {
+    for (const CounterField& field : counter_fields) {
+      const std::uint64_t count = counters.*field.member;
+      if (count == 0 || !field.in(where) || field.shown.first != first) continue;
+      auto found = std::ranges::find(rows, field.shown.row, &decltype(rows)::value_type::first);
+      if (found == rows.end()) found = rows.insert(found, {field.shown.row, ""});
+      found->second += fmt::format("{}{}{}", found->second.empty() ? "" : ", ", with_commas(count),
+                                   field.shown.unit);
     }
-  };
-  add(side.fast_retransmits, "fast recoveries");
-  add(side.timeouts, "timeouts");
-  add(side.tail_probes, "tail probes");
-  add(side.spurious_recoveries, "spurious");
-  return text;
+  }
+  for (const CounterField& field : counter_fields) {  // in the order of the list
+    auto found = std::ranges::find(rows, field.shown.row, &decltype(rows)::value_type::first);
+    if (found == rows.end()) continue;
+    row(found->first, found->second);
+    rows.erase(found);
+  }
 }
 
 void side_rows(Table& table, std::string_view name, const SideReport& side, double tsc_hz,
@@ -207,14 +193,12 @@ void side_rows(Table& table, std::string_view name, const SideReport& side, doub
   table.row("busy", fmt::format("{:.1f} %", side.busy_percent));
   table.row("sockets at the end", states_text(side.states));
   table.row("sockets at the peak", states_text(side.states_peak));
-  table.row("packets", fmt::format("{} sent, {} received", with_commas(side.tx_packets),
-                                   with_commas(side.rx_packets)));
+  table.row("packets", fmt::format("{} sent, {} received", with_commas(side.tx_frames),
+                                   with_commas(side.rx_frames)));
   if (side.redirected != 0) table.row("redirected", redirected_text(side));
   if (side.cookies_sent != 0) table.row("cookies", cookies_text(side));
-  if (side.retransmits != 0) table.row("retransmitted", with_commas(side.retransmits));
-  if (const std::string repairs = repairs_text(side); stream && !repairs.empty()) {
-    table.row("repairs", repairs);
-  }
+  counter_rows(side, stream ? Shown::bench | Shown::stream : Shown::bench,
+               [&](auto row, const auto& text) { table.row(row, text); });
   for (std::size_t i = 0; i < drop_count; ++i) {
     if (side.drops[i] == 0) continue;
     table.row("dropped",
@@ -223,11 +207,12 @@ void side_rows(Table& table, std::string_view name, const SideReport& side, doub
 }
 
 std::string memory_text(const MemoryUse& memory) {
-  return fmt::format("{} (TCBs {}, TIME_WAIT {}, flow table {}, timers {}, buffers {}, mbufs {})",
-                     bytes_text(memory.total()), bytes_text(memory.tcb),
-                     bytes_text(memory.time_wait), bytes_text(memory.flow_table),
-                     bytes_text(memory.timers), bytes_text(memory.buffers),
-                     bytes_text(memory.mbufs));
+  std::string parts;
+  for (const auto& field : memory_fields) {
+    parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", field.words,
+                         bytes_text(memory.*field.member));
+  }
+  return fmt::format("{} ({})", bytes_text(memory.total()), parts);
 }
 
 }  // namespace
@@ -300,9 +285,7 @@ std::string to_table(const ServeReport& report) {
   }
   if (side.redirected != 0) row("redirected", redirected_text(side));
   if (side.cookies_sent != 0) row("cookies", cookies_text(side));
-  if (side.retransmits != 0) row("retransmitted", with_commas(side.retransmits));
-  if (side.handed_on != 0) row("to siblings", with_commas(side.handed_on) + " segments");
-  if (side.unclaimed != 0) row("from siblings", with_commas(side.unclaimed) + " that nobody knew");
+  counter_rows(side, Shown::serve, row);
   for (std::size_t i = 0; i < drop_count; ++i) {
     if (side.drops[i] == 0) continue;
     row("dropped",

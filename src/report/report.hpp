@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/application.hpp"
 #include "base/text.hpp"
 #include "host/machine.hpp"
 #include "load/exchange.hpp"
@@ -37,32 +38,16 @@ struct Recording {
 // Percentiles of all of them together.
 Latency latency_of(const std::vector<Recording>& recordings);
 
-// One end of the connections: the stacks that were client, or those that were server.
-struct SideReport {
+// One end of the connections: what the stacks counted that were client, or those that were server,
+// and how busy their cores were.
+struct SideReport : Counters {
   std::vector<std::uint32_t> cores;
   double busy_cycles_per_connection = 0;
   double busy_percent = 0;
-  std::array<std::uint64_t, state_count> states = {};
-  std::array<std::uint64_t, state_count> states_peak = {};
-  std::array<std::uint64_t, state_count> states_entered = {};
-  std::uint64_t tx_packets = 0;
-  std::uint64_t rx_packets = 0;
-  std::uint64_t redirected = 0;    // of those, handed on by another worker
-  std::uint64_t cookies_sent = 0;  // SYN,ACKs that keep nothing (RFC 4987)
-  std::uint64_t cookies_good = 0;  // ACKs that brought one back
-  std::array<std::uint64_t, drop_count> drops = {};
   double busy_cycles_per_byte = 0;  // of a stream
   std::uint64_t busy_cycles = 0;    // of the time measured
   std::uint64_t total_cycles = 0;
-  std::uint64_t retransmits = 0;  // from here on: table, and the JSON of a stream
-  std::uint64_t timeouts = 0;
-  std::uint64_t fast_retransmits = 0;
-  std::uint64_t tail_probes = 0;
-  std::uint64_t spurious_recoveries = 0;
-  std::uint64_t handed_on = 0;  // to siblings; in the JSON of a server
-  std::uint64_t unclaimed = 0;  // by a sibling to us, and nobody knew them
 
-  void add(const Counters& stack);  // all but cycles
   void set_busy(std::uint64_t busy_time, std::uint64_t total_time, std::uint64_t connections,
                 std::uint64_t bytes);
 };
@@ -131,15 +116,9 @@ struct BenchReport {
 
 // What `salut serve` did from its start to its end, the minutes without a client included: busy
 // cycles are those of turns in which there was something to do.
-struct ServeReport {
+struct ServeReport : app::Totals {
   std::string version;
   std::string app;
-  std::uint64_t connections = 0;  // accepted
-  std::uint64_t requests = 0;     // answered (http)
-  std::uint64_t bytes_in = 0;     // of payload
-  std::uint64_t bytes_out = 0;
-  std::uint64_t refused = 0;  // reset because the table of connections was full
-  std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
   SideReport side;
   MemoryUse memory;
   double tsc_hz = 0;
@@ -157,12 +136,10 @@ std::string to_json(const BenchReport& report);
 std::string to_table(const ServeReport& report);
 std::string to_json(const ServeReport& report);
 
-// "12,345,678"
 // "1,023 of 102,334 dropped, 1,010 repeated, 2,044 late, 12 corrupted"
 std::string impaired_text(const Impaired& impaired);
 // "down, after it went down 2 times and came up 1 time"; empty if it was up all the time.
 std::string link_text(const PortLink& link);
-// "1.2 GiB"
 // "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.
 std::string states_text(const std::array<std::uint64_t, state_count>& states);
 

@@ -17,15 +17,6 @@ constexpr std::chrono::milliseconds turn_serving{20};
 // Counters of a worker are 10 ms old at most, and a stack drains from its next poll() on.
 constexpr std::chrono::milliseconds counters_settle{50};
 
-std::uint64_t open_in(const Counters& counters) {
-  std::uint64_t sum = 0;
-  for (std::size_t s = static_cast<std::size_t>(State::syn_sent);
-       s < static_cast<std::size_t>(State::time_wait); ++s) {
-    sum += counters.states[s];
-  }
-  return sum;
-}
-
 }  // namespace
 
 Supervisor::Supervisor(Runtime& runtime, ControlSocket& socket, const StopOnSignal& signals,
@@ -115,7 +106,7 @@ void Supervisor::report_end() {
 std::uint64_t Supervisor::open() const {
   std::uint64_t sum = 0;
   for (std::uint32_t worker = 0; worker < runtime_.workers(); ++worker) {
-    sum += open_in(runtime_.stack(worker).counters());
+    sum += runtime_.stack(worker).counters().open_connections();
   }
   return sum;
 }

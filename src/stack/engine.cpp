@@ -85,17 +85,8 @@ void Engine::note_peaks() {
     counters.states_peak[s] = std::max(counters.states_peak[s], counters.states[s]);
   }
   const std::uint64_t sockets =
-      open_connections() + counters.states[static_cast<std::size_t>(State::time_wait)];
+      counters.open_connections() + counters.states[static_cast<std::size_t>(State::time_wait)];
   counters.sockets_peak = std::max(counters.sockets_peak, sockets);
-}
-
-std::uint64_t Engine::open_connections() const {
-  std::uint64_t sum = 0;
-  for (std::size_t s = static_cast<std::size_t>(State::syn_sent);
-       s < static_cast<std::size_t>(State::time_wait); ++s) {
-    sum += c_.counters.states[s];
-  }
-  return sum;
 }
 
 std::optional<Instant> Engine::next_timer() const {

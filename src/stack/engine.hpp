@@ -60,8 +60,7 @@ class Engine final : private ip::UnresolvedListener {
 
   // The last poll() left something to send or to receive for the next.
   bool saturated() const { return saturated_; }
-  // In any state but CLOSED, LISTEN and TIME_WAIT.
-  std::uint64_t open_connections() const;
+  std::uint64_t open_connections() const { return c_.counters.open_connections(); }
   const Counters& counters() const { return c_.counters; }
   const tcp::Context& context() const { return c_; }
   tcp::Context& context() { return c_; }

@@ -49,7 +49,7 @@ BenchReport machine(unsigned seed, double hz = 2'000'000'000, std::size_t connec
   report.client->set_busy(1'000 * connections, 4'000 * connections, connections, 0);
   report.client->states[static_cast<std::size_t>(State::time_wait)] = connections;
   report.client->drops[static_cast<std::size_t>(Drop::tcp_bad_checksum)] = seed;
-  report.client->tx_packets = 3 * connections;
+  report.client->tx_frames = 3 * connections;
   report.client->retransmits = 7;
   report.tsc_hz = hz;
   report.sockets_peak = connections;
@@ -112,6 +112,23 @@ TEST(Merge, percentiles_are_those_of_all_values) {
   EXPECT_DOUBLE_EQ(both.handshake.max, static_cast<double>(all.max()) / 2'000);
   ASSERT_EQ(both.handshakes.size(), 1u);
   EXPECT_EQ(both.handshakes[0].ticks, all);
+}
+
+// Whatever the list of counters shows in the JSON of a benchmark is read and added up.
+TEST(Merge, counters_come_back_from_their_json) {
+  BenchReport report = machine(1, 1e9);
+  std::uint64_t count = 1'000;
+  for (const CounterField& field : counter_fields) (*report.client).*field.member = ++count;
+  BenchReport other = report;
+  other.command = "the same again";
+  const BenchReport both = merged({file("a", report), file("b", other)});
+  unsigned shown = 0;
+  for (const CounterField& field : counter_fields) {
+    if (!field.in(Shown::side | Shown::bench | Shown::stream)) continue;
+    EXPECT_EQ((*both.client).*field.member, 2 * ((*report.client).*field.member)) << field.name;
+    ++shown;
+  }
+  EXPECT_GE(shown, 8u);
 }
 
 // The same durations, counted by clocks of different rates.
