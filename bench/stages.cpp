@@ -188,14 +188,14 @@ class World {
     tcp::Context& x = c();
     std::array<Frame, tcp::burst> frames;
     std::array<std::uint64_t, send + 2> at;
-    x.set_now(now_);
+    x.clock.set(now_);
     x.event_count = 0;
     at[receive] = __rdtsc();
     const unsigned n = x.interfaces.receive(0, frames.data(), tcp::burst);
     at[parse] = __rdtsc();
     const wire::ParseOptions options{true, x.interfaces.interface(0).mac, &x.fold};
     for (unsigned i = 0; i < n; ++i) {
-      wire::Segment& s = x.segments[i];
+      wire::Segment& s = received_.segments[i];
       if (wire::parse(frames[i], options, s).kind != wire::Kind::tcp) fail("a frame is refused");
       s.frame = static_cast<std::uint16_t>(i);
       s.hash = x.hash(s.key);
@@ -203,24 +203,24 @@ class World {
     }
     at[look_up] = __rdtsc();
     for (unsigned i = 0; i < n; ++i) {
-      x.candidates[i] = x.flows.candidate(x.segments[i].hash);
-      __builtin_prefetch(&x.tcbs[x.candidates[i]], 1);
+      received_.candidates[i] = x.flows.candidate(received_.segments[i].hash);
+      __builtin_prefetch(&x.tcbs[received_.candidates[i]], 1);
     }
     for (unsigned i = 0; i < n; ++i) {
-      const wire::Segment& s = x.segments[i];
-      if (!tcp::same_connection(x, x.candidates[i], s.key, nullptr)) [[unlikely]]
-        x.candidates[i] = tcp::find_connection(x, s.hash, s.key, nullptr);
+      const wire::Segment& s = received_.segments[i];
+      if (!tcp::same_connection(x, received_.candidates[i], s.key, nullptr)) [[unlikely]]
+        received_.candidates[i] = tcp::find_connection(x, s.hash, s.key, nullptr);
     }
     at[transition] = __rdtsc();
     for (unsigned i = 0; i < n; ++i) {
-      const Frame& frame = frames[x.segments[i].frame];
-      tcp::input_segment(x, x.candidates[i], x.segments[i], frame);
+      const Frame& frame = frames[received_.segments[i].frame];
+      tcp::input_segment(x, received_.candidates[i], received_.segments[i], frame);
       x.interfaces.recycle(frame);
     }
     at[emit] = __rdtsc();
-    tcp::flush_outputs(x);
+    tcp::flush_outputs(x, false);
     at[send] = __rdtsc();
-    x.interfaces.flush(x.now);
+    x.interfaces.flush(x.clock.now);
     x.interfaces.release_spare();
     at[send + 1] = __rdtsc();
     if (n != burst || x.event_count != burst) fail("a segment is lost");
@@ -234,7 +234,7 @@ class World {
     const std::uint64_t begin = __rdtsc();
     const auto events = engine_->poll(now_);
     // With events to handle the ACKs wait for what the application answers, here nothing.
-    tcp::flush_outputs(c());
+    tcp::flush_outputs(c(), false);
     c().interfaces.flush(now_);
     samples_[poll].add(__rdtsc() - begin);
     if (events.size() != burst) fail("a segment is lost");
@@ -270,6 +270,7 @@ class World {
   std::unique_ptr<Engine> engine_;
   std::uint16_t hop_ = 0;
   std::mt19937_64 random_{1};
+  tcp::ReceiveBurst received_;
   std::array<tcp::Tcb, burst> saved_;
   std::array<Samples, stage_count> samples_;
   std::uint64_t checksum_ = 0;

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "salut/stack.hpp"
+#include "stack/active_opens.hpp"
 #include "tcp/context.hpp"
+#include "tcp/input.hpp"
 
 namespace salut::stack {
 
@@ -80,6 +82,9 @@ class Engine final : private ip::UnresolvedListener {
   void end(std::uint32_t index, Reason reason, bool reset);
 
   tcp::Context c_;
+  ActiveOpens active_opens_;
+  tcp::ReceiveBurst burst_;
+  bool more_to_receive_ = false;  // a port gave a full burst: there is more behind it
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;

@@ -1,10 +1,9 @@
-// Everything of one stack that the functions of the protocol work on: pools, tables, timers,
-// links, and the queues of one turn. The engine owns it; there is no other state.
+// What the functions of the protocol share: the pools, tables and timers of one stack, its
+// interfaces, and the queues of one turn. The engine owns it. What only one of them needs is not
+// here: the engine has it (stack::ActiveOpens, ReceiveBurst).
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "base/address.hpp"
@@ -12,7 +11,6 @@
 #include "base/pool.hpp"
 #include "base/tick.hpp"
 #include "flow/listeners.hpp"
-#include "flow/source_ports.hpp"
 #include "flow/table.hpp"
 #include "flow/time_wait.hpp"
 #include "ip/interfaces.hpp"
@@ -21,6 +19,7 @@
 #include "salut/stack_config.hpp"
 #include "tcp/buffers.hpp"
 #include "tcp/challenge.hpp"
+#include "tcp/clock.hpp"
 #include "tcp/isn.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/stream.hpp"
@@ -28,7 +27,6 @@
 #include "tcp/tcb.hpp"
 #include "tcp/tcb_pool.hpp"
 #include "timer/wheel.hpp"
-#include "wire/segment.hpp"
 
 namespace salut::tcp {
 
@@ -89,14 +87,8 @@ struct Context {
 
   StackConfig config;
   std::uint8_t stack_id;
-  Instant now;
-  Instant started;
-  Instant connected_at;              // the turn of the last active open
-  std::uint64_t connects_asked = 0;  // SourcePorts::step() whose buckets were asked for, in eights
-  Tick tick;
-  std::uint32_t now_ms = 0;  // the clock of our timestamps
-  std::uint32_t epoch = 0;   // 2^30 ns (1.07 s) of `now`: ages that ticks would wrap around in
-  std::uint8_t rcv_scale;    // what we offer (RFC 7323)
+  Clock clock;
+  std::uint8_t rcv_scale;  // what we offer (RFC 7323)
 
   Counters counters;
   ip::Interfaces interfaces;
@@ -111,13 +103,11 @@ struct Context {
   flow::TimeWait time_wait;
   flow::Listeners listeners;
   FixedArray<ConnectionOptions> listener_options;  // of their children
-  flow::SourcePorts ports;
   AddressFold fold;
   // The whole addresses of IPv6 connections, beside the TCBs and beside the TIME_WAIT records;
   // empty if no interface has an IPv6 address.
   FixedArray<AddressPair> addresses6;
   FixedArray<AddressPair> time_wait6;
-  static constexpr std::uint32_t sources6_at = 256;  // IPv6, of SourcePorts' interfaces
   timer::Wheel wheel;
   IsnGenerator isn;
   ChallengeLimit challenges;
@@ -126,21 +116,10 @@ struct Context {
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
-  bool more_to_receive = false;  // a port gave a full burst: there is more behind it
-  bool frame_kept = false;       // the frame in hand belongs to somebody else now
-  bool draining = false;         // Engine::drain()
-  std::uint16_t ip_id = 0;
-  // Of the burst in hand; here and not on the stack of input(), so that nothing is cleared per
-  // turn.
-  std::array<wire::Segment, burst> segments;
-  std::array<std::uint32_t, burst> candidates;
+  bool frame_kept = false;  // whoever has the received frame now, input() must not recycle it
+  bool draining = false;    // Engine::drain()
+  std::uint16_t ip_id = 0;  // of the next packet
 
-  void set_now(Instant at) {
-    now = at;
-    tick = tick_of(at);
-    now_ms = static_cast<std::uint32_t>(at.time_since_epoch().count() / 1'000'000);
-    epoch = static_cast<std::uint32_t>(at.time_since_epoch().count() >> 30);
-  }
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);
   }

@@ -57,7 +57,7 @@ bool is_forwarded(const Context& c, const Frame& frame) {
 bool forward(Context& c, const wire::Segment& s, const Frame& frame, const Address& local) {
   const ip::Siblings& siblings = c.interfaces.siblings();
   if (siblings.empty() || !c.interfaces.is_shared(frame.port, local)) return false;
-  const Mac* const to = siblings.next(frame.port, s.ip6, sender_of(frame), c.now);
+  const Mac* const to = siblings.next(frame.port, s.ip6, sender_of(frame), c.clock.now);
   if (to == nullptr || !take_hop(frame.data + s.ip_offset, s.ip6)) {
     c.counters.unclaimed += siblings.has(frame.port, sender_of(frame)) ? 1 : 0;
     return false;

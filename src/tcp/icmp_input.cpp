@@ -40,7 +40,7 @@ bool input_error(Context& c, const ip::IcmpError& error) {
 }  // namespace
 
 void input_icmp(Context& c, const wire::Segment& icmp, Frame& frame) {
-  if (ip::is_ndp(frame, icmp)) return c.interfaces.on_ndp(frame, icmp, c.now);
+  if (ip::is_ndp(frame, icmp)) return c.interfaces.on_ndp(frame, icmp, c.clock.now);
   if (!c.interfaces.is_local(destination_of(icmp, frame))) {
     return c.interfaces.drop(frame, Drop::ip_not_for_us);
   }

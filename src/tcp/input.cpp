@@ -48,7 +48,7 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
         asked = n;
       }
     } else if (parsed.kind == wire::Kind::arp) {
-      c.interfaces.on_arp(frame, c.now);
+      c.interfaces.on_arp(frame, c.clock.now);
     } else if (parsed.kind == wire::Kind::icmp) {
       input_icmp(c, segments[n], frame);
     } else {
@@ -99,21 +99,21 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
 
 }  // namespace
 
-void input(Context& c, Frame* frames, unsigned count) {
-  const unsigned n = parse_burst(c, frames, count, c.segments.data());
+void input(Context& c, ReceiveBurst& received, Frame* frames, unsigned count) {
+  const unsigned n = parse_burst(c, frames, count, received.segments.data());
   // One lookup waits for memory while eight others are worked on, and what it leads to for four.
   constexpr unsigned ahead = 8;
   constexpr unsigned stream_ahead = 4;
   const auto look_ahead = [&](unsigned i) {
-    if (i < n) c.candidates[i] = find_candidate(c, c.segments[i]);
+    if (i < n) received.candidates[i] = find_candidate(c, received.segments[i]);
   };
   for (unsigned i = 0; i < ahead; ++i) look_ahead(i);
   for (unsigned i = 0; i < n; ++i) {
     look_ahead(i + ahead);
-    if (i + stream_ahead < n) prefetch_stream(c, c.candidates[i + stream_ahead]);
-    const Frame& frame = frames[c.segments[i].frame];
+    if (i + stream_ahead < n) prefetch_stream(c, received.candidates[i + stream_ahead]);
+    const Frame& frame = frames[received.segments[i].frame];
     c.frame_kept = false;
-    process(c, c.segments[i], c.candidates[i], frame);
+    process(c, received.segments[i], received.candidates[i], frame);
     if (!c.frame_kept) c.interfaces.recycle(frame);
   }
   c.counters.segments_in += n;
@@ -164,7 +164,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   const std::uint32_t wnd = std::uint32_t{s.wnd}
                             << ((s.flags & wire::syn) != 0 ? 0 : t.snd_scale());
   const unsigned bits = ack_bits(t, ack);
-  if (t.has(Flag::data_ready)) c.stream(t).heard_at = c.tick.value;
+  if (t.has(Flag::data_ready)) c.stream(t).heard_at = c.clock.tick.value;
   std::uint32_t acked = ack - t.snd_una;
   const bool duplicate = acked == 0 && wnd == t.snd_wnd && s.len() == 0;  // RFC 5681 §2
   const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;

@@ -8,15 +8,25 @@
 // (tests/unit/tcp/fast_path_test.cpp).
 #pragma once
 
+#include <array>
+#include <span>
+
 #include "tcp/context.hpp"
 #include "tcp/transitions.hpp"
 #include "wire/segment.hpp"
 
 namespace salut::tcp {
 
-// Takes the frames, one at least and all of the same port: each is recycled, reused or handed on
+// What input() knows of a burst while it works on it. The caller keeps it from turn to turn, so
+// that nothing has to be cleared.
+struct ReceiveBurst {
+  std::array<wire::Segment, burst> segments;
+  std::array<std::uint32_t, burst> candidates;  // entries of the flow table, unverified
+};
+
+// Takes the frames, one at least and all of the same port: each is recycled, reused or forwarded
 // when the call returns.
-void input(Context& c, Frame* frames, unsigned count);
+void input(Context& c, ReceiveBurst& received, Frame* frames, unsigned count);
 
 // CE on the packet, or ECE or CWR from the peer (RFC 3168).
 inline bool ecn_speaks(const wire::Segment& s) {

@@ -79,7 +79,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   // sequence. An RST is not held to it.
   if (paws_rejects(c, t, s) && (s.flags & wire::rst) == 0) {
     c.count_drop(Drop::tcp_paws);
-    if (s.len() == 0 && !c.challenges.allow(c.tick)) {
+    if (s.len() == 0 && !c.challenges.allow(c.clock.tick)) {
       c.count_drop(Drop::tcp_challenge_limited);
     } else {
       raise_event(c, index, StateEvent::outside, s, frame);
@@ -119,7 +119,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   // byte or the FIN beyond it: then what it acknowledges counts, or neither side would ever hear
   // the other.
   const bool bare = s.len() == 0 && (s.flags & (wire::rst | wire::ack)) == wire::ack;
-  if (bare && past == 0xffff'ffff && c.challenges.allow(c.tick)) {
+  if (bare && past == 0xffff'ffff && c.challenges.allow(c.clock.tick)) {
     c.count_drop(Drop::tcp_out_of_window);
     answer_with_ack(c, index);
     return true;
@@ -129,7 +129,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   const bool fin_again =
       (s.flags & wire::fin) != 0 && t.has(Flag::fin_received) && end == t.rcv_nxt;
   // Two sides that both think the other is out of window must not answer each other for ever.
-  if (s.len() == 0 && !c.challenges.allow(c.tick)) {
+  if (s.len() == 0 && !c.challenges.allow(c.clock.tick)) {
     c.count_drop(Drop::tcp_challenge_limited);
     return false;
   }
@@ -266,7 +266,7 @@ bool raise_event(Context& c, std::uint32_t index, StateEvent event, const Segmen
     c.queue_output(index);
   }
   if ((cell.acts & Act::send_challenge) != 0) {
-    if (c.challenges.allow(c.tick)) {
+    if (c.challenges.allow(c.clock.tick)) {
       ++c.counters.challenge_acks;
       answer_with_ack(c, index);
     } else {

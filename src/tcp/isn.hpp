@@ -45,6 +45,13 @@ class SipHash {
   std::uint64_t k1_;
 };
 
+// A seed for what can be observed from outside: ports, flow labels, budgets of challenge ACKs. Who
+// observes enough of them can compute what made them; were that the seed itself, he would have the
+// key of the ISNs.
+inline std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t purpose) {
+  return SipHash(seed, ~seed)(purpose, 0);
+}
+
 // What RFC 6528 and RFC 7323 §5.4 give each 4-tuple: the same again as long as the key lives, so
 // that both clocks go on where an earlier connection of the tuple left off.
 struct Tuple {

@@ -9,91 +9,6 @@
 
 namespace salut::tcp {
 
-namespace {
-// The longest deadline that the TIME_WAIT arena will be given, in ticks.
-std::uint32_t ticks_of(Duration duration) {
-  return static_cast<std::uint32_t>(duration.count() >> tick_shift) + 2;
-}
-
-// Ports, flow labels and budgets of challenge ACKs are seen by whoever wants to, and what makes
-// them can be turned round: none of it gets the seed itself, which would give away the key of the
-// ISNs.
-std::uint64_t derived(std::uint64_t seed, std::uint64_t purpose) {
-  return SipHash(seed, ~seed)(purpose, 0);
-}
-
-// The smallest shift with which the header carries the whole buffer.
-std::uint8_t scale_for(std::uint32_t buffer) {
-  std::uint8_t shift = 0;
-  while (shift < max_window_scale && buffer >> shift > 65'535) ++shift;
-  return shift;
-}
-// What active opens out of `port` come from: the ranges of a family where there are any, which are
-// what a load generator has, or else its addresses. Nobody opens from a link-local address unless
-// he says so.
-void add_sources(Context& c, std::uint32_t port) {
-  const ip::Interface& interface = c.interfaces.interface(port);
-  const auto add = [&](const IpAddress& first, std::uint32_t count) {
-    if (first.is_v4()) return c.ports.add_range(port, first.v4(), count);
-    c.ports.add_range6(Context::sources6_at + port, first, count);
-  };
-  if (interface.steering != nullptr) {
-    for (const std::uint32_t number : {port, Context::sources6_at + port}) {
-      c.ports.set_home(number, *interface.steering, interface.steered_as);
-    }
-  }
-  for (const bool v4 : {true, false}) {
-    const auto is_family = [v4](const auto& range) { return range.first.is_v4() == v4; };
-    const auto& ranges = interface.ranges;
-    const bool has_ranges = std::any_of(ranges.begin(), ranges.end(), is_family);
-    for (const AddressRange& range : ranges) {
-      if (is_family(range)) add(range.first, range.count);
-    }
-    for (const Prefix& prefix : interface.addresses) {
-      const bool usable = prefix.address.is_v4() == v4 && !prefix.address.is_link_local();
-      if (usable && !has_ranges) add(prefix.address, 1);
-    }
-  }
-}
-}  // namespace
-
-Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> ports_of_stack,
-                 FramePool& pool, Memory& memory, std::uint64_t seed, std::uint8_t id,
-                 Instant start)
-    : config(stack_config),
-      stack_id(id),
-      now(start),
-      started(start),
-      tick(tick_of(start)),
-      rcv_scale(scale_for(config.recv_buffer)),
-      interfaces(std::move(ports_of_stack), pool, memory, counters),
-      tcbs(memory, config.connections),
-      streams(memory, config.connections, Use::buffers),
-      recoveries(memory, config.connections, Use::buffers),
-      ranges(memory, config.connections, config.buffer_blocks),
-      islands(memory, config.buffer_blocks, Use::buffers),
-      buffers(memory, config.buffer_blocks, &interfaces, config.lent_frames),
-      hash(seed),
-      flows(memory, std::uint64_t{config.connections} + config.time_wait),
-      time_wait(memory, config.time_wait, tick, ticks_of(2 * config.msl)),
-      listeners(memory),
-      listener_options(memory, flow::Listeners::capacity, Use::tcb),
-      ports(derived(seed, 1)),
-      fold(derived(seed, 2)),
-      wheel(memory, config.connections, tick),
-      isn(seed ^ 0x2545f4914f6cdd1d),
-      challenges(derived(seed, 3)),
-      cookies(seed ^ 0xe7037ed1a0b428db),
-      outputs(memory, config.connections),
-      events(memory, event_capacity, Use::tcb) {
-  set_now(start);
-  if (interfaces.has_ip6()) {
-    addresses6 = FixedArray<AddressPair>(memory, config.connections, Use::tcb);
-    time_wait6 = FixedArray<AddressPair>(memory, time_wait.index_end(), Use::time_wait);
-  }
-  for (unsigned port = 0; port < interfaces.count(); ++port) add_sources(*this, port);
-}
-
 std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::uint64_t hash,
                      State state, std::uint16_t neighbour, std::uint16_t mss) {
   const std::uint32_t index = c.tcbs.acquire();
@@ -107,7 +22,7 @@ std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::
   tcb.state = state;
   tcb.retries = 0;
   const Tuple tuple = c.isn.tuple(key, whole);
-  tcb.snd_una = tuple.isn(c.now);
+  tcb.snd_una = tuple.isn(c.clock.now);
   tcb.snd_nxt = tcb.snd_una + 1;
   tcb.rcv_nxt = tcb.rcv_adv = Seq{};
   tcb.snd_wnd = 0;
@@ -202,7 +117,7 @@ Fate finish(Context& c, std::uint32_t index) {
 
 Fate enter_time_wait(Context& c, std::uint32_t index) {
   Tcb& tcb = c.tcbs[index];
-  const Tick deadline = tick_after(c.now, 2 * c.config.msl);
+  const Tick deadline = tick_after(c.clock.now, 2 * c.config.msl);
   if (!unread(tcb) && retire(c, index, deadline)) return Fate::gone;
   // The arena is full, or the reader is not done: the TCB itself waits, 2MSL is never cut short.
   set_timer(c, index, 2 * c.config.msl);

@@ -27,7 +27,7 @@ StateEvent event_of(const wire::Segment& s) {
 // What ACK of a SYN has: ACK, and neither SYN nor RST. Data and FIN may come along.
 std::optional<CookieContent> returned_cookie(const Context& c, const wire::Segment& s) {
   if ((s.flags & (wire::syn | wire::rst | wire::ack)) != wire::ack) return std::nullopt;
-  return c.cookies.check(s, c.now);
+  return c.cookies.check(s, c.clock.now);
 }
 
 // Is there no room for another child in SYN_RECEIVED? A quarter of all slots is for those: the rest
@@ -69,8 +69,9 @@ void send_cookie(Context& c, std::uint16_t listener, const wire::Segment& s, con
     content.sack = c.config.sack && (s.options & wire::option_has_sack_permitted) != 0;
     content.ecn = c.config.ecn && (s.flags & (wire::ece | wire::cwr)) == (wire::ece | wire::cwr);
   }
-  const Seq iss = c.cookies.make(s.key, Seq{s.seq}, peer_mss(ours, s.mss, s.ip6), c.now);
-  const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
+  const Seq iss = c.cookies.make(s.key, Seq{s.seq}, peer_mss(ours, s.mss, s.ip6), c.clock.now);
+  const std::uint32_t clock =
+      c.clock.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
   wire::OptionBytes options;
   const std::size_t size = wire::emit_options(options, {.mss = ours,
                                                         .sack_permitted = content.sack,
@@ -115,7 +116,7 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   t.mss = static_cast<std::uint16_t>(std::min(way.mss, content.mss) -
                                      (content.timestamps ? timestamps_size : 0));
   t.ts_recent = s.tsval;
-  t.ts_recent_at = c.epoch;
+  t.ts_recent_at = c.clock.epoch;
   take_listener_options(c, index);
   t.rcv_adv = t.rcv_nxt + std::min(recv_limit(c, t), 65'535u);
   input_segment(c, index, s, frame);
@@ -185,7 +186,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   t.rcv_adv = t.rcv_nxt + recv_limit(c, t);
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once, if there is a way out.
   t.set(Flag::emit_syn);
-  if (c.interfaces.has_room_for_output(c.interfaces.neighbours().port(way.hop), c.now)) {
+  if (c.interfaces.has_room_for_output(c.interfaces.neighbours().port(way.hop), c.clock.now)) {
     output_syn(c, index);
   } else {
     c.queue_output(index);

@@ -34,7 +34,7 @@ void agree_options(Context& c, Tcb& t, const wire::Segment& syn) {
   if (t.has(Flag::timestamps)) {
     t.mss = static_cast<std::uint16_t>(t.mss - timestamps_size);
     t.ts_recent = syn.tsval;
-    t.ts_recent_at = c.epoch;
+    t.ts_recent_at = c.clock.epoch;
     t.last_ack_sent = Seq{syn.seq} + 1;
   }
   // A Stream that was there before counted its first cwnd in segments of ours.

@@ -80,11 +80,11 @@ void output(Context& c, std::uint32_t index) {
   }
 }
 
-bool flush_outputs(Context& c) {
+bool flush_outputs(Context& c, bool more_to_receive) {
   constexpr unsigned blocked_max = 256;  // looked at in vain
   const unsigned ports = c.interfaces.count();
   const std::uint32_t waiting = c.outputs.size();
-  const unsigned budget = c.more_to_receive ? ports * output_budget_behind : output_budget;
+  const unsigned budget = more_to_receive ? ports * output_budget_behind : output_budget;
   unsigned blocked = 0;
   for (unsigned left = std::min<std::uint32_t>(waiting, budget); left > 0; --left) {
     if (left > 8) {
@@ -99,7 +99,7 @@ bool flush_outputs(Context& c) {
     const Tcb& t = c.tcbs[c.outputs.peek(0)];
     const bool over = t.ending != 0 || t.state == State::closed || t.state == State::time_wait;
     if (over || c.interfaces.has_room_for_output(c.interfaces.neighbours().port(t.neighbour),
-                                                 c.now)) [[likely]] {
+                                                 c.clock.now)) [[likely]] {
       output(c, c.outputs.pop());
     } else if (ports == 1 || ++blocked == blocked_max) {
       return true;

@@ -11,9 +11,10 @@
 
 namespace salut::tcp {
 
-// Works off the output queue, as far as a turn's budget (output_budget, output_budget_behind) and
-// the room on the way out go. True: some had to wait for either.
-bool flush_outputs(Context& c);
+// Works off the output queue, as far as a turn's budget and the room on the way out go. The budget
+// is output_budget, or output_budget_behind if `more_to_receive`: a port had a full burst, so that
+// there is more behind it. True: some had to wait for either.
+bool flush_outputs(Context& c, bool more_to_receive);
 
 // Sends all that one connection may send now. May release it (a reset that was due).
 void output(Context& c, std::uint32_t index);

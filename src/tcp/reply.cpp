@@ -21,7 +21,7 @@ void send_back(Context& c, const wire::Segment& s, const Frame& received, Frame&
   if (c.interfaces.neighbours().resolved(hop))
     ethernet.destination = c.interfaces.neighbours().mac(hop);
   frame.port = route->port;
-  c.interfaces.send_via(hop, frame, c.now);
+  c.interfaces.send_via(hop, frame, c.clock.now);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace salut::tcp {
 // The sender's clock: microseconds, 32 bits, compared modulo 2^32. Never 0, which says "none": that
 // one microsecond passes for the next.
 inline std::uint32_t now_us(const Context& c) {
-  const auto ns = static_cast<std::uint64_t>(c.now.time_since_epoch().count());
+  const auto ns = static_cast<std::uint64_t>(c.clock.now.time_since_epoch().count());
   return std::max(static_cast<std::uint32_t>(ns / 1'000), 1u);
 }
 

@@ -162,7 +162,7 @@ void restart_after_idle(Context& c, const Tcb& t, Stream& stream) {
   // Microseconds wrap after 72 minutes, and a connection may be silent for so long, and a moment;
   // of what is all acknowledged the peer was heard since.
   const auto idle = std::chrono::microseconds(now_us(c) - stream.sent_at);
-  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << tick_shift};
+  const Duration silent{std::int64_t{c.clock.tick.value - stream.heard_at} << tick_shift};
   if (std::max<Duration>(idle, silent) <= rto(c, t)) return;
   stream.cwnd = start;
   if (stream.recovery != no_recovery) pause(c.recoveries[stream.recovery].controller);

@@ -76,7 +76,7 @@ void start_keep_alive(Context& c, std::uint32_t index) {
   if (!stream.keep_alive_own) stream.keep_alive_ms = to_ms(c.config.keep_alive);
   stream.keep_at = 0;
   stream.keep_probes = 0;
-  stream.heard_at = c.tick.value;
+  stream.heard_at = c.clock.tick.value;
   if (stream.keep_alive_ms == 0) return;
   set_deadline(c, index, stream.keep_at, Duration{stream.keep_alive_ms * ns_per_ms});
 }

@@ -75,7 +75,7 @@ struct alignas(64) Tcb {
   Chain recv;                      // received in order, unread
   std::uint32_t stream = 0;        // slot of the Stream, if Flag::data_ready
   std::uint32_t ts_recent = 0;     // TS.Recent, if Flag::timestamps, as are the next two
-  std::uint32_t ts_recent_at = 0;  // Context::epoch of its last update
+  std::uint32_t ts_recent_at = 0;  // Clock::epoch of its last update
   std::uint32_t ts_offset = 0;     // added to our clock in TSval
   Seq last_ack_sent;               // Last.ACK.sent
   Seq snd_wl1;                     // if data_ready, as is the next

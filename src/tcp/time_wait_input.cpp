@@ -76,12 +76,13 @@ void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& f
   const bool plain = (cell.acts & Act::send_ack) != 0;
   if (!challenge && !plain) return;
   const bool fin = (s.flags & wire::fin) != 0;
-  if (!fin && !c.challenges.allow(c.tick)) return c.count_drop(Drop::tcp_challenge_limited);
+  if (!fin && !c.challenges.allow(c.clock.tick)) return c.count_drop(Drop::tcp_challenge_limited);
   if (challenge) ++c.counters.challenge_acks;
   wire::OptionBytes options;
   std::size_t size = 0;
   if (rest.timestamps) {
-    const std::uint32_t clock = c.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
+    const std::uint32_t clock =
+        c.clock.now_ms + c.isn.tuple(s.key, whole_addresses(s, frame)).ts_offset;
     size =
         wire::emit_options(options, {.timestamps = true, .tsval = clock, .tsecr = rest.ts_recent});
   }
@@ -125,7 +126,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) {
     flow::Record fresh = record;
-    fresh.deadline = tick_after(c.now, 2 * c.config.msl).value;
+    fresh.deadline = tick_after(c.clock.now, 2 * c.config.msl).value;
     const std::uint32_t to = c.time_wait.append(fresh);
     // A full arena keeps the old record: its time is not cut short, only not started again.
     if (to == flow::TimeWait::none) return;
@@ -157,7 +158,7 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   if (event == StateEvent::syn && !reusable) event = StateEvent::syn_other;
   if (moves_ts_recent(rest, s, event)) {
     rest.ts_recent = t.ts_recent = s.tsval;
-    t.ts_recent_at = c.epoch;
+    t.ts_recent_at = c.clock.epoch;
   }
   const Cell& cell = step(State::time_wait, event);
   count(c, rest, s, event);

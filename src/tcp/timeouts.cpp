@@ -47,7 +47,7 @@ void retransmission_timeout(Context& c, std::uint32_t index) {
 // True once, when the deadline has come; until then the wheel is armed for it again.
 bool due(Context& c, std::uint32_t index, std::uint32_t& deadline) {
   if (deadline == 0) return false;
-  if (Tick{deadline} > c.tick) {
+  if (Tick{deadline} > c.clock.tick) {
     c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
     return false;
   }
@@ -73,7 +73,7 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
   Stream& stream = c.stream(t);
   if (stream.keep_alive_ms == 0 || !may_probe(t.state)) return true;
   const Duration idle{stream.keep_alive_ms * ns_per_ms};
-  const Duration silent{std::int64_t{c.tick.value - stream.heard_at} << tick_shift};
+  const Duration silent{std::int64_t{c.clock.tick.value - stream.heard_at} << tick_shift};
   // Data in flight, or waiting for a window, has timers of its own that find a dead peer.
   const bool busy = t.snd_una != t.snd_nxt || t.send.bytes > 0;
   if (silent < idle || busy) {
@@ -127,7 +127,7 @@ void fire(Context& c, std::uint32_t index) {
   }
   if (t.has(Flag::data_ready) && !fire_deadlines(c, index)) return;
   if (t.timer_at == 0) return;
-  if (Tick{t.timer_at} > c.tick) {
+  if (Tick{t.timer_at} > c.clock.tick) {
     c.wheel.arm(index, t.wheel_at, Tick{t.timer_at});
     return;
   }
@@ -142,7 +142,7 @@ void fire(Context& c, std::uint32_t index) {
 
 void run_wheel(Context& c) {
   c.wheel.advance(
-      c.tick, timer_budget,
+      c.clock.tick, timer_budget,
       [&c](std::span<const timer::Entry> entries) {
         timer::visit(
             entries, [&c](const timer::Entry& entry) { __builtin_prefetch(&c.tcbs[entry.id], 1); },
@@ -159,7 +159,7 @@ void run_wheel(Context& c) {
 }
 
 void expire_time_wait(Context& c) {
-  c.time_wait.expire(c.tick, timer_budget, [&c](std::span<const flow::Expired> batch) {
+  c.time_wait.expire(c.clock.tick, timer_budget, [&c](std::span<const flow::Expired> batch) {
     std::array<std::uint64_t, flow::TimeWait::max_batch> hashes;
     const auto look_ahead = [&](std::size_t i) {
       if (i >= batch.size()) return;

@@ -8,7 +8,7 @@
 
 namespace salut::tcp {
 
-// Runs the wheel and the TIME_WAIT arena up to c.tick, at most timer_budget entries of each.
+// Runs the wheel and the TIME_WAIT arena up to c.clock.tick, at most timer_budget entries of each.
 void run_timers(Context& c);
 
 }  // namespace salut::tcp

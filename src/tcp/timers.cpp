@@ -32,7 +32,7 @@ void schedule_tail_probe(Context& c, std::uint32_t index) {
   if (t.snd_nxt - t.snd_una <= t.mss) us += tail_ack_delay_us;
   const Duration after = std::chrono::microseconds(us);
   // No later than the RTO, which then begins anew. Of the two the probe is looked at first.
-  const bool rto_first = t.timer_at != 0 && Tick{t.timer_at} <= tick_after(c.now, after);
+  const bool rto_first = t.timer_at != 0 && Tick{t.timer_at} <= tick_after(c.clock.now, after);
   if (rto_first) {
     stream.probe_at = t.timer_at;
   } else {

@@ -25,12 +25,12 @@ inline constexpr std::uint32_t tail_ack_delay_us = 200'000;
 // In `after`, rounded up to a tick.
 inline void set_timer(Context& c, std::uint32_t index, Duration after) {
   Tcb& tcb = c.tcbs[index];
-  const Tick at = tick_after(c.now, after);
+  const Tick at = tick_after(c.clock.now, after);
   tcb.timer_at = at.value == 0 ? 1 : at.value;  // 0 means none
   c.wheel.arm(index, tcb.wheel_at, Tick{tcb.timer_at});
 }
 inline void set_deadline(Context& c, std::uint32_t index, std::uint32_t& deadline, Duration after) {
-  const Tick at = tick_after(c.now, after);
+  const Tick at = tick_after(c.clock.now, after);
   deadline = at.value == 0 ? 1 : at.value;
   c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
 }
@@ -125,8 +125,8 @@ inline void answered(const Context& c, Tcb& tcb) {
 // added, since an RTT that is too short makes probes of the tail that nobody needs.
 inline bool handshake_rtt(const Context& c, const Tcb& tcb, std::uint32_t& rtt_us) {
   constexpr std::int64_t grain = std::int64_t{1} << tick_shift;
-  const std::int64_t ahead = Tick{tcb.timer_at} - tick_of(c.now);
-  const std::int64_t left = ahead * grain - c.now.time_since_epoch().count() % grain;
+  const std::int64_t ahead = Tick{tcb.timer_at} - tick_of(c.clock.now);
+  const std::int64_t left = ahead * grain - c.clock.now.time_since_epoch().count() % grain;
   const std::int64_t rtt = rto_wait(c, tcb).count() - left + grain;
   if (rtt <= 0 || rtt > rto_wait(c, tcb).count() + 2 * grain) return false;
   rtt_us = static_cast<std::uint32_t>(rtt / 1'000);

@@ -14,7 +14,7 @@ inline constexpr std::uint16_t timestamps_size = 12;  // with the two NOPs that 
 
 // TSval of a segment that leaves now.
 inline std::uint32_t our_timestamp(const Context& c, const Tcb& tcb) {
-  return c.now_ms + tcb.ts_offset;
+  return c.clock.now_ms + tcb.ts_offset;
 }
 
 // Timestamps wrap like sequence numbers, RFC 7323 §5.2.
@@ -24,7 +24,7 @@ constexpr bool is_older_stamp(std::uint32_t a, std::uint32_t b) { return Seq{a} 
 // TS.Recent may itself be half a wrap old and says nothing (§5.5).
 inline constexpr std::uint32_t ts_outdated = (24ull * 86'400 * 1'000'000'000) >> 30;
 inline bool ts_recent_is_outdated(const Context& c, const Tcb& tcb) {
-  return c.epoch - tcb.ts_recent_at >= ts_outdated;
+  return c.clock.epoch - tcb.ts_recent_at >= ts_outdated;
 }
 inline bool paws_rejects(const Context& c, const Tcb& tcb, const wire::Segment& segment) {
   if (!tcb.has(Flag::timestamps) || (segment.options & wire::option_has_timestamps) == 0)
@@ -39,7 +39,7 @@ inline void update_ts_recent(const Context& c, Tcb& tcb, const wire::Segment& se
   if (Seq{segment.seq} > tcb.last_ack_sent) return;
   if (is_older_stamp(segment.tsval, tcb.ts_recent) && !ts_recent_is_outdated(c, tcb)) return;
   tcb.ts_recent = segment.tsval;
-  tcb.ts_recent_at = c.epoch;
+  tcb.ts_recent_at = c.clock.epoch;
 }
 
 }  // namespace salut::tcp

@@ -69,7 +69,7 @@ template <bool plain>
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
   }
   ++c.counters.segments_out;
-  c.interfaces.send_via(t.neighbour, frame, c.now);
+  c.interfaces.send_via(t.neighbour, frame, c.clock.now);
 }
 
 [[gnu::noinline]] void emit_any(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {

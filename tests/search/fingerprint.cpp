@@ -103,7 +103,7 @@ void add_data(Hash& hash, const tcp::Context& c, const Tcb& t) {
     std::memcpy(&word, bytes + at, sizeof(word));
     hash.add(word);
   }
-  hash.add(static_cast<std::uint64_t>(c.now.time_since_epoch().count()));
+  hash.add(static_cast<std::uint64_t>(c.clock.now.time_since_epoch().count()));
 }
 
 std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const Anchors& anchors) {
@@ -118,11 +118,11 @@ std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const 
   hash.add(t.state == State::syn_sent ? 0 : anchors.relative(1 - side, t.rcv_nxt.value));
   hash.add(t.rcv_adv - t.rcv_nxt);
   hash.add(t.snd_wnd);
-  hash.add(t.timer_at == 0 ? 0 : 1 + std::uint64_t{t.timer_at - c.tick.value});
+  hash.add(t.timer_at == 0 ? 0 : 1 + std::uint64_t{t.timer_at - c.clock.tick.value});
   if (t.has(Flag::timestamps)) {
     // Where clocks are in the segments, no two instants are the same.
     hash.add(std::uint64_t{t.ts_recent} << 32 | t.ts_offset);
-    hash.add(std::uint64_t{t.ts_recent_at} << 32 | c.tick.value);
+    hash.add(std::uint64_t{t.ts_recent_at} << 32 | c.clock.tick.value);
     hash.add(t.last_ack_sent - t.rcv_nxt);
   }
   if (t.has(Flag::data_ready)) add_data(hash, c, t);
@@ -142,7 +142,7 @@ void add_engine(Hash& hash, const tcp::Context& c, unsigned side, const Anchors&
     hash.add(anchors.relative(side, record->snd_nxt));
     hash.add(anchors.relative(1 - side, record->rcv_nxt));
     hash.add(record->rcv_wnd);
-    hash.add(record->deadline - c.tick.value);
+    hash.add(record->deadline - c.clock.tick.value);
   }
 }
 

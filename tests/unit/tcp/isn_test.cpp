@@ -81,7 +81,7 @@ TEST(Isn, key_does_not_follow_from_challenge_budgets) {
     unsigned same = 0;
     for (std::uint64_t seed = 1; seed <= 8; ++seed) {
       Harness h(small_config(), seed);
-      const Tick now = h.engine().context().tick;
+      const Tick now = h.engine().context().clock.tick;
       const unsigned real = budget(h.engine().context().challenges, now);
       same += real == budget(tcp::ChallengeLimit(seed ^ mask), now) ? 1 : 0;
     }

@@ -83,7 +83,7 @@ TEST(Limits, syn_sent_quiet_time_is_one_msl_or_off) {
     config.msl = 5s;
     Harness h(config);
     h.resolve_peer();
-    const Duration held = h.engine().context().started + 5s - h.now();
+    const Duration held = h.engine().context().clock.started + 5s - h.now();
     ASSERT_TRUE(h.engine().connect({peer_address(), peer_port}, {}, 0, h.now()));
     h.settle();
     if (!quiet) {

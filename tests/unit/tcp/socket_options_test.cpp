@@ -283,7 +283,7 @@ TEST(QuietTime, syn_sent_within_one_msl_of_the_start_held) {
   config.msl = 30s;
   Harness h(config);
   h.resolve_peer();
-  const Instant start = h.engine().context().started;
+  const Instant start = h.engine().context().clock.started;
   ASSERT_TRUE(h.engine().connect({peer_address(), peer_port}, {}, 0, h.now()));
   const Duration held = start + 30s - h.now();
   h.settle();

@@ -1,0 +1,161 @@
+// The calls of an application on listeners and connections, but for bytes (engine_data.cpp),
+// connect() (active_opens.cpp) and info().
+#include <algorithm>
+
+#include "stack/engine.hpp"
+#include "tcp/lifecycle.hpp"
+#include "tcp/socket_options.hpp"
+#include "tcp/timers.hpp"
+
+namespace salut::stack {
+
+using tcp::Flag;
+using tcp::Tcb;
+
+tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog,
+                                                 const ConnectionOptions& options) {
+  if (local.port == 0 || backlog == 0 || !tcp::valid_options(options))
+    return tl::unexpected(Errc::invalid_argument);
+  const Address address = Address::of(local.address);
+  const std::uint16_t port = net16(local.port);
+  if (!address.is_any() && !c_.interfaces.is_local(address)) return tl::unexpected(Errc::no_route);
+  if (c_.listeners.find_exact(address, port) != flow::Listeners::none) {
+    return tl::unexpected(Errc::in_use);
+  }
+  const std::uint16_t index = c_.listeners.add(address, port, backlog);
+  if (index == flow::Listeners::none) return tl::unexpected(Errc::overload);
+  c_.listener_options[index] = options;
+  ++c_.counters.states[static_cast<std::size_t>(State::listen)];
+  ++c_.counters.states_entered[static_cast<std::size_t>(State::listen)];
+  note_peaks();
+  return index;
+}
+
+Errc Engine::unlisten(std::uint16_t listener) {
+  if (!c_.listeners.valid(listener)) return Errc::invalid_argument;
+  // LISTEN, CLOSE: handshakes under way are reset (rare, so a walk over the slots will do).
+  for (std::uint32_t i = 0; c_.listeners[listener].half_open > 0 && i < c_.tcbs.size(); ++i) {
+    Tcb& t = c_.tcbs[i];
+    if (t.state == State::syn_received && t.has(Flag::passive) && t.listener == listener &&
+        t.ending == 0) {
+      tcp::set_state(c_, t, tcp::step(t.state, tcp::StateEvent::abort).to);
+      end(i, Reason::aborted, true);
+    }
+  }
+  c_.listeners.remove(listener);
+  --c_.counters.states[static_cast<std::size_t>(State::listen)];
+  return Errc::ok;
+}
+
+tl::expected<Endpoint, Errc> Engine::take_listener(std::uint16_t listener) {
+  if (!c_.listeners.valid(listener)) return tl::unexpected(Errc::invalid_argument);
+  const flow::ListenerSlot& slot = c_.listeners[listener];
+  const Endpoint local{slot.address.ip(), net16(slot.port)};
+  unlisten(listener);
+  return local;
+}
+
+tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, std::uint64_t user,
+                                               Instant now, const ConnectionOptions& options) {
+  c_.clock.set(std::max(c_.clock.now, now));
+  return active_opens_.connect(c_, remote, local, user, options);
+}
+
+std::uint32_t Engine::find(Connection connection) const {
+  if (connection.slot() >> tcp::slot_bits != c_.stack_id) return tcp::TcbPool::none;
+  const std::uint32_t index = connection.slot() & ((1u << tcp::slot_bits) - 1);
+  if (index >= c_.tcbs.size()) return tcp::TcbPool::none;
+  const Tcb& t = c_.tcbs[index];
+  if (t.generation != connection.generation() || t.ending != 0 || t.has(Flag::closed_reported))
+    return tcp::TcbPool::none;
+  if (t.state == State::closed && !t.has(Flag::finished)) return tcp::TcbPool::none;
+  return index;
+}
+
+Errc Engine::close_sending(std::uint32_t index) {
+  Tcb& t = c_.tcbs[index];
+  const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::close);
+  if ((cell.acts & tcp::Act::error) != 0) return Errc::not_connected;
+  if (cell.to != t.state) tcp::set_state(c_, t, cell.to);
+  if ((cell.acts & tcp::Act::send_fin) != 0) {
+    t.set(Flag::fin_wanted);
+    t.clear(Flag::write_blocked);
+    c_.queue_output(index);
+  }
+  if ((cell.acts & tcp::Act::release) != 0) end(index, Reason::closed, false);
+  return Errc::ok;
+}
+
+Errc Engine::shutdown(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  if (c_.tcbs[index].has(Flag::fin_wanted)) return Errc::not_writable;
+  return close_sending(index);
+}
+
+Errc Engine::close(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  Tcb& t = c_.tcbs[index];
+  if (t.has(Flag::user_closed)) return Errc::not_connected;
+  const bool unread = t.has(Flag::data_ready) && t.recv.bytes > 0;
+  t.set(Flag::user_closed);
+  if (t.state == State::closed || t.state == State::time_wait) {  // only the reader was not done
+    c_.queue_output(index);
+    return Errc::ok;
+  }
+  const bool hard = t.has(Flag::data_ready) && c_.stream(t).linger_ms == 0;
+  if (unread || hard) {
+    // Asked for, or RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
+    const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::abort);
+    tcp::set_state(c_, t, cell.to);
+    end(index, Reason::aborted, (cell.acts & tcp::Act::send_rst) != 0);
+    return Errc::ok;
+  }
+  const Errc result = close_sending(index);
+  if (t.state == State::fin_wait_2) tcp::set_timer(c_, index, c_.config.fin_wait_2);
+  if (result == Errc::ok) tcp::start_linger(c_, index);
+  return result;
+}
+
+Errc Engine::abort(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  Tcb& t = c_.tcbs[index];
+  const bool finished = t.has(Flag::finished);
+  const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::abort);
+  if (!finished) tcp::set_state(c_, t, cell.to);
+  end(index, Reason::aborted, !finished && (cell.acts & tcp::Act::send_rst) != 0);
+  return Errc::ok;
+}
+
+void Engine::end(std::uint32_t index, Reason reason, bool reset) {
+  Tcb& t = c_.tcbs[index];
+  const auto bits = static_cast<unsigned>(reason) | (reset ? unsigned{tcp::ending_reset} : 0u);
+  t.ending = bits & 0x3fu;
+  tcp::clear_timer(t);
+  c_.queue_output(index);
+}
+
+Errc Engine::set_options(std::uint16_t listener, const ConnectionOptions& options) {
+  if (!c_.listeners.valid(listener) || !tcp::valid_options(options)) return Errc::invalid_argument;
+  c_.listener_options[listener] = options;
+  return Errc::ok;
+}
+
+Errc Engine::set_options(Connection connection, const ConnectionOptions& options) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  if (!tcp::valid_options(options)) return Errc::invalid_argument;
+  tcp::set_options(c_, index, options);
+  return Errc::ok;
+}
+
+Errc Engine::set_user(Connection connection, std::uint64_t user) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  c_.tcbs[index].user = user;
+  return Errc::ok;
+}
+
+}  // namespace salut::stack

@@ -1,0 +1,51 @@
+#include "tcp/context.hpp"
+
+namespace salut::tcp {
+namespace {
+
+// The longest deadline that the TIME_WAIT arena will be given, in ticks.
+std::uint32_t ticks_of(Duration duration) {
+  return static_cast<std::uint32_t>(duration.count() >> tick_shift) + 2;
+}
+
+// The smallest shift with which the header carries the whole buffer.
+std::uint8_t scale_for(std::uint32_t buffer) {
+  std::uint8_t shift = 0;
+  while (shift < max_window_scale && buffer >> shift > 65'535) ++shift;
+  return shift;
+}
+}  // namespace
+
+Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> ports_of_stack,
+                 FramePool& pool, Memory& memory, std::uint64_t seed, std::uint8_t id,
+                 Instant start)
+    : config(stack_config),
+      stack_id(id),
+      clock(start),
+      rcv_scale(scale_for(config.recv_buffer)),
+      interfaces(std::move(ports_of_stack), pool, memory, counters),
+      tcbs(memory, config.connections),
+      streams(memory, config.connections, Use::buffers),
+      recoveries(memory, config.connections, Use::buffers),
+      ranges(memory, config.connections, config.buffer_blocks),
+      islands(memory, config.buffer_blocks, Use::buffers),
+      buffers(memory, config.buffer_blocks, &interfaces, config.lent_frames),
+      hash(seed),
+      flows(memory, std::uint64_t{config.connections} + config.time_wait),
+      time_wait(memory, config.time_wait, clock.tick, ticks_of(2 * config.msl)),
+      listeners(memory),
+      listener_options(memory, flow::Listeners::capacity, Use::tcb),
+      fold(derived_seed(seed, 2)),
+      wheel(memory, config.connections, clock.tick),
+      isn(seed ^ 0x2545f4914f6cdd1d),
+      challenges(derived_seed(seed, 3)),
+      cookies(seed ^ 0xe7037ed1a0b428db),
+      outputs(memory, config.connections),
+      events(memory, event_capacity, Use::tcb) {
+  if (interfaces.has_ip6()) {
+    addresses6 = FixedArray<AddressPair>(memory, config.connections, Use::tcb);
+    time_wait6 = FixedArray<AddressPair>(memory, time_wait.index_end(), Use::time_wait);
+  }
+}
+
+}  // namespace salut::tcp
