@@ -138,7 +138,7 @@ class World {
   void open(std::uint64_t i) {
     const Key key = key_of(i);
     const std::uint32_t index =
-        tcp::create(c(), key, nullptr, c().hash(key), State::established, hop_, 1460);
+        tcp::create(c(), key, nullptr, c().hash(key), established_, hop_, 1460);
     if (index != i) fail("a connection cannot be made");
     tcp::Tcb& t = c().tcbs[index];
     t.clear(tcp::Flag::syn_unacked);
@@ -159,7 +159,7 @@ class World {
     if (!pool_.acquire(frames.data(), burst)) fail("no frames");
     for (unsigned i = 0; i < burst; ++i) {
       const tcp::Tcb& t = c().tcbs[chosen[i]];
-      saved_[i] = t;
+      copy(saved_[i], t);
       wire::emit_tcp(frames[i], {.key = {.remote_addr = t.key.local_addr,
                                          .local_addr = t.key.remote_addr,
                                          .remote_port = t.key.local_port,
@@ -241,6 +241,11 @@ class World {
     put_back(chosen);
   }
 
+  // Byte by byte: nobody but the stack can assign a state.
+  static void copy(tcp::Tcb& to, const tcp::Tcb& from) {
+    std::memcpy(static_cast<void*>(&to), &from, sizeof(to));
+  }
+
   // The answers are counted, the connections established again.
   void put_back(const std::array<std::uint32_t, burst>& chosen) {
     std::array<Frame, burst + 1> frames;
@@ -254,7 +259,7 @@ class World {
       checksum_ += s.ack;
       tcp::Tcb& t = c().tcbs[chosen[i]];
       if (t.state != State::close_wait) fail("a FIN is lost");
-      t = saved_[i];
+      copy(t, saved_[i]);
     }
     pool_.release(frames.data(), burst);
   }
@@ -270,6 +275,8 @@ class World {
   std::unique_ptr<Engine> engine_;
   std::uint16_t hop_ = 0;
   std::mt19937_64 random_{1};
+  // The cell that makes an established connection.
+  const tcp::Cell& established_ = tcp::step(State::syn_sent, tcp::StateEvent::syn_ack);
   tcp::ReceiveBurst received_;
   std::array<tcp::Tcb, burst> saved_;
   std::array<Samples, stage_count> samples_;

@@ -7,6 +7,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
+#include "tcp/raise.hpp"
 #include "tcp/socket_options.hpp"
 #include "tcp/timers.hpp"
 
@@ -28,6 +29,15 @@ bool is_home(const ip::Interface& interface, const AddressPair* whole, const Key
                        : flow::Ends{Address::v4(key.remote_addr), Address::v4(key.local_addr),
                                     key.remote_port, key.local_port};
   return interface.steering->worker_of(ends) == interface.steered_as;
+}
+
+// OPEN where there is a connection already: an error (RFC 9293 §3.10.1). One that was aborted in
+// this turn is CLOSED but still in the table, and in the way.
+bool may_open(const tcp::Context& c, std::uint32_t found) {
+  const bool record = (found & tcp::time_wait_bit) != 0;
+  const State state = record ? State::time_wait : State{c.tcbs[found].state};
+  const tcp::Cell& cell = tcp::raise(state, tcp::StateEvent::open_active);
+  return state != State::closed && (cell.acts & tcp::Act::error) == 0;
 }
 
 }  // namespace
@@ -110,7 +120,8 @@ bool ActiveOpens::choose_port(tcp::Context& c, Opening& o) {
   const auto in_use = [&](const Key& tried) {
     const Key key = complete(c, o, tried);
     if (o.named && !is_home(c.interfaces.interface(o.port), o.addresses(), key)) return true;
-    return tcp::find_connection(c, c.hash(key), key, o.addresses()) != flow::Table::none;
+    const std::uint32_t found = tcp::find_connection(c, c.hash(key), key, o.addresses());
+    return found != flow::Table::none && !may_open(c, found);
   };
   Key chosen;
   if (!ports_.choose(to, o.remote_port, o.wish, in_use, chosen)) return false;
@@ -151,8 +162,9 @@ tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, Endpoint re
             o.ip6 ? &o.whole : nullptr};
   if (!choose_port(c, o)) return tl::unexpected(Errc::no_port);
   const std::uint16_t mss = tcp::port_mss(c.interfaces.interface(route->port).mtu, o.ip6);
+  const tcp::Cell& opening = tcp::raise(State::closed, tcp::StateEvent::open_active);
   const std::uint32_t index =
-      tcp::create(c, o.key, o.addresses(), c.hash(o.key), State::syn_sent, hop, mss);
+      tcp::create(c, o.key, o.addresses(), c.hash(o.key), opening, hop, mss);
   if (index == tcp::TcbPool::none) return tl::unexpected(Errc::overload);
   Tcb& t = c.tcbs[index];
   t.user = user;

@@ -6,12 +6,8 @@
 #include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
-#include "tcp/mss.hpp"
-#include "tcp/options.hpp"
 #include "tcp/output.hpp"
-#include "tcp/socket_options.hpp"
 #include "tcp/timeouts.hpp"
-#include "tcp/timers.hpp"
 #include "wire/parse.hpp"
 
 namespace salut::stack {
@@ -131,8 +127,9 @@ void Engine::on_unresolved(const Frame& frame) {
   if (index == flow::Table::none || (index & tcp::time_wait_bit) != 0) return;
   Tcb& t = c_.tcbs[index];
   if (t.state != State::syn_sent || t.ending != 0) return;
-  tcp::set_state(c_, t, tcp::step(t.state, tcp::StateEvent::retries_out).to);
-  end(index, Reason::unreachable, false);
+  // We may be in the middle of output().
+  tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
+                   {.reason = Reason::unreachable, .later = true});
 }
 
 }  // namespace salut::stack

@@ -78,8 +78,7 @@ class Engine final : private ip::UnresolvedListener {
   bool receive();
   void note_peaks();
   Errc close_sending(std::uint32_t index);
-  // CLOSE or ABORT ended the connection at once; the next turn tells and gives it back.
-  void end(std::uint32_t index, Reason reason, bool reset);
+  void end_listener(std::uint16_t listener, tcp::StateEvent event);
 
   tcp::Context c_;
   ActiveOpens active_opens_;

@@ -4,6 +4,7 @@
 
 #include "stack/engine.hpp"
 #include "tcp/lifecycle.hpp"
+#include "tcp/raise.hpp"
 #include "tcp/socket_options.hpp"
 #include "tcp/timers.hpp"
 
@@ -19,39 +20,45 @@ tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t b
   const Address address = Address::of(local.address);
   const std::uint16_t port = net16(local.port);
   if (!address.is_any() && !c_.interfaces.is_local(address)) return tl::unexpected(Errc::no_route);
-  if (c_.listeners.find_exact(address, port) != flow::Listeners::none) {
-    return tl::unexpected(Errc::in_use);
-  }
+  const bool exists = c_.listeners.find_exact(address, port) != flow::Listeners::none;
+  const tcp::Cell& cell =
+      tcp::raise(exists ? State::listen : State::closed, tcp::StateEvent::open_passive);
+  if ((cell.acts & tcp::Act::error) != 0) return tl::unexpected(Errc::in_use);
   const std::uint16_t index = c_.listeners.add(address, port, backlog);
   if (index == flow::Listeners::none) return tl::unexpected(Errc::overload);
   c_.listener_options[index] = options;
-  ++c_.counters.states[static_cast<std::size_t>(State::listen)];
-  ++c_.counters.states_entered[static_cast<std::size_t>(State::listen)];
+  ++c_.counters.states[static_cast<std::size_t>(cell.to)];
+  ++c_.counters.states_entered[static_cast<std::size_t>(cell.to)];
   note_peaks();
   return index;
 }
 
 Errc Engine::unlisten(std::uint16_t listener) {
   if (!c_.listeners.valid(listener)) return Errc::invalid_argument;
+  end_listener(listener, tcp::StateEvent::close);
+  return Errc::ok;
+}
+
+// By CLOSE, or by OPEN, which goes on from here as an active one.
+void Engine::end_listener(std::uint16_t listener, tcp::StateEvent event) {
+  tcp::raise(State::listen, event);
   // LISTEN, CLOSE: handshakes under way are reset (rare, so a walk over the slots will do).
   for (std::uint32_t i = 0; c_.listeners[listener].half_open > 0 && i < c_.tcbs.size(); ++i) {
-    Tcb& t = c_.tcbs[i];
+    const Tcb& t = c_.tcbs[i];
     if (t.state == State::syn_received && t.has(Flag::passive) && t.listener == listener &&
         t.ending == 0) {
-      tcp::set_state(c_, t, tcp::step(t.state, tcp::StateEvent::abort).to);
-      end(i, Reason::aborted, true);
+      tcp::apply_event(c_, i, tcp::StateEvent::abort, {.later = true});
     }
   }
   c_.listeners.remove(listener);
   --c_.counters.states[static_cast<std::size_t>(State::listen)];
-  return Errc::ok;
 }
 
 tl::expected<Endpoint, Errc> Engine::take_listener(std::uint16_t listener) {
   if (!c_.listeners.valid(listener)) return tl::unexpected(Errc::invalid_argument);
   const flow::ListenerSlot& slot = c_.listeners[listener];
   const Endpoint local{slot.address.ip(), net16(slot.port)};
-  unlisten(listener);
+  end_listener(listener, tcp::StateEvent::open_active);
   return local;
 }
 
@@ -73,17 +80,8 @@ std::uint32_t Engine::find(Connection connection) const {
 }
 
 Errc Engine::close_sending(std::uint32_t index) {
-  Tcb& t = c_.tcbs[index];
-  const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::close);
-  if ((cell.acts & tcp::Act::error) != 0) return Errc::not_connected;
-  if (cell.to != t.state) tcp::set_state(c_, t, cell.to);
-  if ((cell.acts & tcp::Act::send_fin) != 0) {
-    t.set(Flag::fin_wanted);
-    t.clear(Flag::write_blocked);
-    c_.queue_output(index);
-  }
-  if ((cell.acts & tcp::Act::release) != 0) end(index, Reason::closed, false);
-  return Errc::ok;
+  const tcp::Applied applied = tcp::apply_event(c_, index, tcp::StateEvent::close, {.later = true});
+  return (applied.acts & tcp::Act::error) != 0 ? Errc::not_connected : Errc::ok;
 }
 
 Errc Engine::shutdown(Connection connection) {
@@ -107,9 +105,7 @@ Errc Engine::close(Connection connection) {
   const bool hard = t.has(Flag::data_ready) && c_.stream(t).linger_ms == 0;
   if (unread || hard) {
     // Asked for, or RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
-    const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::abort);
-    tcp::set_state(c_, t, cell.to);
-    end(index, Reason::aborted, (cell.acts & tcp::Act::send_rst) != 0);
+    tcp::apply_event(c_, index, tcp::StateEvent::abort, {.later = true});
     return Errc::ok;
   }
   const Errc result = close_sending(index);
@@ -121,20 +117,12 @@ Errc Engine::close(Connection connection) {
 Errc Engine::abort(Connection connection) {
   const std::uint32_t index = find(connection);
   if (index == tcp::TcbPool::none) return Errc::not_connected;
-  Tcb& t = c_.tcbs[index];
-  const bool finished = t.has(Flag::finished);
-  const tcp::Cell& cell = tcp::step(t.state, tcp::StateEvent::abort);
-  if (!finished) tcp::set_state(c_, t, cell.to);
-  end(index, Reason::aborted, !finished && (cell.acts & tcp::Act::send_rst) != 0);
+  if (c_.tcbs[index].has(Flag::finished)) {  // CLOSED already
+    tcp::end_later(c_, index, Reason::aborted, false);
+  } else {
+    tcp::apply_event(c_, index, tcp::StateEvent::abort, {.later = true});
+  }
   return Errc::ok;
-}
-
-void Engine::end(std::uint32_t index, Reason reason, bool reset) {
-  Tcb& t = c_.tcbs[index];
-  const auto bits = static_cast<unsigned>(reason) | (reset ? unsigned{tcp::ending_reset} : 0u);
-  t.ending = bits & 0x3fu;
-  tcp::clear_timer(t);
-  c_.queue_output(index);
 }
 
 Errc Engine::set_options(std::uint16_t listener, const ConnectionOptions& options) {

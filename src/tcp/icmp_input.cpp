@@ -31,8 +31,7 @@ bool input_error(Context& c, const ip::IcmpError& error) {
   if (error.what == What::too_big) {
     narrow_path(c, index, path_mtu_of(error.mtu, error.quoted_length));
   } else if (error.what == What::hard && t.state == State::syn_sent) {
-    const Cell& cell = step(t.state, StateEvent::retries_out);
-    apply(c, index, cell.to, cell.acts, 0, Reason::unreachable);
+    apply_event(c, index, StateEvent::retries_out, {.reason = Reason::unreachable});
   }
   return true;
 }

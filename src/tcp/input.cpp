@@ -147,12 +147,7 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
     t.rcv_nxt += 1;
     t.set(Flag::fin_received | Flag::ack_pending);
   }
-  const FastCell cell = fast_step(t.state, bits);
-  // The last ACK leaves before the TCB does.
-  if ((cell.acts & (Act::arm_2msl | Act::send_ack)) == (Act::arm_2msl | Act::send_ack)) {
-    output_ack(c, index);
-  }
-  if (apply(c, index, cell.to, cell.acts, what, Reason::closed) == Fate::gone) return;
+  if (apply_fast(c, index, bits, what) == Fate::gone) return;
   if (has_output(t)) c.queue_output(index);
 }
 

@@ -51,10 +51,11 @@ void input_time_wait(Context& c, std::uint32_t record, const wire::Segment& segm
 void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& segment,
                          const Frame& frame);
 
-// SYN on a listener: a child in SYN_RECEIVED. `beyond`: the ISS must lie after it (RFC 1122
-// §4.2.2.13); null for a tuple without a past. False: there was no room, and the drop is counted.
+// SYN on a listener: a child in the state that the cell `opening` names. `beyond`: the ISS must lie
+// after it (RFC 1122 §4.2.2.13); null for a tuple without a past. False: there was no room, and the
+// drop is counted.
 bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& segment,
-                  const Frame& frame, const Seq* beyond);
+                  const Frame& frame, const Cell& opening, const Seq* beyond);
 
 // RFC 9293 §3.10.7.4, fifth check: a segment that is not older than the last one that set SND.WND.
 // Before data all segments have the same sequence, but for a FIN's.
@@ -76,7 +77,7 @@ inline bool leaves_fast_path(const Tcb& t, const wire::Segment& s) {
   const std::uint32_t acked = Seq{s.ack} - t.snd_una;
   const bool sends = (payload | fin) != 0;
   bool off = (s.flags & (wire::syn | wire::rst | wire::ack | wire::urg)) != wire::ack;
-  off |= (on_fast_path >> static_cast<unsigned>(t.state) & 1) == 0;
+  off |= (on_fast_path >> t.state.index() & 1) == 0;
   off |= Seq{s.seq} != t.rcv_nxt;
   off |= payload + fin > t.rcv_wnd();
   off |= acked > t.snd_nxt - t.snd_una;              // not yet sent, or old
@@ -107,9 +108,5 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const wire::Segment& s
 // Takes payload that begins at RCV.NXT; how many bytes of it went into the receive buffer.
 std::uint32_t accept_payload(Context& c, Tcb& tcb, const Frame& frame,
                              std::span<const std::byte> payload);
-
-// Sends what a validated event's cell asks for and moves the state; true if the TCB is still there.
-bool raise_event(Context& c, std::uint32_t index, StateEvent event, const wire::Segment& segment,
-                 const Frame& frame, unsigned what = 0);
 
 }  // namespace salut::tcp

@@ -6,7 +6,6 @@
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/reassembly.hpp"
-#include "tcp/reply.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timestamps.hpp"
 #include "tcp/transmit.hpp"
@@ -25,6 +24,13 @@ void answer_with_ack(Context& c, std::uint32_t index) {
   c.queue_output(index);
 }
 
+// Moves the connection by an event of this segment. False: it is gone.
+bool apply(Context& c, std::uint32_t index, StateEvent event, const Segment& s, const Frame& frame,
+           unsigned what = 0) {
+  return apply_event(c, index, event, {.segment = &s, .frame = &frame, .what = what}).fate ==
+         Fate::alive;
+}
+
 // §3.10.7.3
 void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
@@ -34,20 +40,20 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   const bool ack_good = ack && t.snd_una < seg_ack && seg_ack <= t.snd_nxt;
   if (ack && !ack_good && (s.flags & wire::rst) == 0) {
     c.count_drop(Drop::tcp_bad_ack);
-    raise_event(c, index, StateEvent::ack_bad, s, frame);
+    apply(c, index, StateEvent::ack_bad, s, frame);
     return;
   }
   // Second, RST: only with a good ACK can it be an answer to us.
   if ((s.flags & wire::rst) != 0) {
     if (!ack_good) c.count_drop(Drop::tcp_bad_reset);
     if (ack_good) ++c.counters.resets_received;
-    raise_event(c, index, ack_good ? StateEvent::reset : StateEvent::reset_bad, s, frame);
+    apply(c, index, ack_good ? StateEvent::reset : StateEvent::reset_bad, s, frame);
     return;
   }
   // Third, security: not used. Fourth, SYN.
   if ((s.flags & wire::syn) == 0) {
     c.count_drop(Drop::tcp_no_ack);
-    raise_event(c, index, StateEvent::other, s, frame);
+    apply(c, index, StateEvent::other, s, frame);
     return;
   }
   t.rcv_nxt = Seq{s.seq} + 1;
@@ -56,11 +62,11 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   agree_options(c, t, s);
   if (ack) {
     accept_ack(c, index, s, frame, true);
-    if (!raise_event(c, index, StateEvent::syn_ack, s, frame)) return;
+    if (!apply(c, index, StateEvent::syn_ack, s, frame)) return;
     if (s.len() > 1) accept_text_and_fin(c, index, s, frame);
   } else {
     if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
-    raise_event(c, index, StateEvent::syn, s, frame);
+    apply(c, index, StateEvent::syn, s, frame);
   }
 }
 
@@ -82,7 +88,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     if (s.len() == 0 && !c.challenges.allow(c.clock.tick)) {
       c.count_drop(Drop::tcp_challenge_limited);
     } else {
-      raise_event(c, index, StateEvent::outside, s, frame);
+      apply(c, index, StateEvent::outside, s, frame);
     }
     return false;
   }
@@ -95,7 +101,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
         (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
     update_ts_recent(c, t, s);
     if (completes) accept_ack(c, index, s, frame, true);
-    raise_event(c, index, completes ? StateEvent::syn_ack : StateEvent::syn_again, s, frame);
+    apply(c, index, completes ? StateEvent::syn_ack : StateEvent::syn_again, s, frame);
     return false;
   }
   // Of an RST only its place counts, whatever text it brings (RFC 5961 §3.2).
@@ -103,7 +109,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   if (acceptable(Seq{s.seq}, len, t.rcv_nxt, t.rcv_wnd())) return true;
   if ((s.flags & wire::rst) != 0) {
     c.count_drop(Drop::tcp_bad_reset);
-    raise_event(c, index, StateEvent::reset_bad, s, frame);
+    apply(c, index, StateEvent::reset_bad, s, frame);
     return false;
   }
   // RFC 5961 §4: answered the same wherever its sequence lies.
@@ -134,7 +140,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
     return false;
   }
   if (t.has(Flag::data_ready)) note_old(c, t, s);
-  raise_event(c, index, fin_again ? StateEvent::fin_again : StateEvent::outside, s, frame);
+  apply(c, index, fin_again ? StateEvent::fin_again : StateEvent::outside, s, frame);
   return false;
 }
 
@@ -145,17 +151,16 @@ bool check_reset_and_syn(Context& c, std::uint32_t index, const Segment& s, cons
   if ((s.flags & wire::rst) != 0) {
     if (Seq{s.seq} == t.rcv_nxt) {
       ++c.counters.resets_received;
-      raise_event(c, index, passive ? StateEvent::reset_passive : StateEvent::reset, s, frame);
+      apply(c, index, passive ? StateEvent::reset_passive : StateEvent::reset, s, frame);
     } else {
       c.count_drop(Drop::tcp_bad_reset);
-      raise_event(c, index, StateEvent::reset_near, s, frame);
+      apply(c, index, StateEvent::reset_near, s, frame);
     }
     return false;
   }
   if ((s.flags & wire::syn) != 0) {
     c.count_drop(Drop::tcp_unexpected_syn);
-    raise_event(c, index, passive ? StateEvent::syn_other_passive : StateEvent::syn_other, s,
-                frame);
+    apply(c, index, passive ? StateEvent::syn_other_passive : StateEvent::syn_other, s, frame);
     return false;
   }
   return true;
@@ -178,13 +183,13 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
       return true;
     }
     c.count_drop(Drop::tcp_bad_ack);
-    raise_event(c, index, StateEvent::ack_bad, s, frame);
+    apply(c, index, StateEvent::ack_bad, s, frame);
     return false;
   }
   // RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT
   if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd(t)) {
     c.count_drop(Drop::tcp_bad_ack);
-    raise_event(c, index, StateEvent::ack_bad, s, frame);
+    apply(c, index, StateEvent::ack_bad, s, frame);
     return false;
   }
   if (ack >= t.snd_una) bits = accept_ack(c, index, s, frame, is_newest(t, s));
@@ -235,7 +240,7 @@ void note_congestion(Context& c, Tcb& t, const Segment& s) {
   c.stream(t).ece = marked;
 }
 
-// Seventh check, for a state that takes data. Returns what the owner is to be told.
+// Seventh check, for a state that takes data. Returns what is reported to the application.
 unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Frame& frame, const Text& text) {
   note_old(c, t, s);
   if (text.size == 0) return 0;
@@ -255,35 +260,6 @@ unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Frame& frame, c
 
 }  // namespace
 
-bool raise_event(Context& c, std::uint32_t index, StateEvent event, const Segment& s,
-                 const Frame& frame, unsigned what) {
-  Tcb& t = c.tcbs[index];
-  const Cell& cell = step(t.state, event);
-  const Reason reason = reason_for(t.state, event);
-  if ((cell.acts & Act::send_rst) != 0) reply_reset(c, s, frame);
-  if ((cell.acts & Act::send_syn_ack) != 0) {
-    t.set(Flag::emit_syn);
-    c.queue_output(index);
-  }
-  if ((cell.acts & Act::send_challenge) != 0) {
-    if (c.challenges.allow(c.clock.tick)) {
-      ++c.counters.challenge_acks;
-      answer_with_ack(c, index);
-    } else {
-      c.count_drop(Drop::tcp_challenge_limited);
-    }
-  }
-  if ((cell.acts & Act::send_ack) != 0) {
-    // On the way into TIME_WAIT the ACK leaves before the TCB does.
-    if ((cell.acts & Act::arm_2msl) != 0) {
-      output_ack(c, index);
-    } else {
-      answer_with_ack(c, index);
-    }
-  }
-  return apply(c, index, cell.to, cell.acts, what, reason) == Fate::alive;
-}
-
 void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
   // Sixth, URG: the pointer is not followed, the bytes are ordinary data. Seventh, text.
@@ -293,9 +269,9 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   if (open && text.size > 0 && t.has(Flag::user_closed)) {
     // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
     c.count_drop(Drop::tcp_after_close);
-    reply_reset(c, s, frame);  // where the peer looks for it, be our FIN lost or not
-    set_state(c, t, step(t.state, StateEvent::abort).to);
-    return release(c, index, Reason::aborted);
+    // The reset goes where the peer looks for it, whether our FIN was lost or not.
+    apply_event(c, index, StateEvent::abort, {.segment = &s, .frame = &frame});
+    return;
   }
   // What is not plainly the next text is answered at once: it tells of a gap, closes one, or came
   // twice (RFC 5681 §4.2).
@@ -326,7 +302,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
     t.rcv_nxt += 1;
     t.set(Flag::fin_received);
     if (t.has(Flag::gaps)) drop_islands(c, t);
-    if (!raise_event(c, index, StateEvent::fin, s, frame, what)) return;
+    if (!apply(c, index, StateEvent::fin, s, frame, what)) return;
   } else if (what != 0 && !t.has(Flag::closed_reported)) {
     c.post_event(index, what);
   }
@@ -335,7 +311,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
 
 void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
-  if (t.state == State::closed) return;  // aborted by its owner, gone with the next turn
+  if (t.state == State::closed) return;  // aborted by the application, gone with the next turn
   if (t.state == State::syn_sent) return input_syn_sent(c, index, s, frame);
   if (t.state == State::time_wait) return input_time_wait_tcb(c, index, s, frame);
 
@@ -347,12 +323,8 @@ void input_slow(Context& c, std::uint32_t index, const Segment& s, const Frame& 
   // would reject the peer's own segments.
   update_ts_recent(c, t, s);
 
-  if ((bits & fast_ack_of_syn) != 0) {
-    const Cell& cell = step(t.state, StateEvent::ack_of_syn);
-    if (apply(c, index, cell.to, cell.acts, 0, Reason::closed) == Fate::gone) return;
-  }
-  if ((bits & fast_ack_of_fin) != 0 && !raise_event(c, index, StateEvent::ack_of_fin, s, frame))
-    return;
+  if ((bits & fast_ack_of_syn) != 0 && !apply(c, index, StateEvent::ack_of_syn, s, frame)) return;
+  if ((bits & fast_ack_of_fin) != 0 && !apply(c, index, StateEvent::ack_of_fin, s, frame)) return;
   if (t.state == State::time_wait) return;
   note_congestion(c, t, s);
   accept_text_and_fin(c, index, s, frame);

@@ -3,14 +3,32 @@
 #include <algorithm>
 
 #include "tcp/loss.hpp"
+#include "tcp/raise.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/reply.hpp"
 #include "tcp/socket_options.hpp"
 #include "tcp/timers.hpp"
+#include "tcp/transmit.hpp"
 
 namespace salut::tcp {
 
+// The only friend of ConnectionState.
+struct StateWriter {
+  static void open(Context& c, Tcb& tcb, State to) {
+    ++c.counters.states[static_cast<std::size_t>(to)];
+    ++c.counters.states_entered[static_cast<std::size_t>(to)];
+    tcb.state.value_ = to;
+  }
+  static void move(Context& c, Tcb& tcb, State to) {
+    --c.counters.states[tcb.state.index()];
+    open(c, tcb, to);
+  }
+  // The slot is empty. What the connection counted as has been taken off.
+  static void clear(Tcb& tcb) { tcb.state.value_ = State::closed; }
+};
+
 std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::uint64_t hash,
-                     State state, std::uint16_t neighbour, std::uint16_t mss) {
+                     const Cell& opening, std::uint16_t neighbour, std::uint16_t mss) {
   const std::uint32_t index = c.tcbs.acquire();
   if (index == TcbPool::none) return index;
   if (!c.flows.insert(hash, index)) {
@@ -19,7 +37,6 @@ std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::
   }
   Tcb& tcb = c.tcbs[index];
   tcb.key = key;
-  tcb.state = state;
   tcb.retries = 0;
   const Tuple tuple = c.isn.tuple(key, whole);
   tcb.snd_una = tuple.isn(c.clock.now);
@@ -37,8 +54,7 @@ std::uint32_t create(Context& c, const Key& key, const AddressPair* whole, std::
   }
   if (c.config.timestamps) tcb.ts_offset = tuple.ts_offset;
   c.interfaces.neighbours().hold(neighbour);
-  ++c.counters.states[static_cast<std::size_t>(state)];
-  ++c.counters.states_entered[static_cast<std::size_t>(state)];
+  StateWriter::open(c, tcb, opening.to);
   return index;
 }
 
@@ -55,6 +71,7 @@ void give_back(Context& c, std::uint32_t index) {
     release_recovery(c, c.stream(tcb));
     c.streams.release(tcb.stream);
   }
+  StateWriter::clear(tcb);
   c.tcbs.release(index);
 }
 
@@ -98,7 +115,7 @@ void release(Context& c, std::uint32_t index, Reason reason) {
     half_open_ends(c, tcb);
   }
   if (!tcb.has(Flag::finished)) c.flows.erase(c.hash(tcb.key), index);
-  --c.counters.states[static_cast<std::size_t>(tcb.state)];
+  --c.counters.states[tcb.state.index()];
   report_closed(c, index, reason);
   give_back(c, index);
 }
@@ -144,7 +161,50 @@ Fate reader_done(Context& c, std::uint32_t index) {
   return Fate::alive;
 }
 
-Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned what, Reason reason) {
+void end_later(Context& c, std::uint32_t index, Reason reason, bool reset) {
+  Tcb& tcb = c.tcbs[index];
+  const auto bits = static_cast<unsigned>(reason) | (reset ? unsigned{ending_reset} : 0u);
+  tcb.ending = bits & 0x3fu;
+  clear_timer(tcb);
+  c.queue_output(index);
+}
+
+namespace {
+
+void challenge(Context& c, std::uint32_t index) {
+  if (!c.challenges.allow(c.clock.tick)) return c.count_drop(Drop::tcp_challenge_limited);
+  ++c.counters.challenge_acks;
+  c.tcbs[index].set(Flag::ack_pending);
+  c.queue_output(index);
+}
+
+// The segments that a cell asks for. All but a reset and the ACK on the way into TIME_WAIT, whose
+// TCB may be gone afterwards, leave with the output queue.
+void send(Context& c, std::uint32_t index, unsigned acts, const Cause& cause) {
+  Tcb& tcb = c.tcbs[index];
+  if ((acts & Act::send_rst) != 0 && !cause.later) {
+    cause.segment != nullptr ? reply_reset(c, *cause.segment, *cause.frame)
+                             : output_reset(c, index);
+  }
+  if ((acts & Act::send_syn_ack) != 0) {
+    tcb.set(Flag::emit_syn);
+    c.queue_output(index);
+  }
+  if ((acts & Act::send_fin) != 0) {
+    tcb.set(Flag::fin_wanted);
+    tcb.clear(Flag::write_blocked);
+    c.queue_output(index);
+  }
+  if ((acts & Act::send_challenge) != 0) challenge(c, index);
+  if ((acts & Act::send_ack) == 0) return;
+  if ((acts & Act::arm_2msl) != 0) return output_ack(c, index);
+  tcb.set(Flag::ack_pending);
+  c.queue_output(index);
+}
+
+// The new state, and what every transition shares: count, report, arm 2MSL, release.
+[[gnu::always_inline]] inline Fate move(Context& c, std::uint32_t index, State to, unsigned acts,
+                                        unsigned what, Reason reason) {
   Tcb& tcb = c.tcbs[index];
   if ((acts & Act::established) != 0) {
     if (tcb.has(Flag::passive)) {
@@ -158,7 +218,7 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
   }
   if ((acts & Act::peer_closed) != 0) what |= salut::Event::peer_closed;
   if (to != tcb.state) {
-    set_state(c, tcb, to);
+    StateWriter::move(c, tcb, to);
     // After a half-close it waits for ever: the application decides.
     if (to == State::fin_wait_2 && tcb.has(Flag::user_closed)) {
       set_timer(c, index, c.config.fin_wait_2);
@@ -172,6 +232,32 @@ Fate apply(Context& c, std::uint32_t index, State to, unsigned acts, unsigned wh
     return Fate::gone;
   }
   return Fate::alive;
+}
+
+}  // namespace
+
+Applied apply_event(Context& c, std::uint32_t index, StateEvent event, const Cause& cause) {
+  constexpr unsigned segments =
+      Act::send_rst | Act::send_syn_ack | Act::send_fin | Act::send_challenge | Act::send_ack;
+  Tcb& tcb = c.tcbs[index];
+  const Cell& cell = raise(tcb.state, event);
+  const Reason reason = cause.reason != Reason::none ? cause.reason : reason_for(tcb.state, event);
+  const bool sends = (cell.acts & segments) != 0 && (cell.acts & Act::retransmit) == 0;
+  if (sends) send(c, index, cell.acts, cause);
+  if (!cause.later) return {cell.acts, move(c, index, cell.to, cell.acts, cause.what, reason)};
+  if (cell.to != tcb.state) StateWriter::move(c, tcb, cell.to);
+  if ((cell.acts & Act::release) != 0) {
+    end_later(c, index, reason, (cell.acts & Act::send_rst) != 0);
+  }
+  return {cell.acts, Fate::alive};
+}
+
+Fate apply_fast(Context& c, std::uint32_t index, unsigned bits, unsigned what) {
+  const FastCell cell = raise_fast(c.tcbs[index].state, bits);
+  // The last ACK leaves before the TCB does.
+  constexpr unsigned last_ack = Act::arm_2msl | Act::send_ack;
+  if ((cell.acts & last_ack) == last_ack) output_ack(c, index);
+  return move(c, index, cell.to, cell.acts, what, Reason::closed);
 }
 
 }  // namespace salut::tcp

@@ -8,6 +8,7 @@
 #include "tcp/lifecycle.hpp"
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
+#include "tcp/raise.hpp"
 #include "tcp/reply.hpp"
 #include "tcp/socket_options.hpp"
 #include "tcp/timestamps.hpp"
@@ -19,9 +20,10 @@ namespace {
 
 StateEvent event_of(const wire::Segment& s) {
   if ((s.flags & wire::rst) != 0) return StateEvent::reset;
-  if ((s.flags & wire::ack) != 0) return StateEvent::ack_bad;
-  if ((s.flags & wire::syn) != 0) return StateEvent::syn;
-  return StateEvent::other;
+  const bool syn = (s.flags & wire::syn) != 0;
+  if ((s.flags & wire::ack) != 0) return syn ? StateEvent::syn_ack : StateEvent::ack_bad;
+  if (syn) return StateEvent::syn;
+  return (s.flags & wire::fin) != 0 ? StateEvent::fin : StateEvent::other;
 }
 
 // What ACK of a SYN has: ACK, and neither SYN nor RST. Data and FIN may come along.
@@ -87,7 +89,7 @@ void send_cookie(Context& c, std::uint16_t listener, const wire::Segment& s, con
   reply(c, s, frame, iss, Seq{s.seq} + 1, flags, wnd, {options.data(), size});
 }
 
-// A child begins with what its listener's owner wants of all of them.
+// A child begins with the options that were set for its listener's children.
 void take_listener_options(Context& c, std::uint32_t index) {
   const ConnectionOptions& options = c.listener_options[c.tcbs[index].listener];
   if (options.any()) set_options(c, index, options);
@@ -95,11 +97,11 @@ void take_listener_options(Context& c, std::uint32_t index) {
 
 // The connection that the ACK of a cookie completes: as if its SYN had just been answered.
 void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s,
-                      const Frame& frame, const CookieContent& content) {
+                      const Frame& frame, const Cell& opening, const CookieContent& content) {
   Way way;
   if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return c.count_drop(why);
   const std::uint32_t index =
-      create(c, s.key, whole_addresses(s, frame), s.hash, State::syn_received, way.hop, way.mss);
+      create(c, s.key, whole_addresses(s, frame), s.hash, opening, way.hop, way.mss);
   if (index == TcbPool::none) return c.count_drop(Drop::syn_overload);
   ++c.counters.cookies_good;
   ++c.counters.passive_opens;
@@ -137,12 +139,12 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
   const bool may_be_ours = cookie || (event == StateEvent::syn && !c.draining);
   if (!may_be_ours && forward(c, s, frame, local)) return;
   if (event == StateEvent::syn && c.draining) return c.count_drop(Drop::syn_draining);
-  const Cell& cell = step(listening ? State::listen : State::closed, event);
+  const Cell& cell = raise(listening ? State::listen : State::closed, event);
   if ((cell.acts & Act::new_child) != 0) {
     if (cookie) {
-      open_from_cookie(c, listener, s, frame, *cookie);
+      open_from_cookie(c, listener, s, frame, cell, *cookie);
     } else {
-      open_passive(c, listener, s, frame, nullptr);
+      open_passive(c, listener, s, frame, cell, nullptr);
     }
     return;
   }
@@ -151,7 +153,7 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
 }
 
 bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, const Frame& frame,
-                  const Seq* beyond) {
+                  const Cell& opening, const Seq* beyond) {
   const auto refuse = [&c](Drop why) {
     c.count_drop(why);
     return false;
@@ -167,7 +169,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   Way way;
   if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return refuse(why);
   const std::uint32_t index =
-      create(c, s.key, whole_addresses(s, frame), s.hash, State::syn_received, way.hop, way.mss);
+      create(c, s.key, whole_addresses(s, frame), s.hash, opening, way.hop, way.mss);
   if (index == TcbPool::none) return refuse(Drop::syn_overload);
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];

@@ -51,10 +51,25 @@ inline constexpr unsigned snd_scale_shift = 28;
 // raise no events themselves; the next turn does.
 enum Ending : std::uint8_t { ending_reason = 0x1f, ending_reset = 0x20 };
 
+// The state of a connection. It reads as a State. Only StateWriter can write it, and that is
+// defined in lifecycle.cpp alone, behind apply_event().
+class ConnectionState {
+ public:
+  ConnectionState() = default;
+  ConnectionState(const ConnectionState&) = default;
+  ConnectionState& operator=(const ConnectionState&) = delete;
+  constexpr operator State() const { return value_; }
+  constexpr std::size_t index() const { return static_cast<std::size_t>(value_); }
+
+ private:
+  friend struct StateWriter;
+  State value_ = State::closed;
+};
+
 struct alignas(64) Tcb {
   // --- hot line ---
   Key key;  // network order, as in a received packet
-  State state = State::closed;
+  ConnectionState state;
   std::uint8_t retries = 0;         // retransmissions in a row
   std::uint16_t listener : 10 = 0;  // of a passive connection
   std::uint16_t ending : 6 = 0;     // Ending, what the next turn does with one that is over

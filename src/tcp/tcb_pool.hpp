@@ -42,10 +42,10 @@ class TcbPool {
     return index;
   }
 
+  // REQUIRES: CLOSED.
   void release(std::uint32_t index) {
     Tcb& tcb = slots_[index];
     tcb.key = Key{};
-    tcb.state = State::closed;
     tcb.flags &= Flag::queued;
     if (++tcb.generation == 0) tcb.generation = 1;
     tcb.timer_at = 0;

@@ -7,6 +7,7 @@
 #include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
+#include "tcp/raise.hpp"
 #include "tcp/reply.hpp"
 #include "tcp/timers.hpp"
 #include "tcp/timestamps.hpp"
@@ -121,7 +122,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
   const std::uint16_t listener = listener_for(c, s, frame);
   if (event == StateEvent::syn && listener == flow::Listeners::none) event = StateEvent::syn_other;
   if (moves_ts_recent(rest, s, event)) rest.ts_recent = record.ts_recent = s.tsval;
-  const Cell& cell = step(State::time_wait, event);
+  const Cell& cell = raise(State::time_wait, event);
   count(c, rest, s, event);
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) {
@@ -137,7 +138,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
   if ((cell.acts & Act::new_child) != 0) {
     // The old connection makes room only for a new one: a full backlog does not cut 2MSL short.
     const Seq beyond = rest.snd_nxt + old_window;
-    if (!open_passive(c, listener, s, frame, &beyond)) return;
+    if (!open_passive(c, listener, s, frame, cell, &beyond)) return;
     c.flows.erase(s.hash, at | time_wait_bit);
     c.time_wait.kill(at);
     --c.counters.states[static_cast<std::size_t>(State::time_wait)];
@@ -160,13 +161,13 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
     rest.ts_recent = t.ts_recent = s.tsval;
     t.ts_recent_at = c.clock.epoch;
   }
-  const Cell& cell = step(State::time_wait, event);
+  const Cell& cell = raise(State::time_wait, event);
   count(c, rest, s, event);
   answer(c, rest, s, frame, cell);
   if ((cell.acts & Act::arm_2msl) != 0) set_timer(c, index, 2 * c.config.msl);
   if ((cell.acts & Act::new_child) != 0) {
     const Seq beyond = rest.snd_nxt + old_window;
-    if (!open_passive(c, listener, s, frame, &beyond)) return;
+    if (!open_passive(c, listener, s, frame, cell, &beyond)) return;
     ++c.counters.time_wait_reused;
     release(c, index, Reason::closed);
   }

@@ -13,12 +13,6 @@ namespace {
 // Lines of memory asked for before they are needed; a core forgets what is asked for beyond twenty.
 constexpr std::size_t ahead = 16;
 
-void raise(Context& c, std::uint32_t index, StateEvent event) {
-  const Tcb& t = c.tcbs[index];
-  const Cell& cell = step(t.state, event);
-  apply(c, index, cell.to, cell.acts, 0, reason_for(t.state, event));
-}
-
 // Something is in flight and was not acknowledged in time.
 void retransmission_timeout(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
@@ -27,17 +21,18 @@ void retransmission_timeout(Context& c, std::uint32_t index) {
     return c.queue_output(index);
   }
   if (retries_spent(c, t)) {
-    return raise(c, index,
-                 t.has(Flag::passive) ? StateEvent::retries_out_passive : StateEvent::retries_out);
+    apply_event(c, index,
+                t.has(Flag::passive) ? StateEvent::retries_out_passive : StateEvent::retries_out);
+    return;
   }
-  const Cell& cell = step(t.state, StateEvent::rto);
+  const unsigned acts = apply_event(c, index, StateEvent::rto).acts;
   if (t.has(Flag::syn_unacked)) {
     ++t.retries;
     if (t.has(Flag::data_ready)) c.stream(t).backoff = t.retries;
     ++c.counters.retransmits;
     t.set(Flag::emit_syn);
     c.queue_output(index);
-  } else if ((cell.acts & Act::retransmit) != 0) {
+  } else if ((acts & Act::retransmit) != 0) {
     if (t.has(Flag::data_ready)) suspect_black_hole(c, index);
     on_timeout(c, index);
   }
@@ -56,16 +51,6 @@ bool due(Context& c, std::uint32_t index, std::uint32_t& deadline) {
 }
 
 constexpr Duration grain{std::int64_t{1} << tick_shift};  // heard_at is rounded down
-
-// Moves the connection as the table says and gives it back.
-bool end_now(Context& c, std::uint32_t index, StateEvent event, Reason reason) {
-  Tcb& t = c.tcbs[index];
-  const Cell& cell = step(t.state, event);
-  if ((cell.acts & Act::send_rst) != 0) output_reset(c, index);
-  set_state(c, t, cell.to);
-  release(c, index, reason);
-  return false;
-}
 
 // The deadline Stream::keep_at has come: probes, or ends, a peer that is silent. False: it is gone.
 bool on_keep_alive(Context& c, std::uint32_t index) {
@@ -88,7 +73,8 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
       stream.user_timeout_ms != 0 && silent >= Duration{stream.user_timeout_ms * ns_per_ms};
   if (stream.keep_probes >= c.config.keep_alive_probes || (overdue && stream.keep_probes > 0)) {
     // Not retries_out: the table has nothing in flight in FIN_WAIT_2.
-    return end_now(c, index, StateEvent::abort, Reason::timed_out);
+    apply_event(c, index, StateEvent::abort, {.reason = Reason::timed_out});
+    return false;
   }
   ++stream.keep_probes;
   ++c.counters.keep_alives;
@@ -102,7 +88,8 @@ bool on_linger(Context& c, std::uint32_t index) {
   const State state = c.tcbs[index].state;
   const bool acknowledged = state == State::fin_wait_2 || state == State::time_wait;
   if (acknowledged) return true;
-  return end_now(c, index, StateEvent::abort, Reason::aborted);
+  apply_event(c, index, StateEvent::abort);
+  return false;
 }
 
 // The deadlines in the Stream. False: the connection is gone.
@@ -132,8 +119,11 @@ void fire(Context& c, std::uint32_t index) {
     return;
   }
   t.timer_at = 0;
-  if (t.state == State::time_wait) return raise(c, index, StateEvent::timeout_2msl);
-  if (t.state == State::fin_wait_2) return raise(c, index, StateEvent::idle_limit);
+  if (t.state == State::time_wait || t.state == State::fin_wait_2) {
+    apply_event(c, index,
+                t.state == State::time_wait ? StateEvent::timeout_2msl : StateEvent::idle_limit);
+    return;
+  }
   if (t.snd_una != t.snd_nxt) return retransmission_timeout(c, index);
   if (t.has(Flag::data_ready) && t.send.bytes > 0) return on_persist(c, index);
   if (t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent)) return c.queue_output(index);

@@ -1,9 +1,10 @@
 // The state machine of RFC 9293 §3.3.2, figure 5, as data.
 //
-// Every change of a connection's state is one call, step(state, event), and no other code decides
-// what may follow what. A row may name several states from which an event does the same; a cell
-// that changes nothing says so: there are no defaults, and the compiler refuses a table in which a
-// cell is missing or set twice. tests/golden/transitions.txt shows all of them.
+// Every change of a connection's state is one cell, step(state, event), carried out by
+// apply_event() (lifecycle.hpp), and no other code decides what may follow what. A row may name
+// several states from which an event does the same; a cell that changes nothing says so: there are
+// no defaults, and the compiler refuses a table in which a cell is missing or set twice.
+// tests/golden/transitions.txt shows all of them.
 //
 // Events arrive validated: input_slow walks §3.10.7 in order and derives them, input does the same
 // arithmetic on the fast path. `close` fires when the user closes, not when the FIN leaves, or
@@ -98,9 +99,9 @@ struct Act {
     arm_2msl = 64,  // enter TIME_WAIT, or start it again
     retransmit = 128,
     new_child = 256,     // LISTEN stays; a connection of its own gets the next state
-    established = 512,   // tell the owner: accepted or connected
-    peer_closed = 1024,  // tell the owner: no more data will come
-    release = 2048,      // the connection ends: tell the owner why, give back the TCB
+    established = 512,   // tell the application: accepted or connected
+    peer_closed = 1024,  // tell the application: no more data will come
+    release = 2048,      // the connection ends: tell the application why, give back the TCB
     error = 4096,        // the call is refused
   };
 };
@@ -123,6 +124,7 @@ struct Row {
   State to;  // `stay` for every state of a set
   std::uint16_t acts;
   std::string_view note;
+  bool raised = true;  // false: no input raises it; the row completes the table
 };
 
 // In Row::to: the state does not change.
@@ -144,6 +146,7 @@ inline constexpr auto rows = [] {
   using namespace detail;
   using A = Act;
   constexpr State same = stay;
+  constexpr bool unraised = false;  // Row::raised
   return std::to_array<Row>({
     // §3.10.1 OPEN
     {in(closed),                     open_passive, listen,       A::none,                       "RFC 9293 3.10.1"},
@@ -152,14 +155,14 @@ inline constexpr auto rows = [] {
     {except(in(closed, listen)),     open_active,  same,         A::error,                      "connection already exists"},
 
     // §3.10.4 CLOSE
-    {in(closed),                     close,        same,         A::error,                      "connection does not exist"},
+    {in(closed),                     close,        same,         A::error,                      "connection does not exist", unraised},
     {in(listen, syn_sent),           close,        closed,       A::release,                    "RFC 9293 3.10.4"},
     {in(syn_received, established),  close,        fin_wait_1,   A::send_fin,                   "RFC 9293 3.10.4"},
     {in(close_wait),                 close,        last_ack,     A::send_fin,                   "RFC 9293 3.10.4"},
     {in(fin_wait_1, fin_wait_2, closing, last_ack, time_wait),
                                      close,        same,         A::none,                       "closed already"},
     // §3.10.5 ABORT
-    {in(closed),                     abort,        same,         A::error,                      "connection does not exist"},
+    {in(closed),                     abort,        same,         A::error,                      "connection does not exist", unraised},
     {in(listen, syn_sent),           abort,        closed,       A::release,                    "RFC 9293 3.10.5"},
     {in(syn_received, established, fin_wait_1, fin_wait_2, close_wait),
                                      abort,        closed,       A::send_rst | A::release,      "RFC 9293 3.10.5"},
@@ -172,40 +175,40 @@ inline constexpr auto rows = [] {
     {in(syn_sent),                   syn,          syn_received, A::send_syn_ack,               "simultaneous open"},
     {in(time_wait),                  syn,          syn_received, A::send_syn_ack | A::new_child, "RFC 1122 4.2.2.13, RFC 6191"},
     {detail::synchronized | in(syn_received),
-                                     syn,          same,         A::send_challenge,             "RFC 5961 4; derived as syn_again or syn_other"},
-    {in(closed),                     syn_again,    same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen, syn_sent, time_wait), syn_again,   same,         A::none,                       "cannot be: there is no SYN to repeat"},
+                                     syn,          same,         A::send_challenge,             "RFC 5961 4; derived as syn_again or syn_other", unraised},
+    {in(closed),                     syn_again,    same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
+    {in(listen, syn_sent, time_wait), syn_again,   same,         A::none,                       "cannot be: there is no SYN to repeat", unraised},
     {in(syn_received),               syn_again,    same,         A::send_syn_ack,               "our SYN,ACK was lost"},
-    {detail::synchronized,           syn_again,    same,         A::send_challenge,             "RFC 5961 4"},
-    {in(closed),                     syn_other,    same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen, syn_sent),           syn_other,    same,         A::none,                       "cannot be: every SYN is the first"},
+    {detail::synchronized,           syn_again,    same,         A::send_challenge,             "RFC 5961 4", unraised},
+    {in(closed),                     syn_other,    same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
+    {in(listen, syn_sent),           syn_other,    same,         A::none,                       "cannot be: every SYN is the first", unraised},
     {detail::synchronized | in(syn_received),
                                      syn_other,    same,         A::send_challenge,             "RFC 5961 4"},
     {in(time_wait),                  syn_other,    same,         A::send_ack,                   "an old duplicate"},
-    {in(closed),                     syn_other_passive, same,    A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen, syn_sent),           syn_other_passive, same,    A::none,                       "cannot be: every SYN is the first"},
+    {in(closed),                     syn_other_passive, same,    A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
+    {in(listen, syn_sent),           syn_other_passive, same,    A::none,                       "cannot be: every SYN is the first", unraised},
     {in(syn_received),               syn_other_passive, listen,  A::release,                    "RFC 9293 3.10.7.4 step 4"},
     {detail::synchronized,           syn_other_passive, same,    A::send_challenge,             "RFC 5961 4"},
-    {in(time_wait),                  syn_other_passive, same,    A::send_ack,                   "an old duplicate"},
+    {in(time_wait),                  syn_other_passive, same,    A::send_ack,                   "an old duplicate", unraised},
     {in(closed),                     syn_ack,      same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
     {in(listen),                     syn_ack,      same,         A::send_rst,                   "RFC 9293 3.10.7.2: an ACK"},
     {in(syn_sent),                   syn_ack,      established,  A::send_ack | A::established,  "RFC 9293 3.10.7.3"},
     {in(syn_received),               syn_ack,      established,  A::established,                "simultaneous open: the ACK of our SYN comes as SYN,ACK"},
-    {detail::synchronized,           syn_ack,      same,         A::send_challenge,             "RFC 5961 4"},
-    {in(time_wait),                  syn_ack,      same,         A::send_ack,                   "an old duplicate"},
+    {detail::synchronized,           syn_ack,      same,         A::send_challenge,             "RFC 5961 4", unraised},
+    {in(time_wait),                  syn_ack,      same,         A::send_ack,                   "an old duplicate", unraised},
 
     // ACK
-    {in(closed),                     ack_of_syn,   same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
+    {in(closed),                     ack_of_syn,   same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
     {in(listen),                     ack_of_syn,   syn_received, A::new_child,                  "a SYN cookie comes back: the child that the SYN did not make"},
-    {in(syn_sent),                   ack_of_syn,   same,         A::none,                       "an ACK without SYN opens nothing"},
+    {in(syn_sent),                   ack_of_syn,   same,         A::none,                       "an ACK without SYN opens nothing", unraised},
     {in(syn_received),               ack_of_syn,   established,  A::established,                "RFC 9293 3.10.7.4 step 5"},
     {in(fin_wait_1, closing),        ack_of_syn,   same,         A::established,                "closed in SYN_RECEIVED: only now open on both sides"},
     {in(established, fin_wait_2, close_wait, last_ack, time_wait),
-                                     ack_of_syn,   same,         A::none,                       "acknowledged before"},
-    {in(closed),                     ack_of_fin,   same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen),                     ack_of_fin,   same,         A::send_rst,                   "RFC 9293 3.10.7.2"},
+                                     ack_of_syn,   same,         A::none,                       "acknowledged before", unraised},
+    {in(closed),                     ack_of_fin,   same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
+    {in(listen),                     ack_of_fin,   same,         A::send_rst,                   "RFC 9293 3.10.7.2", unraised},
     {in(syn_sent, syn_received, established, fin_wait_2, close_wait, time_wait),
-                                     ack_of_fin,   same,         A::none,                       "no FIN of ours is in flight"},
+                                     ack_of_fin,   same,         A::none,                       "no FIN of ours is in flight", unraised},
     {in(fin_wait_1),                 ack_of_fin,   fin_wait_2,   A::none,                       "RFC 9293 3.10.7.4 step 5"},
     {in(closing),                    ack_of_fin,   time_wait,    A::arm_2msl,                   "RFC 9293 3.10.7.4 step 5"},
     {in(last_ack),                   ack_of_fin,   closed,       A::release,                    "RFC 9293 3.10.7.4 step 5"},
@@ -221,10 +224,10 @@ inline constexpr auto rows = [] {
     {in(fin_wait_1),                 fin,          closing,      A::send_ack | A::peer_closed,  "simultaneous close"},
     {in(fin_wait_2),                 fin,          time_wait,    A::send_ack | A::arm_2msl | A::peer_closed, "RFC 9293 3.10.7.4 step 8"},
     {in(close_wait, closing, last_ack),
-                                     fin,          same,         A::send_ack,                   "nothing may follow a FIN"},
-    {in(time_wait),                  fin,          same,         A::send_ack | A::arm_2msl,     "the last ACK was lost"},
-    {in(closed),                     fin_again,    same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen, syn_sent),           fin_again,    same,         A::none,                       "no FIN was received"},
+                                     fin,          same,         A::send_ack,                   "nothing may follow a FIN", unraised},
+    {in(time_wait),                  fin,          same,         A::send_ack | A::arm_2msl,     "the last ACK was lost", unraised},
+    {in(closed),                     fin_again,    same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
+    {in(listen, syn_sent),           fin_again,    same,         A::none,                       "no FIN was received", unraised},
     {in(syn_received) | detail::synchronized,
                                      fin_again,    same,         A::send_ack,                   "our ACK was lost"},
     {in(time_wait),                  fin_again,    same,         A::send_ack | A::arm_2msl,     "the last ACK was lost: 2MSL starts again"},
@@ -235,20 +238,20 @@ inline constexpr auto rows = [] {
     {in(syn_received),               reset,        closed,       A::release,                    "connection refused"},
     {detail::synchronized,           reset,        closed,       A::release,                    "connection reset"},
     {in(time_wait),                  reset,        same,         A::none,                       "RFC 1337"},
-    {in(closed, listen),             reset_passive, same,        A::none,                       "RFC 9293 3.10.7.1, 3.10.7.2"},
-    {in(syn_sent),                   reset_passive, closed,      A::release,                    "cannot be: SYN_SENT is an active open"},
+    {in(closed, listen),             reset_passive, same,        A::none,                       "RFC 9293 3.10.7.1, 3.10.7.2", unraised},
+    {in(syn_sent),                   reset_passive, closed,      A::release,                    "cannot be: SYN_SENT is an active open", unraised},
     {in(syn_received),               reset_passive, listen,      A::release,                    "the child goes, the listener stays"},
     {detail::synchronized,           reset_passive, closed,      A::release,                    "connection reset"},
-    {in(time_wait),                  reset_passive, same,        A::none,                       "RFC 1337"},
+    {in(time_wait),                  reset_passive, same,        A::none,                       "RFC 1337", unraised},
     {in(closed, listen, syn_sent, time_wait),
-                                     reset_near,   same,         A::none,                       "no window to be in, or RFC 1337"},
+                                     reset_near,   same,         A::none,                       "no window to be in, or RFC 1337", unraised},
     {in(syn_received) | detail::synchronized,
                                      reset_near,   same,         A::send_challenge,             "RFC 5961 3.2"},
     {everything,                     reset_bad,    same,         A::none,                       "RFC 5961 3.2; in SYN_SENT without acceptable ACK"},
 
     // other segments
-    {in(closed),                     outside,      same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
-    {in(listen, syn_sent),           outside,      same,         A::none,                       "there is no window yet"},
+    {in(closed),                     outside,      same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
+    {in(listen, syn_sent),           outside,      same,         A::none,                       "there is no window yet", unraised},
     {in(syn_received, time_wait) | detail::synchronized,
                                      outside,      same,         A::send_ack,                   "RFC 9293 3.10.7.4 step 1"},
     {in(closed),                     other,        same,         A::send_rst,                   "RFC 9293 3.10.7.1"},
@@ -256,25 +259,25 @@ inline constexpr auto rows = [] {
 
     // timers
     {in(closed, listen, fin_wait_2, time_wait),
-                                     rto,          same,         A::none,                       "nothing is in flight"},
+                                     rto,          same,         A::none,                       "nothing is in flight", unraised},
     {in(syn_sent),                   rto,          same,         A::send_syn | A::retransmit,   "RFC 6298"},
     {in(syn_received),               rto,          same,         A::send_syn_ack | A::retransmit, "RFC 6298"},
     {in(established, close_wait),    rto,          same,         A::retransmit,                 "RFC 6298"},
     {in(fin_wait_1, closing, last_ack),
                                      rto,          same,         A::send_fin | A::retransmit,   "RFC 6298"},
     {in(closed, listen, fin_wait_2, time_wait),
-                                     retries_out,  same,         A::none,                       "nothing is in flight"},
+                                     retries_out,  same,         A::none,                       "nothing is in flight", unraised},
     {in(syn_sent, syn_received, established, close_wait, fin_wait_1, closing, last_ack),
                                      retries_out,  closed,       A::release,                    "RFC 1122 4.2.3.5: timed out"},
     {in(closed, listen, fin_wait_2, time_wait),
-                                     retries_out_passive, same,  A::none,                       "nothing is in flight"},
+                                     retries_out_passive, same,  A::none,                       "nothing is in flight", unraised},
     {in(syn_received),               retries_out_passive, listen, A::release,                   "the child goes, the listener stays"},
     {in(syn_sent, established, close_wait, fin_wait_1, closing, last_ack),
                                      retries_out_passive, closed, A::release,                   "RFC 1122 4.2.3.5: timed out"},
     {in(fin_wait_2),                 idle_limit,   closed,       A::release,                    "only after a full close"},
-    {except(in(fin_wait_2)),         idle_limit,   same,         A::none,                       "another timer's business"},
+    {except(in(fin_wait_2)),         idle_limit,   same,         A::none,                       "another timer's business", unraised},
     {in(time_wait),                  timeout_2msl, closed,       A::release,                    "RFC 9293 3.10.8"},
-    {except(in(time_wait)),          timeout_2msl, same,         A::none,                       "another timer's business"},
+    {except(in(time_wait)),          timeout_2msl, same,         A::none,                       "another timer's business", unraised},
   });
 }();
 // clang-format on
@@ -325,22 +328,28 @@ struct FastCell {
   std::uint16_t acts = 0;
 };
 
+// What the bits raise, one event after the other; `raised` is called with each and its state.
+template <typename Raised>
+constexpr FastCell compose(State state, unsigned bits, Raised&& raised) {
+  std::uint16_t acts = 0;
+  const auto raise = [&](StateEvent event) {
+    raised(state, event);
+    const Cell& cell = step(state, event);
+    acts = static_cast<std::uint16_t>(acts | cell.acts);
+    state = cell.to;
+  };
+  if ((bits & fast_ack_of_syn) != 0) raise(StateEvent::ack_of_syn);
+  if ((bits & fast_ack_of_fin) != 0) raise(StateEvent::ack_of_fin);
+  if ((bits & fast_fin) != 0 && state != State::closed) raise(StateEvent::fin);
+  return FastCell{state, acts};
+}
+
 namespace detail {
 consteval std::array<FastCell, 128> build_fast_table() {
   std::array<FastCell, 128> fast_table = {};
   for (unsigned s = 0; s < state_count; ++s) {
     for (unsigned bits = 0; bits < 8; ++bits) {
-      State state = static_cast<State>(s);
-      std::uint16_t acts = 0;
-      const auto raise = [&](StateEvent event) {
-        const Cell& cell = step(state, event);
-        acts = static_cast<std::uint16_t>(acts | cell.acts);
-        state = cell.to;
-      };
-      if ((bits & fast_ack_of_syn) != 0) raise(StateEvent::ack_of_syn);
-      if ((bits & fast_ack_of_fin) != 0) raise(StateEvent::ack_of_fin);
-      if ((bits & fast_fin) != 0 && state != State::closed) raise(StateEvent::fin);
-      fast_table[s * 8 + bits] = FastCell{state, acts};
+      fast_table[s * 8 + bits] = compose(static_cast<State>(s), bits, [](State, StateEvent) {});
     }
   }
   return fast_table;

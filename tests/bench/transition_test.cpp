@@ -57,7 +57,7 @@ TEST(TransitionSwitch, segments_with_one_field_wrong_agree_whether_they_leave) {
         m.tcb.rcv_adv = m.tcb.rcv_nxt + number % 3;
         break;
       case 5:
-        m.tcb.state = static_cast<State>(number % state_count);
+        put_state(m.tcb, static_cast<State>(number % state_count));
         break;
       case 6:
         m.tcb.set(tcp::Flag::gaps);

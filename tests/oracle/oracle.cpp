@@ -129,7 +129,7 @@ Tally tally(const tcp::Context& c) {
     const tcp::Tcb& t = c.tcbs[i];
     if (t.key == decltype(t.key){}) continue;
     ++tally.used;
-    ++tally.states[static_cast<std::size_t>(t.state)];
+    ++tally.states[t.state.index()];
     if (!t.has(tcp::Flag::finished)) ++tally.in_table;
     if (t.has(tcp::Flag::passive) && t.has(tcp::Flag::syn_unacked)) ++tally.half_open;
   }

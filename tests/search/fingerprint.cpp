@@ -108,7 +108,7 @@ void add_data(Hash& hash, const tcp::Context& c, const Tcb& t) {
 
 std::uint64_t hash_of(const tcp::Context& c, const Tcb& t, unsigned side, const Anchors& anchors) {
   Hash hash;
-  hash.add(static_cast<std::uint64_t>(t.state) << 32 | t.flags);
+  hash.add(std::uint64_t{t.state.index()} << 32 | t.flags);
   hash.add(std::uint64_t{t.retries} << 32 | t.ending);
   hash.add(t.user);
   hash.add(t.mss);

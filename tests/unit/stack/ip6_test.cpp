@@ -437,6 +437,7 @@ TEST(Vlan, tagged_frame_without_a_vlan_is_dropped) {
 TEST(Folded, connections_with_one_key_are_told_apart) {
   Below b(both_families());
   tcp::Context& c = b.engine().context();
+  const tcp::Cell& opening = tcp::step(State::listen, tcp::StateEvent::syn);
   const std::uint16_t hop = c.interfaces.neighbours().find_or_add(0, Address::of(peer_ip6));
   const Key key{1, 2, 3, 4};
   std::vector<AddressPair> pairs;
@@ -445,11 +446,10 @@ TEST(Folded, connections_with_one_key_are_told_apart) {
     const AddressPair pair{Address::of(IpAddress::v6(0xfd00'0000'0000'0000, 100 + i)),
                            Address::of(our_ip6)};
     pairs.push_back(pair);
-    slots[i] = tcp::create(c, key, &pair, c.hash(key), State::syn_received, hop, 1440);
+    slots[i] = tcp::create(c, key, &pair, c.hash(key), opening, hop, 1440);
     ASSERT_NE(slots[i], tcp::TcbPool::none);
   }
-  const std::uint32_t v4 =
-      tcp::create(c, key, nullptr, c.hash(key), State::syn_received, hop, 1440);
+  const std::uint32_t v4 = tcp::create(c, key, nullptr, c.hash(key), opening, hop, 1440);
   for (std::uint64_t i = 0; i < 8; ++i) {
     EXPECT_EQ(tcp::find_connection(c, c.hash(key), key, &pairs[i]), slots[i]);
   }

@@ -32,6 +32,13 @@ TEST(Closed, closed_text_without_ack_rst_acknowledges_its_length) {
   h.expect({.flags = "RA", .seq = absolute_zero(h), .ack = 5 + 3 + 1});
 }
 
+TEST(Closed, closed_text_alone_rst_acknowledges_its_length) {
+  Harness h;
+  h.listen();
+  h.send({.flags = "P", .seq = 5, .payload = "abc", .to_port = nobody});
+  h.expect({.flags = "RA", .seq = absolute_zero(h), .ack = 5 + 3});
+}
+
 TEST(Closed, closed_syn_ack_fin_rst_with_seq_of_the_ack) {
   Harness h;
   h.listen();
