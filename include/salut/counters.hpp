@@ -45,6 +45,7 @@ namespace salut {
   X(tcp_not_kept, "data beyond RCV.NXT, a repetition or without room to keep it")           \
   X(tcp_paws, "timestamp older than one received before (RFC 7323 section 5)")              \
   X(tcp_bad_ack, "ACK for data never sent, or far too old")                                 \
+  X(tcp_older_connection, "ACK that answers our SYN for an older connection; answered with RST")    \
   X(tcp_no_ack, "segment without ACK on a synchronized connection")                         \
   X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                          \
   X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                      \
@@ -55,6 +56,7 @@ namespace salut {
   X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")           \
   X(syn_backlog_full, "SYN over the listener's backlog")                                    \
   X(syn_overload, "SYN with no free connection slot")                                       \
+  X(cookie_no_slot, "good SYN cookie with no free connection slot; answered with RST")   \
   X(syn_draining, "SYN while draining: its repetition will find another instance")          \
   X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")             \
   X(neighbour_queue_full, "too many frames waiting for their next hop's address")           \

@@ -29,6 +29,10 @@ struct StackConfig {
   Duration rto_max = std::chrono::seconds{60};         // rto_max_ms: 1..600,000
   Duration syn_timeout = std::chrono::seconds{180};    // syn_timeout_s: R2 for a SYN, 1..3600
   Duration retry_timeout = std::chrono::seconds{100};  // retry_timeout_s: R2 for the rest, 1..3600
+  std::uint32_t syn_ack_retries = 5;  // syn_ack_retries: of a SYN,ACK to a peer that may not exist,
+                                      // 0..255; 5 with an rto_initial_ms of 1,000 end after 63 s
+  Duration orphan_timeout = std::chrono::seconds{60};  // orphan_timeout_s: after close(), of a peer
+                                                       // that takes nothing more, 1..3600
   Duration fin_wait_2 = std::chrono::seconds{60};      // fin_wait_2_s: after close(), 1..3600
   Duration delayed_ack = std::chrono::milliseconds{40};  // delayed_ack_ms: 0..499; 0 never waits
   std::uint32_t initial_window = 10;          // initial_window: segments, 1..100 (RFC 6928)

@@ -43,6 +43,8 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"rto_max_ms", &StackConfig::rto_max, 1, 600'000, millis_ns},
     {"syn_timeout_s", &StackConfig::syn_timeout, 1, 3'600, seconds_ns},
     {"retry_timeout_s", &StackConfig::retry_timeout, 1, 3'600, seconds_ns},
+    {"syn_ack_retries", &StackConfig::syn_ack_retries, 0, 255},
+    {"orphan_timeout_s", &StackConfig::orphan_timeout, 1, 3'600, seconds_ns},
     {"fin_wait_2_s", &StackConfig::fin_wait_2, 1, 3'600, seconds_ns},
     {"initial_window", &StackConfig::initial_window, 1, 100},
     {"delayed_ack_ms", &StackConfig::delayed_ack, 0, 499, millis_ns},

@@ -110,7 +110,10 @@ Errc Engine::close(Connection connection) {
   }
   const Errc result = close_sending(index);
   if (t.state == State::fin_wait_2) tcp::set_timer(c_, index, c_.config.fin_wait_2);
-  if (result == Errc::ok) tcp::start_linger(c_, index);
+  if (result == Errc::ok) {
+    tcp::start_linger(c_, index);
+    tcp::watch_orphan(c_, index);
+  }
   return result;
 }
 

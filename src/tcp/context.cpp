@@ -38,7 +38,7 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
       fold(derived_seed(seed, 2)),
       wheel(memory, config.connections, clock.tick),
       isn(seed ^ 0x2545f4914f6cdd1d),
-      challenges(derived_seed(seed, 3)),
+      answers(memory, config.connections),
       cookies(seed ^ 0xe7037ed1a0b428db),
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {

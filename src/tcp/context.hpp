@@ -18,7 +18,7 @@
 #include "salut/event.hpp"
 #include "salut/stack_config.hpp"
 #include "tcp/buffers.hpp"
-#include "tcp/challenge.hpp"
+#include "tcp/answer_limit.hpp"
 #include "tcp/clock.hpp"
 #include "tcp/isn.hpp"
 #include "tcp/recovery.hpp"
@@ -110,7 +110,7 @@ struct Context {
   FixedArray<AddressPair> time_wait6;
   timer::Wheel wheel;
   IsnGenerator isn;
-  ChallengeLimit challenges;
+  AnswerLimits answers;
   SynCookies cookies;
   std::uint32_t half_open = 0;  // children in SYN_RECEIVED, of all listeners
   OutputQueue outputs;
@@ -135,6 +135,12 @@ struct Context {
     if (tcb.has(Flag::queued)) return;
     tcb.set(Flag::queued);
     outputs.push(index);
+  }
+  // May the connection answer such a segment now? Counts the drop if not.
+  bool may_answer(std::uint32_t index, Answer reason) {
+    if (answers.allow(index, tcbs[index].generation, reason, clock.tick)) return true;
+    count_drop(Drop::tcp_challenge_limited);
+    return false;
   }
   void count_drop(Drop drop) { ++counters.drops[static_cast<std::size_t>(drop)]; }
 };

@@ -166,6 +166,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   if (update_wnd) {
     t.snd_wnd = wnd;
     if (t.has(Flag::data_ready)) {
+      c.stream(t).max_snd_wnd = std::max(c.stream(t).max_snd_wnd, wnd);
       t.snd_wl1 = Seq{s.seq};
       t.snd_wl2 = ack;
     }

@@ -7,6 +7,7 @@
 #include "tcp/output.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/stream_setup.hpp"
+#include "tcp/timers.hpp"
 #include "tcp/timestamps.hpp"
 #include "tcp/transmit.hpp"
 #include "tcp/window.hpp"
@@ -16,8 +17,11 @@ namespace {
 
 using wire::Segment;
 
-// The peer can never have offered more (RFC 5961 §5, MAX.SND.WND).
-std::uint32_t max_snd_wnd(const Tcb& t) { return 65'535u << t.snd_scale(); }
+// The largest window that the peer ever offered (RFC 5961 §5, MAX.SND.WND). Before the first byte
+// either way nothing but our SYN can be old.
+std::uint32_t max_snd_wnd(const Context& c, const Tcb& t) {
+  return t.has(Flag::data_ready) ? std::max(c.stream(t).max_snd_wnd, t.snd_wnd) : t.snd_wnd;
+}
 
 void answer_with_ack(Context& c, std::uint32_t index) {
   c.tcbs[index].set(Flag::ack_pending);
@@ -31,6 +35,19 @@ bool apply(Context& c, std::uint32_t index, StateEvent event, const Segment& s, 
          Fate::alive;
 }
 
+// The peer holds an older connection of these ports, in TIME_WAIT perhaps. Our RST has ended it: the
+// SYN is repeated at once, not after an RTO (Linux: TCP_TIMEOUT_MIN). Only the first few times, for
+// those who let no RST end their TIME_WAIT (RFC 1337), and for ACKs that somebody forges.
+void repeat_syn_soon(Context& c, std::uint32_t index) {
+  constexpr Duration soon = std::chrono::milliseconds{2};
+  constexpr unsigned times = 3;
+  Tcb& t = c.tcbs[index];
+  if (t.retries >= times || t.timer_at == 0) return;
+  if (Tick{t.timer_at} <= tick_after(c.clock.now, soon)) return;
+  t.set(Flag::syn_repeated);  // the timer no longer says when the SYN left
+  set_timer(c, index, soon);
+}
+
 // §3.10.7.3
 void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
@@ -39,8 +56,8 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   // First, ACK: it must acknowledge our SYN and nothing that was never sent.
   const bool ack_good = ack && t.snd_una < seg_ack && seg_ack <= t.snd_nxt;
   if (ack && !ack_good && (s.flags & wire::rst) == 0) {
-    c.count_drop(Drop::tcp_bad_ack);
-    apply(c, index, StateEvent::ack_bad, s, frame);
+    c.count_drop(Drop::tcp_older_connection);
+    if (apply(c, index, StateEvent::ack_bad, s, frame)) repeat_syn_soon(c, index);
     return;
   }
   // Second, RST: only with a good ACK can it be an answer to us.
@@ -73,9 +90,24 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
 // What lies before RCV.NXT came twice (RFC 2883 §4).
 void note_old(Context& c, Tcb& t, const Segment& s) {
   const Seq seq{s.seq};
+  begin_duplicates(c, t);
   if (s.payload_length == 0 || (s.flags & wire::syn) != 0 || seq >= t.rcv_nxt) return;
   const Seq end = seq + s.payload_length;
   note_duplicate(c, t, seq, end < t.rcv_nxt ? end : t.rcv_nxt);
+}
+
+// The peer's SYN once more, in SYN_RECEIVED. It lies before the window and is trimmed off (§3.10.7.4,
+// first check). What is left of a segment without ACK, a FIN among it, is dropped (fifth check), and
+// the peer is sent our SYN,ACK again. A SYN,ACK is a simultaneous open's: it acknowledges ours as
+// well, and the text and the FIN that it brings are taken. A listener's peer does not send those.
+void repeat_of_syn(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  Tcb& t = c.tcbs[index];
+  const bool completes =
+      (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
+  update_ts_recent(c, t, s);
+  if (completes) accept_ack(c, index, s, frame, true);
+  if (!apply(c, index, completes ? StateEvent::syn_ack : StateEvent::syn_again, s, frame)) return;
+  if (completes && s.len() > 1) accept_text_and_fin(c, index, s, frame);
 }
 
 // §3.10.7.4, first check. False: the segment was answered or dropped.
@@ -85,9 +117,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   // sequence. An RST is not held to it.
   if (paws_rejects(c, t, s) && (s.flags & wire::rst) == 0) {
     c.count_drop(Drop::tcp_paws);
-    if (s.len() == 0 && !c.challenges.allow(c.clock.tick)) {
-      c.count_drop(Drop::tcp_challenge_limited);
-    } else {
+    if (s.len() != 0 || c.may_answer(index, Answer::outside)) {
       apply(c, index, StateEvent::outside, s, frame);
     }
     return false;
@@ -95,13 +125,8 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   const bool syn = (s.flags & wire::syn) != 0;
   // Before the window: with text behind it the old SYN would reach in and pass for another one.
   const bool repeats_syn = syn && Seq{s.seq} + 1 == t.rcv_nxt && t.state == State::syn_received;
-  if (repeats_syn && (s.flags & (wire::rst | wire::fin)) == 0) {
-    // Simultaneous open: the peer's SYN,ACK repeats its SYN and acknowledges ours.
-    const bool completes =
-        (s.flags & wire::ack) != 0 && Seq{s.ack} == t.snd_nxt && !t.has(Flag::passive);
-    update_ts_recent(c, t, s);
-    if (completes) accept_ack(c, index, s, frame, true);
-    apply(c, index, completes ? StateEvent::syn_ack : StateEvent::syn_again, s, frame);
+  if (repeats_syn && (s.flags & wire::rst) == 0) {
+    repeat_of_syn(c, index, s, frame);
     return false;
   }
   // Of an RST only its place counts, whatever text it brings (RFC 5961 §3.2).
@@ -125,20 +150,18 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   // byte or the FIN beyond it: then what it acknowledges counts, or neither side would ever hear
   // the other.
   const bool bare = s.len() == 0 && (s.flags & (wire::rst | wire::ack)) == wire::ack;
-  if (bare && past == 0xffff'ffff && c.challenges.allow(c.clock.tick)) {
-    c.count_drop(Drop::tcp_out_of_window);
-    answer_with_ack(c, index);
-    return true;
-  }
   c.count_drop(Drop::tcp_out_of_window);
+  if (bare && past == 0xffff'ffff) {
+    if (!c.may_answer(index, Answer::probe)) return false;
+    answer_with_ack(c, index);
+    // One segment, one answer: an ACK that would draw another is not looked at.
+    return Seq{s.ack} >= t.snd_una && Seq{s.ack} <= t.snd_nxt;
+  }
   const Seq end = Seq{s.seq} + s.len();
   const bool fin_again =
       (s.flags & wire::fin) != 0 && t.has(Flag::fin_received) && end == t.rcv_nxt;
   // Two sides that both think the other is out of window must not answer each other for ever.
-  if (s.len() == 0 && !c.challenges.allow(c.clock.tick)) {
-    c.count_drop(Drop::tcp_challenge_limited);
-    return false;
-  }
+  if (s.len() == 0 && !c.may_answer(index, Answer::outside)) return false;
   if (t.has(Flag::data_ready)) note_old(c, t, s);
   apply(c, index, fin_again ? StateEvent::fin_again : StateEvent::outside, s, frame);
   return false;
@@ -187,7 +210,7 @@ bool check_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& f
     return false;
   }
   // RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT
-  if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd(t)) {
+  if (ack > t.snd_nxt || ack < t.snd_una - max_snd_wnd(c, t)) {
     c.count_drop(Drop::tcp_bad_ack);
     apply(c, index, StateEvent::ack_bad, s, frame);
     return false;

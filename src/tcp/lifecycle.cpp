@@ -172,7 +172,7 @@ void end_later(Context& c, std::uint32_t index, Reason reason, bool reset) {
 namespace {
 
 void challenge(Context& c, std::uint32_t index) {
-  if (!c.challenges.allow(c.clock.tick)) return c.count_drop(Drop::tcp_challenge_limited);
+  if (!c.may_answer(index, Answer::challenge)) return;
   ++c.counters.challenge_acks;
   c.tcbs[index].set(Flag::ack_pending);
   c.queue_output(index);

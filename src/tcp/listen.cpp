@@ -35,9 +35,11 @@ std::optional<CookieContent> returned_cookie(const Context& c, const wire::Segme
 // Is there no room for another child in SYN_RECEIVED? A quarter of all slots is for those: the rest
 // is kept for connections whose peer is known to exist.
 bool half_open_full(const Context& c, const flow::ListenerSlot& slot) {
-  return slot.half_open >= slot.backlog || c.half_open >= c.tcbs.size() / 4 ||
-         c.tcbs.in_use() == c.tcbs.size();
+  return slot.half_open >= slot.backlog || c.half_open >= c.tcbs.size() / 4;
 }
+
+// No slot at all: whoever got a SYN,ACK now, be it a cookie, would believe that he is connected.
+bool slots_full(const Context& c) { return c.tcbs.in_use() == c.tcbs.size(); }
 
 std::optional<ip::Route> route_back(const Context& c, const wire::Segment& s, const Frame& frame) {
   return c.interfaces.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
@@ -102,7 +104,11 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   if (const Drop why = find_way(c, s, frame, way); why != Drop::none) return c.count_drop(why);
   const std::uint32_t index =
       create(c, s.key, whole_addresses(s, frame), s.hash, opening, way.hop, way.mss);
-  if (index == TcbPool::none) return c.count_drop(Drop::syn_overload);
+  if (index == TcbPool::none) {
+    // The peer believes that it is connected; it must not wait for an answer that never comes.
+    c.count_drop(Drop::cookie_no_slot);
+    return reply_reset(c, s, frame);
+  }
   ++c.counters.cookies_good;
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
@@ -160,6 +166,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   };
   if (c.draining) return refuse(Drop::syn_draining);  // a record of TIME_WAIT stays
   if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
+  if (slots_full(c)) return refuse(Drop::syn_overload);
   if (half_open_full(c, c.listeners[listener])) {
     // The record of TIME_WAIT that a SYN would take the place of stays: nothing is kept here.
     if (!c.config.syn_cookies || beyond != nullptr) return refuse(Drop::syn_backlog_full);

@@ -217,6 +217,8 @@ void note_duplicate(Context& c, Tcb& t, Seq begin, Seq end) {
   if (!t.has(Flag::sack)) return;
   prepare_data(c, t);
   Stream& stream = c.stream(t);
+  if (stream.dsack_noted) return;
+  stream.dsack_noted = true;
   stream.dsack_begin = begin;
   stream.dsack_end = end;
   t.set(Flag::gaps);

@@ -41,7 +41,12 @@ bool take_fin(Context& c, Tcb& tcb);
 // Gives all of it back.
 void drop_islands(Context& c, Tcb& tcb);
 
-// A segment brought [begin, end) again: the next ACK says so, once (RFC 2883).
+// A segment brought [begin, end) again: the next ACK says so, once. Of several repetitions in one
+// segment it names the first (RFC 2883 §4), until begin_duplicates() says that the next one is in
+// hand.
+inline void begin_duplicates(Context& c, const Tcb& tcb) {
+  if (tcb.has(Flag::data_ready)) c.stream(tcb).dsack_noted = false;
+}
 void note_duplicate(Context& c, Tcb& tcb, Seq begin, Seq end);
 
 // The blocks of a SACK option, the newest first: edges in pairs. At most `most` blocks.

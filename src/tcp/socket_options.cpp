@@ -81,6 +81,14 @@ void start_keep_alive(Context& c, std::uint32_t index) {
   set_deadline(c, index, stream.keep_at, Duration{stream.keep_alive_ms * ns_per_ms});
 }
 
+void watch_orphan(Context& c, std::uint32_t index) {
+  const Tcb& t = c.tcbs[index];
+  if (!t.has(Flag::data_ready) || t.send.bytes == 0) return;
+  Stream& stream = c.stream(t);
+  stream.orphan_una = t.snd_una;
+  set_deadline(c, index, stream.orphan_at, c.config.orphan_timeout);
+}
+
 void start_linger(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   if (!t.has(Flag::data_ready) || c.stream(t).linger_ms <= 0) return;

@@ -26,6 +26,10 @@ inline bool may_probe(State state) {
 // A connection was established: keepalive begins, if the stack or the connection wants it.
 void start_keep_alive(Context& c, std::uint32_t index);
 
+// close() with bytes that the peer has not acknowledged: looks again after `orphan_timeout` whether
+// it takes any.
+void watch_orphan(Context& c, std::uint32_t index);
+
 // close() with a linger time: the peer has so long to acknowledge everything.
 void start_linger(Context& c, std::uint32_t index);
 }  // namespace salut::tcp

@@ -58,6 +58,7 @@ struct alignas(64) Stream {
   std::uint8_t quick_acks = 16;  // so many ACKs before delaying starts: the peer's slow start
   bool fin_kept = false;         // a FIN waits at fin_at
   bool ece = false;              // CE was seen, and no CWR since (RFC 3168 §6.1.3)
+  bool dsack_noted = false;      // dsack_* is of the segment in hand: its first repetition counts
   std::uint32_t ack_at = 0;      // tick at which a delayed ACK is due; 0 none
   Seq fin_at;
   Seq dsack_begin;  // equal: nothing to report
@@ -79,6 +80,8 @@ struct alignas(64) Stream {
   std::uint16_t own_mss = 0;     // 0: what the port allows
   std::uint16_t open_mss = 0;    // of before a black hole was suspected; 0 not now
   std::uint8_t dscp = 0;         // of everything that is sent (RFC 2474)
+  std::uint32_t orphan_at = 0;   // tick: has an orphan's peer taken anything since? 0 none
+  Seq orphan_una;                // SND.UNA then
   std::uint32_t lent = 0;        // bytes in Tcb::send that are the application's own memory
 
   bool has(unsigned b) const { return (bits & b) != 0; }

@@ -20,6 +20,7 @@ void prepare_data(Context& c, Tcb& tcb) {
   stream.cwnd = initial_cwnd(c.config.initial_window, tcb.mss);
   stream.ssthresh = 0xffffffff;
   stream.small_end = tcb.snd_una;
+  stream.max_snd_wnd = tcb.snd_wnd;
   stream.backoff = static_cast<std::uint8_t>(backoff);
   set_controller(stream, c.config.congestion);
   if (c.config.no_delay) stream.set(no_delay);

@@ -26,6 +26,9 @@ struct Rest {
   std::uint32_t ts_recent;
 };
 
+// RFC 1122 §4.2.2.13 (b): the new ISS lies beyond anything the old connection could have sent.
+constexpr std::uint32_t old_window = 65'535;
+
 bool is_stamped(const wire::Segment& s) { return (s.options & wire::option_has_timestamps) != 0; }
 
 // RFC 6191 §2: a SYN whose timestamp is newer cannot be an old duplicate, wherever its sequence
@@ -45,6 +48,13 @@ bool paws_rejects(const Rest& rest, const wire::Segment& s) {
          is_older_stamp(s.tsval, rest.ts_recent);
 }
 
+// RFC 5961 §5: an ACK of what was sent, and not too old. All was acknowledged when TIME_WAIT began;
+// a segment that was under way then may say less.
+bool has_good_ack(const Rest& rest, const wire::Segment& s) {
+  const Seq ack{s.ack};
+  return (s.flags & wire::ack) != 0 && ack <= rest.snd_nxt && ack >= rest.snd_nxt - old_window;
+}
+
 StateEvent event_of(const Context& c, const Rest& rest, const wire::Segment& s) {
   const Seq seq{s.seq};
   if ((s.flags & wire::rst) != 0) return StateEvent::reset;
@@ -54,30 +64,35 @@ StateEvent event_of(const Context& c, const Rest& rest, const wire::Segment& s) 
   }
   if (paws_rejects(rest, s)) return StateEvent::outside;
   const bool fin = (s.flags & wire::fin) != 0;
-  if (fin && seq + s.len() == rest.rcv_nxt) return StateEvent::fin_again;
+  // The FIN that was received, once more. It counts with an ACK that its sender can have sent; a
+  // guess of the sequence alone must not start 2MSL again, nor move TS.Recent.
+  if (fin && has_good_ack(rest, s) && seq + s.len() == rest.rcv_nxt) return StateEvent::fin_again;
   if (!acceptable(seq, s.len(), rest.rcv_nxt, std::uint32_t{rest.wnd} << rest.scale)) {
     return StateEvent::outside;
   }
-  if ((s.flags & wire::ack) != 0 && Seq{s.ack} > rest.snd_nxt) return StateEvent::ack_bad;
-  return StateEvent::other;
+  if ((s.flags & wire::ack) == 0) return StateEvent::other;
+  if (!has_good_ack(rest, s)) return StateEvent::ack_bad;
+  return fin ? StateEvent::fin : StateEvent::other;
 }
 
 // RFC 7323 §4.3: may TS.Recent follow? All was acknowledged when TIME_WAIT began.
 bool moves_ts_recent(const Rest& rest, const wire::Segment& s, StateEvent event) {
   return rest.timestamps && is_stamped(s) && Seq{s.seq} <= rest.rcv_nxt &&
-         (event == StateEvent::fin_again ||
+         (event == StateEvent::fin_again || event == StateEvent::fin ||
           (event == StateEvent::other && (s.flags & wire::ack) != 0));
 }
 
-// The ACK that a cell asks for; whatever is not a FIN could be one of two sides that answer each
-// other for ever, and is limited.
+// The ACK that a cell asks for. An empty segment could be of a side that answers us for ever, as we
+// answer it: those are limited.
+// `may` says whether this one may be answered now: the limit is the connection's own.
+template <class MayAnswer>
 void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& frame,
-            const Cell& cell) {
+            const Cell& cell, const MayAnswer& may) {
   const bool challenge = (cell.acts & Act::send_challenge) != 0;
   const bool plain = (cell.acts & Act::send_ack) != 0;
   if (!challenge && !plain) return;
-  const bool fin = (s.flags & wire::fin) != 0;
-  if (!fin && !c.challenges.allow(c.clock.tick)) return c.count_drop(Drop::tcp_challenge_limited);
+  const bool empty = s.len() == 0;
+  if (empty && !may()) return c.count_drop(Drop::tcp_challenge_limited);
   if (challenge) ++c.counters.challenge_acks;
   wire::OptionBytes options;
   std::size_t size = 0;
@@ -102,11 +117,20 @@ void count(Context& c, const Rest& rest, const wire::Segment& s, StateEvent even
   }
   if (event == StateEvent::ack_bad) c.count_drop(Drop::tcp_bad_ack);
   if (event == StateEvent::other && s.payload_length > 0) c.count_drop(Drop::tcp_after_fin);
+  if (event == StateEvent::other && (s.flags & wire::ack) == 0) c.count_drop(Drop::tcp_no_ack);
   if (event == StateEvent::syn_other) c.count_drop(Drop::tcp_unexpected_syn);
 }
 
-// RFC 1122 §4.2.2.13 (b): the new ISS lies beyond anything the old connection could have sent.
-constexpr std::uint32_t old_window = 65'535;
+// Two answers a second for each record, as for a connection (answer_limit.hpp): the moment of the
+// last one in units of 537 ms, from 1 on. They wrap after 68 s; at the worst one answer is withheld.
+bool may_answer(flow::Record& record, Tick now) {
+  constexpr unsigned unit_shift = 9;
+  constexpr std::uint32_t units = 127;
+  const std::uint32_t moment = (now.value >> unit_shift) % units + 1;
+  if (record.answered == moment) return false;
+  record.answered = moment & 0x7fu;
+  return true;
+}
 
 }  // namespace
 
@@ -124,7 +148,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
   if (moves_ts_recent(rest, s, event)) rest.ts_recent = record.ts_recent = s.tsval;
   const Cell& cell = raise(State::time_wait, event);
   count(c, rest, s, event);
-  answer(c, rest, s, frame, cell);
+  answer(c, rest, s, frame, cell, [&] { return may_answer(record, c.clock.tick); });
   if ((cell.acts & Act::arm_2msl) != 0) {
     flow::Record fresh = record;
     fresh.deadline = tick_after(c.clock.now, 2 * c.config.msl).value;
@@ -163,7 +187,9 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   }
   const Cell& cell = raise(State::time_wait, event);
   count(c, rest, s, event);
-  answer(c, rest, s, frame, cell);
+  answer(c, rest, s, frame, cell, [&] {
+    return c.answers.allow(index, t.generation, Answer::challenge, c.clock.tick);
+  });
   if ((cell.acts & Act::arm_2msl) != 0) set_timer(c, index, 2 * c.config.msl);
   if ((cell.acts & Act::new_child) != 0) {
     const Seq beyond = rest.snd_nxt + old_window;

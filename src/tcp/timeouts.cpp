@@ -20,7 +20,9 @@ void retransmission_timeout(Context& c, std::uint32_t index) {
   if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
     return c.queue_output(index);
   }
-  if (retries_spent(c, t)) {
+  const bool child_spent = t.has(Flag::passive) && t.has(Flag::syn_unacked) &&
+                           t.retries >= c.config.syn_ack_retries;
+  if (child_spent || retries_spent(c, t)) {
     apply_event(c, index,
                 t.has(Flag::passive) ? StateEvent::retries_out_passive : StateEvent::retries_out);
     return;
@@ -92,6 +94,23 @@ bool on_linger(Context& c, std::uint32_t index) {
   return false;
 }
 
+// An orphan, closed by its owner and with a peer that takes nothing, is given up (RFC 6429 §4): it
+// holds a slot and its bytes as long as the peer answers probes. One that gets on is not; a byte now
+// and then is not getting on. False: it was reset, and is gone.
+bool on_orphan(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  Stream& stream = c.stream(t);
+  const bool waits = t.has(Flag::user_closed) && t.send.bytes > 0;
+  if (!waits) return true;
+  const std::uint32_t taken = t.snd_una - stream.orphan_una;
+  if (t.snd_wnd < t.mss && taken < t.mss) {
+    apply_event(c, index, StateEvent::abort, {.reason = Reason::timed_out});
+    return false;
+  }
+  watch_orphan(c, index);
+  return true;
+}
+
 // The deadlines in the Stream. False: the connection is gone.
 bool fire_deadlines(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
@@ -102,6 +121,7 @@ bool fire_deadlines(Context& c, std::uint32_t index) {
   }
   if (due(c, index, stream.keep_at) && !on_keep_alive(c, index)) return false;
   if (due(c, index, stream.linger_at) && !on_linger(c, index)) return false;
+  if (due(c, index, stream.orphan_at) && !on_orphan(c, index)) return false;
   if (due(c, index, stream.probe_at)) on_probe(c, index);
   return true;
 }

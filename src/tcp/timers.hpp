@@ -97,7 +97,14 @@ inline Duration retry_limit(const Context& c, const Tcb& tcb) {
   return tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout;
 }
 
-// What the retransmission timer is set to: the RTO, or less if R2 comes first.
+// Does the timer probe a shut window? Such a peer is given up only if it does not answer.
+inline bool probes_window(const Tcb& tcb) {
+  return tcb.has(Flag::data_ready) && tcb.snd_wnd == 0 && tcb.send.bytes > 0;
+}
+
+// What the retransmission timer is set to: the RTO, or less if R2 comes first. Probes of a shut
+// window are as far apart as their backoff says (RFC 9293 §3.8.6.1): an answer starts R2 anew, and
+// the wait for the next probe began before it.
 inline Duration rto_wait(const Context& c, const Tcb& tcb) {
   // The first time, without data: what opening and closing need.
   if (tcb.retries == 0 && !tcb.has(Flag::data_ready)) [[likely]] {
@@ -105,6 +112,7 @@ inline Duration rto_wait(const Context& c, const Tcb& tcb) {
                     tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout);
   }
   const Duration wait = rto(c, tcb);
+  if (probes_window(tcb)) return wait;
   const Duration left = retry_limit(c, tcb) - unanswered_for(c, tcb);
   return std::clamp<Duration>(left, Duration{0}, wait);
 }

@@ -44,6 +44,8 @@ rto_max_ms = 30000
 syn_timeout_s = 20
 retry_timeout_s = 21
 fin_wait_2_s = 22
+syn_ack_retries = 3
+orphan_timeout_s = 17
 verify_checksums = false
 coalesce = false
 no_delay = true
@@ -89,6 +91,8 @@ worker = 1
   EXPECT_EQ(stack.syn_timeout, std::chrono::seconds{20});
   EXPECT_EQ(stack.retry_timeout, std::chrono::seconds{21});
   EXPECT_EQ(stack.fin_wait_2, std::chrono::seconds{22});
+  EXPECT_EQ(stack.syn_ack_retries, 3u);
+  EXPECT_EQ(stack.orphan_timeout, std::chrono::seconds{17});
   EXPECT_FALSE(stack.verify_checksums);
   EXPECT_FALSE(stack.coalesce);
   EXPECT_TRUE(stack.no_delay);

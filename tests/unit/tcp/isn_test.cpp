@@ -69,25 +69,5 @@ TEST(Isn, next_connection_of_a_tuple_begins_above_the_last) {
   EXPECT_NEAR(static_cast<double>(h.iss - first), 2'441'406, 1000);
 }
 
-// A budget can be counted, and xorshift be turned round: it must not lead to the seed of the ISNs.
-TEST(Isn, key_does_not_follow_from_challenge_budgets) {
-  const auto budget = [](tcp::ChallengeLimit limit, Tick now) {
-    unsigned n = 0;
-    while (limit.allow(now)) ++n;
-    return n;
-  };
-  constexpr std::uint64_t masks[] = {0, 0x9e3779b97f4a7c15, 0x2545f4914f6cdd1d};
-  for (const std::uint64_t mask : masks) {
-    unsigned same = 0;
-    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
-      Harness h(small_config(), seed);
-      const Tick now = h.engine().context().clock.tick;
-      const unsigned real = budget(h.engine().context().challenges, now);
-      same += real == budget(tcp::ChallengeLimit(seed ^ mask), now) ? 1 : 0;
-    }
-    EXPECT_LT(same, 3u);
-  }
-}
-
 }  // namespace
 }  // namespace salut::test

@@ -141,21 +141,55 @@ TEST(Synchronized, any_pure_ack_changes_nothing) {
   });
 }
 
-TEST(Synchronized, challenge_acks_are_limited_by_a_budget_drawn_anew) {
-  std::vector<std::size_t> budgets;
+TEST(Synchronized, challenge_acks_are_limited_for_each_connection) {
   Harness h;
   h.established();
   for (int second = 0; second < 3; ++second) {
     const std::uint64_t limited = h.drops(Drop::tcp_challenge_limited);
-    for (int i = 0; i < 2000; ++i) h.send({.flags = "R", .seq = h.peer_nxt + 7});
-    budgets.push_back(h.sent.size());
-    EXPECT_GE(h.sent.size(), 500u);
-    EXPECT_LT(h.sent.size(), 1500u);
-    EXPECT_EQ(h.drops(Drop::tcp_challenge_limited) - limited, 2000 - h.sent.size());
+    for (int i = 0; i < 100; ++i) h.send({.flags = "R", .seq = h.peer_nxt + 7});
+    EXPECT_EQ(h.sent.size(), 2u);
+    EXPECT_EQ(h.drops(Drop::tcp_challenge_limited) - limited, 98u);
     h.sent.clear();
     h.advance(1100ms);
   }
-  EXPECT_FALSE(budgets[0] == budgets[1] && budgets[1] == budgets[2]);
+}
+
+// CVE-2016-5696: what one connection is answered must say nothing of what another was, and the
+// probes of healthy ones are answered whatever a stranger sends on his own.
+TEST(Synchronized, challenge_acks_of_one_connection_leave_the_others_theirs) {
+  Harness h;
+  h.established();
+  const Connection first = h.conn;
+  h.send({.flags = "S", .seq = 0, .from_port = peer_port + 1, .mss = 1460});
+  h.sent.clear();
+  h.send({.seq = 1, .ack = 1, .from_port = peer_port + 1});
+  h.events.clear();
+  for (int i = 0; i < 5000; ++i) {
+    h.send({.flags = "R", .seq = 8, .from_port = peer_port + 1});
+    h.send({.seq = 1 + 70'000, .ack = 1, .from_port = peer_port + 1});
+    if (h.sent.size() > 100) h.sent.resize(1);
+  }
+  h.sent.clear();
+  h.conn = first;
+  h.send({.seq = 0});  // a keepalive's probe
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  h.send({.flags = "R", .seq = h.peer_nxt + 7});
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+}
+
+// Who guesses uses up the answers to guesses; a probe lies where only the peer knows.
+TEST(Synchronized, challenge_acks_and_answers_to_probes_are_apart) {
+  in_each_synchronized_state([](Harness& h, State) {
+    for (int i = 0; i < 20; ++i) {
+      h.send({.flags = "R", .seq = h.peer_nxt + 7});
+      h.send({.seq = h.peer_nxt + 100'000});
+    }
+    EXPECT_EQ(h.sent.size(), 4u) << "two challenges, two answers to what lies outside";
+    h.sent.clear();
+    h.send({.seq = h.peer_nxt - 1});
+    h.take();
+    h.expect_nothing();
+  });
 }
 
 TEST(Synchronized, established_to_close_wait_abort_rst) {

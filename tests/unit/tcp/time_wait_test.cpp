@@ -103,18 +103,60 @@ TEST(TimeWait, other_segments_do_not_start_it_again) {
   h.expect({.flags = "A", .seq = 2, .ack = 2});
   h.send({.seq = 2 + 70'000});  // beyond the window: an ACK
   h.expect({.flags = "A", .seq = 2, .ack = 2});
+  h.advance(1s);
   h.send({.ack = 3});  // of what was never sent
   h.expect({.flags = "A", .seq = 2, .ack = 2});
   expect_exactly(h, 30s);
+}
+
+// RFC 9293 §3.10.7.4: without ACK it is dropped (fifth check); it lies before the window, and is
+// answered (first check). Neither 2MSL nor TS.Recent may follow a guess of the sequence alone.
+TEST(TimeWait, fin_without_ack_does_not_start_it_again) {
+  Harness h;
+  h.time_wait();
+  h.advance(30s);
+  h.send({.flags = "F", .seq = 1});
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
+  h.send({.flags = "F", .seq = 2});  // in the window
+  h.expect_nothing();
+  for (const std::uint32_t ack : {3u, 2u - 70'000}) {
+    h.send({.flags = "FA", .seq = 1, .ack = ack});
+    h.expect({.flags = "A", .seq = 2, .ack = 2});
+  }
+  expect_exactly(h, 30s);
+}
+
+TEST(TimeWait, fin_in_the_window_acked_and_2msl_starts_again) {
+  Harness h;
+  h.time_wait();
+  for (const std::uint32_t seq : {2u, 50u}) {
+    h.advance(50s);
+    h.send({.flags = "FA", .seq = seq});
+    h.expect({.flags = "A", .seq = 2, .ack = 2});
+  }
+  expect_exactly(h, 60s);
+}
+
+TEST(TimeWait, empty_segments_are_answered_twice_a_second_at_most) {
+  Harness h;
+  h.time_wait();
+  h.advance(10s);
+  for (int i = 0; i < 1000; ++i) h.send({.seq = 2 + 70'000});
+  EXPECT_EQ(h.sent.size(), 1u);
+  EXPECT_EQ(h.drops(Drop::tcp_challenge_limited), 999u);
+  h.sent.clear();
+  h.advance(600ms);
+  h.send({.seq = 2 + 70'000});
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
+  h.send({.flags = "FA", .seq = 1});  // the peer's own FIN is answered every time
+  h.expect({.flags = "A", .seq = 2, .ack = 2});
 }
 
 TEST(TimeWait, fin_out_of_place_does_not_start_it_again) {
   Harness h;
   h.time_wait();
   h.advance(30s);
-  h.send({.flags = "FA", .seq = 50});  // in the window, but not the FIN that was received
-  h.expect_nothing();
-  h.send({.flags = "FA", .seq = 0});  // before it
+  h.send({.flags = "FA", .seq = 0});  // before the window
   h.expect({.flags = "A", .seq = 2, .ack = 2});
   h.send({.flags = "FA", .seq = 0x40000000});
   h.expect({.flags = "A", .seq = 2, .ack = 2});
