@@ -8,9 +8,15 @@
 
 namespace salut {
 
+// An ICMP or ICMPv6 error, as RFC 792 and RFC 4443 number them; type 0: there was none.
+struct IcmpType {
+  std::uint8_t type = 0;
+  std::uint8_t code = 0;
+};
+
 struct Event {
   // Bits of `what`; one segment may set several (data and FIN: readable | peer_closed).
-  enum : std::uint8_t {
+  enum : std::uint16_t {
     accepted = 1,      // a connection on one of our listeners finished its handshake
     connected = 2,     // a connection of ours finished its handshake
     readable = 4,      // read() has something new
@@ -18,15 +24,17 @@ struct Event {
     peer_closed = 16,  // the peer's FIN: read() ends in end_of_stream, write() goes on (half-close)
     closed = 32,       // the last event of this connection, with `reason`; the handle is stale now
     returned = 64,     // lend(): bytes were acknowledged and are yours again, see send_lent
+    icmp_error = 256,  // `icmp` came about what we sent; nothing has ended (RFC 9293 MUST-47)
   };
 
   Connection connection;
   std::uint64_t user = 0;  // what connect() was given or set_user() set; 0 on `accepted`
-  std::uint8_t what = 0;
+  std::uint16_t what = 0;
   Reason reason = Reason::none;
   std::uint16_t listener = 0;  // on `accepted`: which one, Listener::index
+  IcmpType icmp;               // on `icmp_error`, and on `closed` if it ended an opening
 
-  bool has(std::uint8_t bits) const { return (what & bits) != 0; }
+  bool has(unsigned bits) const { return (what & bits) != 0; }
 };
 
 }  // namespace salut

@@ -62,6 +62,7 @@ bool classify(const Frame& frame, const wire::Segment& icmp, IcmpError& out) {
   using What = IcmpError::What;
   const std::byte* bytes = frame.data + icmp.payload_offset;
   const auto& header = wire::view<wire::IcmpHeader>(bytes);
+  out.type = {header.type, header.code};
   const auto is = [&](unsigned type, unsigned code) {
     return header.type == type && header.code == code;
   };

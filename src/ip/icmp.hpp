@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/address.hpp"
+#include "salut/event.hpp"
 #include "salut/frame.hpp"
 #include "wire/segment.hpp"
 
@@ -31,6 +32,7 @@ struct IcmpError {
     too_big,  // fragmentation needed and DF set, packet too big
   };
   What what = What::soft;
+  IcmpType type;
   bool ip6 = false;
   std::uint32_t mtu = 0;            // of the next hop, if too_big; 0: a router older than RFC 1191
   std::uint16_t quoted_length = 0;  // of our packet, as it says

@@ -292,7 +292,7 @@ Failure LoadClient::failure_of(const Record& record, Reason reason) const {
   }
 }
 
-void LoadClient::exchange(Connection connection, Record& record, std::uint8_t what) {
+void LoadClient::exchange(Connection connection, Record& record, unsigned what) {
   // First, so that what comes before the request is not taken for the response.
   if ((what & Event::readable) != 0) read(connection, record);
   const bool waits = options_.exchange.stream && !releasing_;
@@ -357,7 +357,7 @@ void LoadClient::close(Connection connection, Record& record) {
 }
 
 // Half-closed: until the server closes too.
-void LoadClient::read_to_the_end(Connection connection, Record& record, std::uint8_t what) {
+void LoadClient::read_to_the_end(Connection connection, Record& record, unsigned what) {
   if ((what & Event::readable) != 0) read(connection, record);
   if ((what & Event::peer_closed) == 0) return;
   record.phase = Phase::closing;

@@ -108,11 +108,11 @@ class LoadClient {
   void on_connected(Record& record, std::uint64_t now);
   void on_closed(Record& record, Reason reason, std::uint64_t now);
   Failure failure_of(const Record& record, Reason reason) const;
-  void exchange(Connection connection, Record& record, std::uint8_t what);
+  void exchange(Connection connection, Record& record, unsigned what);
   void read(Connection connection, Record& record);
   void write(Connection connection, Record& record);
   void close(Connection connection, Record& record);
-  void read_to_the_end(Connection connection, Record& record, std::uint8_t what);
+  void read_to_the_end(Connection connection, Record& record, unsigned what);
 
   bool is_primed(std::uint64_t now);
   std::uint64_t wanted(std::uint64_t now, bool saturated);

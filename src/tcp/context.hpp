@@ -127,7 +127,7 @@ struct Context {
   const Stream& stream(const Tcb& tcb) const { return streams[tcb.stream]; }
   void post_event(std::uint32_t index, unsigned what, Reason reason = Reason::none) {
     const Tcb& tcb = tcbs[index];
-    events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint8_t>(what),
+    events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint16_t>(what),
                                          reason, tcb.listener};
   }
   void queue_output(std::uint32_t index) {

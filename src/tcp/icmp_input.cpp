@@ -31,7 +31,12 @@ bool input_error(Context& c, const ip::IcmpError& error) {
   if (error.what == What::too_big) {
     narrow_path(c, index, path_mtu_of(error.mtu, error.quoted_length));
   } else if (error.what == What::hard && t.state == State::syn_sent) {
+    const unsigned before = c.event_count;
     apply_event(c, index, StateEvent::retries_out, {.reason = Reason::unreachable});
+    if (c.event_count > before) c.events[c.event_count - 1].icmp = error.type;
+  } else if (owned(t) && !t.has(Flag::closed_reported)) {
+    c.post_event(index, salut::Event::icmp_error);
+    c.events[c.event_count - 1].icmp = error.type;
   }
   return true;
 }
