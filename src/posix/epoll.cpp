@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "posix/user_memory.hpp"
+
 namespace salut::posix {
 
 unsigned Epoll::due(const Watch& watch) {
@@ -21,7 +23,7 @@ unsigned Epoll::ready() const {
   return 0;
 }
 
-Result Epoll::control(int operation, int fd, std::weak_ptr<File> file, const epoll_event* event) {
+Result Epoll::control(int operation, int fd, std::weak_ptr<File> file, const epoll_event& event) {
   const auto found = watches_.find(fd);
   const bool known = found != watches_.end() && !found->second.file.expired();
   if (operation == EPOLL_CTL_ADD && known) return -EEXIST;
@@ -29,8 +31,7 @@ Result Epoll::control(int operation, int fd, std::weak_ptr<File> file, const epo
   switch (operation) {
     case EPOLL_CTL_ADD:
     case EPOLL_CTL_MOD:
-      if (event == nullptr) return -EFAULT;
-      watches_[fd] = Watch{std::move(file), *event, 0};
+      watches_[fd] = Watch{std::move(file), event, 0};
       return 0;
     case EPOLL_CTL_DEL:
       watches_.erase(found);
@@ -40,13 +41,15 @@ Result Epoll::control(int operation, int fd, std::weak_ptr<File> file, const epo
   }
 }
 
-Result Epoll::collect(std::span<epoll_event> events) {
+Result Epoll::collect(epoll_event* events, std::size_t count) {
   std::size_t n = 0;
   for (auto& [fd, watch] : watches_) {
     const unsigned bits = due(watch);
-    if (bits == 0 || n == events.size()) continue;
-    events[n].events = bits;
-    events[n].data = watch.event.data;
+    if (bits == 0) continue;
+    if (n == count) break;
+    epoll_event event = watch.event;
+    event.events = bits;
+    if (!store_user(events + n, event)) return n == 0 ? -EFAULT : static_cast<Result>(n);
     ++n;
     watch.reported = watch.file.lock()->activity + 1;
     if ((watch.event.events & EPOLLONESHOT) != 0) watch.event.events = 0;

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <span>
 
 #include "posix/file.hpp"
 
@@ -17,8 +16,9 @@ namespace salut::posix {
 class Epoll final : public File {
  public:
   unsigned ready() const override;
-  Result control(int operation, int fd, std::weak_ptr<File> file, const epoll_event* event);
-  Result collect(std::span<epoll_event> events);
+  Result control(int operation, int fd, std::weak_ptr<File> file, const epoll_event& event);
+  // Into the caller's memory. What could not be stored is not counted as reported.
+  Result collect(epoll_event* events, std::size_t count);
 
  private:
   struct Watch {

@@ -24,20 +24,21 @@ unsigned Pipe::ready() const {
   return hangup | (shared_->bytes.empty() ? 0 : POLLIN | POLLRDNORM);
 }
 
-Result Pipe::read(Room to, bool peek) {
+Result Pipe::peek(std::size_t offset, Bytes& run) {
   if (writer_) return -EBADF;
-  auto& bytes = shared_->bytes;
-  if (bytes.empty()) return shared_->ends[1] == nullptr ? 0 : -EAGAIN;
-  const auto n = static_cast<std::ptrdiff_t>(std::min(to.size(), bytes.size()));
-  std::copy_n(bytes.begin(), n, to.begin());
-  if (!peek) {
-    bytes.erase(bytes.begin(), bytes.begin() + n);
-    notify();
-  }
-  return n;
+  const auto& bytes = shared_->bytes;
+  if (offset >= bytes.size()) return shared_->ends[1] == nullptr ? 0 : -EAGAIN;
+  run = Bytes(bytes).subspan(offset);
+  return static_cast<Result>(run.size());
 }
 
-Result Pipe::write(Bytes from, bool /*more*/) {
+void Pipe::consume(std::size_t count) {
+  auto& bytes = shared_->bytes;
+  bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+  notify();
+}
+
+Result Pipe::write(Bytes from) {
   if (!writer_) return -EBADF;
   if (shared_->ends[0] == nullptr) return -EPIPE;
   auto& bytes = shared_->bytes;

@@ -13,22 +13,24 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace salut::posix {
 
 using Result = std::int64_t;
 using Bytes = std::span<const std::byte>;
-using Room = std::span<std::byte>;
 
 class File {
  public:
   virtual ~File() = default;
   virtual unsigned ready() const = 0;  // POLLIN and its kind; POLLERR, POLLHUP are always reported
-  virtual Result read(Room /*to*/, bool /*peek*/) { return -EINVAL; }
-  virtual Result write(Bytes /*from*/, bool /*more*/) { return -EINVAL; }
+  // The bytes that begin `offset` bytes after the next one, as many as lie together: how many, or 0
+  // at the end. They stay until consume(), and `run` points to them until the next call.
+  virtual Result peek(std::size_t /*offset*/, Bytes& /*run*/) { return -EINVAL; }
+  virtual void consume(std::size_t /*count*/) {}
+  virtual Result write(Bytes /*from*/) { return -EINVAL; }
   virtual void close() {}
 
   bool nonblocking = false;
@@ -40,13 +42,14 @@ class Pipe final : public File {
  public:
   static constexpr std::size_t capacity = 65'536;
   struct Shared {
-    std::deque<std::byte> bytes;
+    std::vector<std::byte> bytes;
     Pipe* ends[2] = {};  // reader, writer; null once closed
   };
   Pipe(std::shared_ptr<Shared> shared, bool writer);
   unsigned ready() const override;
-  Result read(Room to, bool peek) override;
-  Result write(Bytes from, bool more) override;
+  Result peek(std::size_t offset, Bytes& run) override;
+  void consume(std::size_t count) override;
+  Result write(Bytes from) override;
   void close() override;
 
  private:

@@ -1,24 +1,33 @@
 // Waiting for several descriptors: poll and epoll.
+#include <climits>
+#include <vector>
+
 #include "posix/epoll.hpp"
 #include "posix/sockets.hpp"
+#include "posix/user_memory.hpp"
 
 namespace salut::posix {
 
 Result Sockets::poll(pollfd* fds, nfds_t count, int timeout_ms) {
+  constexpr nfds_t most = 1 << 20;  // as the kernel's default of RLIMIT_NOFILE at the largest
   auto lock = loop_.enter();
+  if (count > most) return -EINVAL;
+  std::vector<pollfd> watched(count);
+  if (count > 0 && !load_user(fds, watched[0], count)) return -EFAULT;
   const auto scan = [&] {
     Result ready = 0;
-    for (nfds_t i = 0; i < count; ++i) {
-      const auto file = find(fds[i].fd);
-      const auto wanted = static_cast<unsigned short>(fds[i].events) | POLLERR | POLLHUP;
-      const unsigned bits = fds[i].fd < 0 ? 0 : file == nullptr ? POLLNVAL : file->ready() & wanted;
-      fds[i].revents = static_cast<short>(bits);
+    for (pollfd& one : watched) {
+      const auto file = find(one.fd);
+      const auto wanted = static_cast<unsigned short>(one.events) | POLLERR | POLLHUP;
+      const unsigned bits = one.fd < 0 ? 0 : file == nullptr ? POLLNVAL : file->ready() & wanted;
+      one.revents = static_cast<short>(bits);
       if (bits != 0) ++ready;
     }
     return ready;
   };
   if (timeout_ms != 0) loop_.wait(lock, [&] { return scan() > 0; }, deadline_after(timeout_ms));
-  return scan();
+  const Result ready = scan();
+  return count > 0 && !store_user(fds, watched[0], count) ? -EFAULT : ready;
 }
 
 Result Sockets::epoll_create() {
@@ -26,8 +35,10 @@ Result Sockets::epoll_create() {
   return add(std::make_shared<Epoll>());
 }
 
-Result Sockets::epoll_ctl(int epoll, int operation, int fd, epoll_event* event) {
+Result Sockets::epoll_ctl(int epoll, int operation, int fd, epoll_event* user) {
   const auto lock = loop_.enter();
+  epoll_event event = {};
+  if (operation != EPOLL_CTL_DEL && !load_user(user, event)) return -EFAULT;
   const auto set = find(epoll);
   const auto file = find(fd);
   if (set == nullptr || file == nullptr) return -EBADF;
@@ -41,9 +52,11 @@ Result Sockets::epoll_wait(int epoll, epoll_event* events, int count, int timeou
   const auto file = find(epoll);
   if (file == nullptr) return -EBADF;
   const auto set = std::dynamic_pointer_cast<Epoll>(file);
-  if (set == nullptr || count <= 0) return -EINVAL;
+  if (set == nullptr || count <= 0 || count > INT_MAX / static_cast<int>(sizeof(epoll_event))) {
+    return -EINVAL;
+  }
   const Result n = retry(lock, set, POLLIN, deadline_after(timeout_ms), timeout_ms != 0,
-                         [&] { return set->collect({events, static_cast<std::size_t>(count)}); });
+                         [&] { return set->collect(events, static_cast<std::size_t>(count)); });
   return n == -EAGAIN ? 0 : n;
 }
 

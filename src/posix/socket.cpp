@@ -1,51 +1,12 @@
 #include "posix/socket.hpp"
 
+#include <linux/tcp.h>
+
 #include <algorithm>
 
+#include "posix/errors.hpp"
+
 namespace salut::posix {
-
-namespace {
-
-int errno_of(Errc code) {
-  switch (code) {
-    case Errc::in_use:
-      return EADDRINUSE;
-    case Errc::no_port:
-      return EADDRNOTAVAIL;
-    case Errc::no_route:
-      return ENETUNREACH;
-    case Errc::overload:
-    case Errc::no_memory:
-      return ENOBUFS;
-    case Errc::not_writable:
-      return EPIPE;
-    case Errc::not_connected:
-      return ENOTCONN;
-    default:
-      return EINVAL;
-  }
-}
-
-int errno_of(Reason reason, bool peer_closed) {
-  switch (reason) {
-    case Reason::reset:
-      return peer_closed ? EPIPE : ECONNRESET;
-    case Reason::refused:
-      return ECONNREFUSED;
-    case Reason::timed_out:
-      return ETIMEDOUT;
-    case Reason::unreachable:
-      return EHOSTUNREACH;
-    case Reason::aborted:
-      return ECONNABORTED;
-    case Reason::overload:
-      return ENOBUFS;
-    default:
-      return 0;
-  }
-}
-
-}  // namespace
 
 std::optional<ConnectionInfo> Socket::info() const {
   if (phase_ != Phase::connecting && phase_ != Phase::connected) return std::nullopt;
@@ -63,9 +24,14 @@ void Socket::attach(Connection connection, const Options& options) {
 
 void Socket::on_event(const Event& event) {
   ++activity;
+  // As the kernel's sk_err_soft: it explains a silence, and whatever comes from the peer ends that.
+  if (event.has(Event::icmp_error)) icmp_error_ = errno_of(event.icmp, remote_.address.is_v6());
+  if (event.has(Event::connected | Event::readable | Event::peer_closed)) icmp_error_ = 0;
   if (event.has(Event::connected)) phase_ = Phase::connected;
   if (event.has(Event::closed)) {
-    error_ = errno_of(event.reason, peer_closed_);
+    error_ = errno_of(event, remote_.address.is_v6());
+    if (error_ == ETIMEDOUT && icmp_error_ != 0) error_ = icmp_error_;
+    if (error_ == ECONNRESET && peer_closed_ && !write_shut_) error_ = EPIPE;  // CLOSE_WAIT
     phase_ = Phase::ended;
   }
   if (event.has(Event::peer_closed)) peer_closed_ = true;
@@ -81,10 +47,20 @@ unsigned Socket::ready() const {
   if (phase_ == Phase::connecting) return bits;
   if (unread() > 0) bits |= POLLIN | POLLRDNORM;
   if (sending_closed()) return bits | POLLOUT | POLLWRNORM;
-  const auto known = info();
-  const std::size_t queued = known ? known->send_queued : 0;
-  if (queued < send_room(options_, loop_.config())) bits |= POLLOUT | POLLWRNORM;
+  if (send_room() > 0) bits |= POLLOUT | POLLWRNORM;
   return bits;
+}
+
+// SO_SNDBUF limits what is written and not acknowledged, TCP_NOTSENT_LOWAT what of it is not sent.
+std::size_t Socket::send_room() const {
+  const auto known = info();
+  if (!known) return 0;
+  const std::size_t most = send_buffer(options_, loop_.config());
+  const std::size_t room = most - std::min<std::size_t>(most, known->send_queued);
+  const auto lowat = static_cast<unsigned>(options_.get(IPPROTO_TCP, TCP_NOTSENT_LOWAT));
+  if (lowat == 0) return room;
+  const std::size_t unsent = known->send_queued - std::min(known->send_queued, known->in_flight);
+  return std::min(room, lowat - std::min<std::size_t>(lowat, unsent));
 }
 
 Result Socket::take_error() {
@@ -93,33 +69,23 @@ Result Socket::take_error() {
   return -error;
 }
 
-Result Socket::read(Room to, bool peek) {
+Result Socket::peek(std::size_t offset, Bytes& run) {
   if (phase_ == Phase::fresh || phase_ == Phase::listening) return -ENOTCONN;
   if (phase_ == Phase::connecting) return -EAGAIN;
-  if (peeked_.empty()) {
-    peeked_.resize(to.size());
-    const auto n = loop_.engine().read(connection_, peeked_);
-    peeked_.resize(n.value_or(0));
-    if (peeked_.empty()) {
-      if (n.has_value()) return read_shut_ ? 0 : -EAGAIN;
-      return error_ != 0 ? take_error() : 0;
-    }
-  }
-  const std::size_t n = std::min(to.size(), peeked_.size());
-  const auto end = peeked_.begin() + static_cast<std::ptrdiff_t>(n);
-  std::copy(peeked_.begin(), end, to.begin());
-  if (!peek) peeked_.erase(peeked_.begin(), end);
-  return static_cast<Result>(n);
+  const auto bytes = loop_.engine().peek(connection_, offset);
+  if (!bytes) return error_ != 0 && offset == 0 ? take_error() : 0;
+  if (bytes->empty()) return read_shut_ ? 0 : -EAGAIN;
+  run = *bytes;
+  return static_cast<Result>(run.size());
 }
 
-Result Socket::write(Bytes from, bool /*more*/) {
+void Socket::consume(std::size_t count) { loop_.engine().consume(connection_, count); }
+
+Result Socket::write(Bytes from) {
   if (error_ != 0) return take_error();
   if (phase_ == Phase::connecting) return -EAGAIN;
   if (phase_ != Phase::connected || write_shut_) return -EPIPE;
-  const auto known = info();
-  const std::size_t queued = known ? known->send_queued : 0;
-  const std::size_t room = send_room(options_, loop_.config());
-  const std::size_t most = std::min(from.size(), room - std::min(room, queued));
+  const std::size_t most = std::min(from.size(), send_room());
   if (most == 0 && !from.empty()) return -EAGAIN;
   const auto n = loop_.engine().write(connection_, from.first(most));
   if (!n) return -errno_of(n.error());
@@ -207,10 +173,19 @@ void Socket::close() {
     return;
   }
   if (phase_ != Phase::connecting && phase_ != Phase::connected) return;
-  if (!peeked_.empty()) {  // taken from the engine, unread
-    loop_.engine().abort(connection_);
-  } else {
-    loop_.engine().close(connection_);
+  loop_.engine().close(connection_);
+}
+
+bool Socket::lingering() const {
+  const auto known = info();
+  if (!known) return false;
+  switch (known->state) {
+    case State::fin_wait_2:  // the FIN is acknowledged, and all data before it
+    case State::time_wait:
+    case State::closed:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -240,7 +215,7 @@ Result Socket::get_option(int level, int name, void* value, socklen_t* length) {
 Result Socket::unread() const {
   if (phase_ == Phase::listening) return -EINVAL;
   const auto known = loop_.engine().info(connection_);
-  return static_cast<Result>(peeked_.size() + (known ? known->recv_queued : 0));
+  return known ? known->recv_queued : 0;
 }
 
 Result Socket::unsent() const {

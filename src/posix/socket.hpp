@@ -7,9 +7,10 @@
 //   how it ended            read                  write         poll
 //   both sides closed       0                     EPIPE         IN HUP RDHUP
 //   RST                     ECONNRESET, then 0    the same, then EPIPE   ERR HUP …
-//   RST after their FIN     EPIPE once, then 0    EPIPE
+//   RST in CLOSE_WAIT       EPIPE once, then 0    EPIPE
 //   RST to our SYN          ECONNREFUSED          (connect, or SO_ERROR)
-//   no answer               ETIMEDOUT
+//   no answer               ETIMEDOUT, or what an ICMP error said meanwhile
+//   a hard ICMP error       its errno (errors.hpp); connect only, an established one goes on
 //
 // Threads: under the EngineLoop's lock.
 #pragma once
@@ -33,8 +34,9 @@ class Socket final : public File {
   explicit Socket(EngineLoop& loop, int domain) : loop_(loop), domain_(domain) {}
 
   unsigned ready() const override;
-  Result read(Room to, bool peek) override;
-  Result write(Bytes from, bool more) override;
+  Result peek(std::size_t offset, Bytes& run) override;
+  void consume(std::size_t count) override;
+  Result write(Bytes from) override;
   void close() override;
 
   Result bind(Endpoint local);
@@ -63,10 +65,12 @@ class Socket final : public File {
   Endpoint remote() const { return remote_; }
   const Options& options() const { return options_; }
   std::optional<ConnectionInfo> info() const;
-  bool lingering() const { return phase_ != Phase::ended; }
+  // After close(): has the peer not acknowledged our FIN yet?
+  bool lingering() const;
 
  private:
   bool sending_closed() const { return write_shut_ || phase_ == Phase::ended; }
+  std::size_t send_room() const;  // how much write() takes now
   Result take_error();
 
   EngineLoop& loop_;
@@ -78,8 +82,8 @@ class Socket final : public File {
   Connection connection_;
   std::uint16_t listener_ = 0;
   std::deque<std::shared_ptr<Socket>> ready_children_;
-  std::vector<std::byte> peeked_;  // taken from the engine by MSG_PEEK
   int error_ = 0;                  // SO_ERROR
+  int icmp_error_ = 0;             // what the last ICMP error said, since the peer last spoke
   bool connect_reported_ = false;  // connect() has returned 0 once
   bool read_shut_ = false;
   bool write_shut_ = false;

@@ -19,42 +19,49 @@ struct IntOption {
   int initial;
   int least = 0;
   int most = 0x7fffffff;
+  bool fixed = false;  // has no effect: `initial` is how it is
 };
 
 constexpr int any = -0x7fffffff - 1;
 
+constexpr IntOption fixed(int level, int name, int value, int least = any, int most = 0x7fffffff) {
+  return {level, name, value, least, most, true};
+}
+
 constexpr IntOption int_options[] = {
+    // The engine listens on a port whose connections are in TIME_WAIT in any case.
     {SOL_SOCKET, SO_REUSEADDR, 0, any},
-    {SOL_SOCKET, SO_REUSEPORT, 0, any},
     {SOL_SOCKET, SO_KEEPALIVE, 0, any},
-    {SOL_SOCKET, SO_BROADCAST, 0, any},
-    {SOL_SOCKET, SO_DONTROUTE, 0, any},
-    {SOL_SOCKET, SO_OOBINLINE, 0, any},
-    {SOL_SOCKET, SO_PRIORITY, 0, any},
-    {SOL_SOCKET, SO_MARK, 0, any},
-    {SOL_SOCKET, SO_RCVLOWAT, 1},
     {SOL_SOCKET, SO_SNDBUF, 0, any},
     {SOL_SOCKET, SO_RCVBUF, 0, any},
     {IPPROTO_TCP, TCP_NODELAY, 0, any},
-    {IPPROTO_TCP, TCP_CORK, 0, any},
-    {IPPROTO_TCP, TCP_QUICKACK, 1, any},
     {IPPROTO_TCP, TCP_MAXSEG, 536, 88, 32'767},
     {IPPROTO_TCP, TCP_KEEPIDLE, 7200, 1, 32'767},
-    {IPPROTO_TCP, TCP_KEEPINTVL, 75, 1, 32'767},
-    {IPPROTO_TCP, TCP_KEEPCNT, 9, 1, 127},
-    {IPPROTO_TCP, TCP_SYNCNT, 5, 1, 127},
-    {IPPROTO_TCP, TCP_LINGER2, 60, any},
-    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, any},
-    {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0},
     {IPPROTO_TCP, TCP_USER_TIMEOUT, 0},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, any},
-    {IPPROTO_IP, IP_TOS, 0, any},
-    {IPPROTO_IP, IP_TTL, 64, 1, 255},
-    {IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 5},
-    {IPPROTO_IP, IP_RECVERR, 0, any},
-    {IPPROTO_IPV6, IPV6_V6ONLY, 0, any},
-    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, -1, 255},
+    {IPPROTO_IP, IP_TOS, 0, 0, 255},
     {IPPROTO_IPV6, IPV6_TCLASS, 0, -1, 255},
+
+    fixed(SOL_SOCKET, SO_REUSEPORT, 0),
+    fixed(SOL_SOCKET, SO_BROADCAST, 0),
+    fixed(SOL_SOCKET, SO_DONTROUTE, 0),
+    fixed(SOL_SOCKET, SO_OOBINLINE, 0),
+    fixed(SOL_SOCKET, SO_PRIORITY, 0),
+    fixed(SOL_SOCKET, SO_MARK, 0),
+    fixed(SOL_SOCKET, SO_RCVLOWAT, 1, 0),
+    fixed(IPPROTO_TCP, TCP_CORK, 0),
+    fixed(IPPROTO_TCP, TCP_QUICKACK, 1),
+    fixed(IPPROTO_TCP, TCP_KEEPINTVL, 75, 1, 32'767),
+    fixed(IPPROTO_TCP, TCP_KEEPCNT, 9, 1, 127),
+    fixed(IPPROTO_TCP, TCP_LINGER2, 60),
+    fixed(IPPROTO_TCP, TCP_DEFER_ACCEPT, 0),
+    fixed(IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, 0),
+    fixed(IPPROTO_IP, IP_TTL, 64, 1, 255),
+    fixed(IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 5),
+    fixed(IPPROTO_IP, IP_RECVERR, 0),
+    fixed(IPPROTO_IPV6, IPV6_V6ONLY, 0),
+    fixed(IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, -1, 255),
+    fixed(IPPROTO_IPV6, IPV6_RECVERR, 0),
 };
 
 const IntOption* find(int level, int name) {
@@ -132,6 +139,7 @@ Result set_option(Options& options, int level, int name, Bytes value) {
     return -EINVAL;
   }
   if (option->least != any && (n < option->least || n > option->most)) return -EINVAL;
+  if (option->fixed && n != option->initial) return -ENOPROTOOPT;
   options.ints[{level, name}] = n;
   return 0;
 }
@@ -198,7 +206,7 @@ Result get_option(const Options& options, const StackConfig& config,
   return give(options.get(level, name, option->initial));
 }
 
-std::size_t send_room(const Options& options, const StackConfig& config) {
+std::size_t send_buffer(const Options& options, const StackConfig& config) {
   if (options.get(SOL_SOCKET, SO_SNDBUF) == 0) return config.send_buffer;
   return std::size_t(buffer_size(options, SO_SNDBUF, 0)) / 3 * 2;
 }
@@ -214,12 +222,15 @@ ConnectionOptions to_engine(const Options& options) {
   ConnectionOptions to;
   to.no_delay = of_tcp(TCP_NODELAY) != 0;
   if (of_socket(SO_SNDBUF) != 0) {
-    to.send_buffer = static_cast<std::uint32_t>(std::max(send_room(options, {}), buffer_least));
+    to.send_buffer = static_cast<std::uint32_t>(std::max(send_buffer(options, {}), buffer_least));
   }
   if (of_socket(SO_RCVBUF) != 0) {
     const auto payload = static_cast<std::size_t>(buffer_size(options, SO_RCVBUF, 0)) / 2;
     to.recv_buffer = static_cast<std::uint32_t>(std::max(payload, buffer_least));
   }
+  to.congestion = options.congestion == "reno" ? Congestion::newreno : Congestion::cubic;
+  const int tos = std::max(options.get(IPPROTO_IP, IP_TOS), options.get(IPPROTO_IPV6, IPV6_TCLASS));
+  to.dscp = static_cast<std::uint8_t>((tos & 0xff) >> 2);  // the lower two bits are ECN's
   const bool keep_alive = of_socket(SO_KEEPALIVE) != 0;
   to.keep_alive = seconds{keep_alive ? of_tcp(TCP_KEEPIDLE, 7200) : 0};
   to.user_timeout = milliseconds{of_tcp(TCP_USER_TIMEOUT)};

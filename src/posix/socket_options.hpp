@@ -1,8 +1,9 @@
 // Socket options: the one place where Linux's names meet the engine's.
 //
 // A socket keeps what was set, because options are set before there is a connection and are
-// inherited from the listener; to_engine() says what of it the engine has. Options that only
-// concern the kernel's own bookkeeping (SO_REUSEADDR, IP_TOS, …) are kept and given back.
+// inherited from the listener; to_engine() says what of it the engine has. An option that the
+// engine does not have can be read, and set to what is so anyway; any other value is ENOPROTOOPT:
+// who sets it relies on it.
 //
 // SO_SNDBUF and SO_RCVBUF as in Linux: the value set is doubled and read back so. The kernel counts
 // its own overhead in that; of ours, two thirds hold payload.
@@ -47,6 +48,6 @@ Result get_option(const Options& options, const StackConfig& config,
 // What of it the engine has: of a connection, or of a listener for its children.
 ConnectionOptions to_engine(const Options& options);
 // How much payload write() takes before it blocks.
-std::size_t send_room(const Options& options, const StackConfig& config);
+std::size_t send_buffer(const Options& options, const StackConfig& config);
 
 }  // namespace salut::posix

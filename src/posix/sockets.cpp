@@ -10,22 +10,24 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <optional>
+
+#include "posix/user_memory.hpp"
 
 namespace salut::posix {
 
 namespace {
 
-std::optional<Endpoint> endpoint_of(const sockaddr* address, socklen_t length, int domain) {
-  if (address == nullptr || length < sizeof(sa_family_t)) return std::nullopt;
-  if (address->sa_family == AF_INET && length >= sizeof(sockaddr_in)) {
+std::optional<Endpoint> endpoint_of(const sockaddr_storage& address, socklen_t length, int domain) {
+  if (address.ss_family == AF_INET && length >= sizeof(sockaddr_in)) {
     sockaddr_in v4;
-    std::memcpy(&v4, address, sizeof(v4));
+    std::memcpy(&v4, &address, sizeof(v4));
     return Endpoint{IpAddress::v4(ntohl(v4.sin_addr.s_addr)), ntohs(v4.sin_port)};
   }
-  if (address->sa_family == AF_INET6 && domain == AF_INET6 && length >= sizeof(sockaddr_in6)) {
+  if (address.ss_family == AF_INET6 && domain == AF_INET6 && length >= sizeof(sockaddr_in6)) {
     sockaddr_in6 v6;
-    std::memcpy(&v6, address, sizeof(v6));
+    std::memcpy(&v6, &address, sizeof(v6));
     if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
       std::array<std::uint64_t, 2> half;
       std::memcpy(half.data(), v6.sin6_addr.s6_addr, 16);
@@ -38,8 +40,12 @@ std::optional<Endpoint> endpoint_of(const sockaddr* address, socklen_t length, i
   return std::nullopt;
 }
 
-void give_address(const Endpoint& endpoint, int domain, sockaddr* address, socklen_t* length) {
-  if (address == nullptr || length == nullptr) return;
+// Into the caller's memory, as much as it has room for.
+Result store_address(const Endpoint& endpoint, int domain, sockaddr* address, socklen_t* length) {
+  if (address == nullptr) return 0;
+  socklen_t room = 0;
+  if (!load_user(length, room)) return -EFAULT;
+  if (room > std::numeric_limits<int>::max()) return -EINVAL;
   sockaddr_storage storage = {};
   socklen_t size = sizeof(sockaddr_in);
   if (domain == AF_INET6) {
@@ -54,11 +60,17 @@ void give_address(const Endpoint& endpoint, int domain, sockaddr* address, sockl
     v4.sin_port = htons(endpoint.port);
     v4.sin_addr.s_addr = htonl(endpoint.address.v4());
   }
-  std::memcpy(address, &storage, std::min(*length, size));
-  *length = size;
+  const std::size_t count = std::min(room, size);
+  return copy_to_user(address, &storage, count) == count && store_user(length, size) ? 0 : -EFAULT;
 }
 
 }  // namespace
+
+Result load_address(const sockaddr* user, socklen_t length, sockaddr_storage& to) {
+  to = {};
+  if (length > sizeof(to)) return -EINVAL;
+  return copy_from_user(&to, user, length) == length ? 0 : -EFAULT;
+}
 
 Sockets::Sockets(EngineLoop& loop) : loop_(loop) {
   loop_.on_event = [this](const Event& event) { dispatch(event); };
@@ -152,7 +164,10 @@ Result Sockets::bind(int fd, const sockaddr* address, socklen_t length) {
   Result error = 0;
   const auto socket = find_socket(fd, error);
   if (socket == nullptr) return error;
-  const auto local = endpoint_of(address, length, socket->domain());
+  sockaddr_storage storage;
+  error = load_address(address, length, storage);
+  if (error < 0) return error;
+  const auto local = endpoint_of(storage, length, socket->domain());
   return local ? socket->bind(*local) : -EINVAL;
 }
 
@@ -177,7 +192,12 @@ Result Sockets::accept(int fd, sockaddr* address, socklen_t* length) {
               return child == nullptr ? -EAGAIN : 0;
             });
   if (result < 0) return result;
-  give_address(child->remote(), child->domain(), address, length);
+  error = store_address(child->remote(), child->domain(), address, length);
+  if (error < 0) {
+    child->close();
+    loop_.run();
+    return error;
+  }
   return add(std::move(child));
 }
 
@@ -186,7 +206,10 @@ Result Sockets::connect(int fd, const sockaddr* address, socklen_t length) {
   Result error = 0;
   const auto socket = find_socket(fd, error);
   if (socket == nullptr) return error;
-  const auto remote = endpoint_of(address, length, socket->domain());
+  sockaddr_storage storage;
+  error = load_address(address, length, storage);
+  if (error < 0) return error;
+  const auto remote = endpoint_of(storage, length, socket->domain());
   if (!remote) return -EAFNOSUPPORT;
   const Result result = socket->connect(*remote);
   if (result == -EINPROGRESS) connections_[socket->connection()] = socket;
@@ -227,20 +250,32 @@ Result Sockets::close(int fd) {
   return 0;
 }
 
-Result Sockets::getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
-  const auto lock = loop_.enter();
-  Result error = 0;
-  const auto socket = find_socket(fd, error);
-  return socket == nullptr ? error : socket->get_option(level, name, value, length);
-}
-
-Result Sockets::setsockopt(int fd, int level, int name, const void* value, socklen_t length) {
+Result Sockets::getsockopt(int fd, int level, int name, void* user, socklen_t* user_length) {
   const auto lock = loop_.enter();
   Result error = 0;
   const auto socket = find_socket(fd, error);
   if (socket == nullptr) return error;
-  const Result result =
-      socket->set_option(level, name, {static_cast<const std::byte*>(value), length});
+  socklen_t length = 0;
+  if (!load_user(user_length, length)) return -EFAULT;
+  if (length > std::numeric_limits<int>::max()) return -EINVAL;
+  std::array<std::byte, 1024> value = {};  // more than any option has
+  length = std::min<socklen_t>(length, value.size());
+  error = socket->get_option(level, name, value.data(), &length);
+  if (error < 0) return error;
+  const bool stored = copy_to_user(user, value.data(), length) == length;
+  return stored && store_user(user_length, length) ? 0 : -EFAULT;
+}
+
+Result Sockets::setsockopt(int fd, int level, int name, const void* user, socklen_t length) {
+  const auto lock = loop_.enter();
+  Result error = 0;
+  const auto socket = find_socket(fd, error);
+  if (socket == nullptr) return error;
+  if (length > std::numeric_limits<int>::max()) return -EINVAL;
+  std::array<std::byte, 1024> value = {};
+  length = std::min<socklen_t>(length, value.size());
+  if (copy_from_user(value.data(), user, length) != length) return -EFAULT;
+  const Result result = socket->set_option(level, name, Bytes(value).first(length));
   loop_.run();
   return result;
 }
@@ -264,31 +299,38 @@ Result Sockets::fcntl(int fd, int command, long argument) {
   }
 }
 
-Result Sockets::ioctl(int fd, unsigned long request, int* value) {
+Result Sockets::ioctl(int fd, unsigned long request, int* user) {
   const auto lock = loop_.enter();
   const auto file = find(fd);
   if (file == nullptr) return -EBADF;
   if (request == FIONBIO) {
-    file->nonblocking = *value != 0;
+    int on = 0;
+    if (!load_user(user, on)) return -EFAULT;
+    file->nonblocking = on != 0;
     return 0;
   }
   const auto socket = std::dynamic_pointer_cast<Socket>(file);
   if (socket == nullptr || (request != SIOCINQ && request != SIOCOUTQ)) return -ENOTTY;
   const Result n = request == SIOCINQ ? socket->unread() : socket->unsent();
   if (n < 0) return n;
-  *value = static_cast<int>(n);
-  return 0;
+  return store_user(user, static_cast<int>(n)) ? 0 : -EFAULT;
 }
 
-Result Sockets::pipe(int fds[2]) {
+Result Sockets::pipe(int* user) {
   const auto lock = loop_.enter();
   const auto shared = std::make_shared<Pipe::Shared>();
-  for (int i = 0; i < 2; ++i) {
+  std::array<int, 2> fds = {};
+  for (unsigned i = 0; i < 2; ++i) {
     const Result fd = add(std::make_shared<Pipe>(shared, i == 1));
     if (fd < 0) return fd;
     fds[i] = static_cast<int>(fd);
   }
-  return 0;
+  if (store_user(user, fds[0], 2)) return 0;
+  for (const int fd : fds) {
+    files_.erase(fd);
+    ::close(fd);
+  }
+  return -EFAULT;
 }
 
 }  // namespace salut::posix

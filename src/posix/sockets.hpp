@@ -11,20 +11,27 @@
 //   const Result fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
 //   if (fd < 0) errno = static_cast<int>(-fd);
 //
+// Every pointer is the caller's and believed in nothing (user_memory.hpp): -EFAULT for a bad one.
+//
 // Threads: any.
 #pragma once
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 
 #include "posix/engine_loop.hpp"
 #include "posix/socket.hpp"
 
 namespace salut::posix {
+
+// An address of the caller's, as far as it goes: 0 or -errno.
+Result load_address(const sockaddr* user, socklen_t length, sockaddr_storage& to);
 
 class Sockets {
  public:
@@ -37,8 +44,18 @@ class Sockets {
   Result listen(int fd, int backlog);
   Result accept(int fd, sockaddr* address, socklen_t* length);
   Result connect(int fd, const sockaddr* address, socklen_t length);
-  Result receive(int fd, const iovec* to, int count, int flags, bool is_socket);
-  Result send(int fd, const iovec* from, int count, int flags, bool is_socket);
+  Result read(int fd, void* to, std::size_t count);
+  Result readv(int fd, const iovec* to, int count);
+  Result recv(int fd, void* to, std::size_t count, int flags);
+  Result recvfrom(int fd, void* to, std::size_t count, int flags, sockaddr* address,
+                  socklen_t* length);
+  Result recvmsg(int fd, msghdr* message, int flags);
+  Result write(int fd, const void* from, std::size_t count);
+  Result writev(int fd, const iovec* from, int count);
+  Result send(int fd, const void* from, std::size_t count, int flags);
+  Result sendto(int fd, const void* from, std::size_t count, int flags, const sockaddr* address,
+                socklen_t length);
+  Result sendmsg(int fd, const msghdr* message, int flags);
   Result fcntl(int fd, int command, long argument);
   Result ioctl(int fd, unsigned long request, int* value);
   Result close(int fd);
@@ -49,8 +66,9 @@ class Sockets {
   Result epoll_create();
   Result epoll_ctl(int epoll, int operation, int fd, epoll_event* event);
   Result epoll_wait(int epoll, epoll_event* events, int count, int timeout_ms);
-  Result pipe(int fds[2]);
-  Result splice(int in, int out, std::size_t count, unsigned flags);
+  Result pipe(int* fds);  // two of them
+  Result splice(int in, loff_t* in_offset, int out, loff_t* out_offset, std::size_t count,
+                unsigned flags);
 
   // Is this descriptor one of ours?
   bool knows(int fd);
@@ -67,6 +85,9 @@ class Sockets {
   // one of the poll() bits `bits` of `file`. -EAGAIN once the deadline has passed.
   Result retry(Lock& lock, const std::shared_ptr<File>& file, unsigned bits, Instant deadline,
                bool wait, const std::function<Result()>& attempt);
+  // What all forms of read and write come to; of the vectors, `iov_base` is the caller's memory.
+  Result receive(int fd, std::span<const iovec> to, int flags, bool is_socket);
+  Result send_all(int fd, std::span<const iovec> from, int flags, bool is_socket);
   void dispatch(const Event& event);
 
   EngineLoop& loop_;

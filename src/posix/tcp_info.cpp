@@ -18,8 +18,7 @@ int linux_state(State state) {
       return 4;
     case State::fin_wait_2:
       return 5;
-    case State::time_wait:
-      return 6;
+    case State::time_wait:  // in Linux another socket, that no program has; this one is closed
     case State::closed:
       return 7;
     case State::close_wait:

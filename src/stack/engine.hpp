@@ -43,7 +43,9 @@ class Engine final : private ip::UnresolvedListener {
   tl::expected<Endpoint, Errc> take_listener(std::uint16_t listener);
 
   tl::expected<std::size_t, Errc> read(Connection connection, std::span<std::byte> to);
-  tl::expected<std::span<const std::byte>, Errc> peek(Connection connection) const;
+  // As Connection::peek(); `offset`: from so many bytes on.
+  tl::expected<std::span<const std::byte>, Errc> peek(Connection connection,
+                                                      std::size_t offset = 0) const;
   Errc consume(Connection connection, std::size_t count);
   tl::expected<std::size_t, Errc> write(Connection connection, std::span<const std::byte> from);
   tl::expected<std::size_t, Errc> lend(Connection connection, std::span<const std::byte> from);

@@ -39,12 +39,13 @@ tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<st
   return n;
 }
 
-tl::expected<std::span<const std::byte>, Errc> Engine::peek(Connection connection) const {
+tl::expected<std::span<const std::byte>, Errc> Engine::peek(Connection connection,
+                                                            std::size_t offset) const {
   const auto index = find_reader(connection);
   if (!index) return tl::unexpected(index.error());
   const Tcb& t = c_.tcbs[*index];
   if (!t.has(Flag::data_ready)) return std::span<const std::byte>{};
-  return c_.buffers.first(t.recv);
+  return offset == 0 ? c_.buffers.first(t.recv) : c_.buffers.run_at(t.recv, offset);
 }
 
 Errc Engine::consume(Connection connection, std::size_t count) {

@@ -110,6 +110,14 @@ class Buffers {
             std::size_t{end_of(chain, chain.head)} - chain.head_offset};
   }
 
+  // Those that begin `position` bytes after the first one; empty if there are none.
+  std::span<const std::byte> run_at(const Chain& chain, std::size_t position) const {
+    if (position >= chain.bytes) return {};
+    const Cursor cursor = seek(chain, static_cast<std::uint32_t>(position));
+    return {bytes_of(blocks_[cursor.block]) + cursor.offset,
+            std::size_t{end_of(chain, cursor.block)} - cursor.offset};
+  }
+
   // Copies bytes from `cursor`, which stands `position` bytes after the chain's first one, and
   // moves it; returns how many there were.
   std::size_t copy(const Chain& chain, Cursor& cursor, std::uint32_t position,

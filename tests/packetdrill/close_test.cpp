@@ -155,6 +155,54 @@ TEST(Close, linger_waits_for_the_peer) {
   EXPECT_LT(close.ended(), 1s);
 }
 
+// socket(7): "all queued messages … successfully sent"; Linux waits for the ACK of the FIN, not for
+// the peer's FIN and not for TIME_WAIT.
+TEST(Close, linger_ends_with_the_ack_of_the_fin) {
+  Driver d;
+  const int fd = d.established();
+  const struct linger three = {1, 3};
+  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &three, sizeof(three));
+  const Microseconds before = d.now();
+  Blocking close(d, [&] { return d.close(fd); });
+  d.expect({.flags = "FA", .seq = 1, .ack = 1});
+  d.sleep(50ms);
+  EXPECT_TRUE(close.waits());
+  d.inject({});
+  d.sleep(10s);
+  EXPECT_EQ(close.result(), "0");
+  EXPECT_LT(close.ended() - before, 60ms);
+}
+
+TEST(Close, linger_of_the_second_to_close_ends_with_the_ack_of_the_fin) {
+  Driver d;
+  const int fd = d.established();
+  d.inject({.flags = "FA"});
+  d.expect({.flags = "A", .seq = 1, .ack = 2});
+  const struct linger three = {1, 3};
+  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &three, sizeof(three));
+  const Microseconds before = d.now();
+  Blocking close(d, [&] { return d.close(fd); });
+  d.expect({.flags = "FA", .seq = 1, .ack = 2});
+  d.sleep(50ms);
+  EXPECT_TRUE(close.waits());
+  d.inject({});
+  d.sleep(10s);
+  EXPECT_EQ(close.result(), "0");
+  EXPECT_LT(close.ended() - before, 60ms);
+}
+
+TEST(Close, linger_is_over_after_its_time) {
+  Driver d;
+  const int fd = d.established();
+  const struct linger three = {1, 3};
+  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &three, sizeof(three));
+  const Microseconds before = d.now();
+  EXPECT_EQ(d.close(fd), 0);
+  EXPECT_GE(d.now() - before, 3s);
+  EXPECT_LE(d.now() - before, 3100ms);
+  d.drain();
+}
+
 TEST(Close, in_syn_sent_is_silent) {
   Driver d;
   const int fd = d.socket(SOCK_STREAM | SOCK_NONBLOCK);
@@ -187,6 +235,41 @@ TEST(Close, reset_after_their_fin_is_epipe) {
   d.inject({.flags = "RA"});
   EXPECT_EQ(d.write(fd, "x"), -EPIPE);
   EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), 0);
+}
+
+// Linux tcp_reset(): EPIPE in CLOSE_WAIT only.
+TEST(Close, reset_in_closing_is_econnreset) {
+  Driver d;
+  const int fd = d.established();
+  d.shutdown(fd, SHUT_WR);
+  d.expect({.flags = "FA", .seq = 1, .ack = 1});
+  d.inject({.flags = "FA", .ack = 1});
+  d.expect({.flags = "A", .seq = 2, .ack = 2});
+  d.inject({.flags = "R"});
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), ECONNRESET);
+}
+
+TEST(Close, reset_in_last_ack_is_econnreset) {
+  Driver d;
+  const int fd = d.established();
+  d.inject({.flags = "FA"});
+  d.expect({.flags = "A", .seq = 1, .ack = 2});
+  d.shutdown(fd, SHUT_WR);
+  d.expect({.flags = "FA", .seq = 1, .ack = 2});
+  d.inject({.flags = "R"});
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), ECONNRESET);
+}
+
+TEST(Close, reset_in_fin_wait_is_econnreset) {
+  for (const bool acknowledged : {false, true}) {
+    Driver d;
+    const int fd = d.established();
+    d.shutdown(fd, SHUT_WR);
+    d.expect({.flags = "FA", .seq = 1, .ack = 1});
+    if (acknowledged) d.inject({});
+    d.inject({.flags = "R"});
+    EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), ECONNRESET);
+  }
 }
 
 TEST(Close, reset_wakes_a_reader) {

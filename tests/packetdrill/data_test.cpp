@@ -138,6 +138,48 @@ TEST(Data, peek_takes_nothing) {
   EXPECT_EQ(d.read(fd), "abcdef");
 }
 
+TEST(Data, peek_sees_what_came_since) {
+  Driver d;
+  const int fd = d.established();
+  d.inject({.payload = "0123456789"});
+  d.expect({.seq = 1, .ack = 11});
+  EXPECT_EQ(d.read(fd, 100, MSG_PEEK), "0123456789");
+  d.inject({.payload = "abcdefghij"});
+  d.expect({.seq = 1, .ack = 21});
+  EXPECT_EQ(d.read(fd, 100, MSG_PEEK), "0123456789abcdefghij");
+  EXPECT_EQ(d.read(fd, 100), "0123456789abcdefghij");
+}
+
+// What was only looked at takes up the window still.
+TEST(Data, peek_opens_no_window) {
+  Driver d("recv_buffer=4096");
+  const int fd = d.established();
+  d.inject({.payload = std::string(1460, 'a')});
+  d.expect({.seq = 1, .ack = 1461});
+  d.inject({.payload = std::string(1460, 'b')});
+  d.expect({.seq = 1, .ack = 2921});
+  EXPECT_EQ(d.read(fd, 4096, MSG_PEEK).size(), 2920u);
+  d.sleep(1s);
+  d.expect_nothing();
+  EXPECT_EQ(d.read(fd, 4096), std::string(1460, 'a') + std::string(1460, 'b'));
+  d.expect({.seq = 1, .ack = 2921});  // now it has opened
+}
+
+TEST(Data, peek_fills_a_vector_in_order) {
+  Driver d;
+  const int fd = d.established();
+  d.inject({.payload = "abcdef"});
+  d.expect({.seq = 1, .ack = 7});
+  char first[2], second[10];
+  iovec parts[2] = {{first, 2}, {second, 10}};
+  msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  EXPECT_EQ(d.calls().recvmsg(d.calls().userdata, fd, &message, MSG_PEEK), 6);
+  EXPECT_EQ(std::string(first, 2) + std::string(second, 4), "abcdef");
+  EXPECT_EQ(d.read(fd), "abcdef");
+}
+
 TEST(Data, waitall_waits_for_all) {
   Driver d;
   const int fd = d.established();

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <fstream>
@@ -92,6 +93,21 @@ void Driver::inject(const In& in) {
   if (!in.seq && (spec.flags & 4) == 0) {
     peer_nxt_ += static_cast<std::uint32_t>(in.payload.size()) + ((spec.flags & 3) != 0 ? 1u : 0u);
   }
+  EXPECT_EQ(i_.netdev_send(i_.userdata, frame.data() + 14, frame.size() - 14), 0);
+}
+
+void Driver::inject_icmp(unsigned type, unsigned code, std::uint32_t seq) {
+  wire::test::TcpSpec spec;
+  spec.source_port = our_port;
+  spec.destination_port = peer_port_;
+  spec.seq = iss_ + seq;
+  wire::test::Bytes quoted = wire::test::tcp_packet(spec);
+  std::swap_ranges(quoted.begin() + 26, quoted.begin() + 30, quoted.begin() + 30);
+  wire::test::Bytes icmp(8);
+  icmp[0] = static_cast<std::uint8_t>(type);
+  icmp[1] = static_cast<std::uint8_t>(code);
+  wire::test::append(icmp, {quoted.begin() + 14, quoted.end()});
+  const wire::test::Bytes frame = wire::test::ipv4(1, icmp);
   EXPECT_EQ(i_.netdev_send(i_.userdata, frame.data() + 14, frame.size() - 14), 0);
 }
 

@@ -59,6 +59,8 @@ class Driver {
 
   // --- the wire and the clock ---
   void inject(const In& in);
+  // An ICMP error about the segment of ours with this sequence number.
+  void inject_icmp(unsigned type, unsigned code, std::uint32_t seq);
   void expect(const Out& out, Where where = Where::current());
   // The next packet left at this time since the start; milliseconds late at most.
   void expect_at(Microseconds at, const Out& out, Where where = Where::current());

@@ -156,6 +156,76 @@ TEST(Open, connect_nonblocking_refused_is_in_so_error_once) {
   EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), 0);
 }
 
+// Linux's icmp_err_convert[], of the codes that end an opening at once (RFC 1122 §4.2.3.9).
+TEST(Open, icmp_says_with_which_errno_connect_ends) {
+  struct Case {
+    unsigned type, code;
+    int error;
+  };
+  for (const Case& c : {Case{3, 2, ENOPROTOOPT}, Case{3, 3, ECONNREFUSED}, Case{3, 9, ENETUNREACH},
+                        Case{3, 10, EHOSTUNREACH}, Case{3, 13, EHOSTUNREACH}}) {
+    SCOPED_TRACE(c.code);
+    Driver d;
+    const int fd = d.socket();
+    Blocking connect(d, [&] { return d.connect(fd); });
+    d.expect({.flags = "S", .seq = 0});
+    d.inject_icmp(c.type, c.code, 0);
+    d.sleep(1s);
+    EXPECT_EQ(connect.result(), std::to_string(-c.error));
+  }
+}
+
+// RFC 9293 §3.9.2.2 (MUST-56): what may pass ends nothing, and is the errno when nothing came.
+TEST(Open, soft_icmp_is_the_errno_of_the_time_out) {
+  struct Case {
+    unsigned type, code;
+    int error;
+  };
+  for (const Case& c : {Case{3, 0, ENETUNREACH}, Case{3, 1, EHOSTUNREACH}, Case{3, 5, EOPNOTSUPP},
+                        Case{3, 6, ENETUNREACH}, Case{3, 7, EHOSTDOWN}, Case{3, 8, ENONET},
+                        Case{3, 11, ENETUNREACH}, Case{3, 12, EHOSTUNREACH},
+                        Case{11, 0, EHOSTUNREACH}, Case{12, 0, EPROTO}}) {
+    SCOPED_TRACE(std::to_string(c.type) + "/" + std::to_string(c.code));
+    Driver d;
+    const int fd = d.socket(SOCK_STREAM | SOCK_NONBLOCK);
+    EXPECT_EQ(d.connect(fd), -EINPROGRESS);
+    d.expect({.flags = "S", .seq = 0});
+    d.inject_icmp(c.type, c.code, 0);
+    EXPECT_EQ(d.connect(fd), -EALREADY);
+    d.sleep(200s);
+    EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), c.error);
+    d.drain();
+  }
+}
+
+TEST(Open, icmp_in_established_is_the_errno_of_the_time_out) {
+  Driver d;
+  const int fd = d.established();
+  EXPECT_EQ(d.write(fd, "x"), 1);
+  d.expect({.seq = 1, .ack = 1, .length = 1});
+  d.inject_icmp(3, 3, 1);
+  EXPECT_EQ(d.get(fd, SOL_SOCKET, SO_ERROR), 0);
+  d.sleep(200s);
+  EXPECT_EQ(d.read(fd), std::to_string(-ECONNREFUSED));
+  d.drain();
+}
+
+// What an ICMP error said before is forgotten once the peer has answered.
+TEST(Open, icmp_is_forgotten_once_the_peer_answers) {
+  Driver d;
+  const int fd = d.socket(SOCK_STREAM | SOCK_NONBLOCK);
+  EXPECT_EQ(d.connect(fd), -EINPROGRESS);
+  d.expect({.flags = "S", .seq = 0});
+  d.inject_icmp(3, 1, 0);
+  d.inject({.flags = "SA", .mss = 1460});
+  d.expect({.flags = "A", .seq = 1, .ack = 1});
+  EXPECT_EQ(d.write(fd, "x"), 1);
+  d.expect({.seq = 1, .ack = 1, .length = 1});
+  d.sleep(200s);
+  EXPECT_EQ(d.read(fd), std::to_string(-ETIMEDOUT));
+  d.drain();
+}
+
 // Three minutes of RFC 9293's R2 for a SYN in no time; the caller itself moves the clock.
 TEST(Open, connect_without_an_answer_times_out) {
   Driver d("rto_initial_ms=1000");

@@ -2,6 +2,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
+#include <array>
 #include <cstring>
 
 #include "driver.hpp"
@@ -43,6 +44,78 @@ TEST(Options, refused_as_linux_refuses) {
   EXPECT_EQ(d.set(fd, IPPROTO_TCP, 9999, 1), -ENOPROTOOPT);
   EXPECT_EQ(d.get(fd, 4321, 1), -ENOPROTOOPT);
   EXPECT_EQ(d.set(12345, SOL_SOCKET, SO_REUSEADDR, 1), -EBADF);
+}
+
+// An option that changes nothing must not be taken: a script, or a program, that relies on it has
+// to know. Setting what is so anyway is no lie.
+TEST(Options, without_effect_are_refused) {
+  struct Case {
+    int level, name, is, other;
+  };
+  for (const Case& c :
+       {Case{SOL_SOCKET, SO_REUSEPORT, 0, 1}, Case{SOL_SOCKET, SO_BROADCAST, 0, 1},
+        Case{SOL_SOCKET, SO_DONTROUTE, 0, 1}, Case{SOL_SOCKET, SO_OOBINLINE, 0, 1},
+        Case{SOL_SOCKET, SO_PRIORITY, 0, 6}, Case{SOL_SOCKET, SO_MARK, 0, 7},
+        Case{SOL_SOCKET, SO_RCVLOWAT, 1, 100}, Case{IPPROTO_TCP, TCP_CORK, 0, 1},
+        Case{IPPROTO_TCP, TCP_KEEPINTVL, 75, 10}, Case{IPPROTO_TCP, TCP_KEEPCNT, 9, 3},
+        Case{IPPROTO_TCP, TCP_LINGER2, 60, 5}, Case{IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 1},
+        Case{IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, 1000}, Case{IPPROTO_TCP, TCP_QUICKACK, 1, 0},
+        Case{IPPROTO_IP, IP_TTL, 64, 8}, Case{IPPROTO_IP, IP_MTU_DISCOVER, 1, 0},
+        Case{IPPROTO_IP, IP_RECVERR, 0, 1}, Case{IPPROTO_IPV6, IPV6_V6ONLY, 0, 1},
+        Case{IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, 8}}) {
+    SCOPED_TRACE(std::to_string(c.level) + "/" + std::to_string(c.name));
+    Driver d;
+    const int fd = d.socket();
+    EXPECT_EQ(d.set(fd, c.level, c.name, c.other), -ENOPROTOOPT);
+    EXPECT_EQ(d.get(fd, c.level, c.name), c.is);
+    EXPECT_EQ(d.set(fd, c.level, c.name, c.is), 0);
+  }
+  Driver d;
+  EXPECT_EQ(d.set(d.socket(), IPPROTO_TCP, TCP_SYNCNT, 3), -ENOPROTOOPT);
+}
+
+// The code point goes out with every packet from then on.
+TEST(Options, ip_tos_is_sent) {
+  Driver d;
+  const int fd = d.established();
+  EXPECT_EQ(d.set(fd, IPPROTO_IP, IP_TOS, 0x28), 0);
+  EXPECT_EQ(d.get(fd, IPPROTO_IP, IP_TOS), 0x28);
+  d.write(fd, "x");
+  std::array<unsigned char, 2048> packet;
+  std::size_t size = packet.size();
+  long long at = 0;
+  ASSERT_EQ(d.calls().netdev_receive(d.calls().userdata, packet.data(), &size, &at), 0);
+  ASSERT_GE(size, 20u);
+  EXPECT_EQ(packet[1], 0x28);
+}
+
+TEST(Options, congestion_chooses_the_controller) {
+  Driver d;
+  const int fd = d.established();
+  EXPECT_EQ(d.calls().setsockopt(d.calls().userdata, fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4),
+            0);
+  char name[16] = {};
+  socklen_t length = sizeof(name);
+  EXPECT_EQ(
+      d.calls().getsockopt(d.calls().userdata, fd, IPPROTO_TCP, TCP_CONGESTION, name, &length), 0);
+  EXPECT_STREQ(name, "reno");
+}
+
+// Beyond what is in flight, no more is taken than this; ten segments are, in the first window.
+TEST(Options, notsent_lowat_limits_what_is_queued) {
+  Driver d;
+  const int fd = d.established();
+  d.fcntl_nonblocking(fd);
+  EXPECT_EQ(d.set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4000), 0);
+  const int taken = d.write(fd, std::string(30'000, 'x'));
+  EXPECT_GE(taken, 14'600);
+  EXPECT_LE(taken, 14'600 + 4000);
+  EXPECT_EQ(d.poll(fd, POLLOUT), 0);
+  EXPECT_EQ(d.write(fd, "y"), -EAGAIN);
+  d.drain();
+  d.inject({});
+  d.drain();
+  EXPECT_EQ(d.poll(fd, POLLOUT), POLLOUT);
 }
 
 TEST(Options, children_inherit) {
@@ -130,6 +203,30 @@ TEST(Options, tcp_info_follows_the_states) {
   EXPECT_EQ(state(fd), fin_wait_2);
   d.inject({.flags = "RA"});
   EXPECT_EQ(state(fd), closed);
+}
+
+// Linux keeps no socket for TIME_WAIT: the one that the program has is closed.
+TEST(Options, tcp_info_of_time_wait_is_closed) {
+  for (const bool unread : {false, true}) {
+    Driver d;
+    const int fd = d.established();
+    if (unread) {
+      d.inject({.payload = "unread"});
+      d.expect({.seq = 1, .ack = 7});
+    }
+    d.shutdown(fd, SHUT_WR);
+    d.drain();
+    d.inject({});
+    d.inject({.flags = "FA"});
+    d.drain();
+    tcp_info info;
+    socklen_t length = sizeof(info);
+    EXPECT_EQ(d.calls().getsockopt(d.calls().userdata, fd, IPPROTO_TCP, TCP_INFO, &info, &length),
+              0);
+    EXPECT_EQ(int{info.tcpi_state}, 7);
+    EXPECT_EQ(d.read(fd), unread ? "unread" : "");
+    EXPECT_EQ(d.read(fd), "");
+  }
 }
 
 TEST(Poll, tells_what_a_socket_is_ready_for) {

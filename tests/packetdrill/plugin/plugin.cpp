@@ -44,67 +44,31 @@ T finish(Result result) {
   return static_cast<T>(-1);
 }
 
-// An adapter for each member whose arguments go through unchanged.
-template <auto member>
+// An adapter for each member; what it returns is what its namesake does.
+template <class Returned, auto member>
 struct Through;
-template <class... Arguments, Result (Sockets::*member)(Arguments...)>
-struct Through<member> {
-  static int call(void* plugin, Arguments... arguments) {
-    return finish<int>((static_cast<Plugin*>(plugin)->sockets.*member)(arguments...));
+template <class Returned, class... Arguments, Result (Sockets::*member)(Arguments...)>
+struct Through<Returned, member> {
+  static Returned call(void* plugin, Arguments... arguments) {
+    return finish<Returned>((static_cast<Plugin*>(plugin)->sockets.*member)(arguments...));
   }
 };
 
 Sockets& of(void* plugin) { return static_cast<Plugin*>(plugin)->sockets; }
 VirtualLoop& loop_of(void* plugin) { return static_cast<Plugin*>(plugin)->loop; }
 
-ssize_t read_into(void* plugin, int fd, void* to, size_t count, int flags, bool is_socket) {
-  const iovec one{to, count};
-  return finish<ssize_t>(of(plugin).receive(fd, &one, 1, flags, is_socket));
-}
-
-ssize_t write_from(void* plugin, int fd, const void* from, size_t count, int flags,
-                   bool is_socket) {
-  const iovec one{const_cast<void*>(from), count};
-  return finish<ssize_t>(of(plugin).send(fd, &one, 1, flags, is_socket));
-}
-
 void fill_bytes(packetdrill_interface& i) {
-  i.read = [](void* c, int fd, void* to, size_t n) { return read_into(c, fd, to, n, 0, false); };
-  i.recv = [](void* c, int fd, void* to, size_t n, int flags) {
-    return read_into(c, fd, to, n, flags, true);
-  };
-  i.recvfrom = [](void* c, int fd, void* to, size_t n, int flags, sockaddr*, socklen_t* length) {
-    if (length != nullptr) *length = 0;  // a connected socket names no one
-    return read_into(c, fd, to, n, flags, true);
-  };
-  i.readv = [](void* c, int fd, const iovec* to, int count) {
-    return finish<ssize_t>(of(c).receive(fd, to, count, 0, false));
-  };
-  i.recvmsg = [](void* c, int fd, msghdr* message, int flags) {
-    message->msg_namelen = 0;
-    message->msg_controllen = 0;
-    message->msg_flags = 0;
-    return finish<ssize_t>(
-        of(c).receive(fd, message->msg_iov, static_cast<int>(message->msg_iovlen), flags, true));
-  };
-  i.write = [](void* c, int fd, const void* from, size_t n) {
-    return write_from(c, fd, from, n, 0, false);
-  };
-  i.send = [](void* c, int fd, const void* from, size_t n, int flags) {
-    return write_from(c, fd, from, n, flags, true);
-  };
-  i.sendto = [](void* c, int fd, const void* from, size_t n, int flags, const sockaddr*,
-                socklen_t) { return write_from(c, fd, from, n, flags, true); };
-  i.writev = [](void* c, int fd, const iovec* from, int count) {
-    return finish<ssize_t>(of(c).send(fd, from, count, 0, false));
-  };
-  i.sendmsg = [](void* c, int fd, const msghdr* message, int flags) {
-    return finish<ssize_t>(
-        of(c).send(fd, message->msg_iov, static_cast<int>(message->msg_iovlen), flags, true));
-  };
-  i.splice = [](void* c, int in, loff_t*, int out, loff_t*, size_t n, unsigned flags) {
-    return finish<int>(of(c).splice(in, out, n, flags));
-  };
+  i.read = Through<ssize_t, &Sockets::read>::call;
+  i.readv = Through<ssize_t, &Sockets::readv>::call;
+  i.recv = Through<ssize_t, &Sockets::recv>::call;
+  i.recvfrom = Through<ssize_t, &Sockets::recvfrom>::call;
+  i.recvmsg = Through<ssize_t, &Sockets::recvmsg>::call;
+  i.write = Through<ssize_t, &Sockets::write>::call;
+  i.writev = Through<ssize_t, &Sockets::writev>::call;
+  i.send = Through<ssize_t, &Sockets::send>::call;
+  i.sendto = Through<ssize_t, &Sockets::sendto>::call;
+  i.sendmsg = Through<ssize_t, &Sockets::sendmsg>::call;
+  i.splice = Through<int, &Sockets::splice>::call;
 }
 
 int fcntl_of(void* plugin, int fd, int command, ...) {
@@ -166,19 +130,19 @@ void fill(packetdrill_interface& i) {
     running = nullptr;
     delete static_cast<Plugin*>(plugin);
   };
-  i.socket = Through<&Sockets::socket>::call;
-  i.bind = Through<&Sockets::bind>::call;
-  i.listen = Through<&Sockets::listen>::call;
-  i.accept = Through<&Sockets::accept>::call;
-  i.connect = Through<&Sockets::connect>::call;
+  i.socket = Through<int, &Sockets::socket>::call;
+  i.bind = Through<int, &Sockets::bind>::call;
+  i.listen = Through<int, &Sockets::listen>::call;
+  i.accept = Through<int, &Sockets::accept>::call;
+  i.connect = Through<int, &Sockets::connect>::call;
   fill_bytes(i);
   i.fcntl = fcntl_of;
   i.ioctl = ioctl_of;
-  i.close = Through<&Sockets::close>::call;
-  i.shutdown = Through<&Sockets::shutdown>::call;
-  i.getsockopt = Through<&Sockets::getsockopt>::call;
-  i.setsockopt = Through<&Sockets::setsockopt>::call;
-  i.poll = Through<&Sockets::poll>::call;
+  i.close = Through<int, &Sockets::close>::call;
+  i.shutdown = Through<int, &Sockets::shutdown>::call;
+  i.getsockopt = Through<int, &Sockets::getsockopt>::call;
+  i.setsockopt = Through<int, &Sockets::setsockopt>::call;
+  i.poll = Through<int, &Sockets::poll>::call;
   i.netdev_send = netdev_send;
   i.netdev_receive = netdev_receive;
   i.usleep = sleep_for;
@@ -186,9 +150,9 @@ void fill(packetdrill_interface& i) {
   i.epoll_create = [](void* c, int size) {
     return finish<int>(size > 0 ? of(c).epoll_create() : -EINVAL);
   };
-  i.epoll_ctl = Through<&Sockets::epoll_ctl>::call;
-  i.epoll_wait = Through<&Sockets::epoll_wait>::call;
-  i.pipe = Through<&Sockets::pipe>::call;
+  i.epoll_ctl = Through<int, &Sockets::epoll_ctl>::call;
+  i.epoll_wait = Through<int, &Sockets::epoll_wait>::call;
+  i.pipe = Through<int, &Sockets::pipe>::call;
 }
 
 }  // namespace
