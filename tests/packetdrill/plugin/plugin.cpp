@@ -108,7 +108,7 @@ int netdev_receive(void* plugin, void* to, size_t* length, long long* time_us) {
 int sleep_for(void* plugin, useconds_t us) {
   VirtualLoop& loop = loop_of(plugin);
   auto lock = loop.enter();
-  loop.advance(lock, loop.now() + std::chrono::microseconds{us});
+  loop.sleep(lock, std::chrono::microseconds{us});
   return 0;
 }
 

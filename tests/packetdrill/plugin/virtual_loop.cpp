@@ -1,8 +1,13 @@
 #include "packetdrill/plugin/virtual_loop.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <string>
+#include <utility>
 
 namespace salut::packetdrill {
 
@@ -45,6 +50,7 @@ VirtualLoop::Lock VirtualLoop::enter(bool* returning) {
   const bool was_waiting = returning_.erase(std::this_thread::get_id()) > 0;
   if (returning != nullptr) *returning = was_waiting;
   if (was_waiting) {
+    finishing_.push_back(gettid());
     changed_.notify_all();
   } else {
     wait_for_returning(lock);
@@ -54,6 +60,27 @@ VirtualLoop::Lock VirtualLoop::enter(bool* returning) {
 
 void VirtualLoop::wait_for_returning(Lock& lock) {
   if (!changed_.wait_for(lock, 200ms, [this] { return returning_.empty(); })) returning_.clear();
+}
+
+// A thread that sleeps has nothing more to do: usleep() is called without packetdrill's own lock.
+void VirtualLoop::let_finish(Lock& lock) {
+  const auto limit = std::chrono::steady_clock::now() + 200ms;
+  for (const int id : std::exchange(finishing_, {})) {
+    const std::string stat = "/proc/self/task/" + std::to_string(id) + "/stat";
+    while (std::chrono::steady_clock::now() < limit) {
+      std::ifstream file(stat);
+      std::string pid, name, state;
+      if (!(file >> pid >> name >> state) || state == "S") break;
+      lock.unlock();
+      std::this_thread::sleep_for(50us);
+      lock.lock();
+    }
+  }
+}
+
+void VirtualLoop::sleep(Lock& lock, Duration time) {
+  let_finish(lock);
+  advance(lock, now_ + time);
 }
 
 void VirtualLoop::run() {

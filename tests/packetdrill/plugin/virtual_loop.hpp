@@ -9,7 +9,9 @@
 // The bet that makes this exact: the clock does not move between the turn that ended the wait and
 // the next call of the thread that was waiting. packetdrill reads gettimeofday right after each
 // blocking call, so it sees the instant at which the call ended, however the scheduler orders the
-// two threads. (A caller that never comes back is given 200 real milliseconds.)
+// two threads. (A caller that never comes back is given 200 real milliseconds.) What that thread
+// does next is packetdrill's own bookkeeping, such as the number of the descriptor that accept()
+// gave: usleep() lets it come to rest before time goes on.
 //
 //   VirtualLoop loop(flags);
 //   auto lock = loop.enter();          // every call of the interface starts so
@@ -25,6 +27,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "packetdrill/plugin/flags.hpp"
 #include "packetdrill/plugin/netdev.hpp"
@@ -51,6 +54,8 @@ class VirtualLoop final : public posix::EngineLoop {
   void run() override;
   bool wait(Lock& lock, const std::function<bool()>& ready, Instant deadline) override;
   void advance(Lock& lock, Instant to);
+  // The same, after the threads whose calls have ended came to rest.
+  void sleep(Lock& lock, Duration time);
 
   void inject(std::span<const std::byte> ip_packet);
   // The next packet that the engine sends; none within receive_limit if empty.
@@ -66,6 +71,7 @@ class VirtualLoop final : public posix::EngineLoop {
 
   void step(Lock& lock, Instant until);
   void wake();
+  void let_finish(Lock& lock);
   // Until no woken thread still has to make its next call, at most 200 real milliseconds.
   void wait_for_returning(Lock& lock);
   void trace(const char* direction, std::span<const std::byte> ip_packet) const;
@@ -76,6 +82,7 @@ class VirtualLoop final : public posix::EngineLoop {
   std::condition_variable changed_;
   std::list<Waiter> waiters_;
   std::set<std::thread::id> returning_;  // woken, and their next call has not come yet
+  std::vector<int> finishing_;  // ids of threads that have seen the time at which their call ended
   Instant now_;
   HeapMemory memory_;
   Pool pool_;
