@@ -13,10 +13,11 @@
 #include <string_view>
 
 #include "salut/error.hpp"
+#include "salut/export.hpp"
 
 namespace salut {
 
-class IpAddress {
+class SALUT_API IpAddress {
  public:
   using Bytes = std::array<std::uint8_t, 16>;
 
@@ -85,7 +86,7 @@ class IpAddress {
   Bytes bytes_ = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
 };
 
-struct Endpoint {
+struct SALUT_API Endpoint {
   IpAddress address;
   std::uint16_t port = 0;  // host order
 
@@ -95,7 +96,7 @@ struct Endpoint {
 };
 
 // "10.0.0.1/24", "fd00::1/64": an address and the prefix that is on its link.
-struct Prefix {
+struct SALUT_API Prefix {
   IpAddress address;
   std::uint8_t length = 32;  // 0..32, IPv6 0..128
 
@@ -130,7 +131,7 @@ struct Prefix {
 
 // Consecutive addresses: "10.1.0.0/16" (every address of the prefix), "fd00:1::/112",
 // "10.0.0.1-10.0.0.9", "fd00::1-fd00::ffff", or one.
-struct AddressRange {
+struct SALUT_API AddressRange {
   IpAddress first;
   std::uint32_t count = 1;  // at least 1
 

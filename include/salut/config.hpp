@@ -12,6 +12,7 @@
 
 #include "salut/address.hpp"
 #include "salut/error.hpp"
+#include "salut/export.hpp"
 #include "salut/stack_config.hpp"
 #include "salut/time.hpp"
 
@@ -133,10 +134,10 @@ struct Config {
 };
 
 // Reads and validates. Errors name file and key.
-Result<Config> load_config(const std::string& path);
-Result<Config> parse_config(std::string_view toml, const std::string& file);
+SALUT_API Result<Config> load_config(const std::string& path);
+SALUT_API Result<Config> parse_config(std::string_view toml, const std::string& file);
 
 // Checks a configuration that was filled in by code (load_config has done it).
-Result<void> validate(const Config& config);
+SALUT_API Result<void> validate(const Config& config);
 
 }  // namespace salut

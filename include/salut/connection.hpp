@@ -16,6 +16,7 @@
 #include "salut/address.hpp"
 #include "salut/connection_options.hpp"
 #include "salut/error.hpp"
+#include "salut/export.hpp"
 #include "salut/state.hpp"
 
 namespace salut {
@@ -67,7 +68,7 @@ struct ConnectionInfo {
   std::uint8_t rcv_scale = 0;  // of those that we send
 };
 
-class Connection {
+class SALUT_API Connection {
  public:
   constexpr Connection() = default;
   constexpr Connection(std::uint32_t slot, std::uint32_t generation)

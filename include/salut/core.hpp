@@ -37,6 +37,7 @@
 #include "salut/counters.hpp"
 #include "salut/error.hpp"
 #include "salut/event.hpp"
+#include "salut/export.hpp"
 #include "salut/frame.hpp"
 #include "salut/memory.hpp"
 #include "salut/stack_config.hpp"
@@ -78,7 +79,7 @@ struct Interface {
   std::vector<StaticNeighbour> neighbours;
 };
 
-class Engine {
+class SALUT_API Engine {
  public:
   // Takes all memory that there will be. `seed` feeds every hash, ISN and port (config.seed is not
   // read): an engine on a network wants one that nobody can guess. `id`, 0..63, goes into the

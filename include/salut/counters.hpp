@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "salut/error.hpp"
+#include "salut/export.hpp"
 #include "salut/state.hpp"
 
 namespace salut {
@@ -75,8 +76,8 @@ enum class Drop : std::uint8_t {
 
 inline constexpr std::size_t drop_count = static_cast<std::size_t>(Drop::count);
 
-std::string_view name(Drop drop);      // "tcp_bad_checksum"
-std::string_view sentence(Drop drop);  // "TCP checksum is wrong"
+SALUT_API std::string_view name(Drop drop);      // "tcp_bad_checksum"
+SALUT_API std::string_view sentence(Drop drop);  // "TCP checksum is wrong"
 
 // What a counter is to whoever adds up or exports it.
 enum class CounterKind : std::uint8_t {

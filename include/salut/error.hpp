@@ -9,6 +9,8 @@
 #include <tl/expected.hpp>
 #include <utility>
 
+#include "salut/export.hpp"
+
 namespace salut {
 
 enum class Errc : std::uint8_t {
@@ -28,7 +30,7 @@ enum class Errc : std::uint8_t {
   unsupported,    // not built yet, and the message says so
 };
 
-std::string_view describe(Errc code);
+SALUT_API std::string_view describe(Errc code);
 
 struct Error {
   Errc code = Errc::ok;
@@ -55,6 +57,6 @@ enum class Reason : std::uint8_t {
 };
 inline constexpr std::size_t reason_count = static_cast<std::size_t>(Reason::overload) + 1;
 
-std::string_view name(Reason reason);
+SALUT_API std::string_view name(Reason reason);
 
 }  // namespace salut

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "salut/export.hpp"
+
 namespace salut {
 
 // What a device says of a received frame's checksums, and what it is asked for on transmission.
@@ -42,7 +44,7 @@ static_assert(std::endian::native == std::endian::little);
 
 // Packet buffers. A frame has one owner at a time: the core gives back each frame that it was
 // given, to a device (transmit) or to the pool (release), and may reuse a received one to send.
-class FramePool {
+class SALUT_API FramePool {
  public:
   virtual ~FramePool() = default;
   // Empty frames with at least 1,514 bytes (or the port's MTU + 14) of room, all `count` or none.
@@ -51,7 +53,7 @@ class FramePool {
 };
 
 // One queue of one port.
-class Device {
+class SALUT_API Device {
  public:
   virtual ~Device() = default;
   // Up to `count` received frames, now the caller's. Does not wait.

@@ -12,6 +12,7 @@
 #include <new>
 
 #include "salut/counters.hpp"
+#include "salut/export.hpp"
 
 namespace salut {
 
@@ -23,7 +24,7 @@ enum class Use : std::uint8_t {
 };
 inline constexpr std::size_t use_count = memory_fields.size();
 
-class Memory {
+class SALUT_API Memory {
  public:
   virtual ~Memory() = default;
   // Zeroed, aligned to at least 64 bytes. Throws std::bad_alloc: this is start-up, never hot.

@@ -11,6 +11,7 @@
 
 #include "salut/config.hpp"
 #include "salut/error.hpp"
+#include "salut/export.hpp"
 #include "salut/stack.hpp"
 
 namespace salut {
@@ -38,7 +39,7 @@ struct PortSteering {
   std::string how;      // "flows by RSS, proved"
 };
 
-class Runtime {
+class SALUT_API Runtime {
  public:
   static Result<Runtime> open(const std::string& config_file);
   static Result<Runtime> open(Config config);
@@ -89,7 +90,7 @@ class Runtime {
   std::string describe() const;  // one line per port: driver, MAC, offloads, worker, core
 
  private:
-  class Impl;
+  class SALUT_HIDDEN Impl;
   explicit Runtime(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

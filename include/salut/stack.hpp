@@ -33,6 +33,7 @@
 #include "salut/counters.hpp"
 #include "salut/error.hpp"
 #include "salut/event.hpp"
+#include "salut/export.hpp"
 #include "salut/time.hpp"
 
 namespace salut {
@@ -46,9 +47,9 @@ struct LoopStats {
   std::uint64_t longest_turn_cycles = 0;
 };
 
-class Stack {
+class SALUT_API Stack {
  public:
-  class Impl;
+  class SALUT_HIDDEN Impl;
   explicit Stack(std::unique_ptr<Impl> impl);
   ~Stack();
   Stack(Stack&&) noexcept;

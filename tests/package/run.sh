@@ -22,7 +22,7 @@ eval "flags=($(package --cflags --libs))"
 [[ " ${flags[*]} " != *"$root"* ]] || fail "salut.pc names the source tree: ${flags[*]}"
 mkdir "$dir/outside"
 cp "$root/tests/package/echo.cpp" "$dir/outside"
-(cd "$dir/outside" && g++ -Wall -Wextra -Werror echo.cpp -o echo "${flags[@]}") ||
+(cd "$dir/outside" && g++ -std=c++20 -Wall -Wextra -Werror echo.cpp -o echo "${flags[@]}") ||
   fail "the example does not build with: ${flags[*]}"
 export LD_LIBRARY_PATH=$libs
 echo_server=$dir/outside/echo
