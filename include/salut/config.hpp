@@ -63,6 +63,8 @@ struct PortConfig {
   std::vector<std::uint32_t> workers;
   // queues: of the device, each way, at most one per worker; what the device or its words say if 0
   std::uint32_t queues = 0;
+  // txqueuelen (tap): frames that the kernel may keep until we take them, 1..1000000
+  std::uint32_t txqueuelen = 10'000;
   bool rss = true;  // rss: let the device spread flows over its queues, if it proves that it does
   bool tso = true;  // tso (pci): let the device cut large segments, if it can
   ImpairConfig impair;  // impair: { drop = 0.01, … }; a bad link, for tests

@@ -30,6 +30,8 @@ struct PortLink {
   std::uint64_t downs = 0;  // times that it went down and came up, since open()
   std::uint64_t ups = 0;
   bool changed = false;  // since the last look
+  // Of a TAP: frames that the kernel had for us and did not keep (PortConfig::txqueuelen).
+  std::uint64_t kernel_dropped = 0;
 };
 
 // Of a port with several workers: how its flows find theirs.

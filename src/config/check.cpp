@@ -117,6 +117,7 @@ class Check {
     gateway(i, "gateway6", p.gateway6, false);
     mac(i);
     range(fmt::format("port[{}].mtu", i), p.mtu, mtu_min, mtu_max);
+    range(fmt::format("port[{}].txqueuelen", i), p.txqueuelen, 1, txqueuelen_max);
     if (has_v6(p) && p.mtu < mtu_min_v6) {
       bad_port(i, "mtu", std::to_string(p.mtu), "too small for IPv6",
                range_text(mtu_min_v6, mtu_max));

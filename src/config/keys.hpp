@@ -77,6 +77,7 @@ inline constexpr double cores_max = 65'535;
 inline constexpr double megabytes_max = 16'777'216;
 inline constexpr double mbufs_min = 1'024;
 inline constexpr double mbufs_max = 8'388'608;
+inline constexpr double txqueuelen_max = 1'000'000;
 inline constexpr std::size_t routes_max = 1'024;
 inline constexpr std::size_t neighbours_max = 1'024;
 inline constexpr std::size_t name_max = 32;

@@ -292,10 +292,10 @@ void read_port_workers(Table& table, PortConfig& port) {
 }
 
 void read_port(Table& table, PortConfig& port) {
-  static constexpr std::array<std::string_view, 21> known = {
-      "name",      "type",    "peer",    "interface", "vdev", "members", "pci",
-      "addresses", "ranges",  "gateway", "gateway6",  "vlan", "mac",     "mtu",
-      "worker",    "workers", "rss",     "siblings",  "tso",  "queues",  "impair"};
+  static constexpr std::array<std::string_view, 22> known = {
+      "name",      "txqueuelen", "type",     "peer",     "interface", "vdev",  "members", "pci",
+      "addresses", "ranges",     "gateway",  "gateway6", "vlan",      "mac",   "mtu",     "worker",
+      "workers",   "rss",        "siblings", "tso",      "queues",    "impair"};
   table.allow(known);
   table.string("name", port.name);
   read_type(table, port.type);
@@ -316,6 +316,7 @@ void read_port(Table& table, PortConfig& port) {
   table.flag("rss", port.rss);
   table.flag("tso", port.tso);
   table.integer("queues", 0, workers_max, port.queues);
+  table.integer("txqueuelen", 1, txqueuelen_max, port.txqueuelen);
   read_impair(table.table("impair"), port.impair);
 }
 

@@ -39,6 +39,13 @@ void examine_tun(Examination& e, const PortConfig& port) {
   e.green(check, "/dev/net/tun, CAP_NET_ADMIN");
 }
 
+bool is_too_much(Examination& e, const std::string& check, const io::Vdev& vdev, unsigned mtu) {
+  if (mtu <= vdev.mtu_max()) return false;
+  e.red(check, fmt::format("{}, and DPDK's driver takes {} at most", mtu, vdev.mtu_max()),
+        fmt::format("mtu = {}, or a port of another kind (docs/configuration.md)", vdev.mtu_max()));
+  return true;
+}
+
 void examine_tap(Examination& e, const PortConfig& port) {
   const Netdev there = Netdev::read(e.sysfs, port.interface);
   if (there.there) {
@@ -51,7 +58,10 @@ void examine_tap(Examination& e, const PortConfig& port) {
   examine_tun(e, port);
   examine_queues(e, port, 16, false);
   e.green(of_port(port, "offloads"), "checksums, by DPDK's driver");
-  e.green(of_port(port, "MTU"), fmt::format("{}, of both ends", port.mtu));
+  const io::Vdev tap = io::Vdev::parse("net_tap0");
+  if (!is_too_much(e, of_port(port, "MTU"), tap, port.mtu)) {
+    e.green(of_port(port, "MTU"), fmt::format("{}, of both ends", port.mtu));
+  }
 }
 
 // One device of a port: its own, or a member of its bond.
@@ -79,6 +89,7 @@ void examine_attached(Examination& e, const Device& device) {
         interface.describe() + ": what comes in on this queue the kernel will not see",
         fmt::format("ip addr flush dev {}, or an interface without addresses", interface.name));
   }
+  if (is_too_much(e, device.check("MTU"), device.vdev, mtu)) return;
   if (interface.mtu && *interface.mtu != mtu) {
     e.yellow(device.check("MTU"),
              fmt::format("{}, and {} has {}", mtu, interface.name, *interface.mtu),
@@ -135,6 +146,7 @@ void examine_rights(Examination& e, const Device& device, std::initializer_list<
 
 void examine_device(Examination& e, const Device& device, const MemoryPlan& plan) {
   const io::Vdev& vdev = device.vdev;
+  if (interface_of(vdev).empty()) is_too_much(e, device.check("MTU"), vdev, device.port.mtu);
   if (!interface_of(vdev).empty()) examine_attached(e, device);
   if (vdev.is("net_af_packet") || vdev.is("eth_af_packet")) {
     // The first for the MTU.

@@ -2,11 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <ifaddrs.h>
+#include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -42,6 +46,32 @@ Result<void> check_tap(const std::string& interface) {
               fmt::format("{}: the kernel makes no TAP of this name: {}; want another "
                           "name",
                           key, std::strerror(why)));
+}
+
+bool set_tap_queue(const std::string& interface, std::uint32_t frames) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  ifreq request = {};
+  std::memcpy(request.ifr_name, interface.data(),
+              std::min(interface.size(), sizeof(request.ifr_name) - 1));
+  request.ifr_qlen = static_cast<int>(frames);
+  const bool set = ioctl(fd, SIOCSIFTXQLEN, &request) == 0;
+  close(fd);
+  return set;
+}
+
+// Of rtnetlink, by way of libc: /sys shows the namespace in which it was mounted, maybe not ours.
+std::uint64_t tap_dropped(const std::string& interface) {
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return 0;
+  std::uint64_t dropped = 0;
+  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_PACKET) continue;
+    if (interface != one->ifa_name || one->ifa_data == nullptr) continue;
+    dropped = static_cast<const rtnl_link_stats*>(one->ifa_data)->tx_dropped;
+  }
+  freeifaddrs(all);
+  return dropped;
 }
 
 }  // namespace salut::io

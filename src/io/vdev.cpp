@@ -89,6 +89,13 @@ unsigned Vdev::queues() const {
   return 1;
 }
 
+std::uint32_t Vdev::mtu_max() const {
+  if (is("net_tap")) return 1'504;
+  if (is("net_memif") || is("net_af_packet") || is("eth_af_packet")) return 1'500;
+  if (is("net_af_xdp") || is("eth_af_xdp")) return 3'542;
+  return 9'000;
+}
+
 bool Vdev::has_mac() const {
   if (is("net_bonding") || !value_of(arguments, "mac").empty()) return true;
   if (is("net_pcap")) return value_of(arguments, "phy_mac") == "1";

@@ -42,6 +42,8 @@ struct Vdev {
   enum class Socket : std::uint8_t { none, silent, heard, other_file };
   // Whether the device can be made when that is there; a silent one of a server must go first.
   Result<void> judge(Socket found, std::string_view key = "vdev") const;
+  // What the driver of DPDK 22.11 takes at most; docs/configuration.md has them as a table.
+  std::uint32_t mtu_max() const;
   // As its words say; 1 where they do not.
   unsigned queues() const;
 

@@ -161,6 +161,7 @@ void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
 // The same of what came and went: a port whose link was up all the time says nothing.
 void add_links(const std::vector<PortLink>& ports, Json& object) {
   for (const PortLink& link : ports) {
+    if (link.kernel_dropped != 0) object["kernel_dropped"][link.port] = link.kernel_dropped;
     if (link.up && link.downs == 0) continue;
     object["links"][link.port] = {{"up", link.up}, {"downs", link.downs}, {"ups", link.ups}};
   }

@@ -91,6 +91,12 @@ std::string failures_text(const load::FailureCounts& failed) {
   return text.empty() ? "none" : text;
 }
 
+std::string kernel_dropped_text(const PortLink& link) {
+  if (link.kernel_dropped == 0) return "";
+  return fmt::format("{}: {} frames, before they came to us (txqueuelen)", link.port,
+                     with_commas(link.kernel_dropped));
+}
+
 namespace {
 
 std::string duration_text(double microseconds) {
@@ -255,6 +261,9 @@ std::string to_table(const BenchReport& report) {
     if (const std::string text = link_text(link); !text.empty()) {
       table.row("link", fmt::format("{}: {}", link.port, text));
     }
+    if (const std::string text = kernel_dropped_text(link); !text.empty()) {
+      table.row("dropped by the kernel", text);
+    }
   }
   if (!report.steering.empty()) table.heading("ports with several workers");
   for (const PortSteering& port : report.steering) {
@@ -298,6 +307,9 @@ std::string to_table(const ServeReport& report) {
   for (const PortLink& link : report.links) {
     if (const std::string how = link_text(link); !how.empty()) {
       row("link", fmt::format("{}: {}", link.port, how));
+    }
+    if (const std::string lost = kernel_dropped_text(link); !lost.empty()) {
+      row("kernel dropped", lost);
     }
   }
   for (const PortSteering& port : report.steering) {

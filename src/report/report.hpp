@@ -140,6 +140,8 @@ std::string to_json(const ServeReport& report);
 std::string impaired_text(const Impaired& impaired);
 // "down, after it went down 2 times and came up 1 time"; empty if it was up all the time.
 std::string link_text(const PortLink& link);
+// "wire: 1,234 frames that …"; empty if there were none.
+std::string kernel_dropped_text(const PortLink& link);
 // "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.
 std::string states_text(const std::array<std::uint64_t, state_count>& states);
 

@@ -6,6 +6,7 @@
 
 #include "host/clock.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/tap_check.hpp"
 #include "worker/stack_memory.hpp"
 
 namespace salut {
@@ -289,6 +290,9 @@ std::vector<PortLink> Ports::links(const Config& config) {
     for (std::size_t k = 0; k < now.size(); ++k) {
       PortLink& link = ports_[i].links[k];
       link.changed = now[k].up != link.up;
+      if (config.ports[i].type == PortType::tap) {
+        link.kernel_dropped = io::tap_dropped(config.ports[i].interface);
+      }
       if (link.changed) ++(now[k].up ? link.ups : link.downs);
       link.up = now[k].up;
       all.push_back(link);

@@ -47,6 +47,15 @@ std::string reason(int rc) {
   return line.empty() ? std::strerror(std::abs(rc)) : line;
 }
 
+// Some drivers say only how long a frame may be; rte_eth_dev_configure() takes the difference so.
+std::uint32_t most_mtu(const rte_eth_dev_info& info) {
+  const bool says = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
+  const std::uint32_t overhead =
+      says ? info.max_rx_pktlen - info.max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+  if (info.max_rx_pktlen <= overhead) return info.max_mtu;
+  return std::min<std::uint32_t>(info.max_mtu, info.max_rx_pktlen - overhead);
+}
+
 bool is_up(std::uint16_t port, const Vdev& vdev) {
   if (!vdev.netdev.empty() && !netdev_runs(vdev.netdev)) return false;
   rte_eth_link link = {};
@@ -121,6 +130,11 @@ Result<void> EthPort::create(const PortConfig& config) {
                 fmt::format("{}: DPDK cannot make it: {}; want {}", key, reason(rc), other_words));
   }
   created_ = true;
+  if (config.type == PortType::tap && !set_tap_queue(config.interface, config.txqueuelen)) {
+    return fail(Errc::no_permission,
+                fmt::format("txqueuelen = {}: the kernel refuses it: {}; want a smaller one",
+                            config.txqueuelen, std::strerror(errno)));
+  }
   return {};
 }
 
@@ -146,12 +160,13 @@ Result<void> EthPort::set_up(const PortConfig& config) {
 
 Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info& info) {
   mtu_ = config.mtu;
-  if (mtu_ > info.max_mtu || mtu_ < info.min_mtu) {
-    return fail(
-        Errc::bad_config,
-        mtu_ > info.max_mtu
-            ? fmt::format("mtu = {}: the device takes {} at most; want that", mtu_, info.max_mtu)
-            : fmt::format("mtu = {}: the device takes {} at least; want that", mtu_, info.min_mtu));
+  const std::uint32_t most = most_mtu(info);
+  if (mtu_ > most || mtu_ < info.min_mtu) {
+    return fail(Errc::bad_config,
+                mtu_ > most ? fmt::format("mtu = {}: the driver, {}, takes {} at most; want that",
+                                          mtu_, info.driver_name, most)
+                            : fmt::format("mtu = {}: the device takes {} at least; want that", mtu_,
+                                          info.min_mtu));
   }
   offloads_ = Offloads::choose(config, info);
   // Some drivers take powers of two alone; every one takes one.

@@ -220,6 +220,18 @@ TEST_F(Doctor, tap_wants_its_device_file) {
   EXPECT_TRUE(says("port tap, permissions", "modprobe tun"));
 }
 
+// DPDK's drivers of some kinds of port take no large frames, whatever the kernel's end would.
+TEST_F(Doctor, mtu_that_the_driver_does_not_take_is_red) {
+  config_.ports[0].mtu = 1'504;
+  EXPECT_EQ(complaints(), "");
+  config_.ports[0].mtu = 9'000;
+  EXPECT_EQ(complaints(), "red port tap, MTU");
+  EXPECT_TRUE(says("port tap, MTU", "mtu = 1504"));
+  vdev("net_memif0,role=server,id=1");
+  config_.ports[0].mtu = 9'000;
+  EXPECT_TRUE(says("port wire, MTU", "mtu = 1500")) << about("port wire, MTU");
+}
+
 TEST_F(Doctor, tap_wants_cap_net_admin) {
   rights("ffffffffffffefff");
   EXPECT_EQ(complaints(), "red port tap, permissions");
