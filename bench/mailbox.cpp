@@ -1,5 +1,5 @@
 // The mailbox between two workers: boost::lockfree::spsc_queue against rte_ring (one producer, one
-// consumer), with frames of 24 bytes in bursts of 32, as src/io/dpdk/mailbox passes them.
+// consumer), with frames of 24 bytes in bursts of 32, as src/io/steered_port.hpp passes them.
 //
 //   alone    one thread puts a burst in and takes it out: the instructions, without a second core
 //   across   a producer thread on another core; the time per frame that the consumer sees

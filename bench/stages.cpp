@@ -1,5 +1,5 @@
 // The path of a packet, stage by stage: cycles of each in bursts of 32 real frames through the
-// production functions of one engine, over the embedded wire (src/io/dpdk/loop_port).
+// production functions of one engine, over the embedded wire (src/io/loop_port.hpp).
 //
 //   receive     a burst out of the wire
 //   parse       frame to segment, both checksums verified, key hashed, bucket asked for

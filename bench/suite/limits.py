@@ -10,11 +10,11 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "has the cycles of each stage), and one walk of the page tables a connection and side, since "
      "the flow table is larger than the TLB reaches. Tried and kept: headers asked for eight "
      "ahead as their owner (64 at once are forgotten where the cores are far apart), buckets side "
-     "by side, whole words and a fast path of its own for segments without data, source ports worked "
-     "out once. Tried and left: one step more of inlining (LTO) and another order of code (PGO) "
-     "gain what `bench/run builds` says. Half of the instructions would have to go; checksums, a "
-     "SipHash per ISN and options stay. What an exchange of data adds is a Stream of three lines "
-     "and a copy each way."),
+     "by side, whole words and a fast path of its own for segments without data, source ports "
+     "worked out once. Tried and left: one step more of inlining (LTO) and another order of code "
+     "(PGO) gain what `bench/run builds` says. Half of the instructions would have to go; "
+     "checksums, a SipHash per ISN and options stay. What an exchange of data adds is a Stream of "
+     "three lines and a copy each way."),
     ("connections", "busy cycles per connection, server, embedded", ""),
     ("connections", "connections per second, memif",
      "memif: the first of all costs is DPDK's driver, which copies each frame into shared memory "
@@ -28,8 +28,8 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "of testpmd on the same ports is in `bench/run path`."),
     ("connections", "busy cycles per connection, server, virtio", ""),
     ("connections", "connections per second, memif, beside dperf",
-     "dperf is ahead on memif. It keeps no TIME_WAIT and no table, verifies no checksum and has one "
-     "connection per port number in a dense array; both pay for the driver."),
+     "dperf is ahead on memif. It keeps no TIME_WAIT and no table, verifies no checksum and has "
+     "one connection per port number in a dense array; both pay for the driver."),
     ("connections", "busy cycles per connection, client, memif, beside dperf", ""),
     ("connections", "failures and retransmissions",
      "The maximum is found in windows of a second. What fails at 90 % of it are opens that were "

@@ -45,8 +45,8 @@ def run(context: Context, result: Result) -> None:
         Row("segments dropped or sent again, per connection", astray / closed, "", "lower", 0,
             note=f"of {closed:,} connections"),
         Row("packets that changed workers, per connection", moved / together, "", "lower", 0.001,
-            note=f"{moved:,} packets of {together:,} connections with two workers: source ports bring "
-                 "the answers home. Copies of ARP are not counted"),
+            note=f"{moved:,} packets of {together:,} connections with two workers: source ports "
+                 "bring the answers home. Copies of ARP are not counted"),
     ]
 
 

@@ -50,8 +50,10 @@ class SALUT_API IpAddress {
   // "::"; a listener there takes connections of both families.
   static constexpr IpAddress any_v6() { return v6(0, 0); }
 
+  // Reads an address of either family, without a prefix and without a port.
   static Result<IpAddress> parse(std::string_view text);
 
+  // The family. An IPv4 address is one that is mapped, ::ffff:a.b.c.d.
   constexpr bool is_v4() const { return high() == 0 && low() >> 32 == 0xffff; }
   constexpr bool is_v6() const { return !is_v4(); }
   // Host order; meaningful only if is_v4().
@@ -65,7 +67,9 @@ class SALUT_API IpAddress {
   constexpr bool is_multicast() const { return is_v4() ? v4() >> 28 == 14 : bytes_[0] == 0xff; }
   // fe80::/10
   constexpr bool is_link_local() const { return bytes_[0] == 0xfe && bytes_[1] >> 6 == 2; }
+  // In network order, as a header of IPv6 has them.
   constexpr const Bytes& bytes() const { return bytes_; }
+  // As RFC 5952 wants it: "10.0.0.1", "fd00::1".
   std::string to_string() const;
 
   // The address `n` further on, in the same family as long as the caller stays in a range.
@@ -90,7 +94,8 @@ struct SALUT_API Endpoint {
   IpAddress address;
   std::uint16_t port = 0;  // host order
 
-  static Result<Endpoint> parse(std::string_view text);  // "ADDR:PORT", port 1..65535
+  // "ADDR:PORT", port 1..65535; an IPv6 address in brackets.
+  static Result<Endpoint> parse(std::string_view text);
   std::string to_string() const;
   friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
@@ -100,8 +105,9 @@ struct SALUT_API Prefix {
   IpAddress address;
   std::uint8_t length = 32;  // 0..32, IPv6 0..128
 
-  static Result<Prefix> parse(std::string_view text);  // a bare address is a /32 or /128
-  // In 128 bits, where IPv4 is mapped.
+  // "ADDR/LENGTH"; an address alone is a /32 or /128.
+  static Result<Prefix> parse(std::string_view text);
+  // The length in 128 bits, where IPv4 is mapped.
   constexpr unsigned length_128() const { return address.is_v4() ? length + 96u : length; }
   constexpr std::uint64_t mask_high() const { return mask(length_128()); }
   constexpr std::uint64_t mask_low() const {
@@ -115,6 +121,7 @@ struct SALUT_API Prefix {
   constexpr IpAddress last() const {
     return IpAddress::v6(address.high() | ~mask_high(), address.low() | ~mask_low());
   }
+  // Is the address on this link? Never, if it is of the other family.
   constexpr bool contains(IpAddress other) const {
     return address.is_v4() == other.is_v4() &&
            ((address.high() ^ other.high()) & mask_high()) == 0 &&
@@ -135,6 +142,7 @@ struct SALUT_API AddressRange {
   IpAddress first;
   std::uint32_t count = 1;  // at least 1
 
+  // One of the forms above; refused if the range has more than 2^32 - 1 addresses.
   static Result<AddressRange> parse(std::string_view text);
   constexpr IpAddress last() const { return first.plus(count - 1); }
   constexpr bool contains(IpAddress other) const { return first <= other && other <= last(); }

@@ -28,6 +28,7 @@ struct ImpairConfig {
   Duration delay = std::chrono::seconds{0};            // delay_us: of every frame, 0..1,000,000
   std::uint64_t seed = 1;                              // seed: the same frames, the same fate
 
+  // Does it do anything to a frame?
   bool any() const {
     return drop > 0 || duplicate > 0 || corrupt > 0 || reorder > 0 || delay > Duration{0};
   }
@@ -69,6 +70,7 @@ struct PortConfig {
   bool tso = true;  // tso (pci): let the device cut large segments, if it can
   ImpairConfig impair;  // impair: { drop = 0.01, … }; a bad link, for tests
 
+  // Does this worker poll the port?
   bool on_worker(std::uint32_t worker) const {
     return workers.empty() || std::find(workers.begin(), workers.end(), worker) != workers.end();
   }

@@ -111,11 +111,14 @@ class SALUT_API Connection {
   // RST and CLOSED at once; `closed` with Reason::aborted follows.
   Errc abort() const;
 
+  // A snapshot of the connection, as it is now.
   tl::expected<ConnectionInfo, Errc> info() const;
   // Errc::invalid_argument for a value out of its range; nothing is changed then.
   Errc set_options(const ConnectionOptions& options) const;
+  // Event::user of every event of this connection from now on.
   Errc set_user(std::uint64_t user) const;
 
+  // The two halves of the handle. A program may use them as a key, and needs them for nothing else.
   constexpr std::uint32_t slot() const { return slot_; }
   constexpr std::uint32_t generation() const { return generation_; }
   friend constexpr auto operator<=>(const Connection&, const Connection&) = default;

@@ -33,6 +33,7 @@ struct ConnectionOptions {
   // Differentiated services code point of what is sent, 0..63 (RFC 9293 section 3.9.2).
   std::optional<std::uint8_t> dscp;
 
+  // Is any option set?
   bool any() const {
     return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss ||
            congestion || dscp;

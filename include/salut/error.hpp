@@ -30,6 +30,7 @@ enum class Errc : std::uint8_t {
   unsupported,    // not built yet, and the message says so
 };
 
+// The code in words, for a message: "in use".
 SALUT_API std::string_view describe(Errc code);
 
 struct Error {
@@ -40,6 +41,7 @@ struct Error {
 template <typename T>
 using Result = tl::expected<T, Error>;
 
+// The Error that a function which returns a Result returns: return fail(Errc::in_use, "…").
 inline tl::unexpected<Error> fail(Errc code, std::string message) {
   return tl::unexpected<Error>(Error{code, std::move(message)});
 }
@@ -57,6 +59,7 @@ enum class Reason : std::uint8_t {
 };
 inline constexpr std::size_t reason_count = static_cast<std::size_t>(Reason::overload) + 1;
 
+// The reason as reports write it: "timed_out".
 SALUT_API std::string_view name(Reason reason);
 
 }  // namespace salut

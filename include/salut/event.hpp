@@ -34,6 +34,7 @@ struct Event {
   std::uint16_t listener = 0;  // on `accepted`: which one, Listener::index
   IcmpType icmp;               // on `icmp_error`, and on `closed` if it ended an opening
 
+  // Did one of these happen?
   bool has(unsigned bits) const { return (what & bits) != 0; }
 };
 

@@ -43,6 +43,8 @@ struct PortSteering {
 
 class SALUT_API Runtime {
  public:
+  // Takes ports, memory and cores as the configuration, a file or a value, asks for them. An Error
+  // names the file, the key, the value and what would be right.
   static Result<Runtime> open(const std::string& config_file);
   static Result<Runtime> open(Config config);
 

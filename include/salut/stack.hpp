@@ -96,6 +96,7 @@ class SALUT_API Stack {
   LoopStats loop_stats() const;  // any thread
   MemoryUse memory_use() const;  // any thread
 
+  // For this library alone; a program has no use for it.
   Impl& impl() { return *impl_; }
 
  private:

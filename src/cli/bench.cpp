@@ -133,13 +133,13 @@ int run_bench(const load::BenchOptions& options) {
   }
   service::wait_for_links(*runtime, signals.stopped());
   report::ProgressLine live(out);
-  load::Controller conductor(*runtime, make_plan(options, *setup, *runtime), live,
-                             signals.stopped());
+  load::Controller controller(*runtime, make_plan(options, *setup, *runtime), live,
+                              signals.stopped());
   service::LinkWatch links(*runtime);
-  if (Result<void> ran = conductor.run(); !ran) return refuse(ran.error());
+  if (Result<void> ran = controller.run(); !ran) return refuse(ran.error());
   links.stop();
 
-  const report::BenchReport report = make_report(options, *setup, conductor, *runtime);
+  const report::BenchReport report = make_report(options, *setup, controller, *runtime);
   service::close_ports(*runtime);
   const auto told = print_result(out, report::to_table(report));
   if (auto done = write_text("--json", options.json, report::to_json(report)); !done)
@@ -147,7 +147,7 @@ int run_bench(const load::BenchOptions& options) {
   if (auto done = write_text("--latencies", options.latencies, report.latencies); !done)
     return refuse(done.error());
   if (!told) return refuse(told.error());
-  if (is_vain(conductor, report)) return exit_nothing;
+  if (is_vain(controller, report)) return exit_nothing;
   return exit_ok;
 }
 

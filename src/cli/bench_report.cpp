@@ -25,29 +25,29 @@ std::string transport(const Config& config, std::uint32_t worker) {
   return device.substr(0, number == std::string::npos ? 0 : number + 1);
 }
 
-report::SideReport side(const load::Controller& conductor,
+report::SideReport side(const load::Controller& controller,
                         const std::vector<std::uint32_t>& workers, const Config& config) {
   report::SideReport side;
   std::uint64_t busy = 0;
   std::uint64_t total = 0;
   for (const std::uint32_t worker : workers) {
-    const Counters& last = conductor.workers()[worker]->last().counters;
+    const Counters& last = controller.workers()[worker]->last().counters;
     if (worker < config.cores.size()) side.cores.push_back(config.cores[worker]);
     side += last;
-    if (conductor.window().workers.empty()) continue;
-    const auto& window = conductor.window().workers[worker];
+    if (controller.window().workers.empty()) continue;
+    const auto& window = controller.window().workers[worker];
     busy += window.end.loop.busy_cycles - window.begin.loop.busy_cycles;
     total += window.end.loop.total_cycles - window.begin.loop.total_cycles;
   }
-  side.set_busy(busy, total, conductor.window().ended, conductor.window().bytes);
+  side.set_busy(busy, total, controller.window().ended, controller.window().bytes);
   return side;
 }
 
 // Every packet on the wire once: what the clients sent and received, or, where both ends share a
 // stack, what it sent.
-std::uint64_t packets(const load::Controller& conductor, const std::vector<std::uint32_t>& clients,
+std::uint64_t packets(const load::Controller& controller, const std::vector<std::uint32_t>& clients,
                       bool one_stack) {
-  const load::BenchWindow& window = conductor.window();
+  const load::BenchWindow& window = controller.window();
   if (window.workers.empty()) return 0;
   std::uint64_t packets = 0;
   for (const std::uint32_t worker : clients) {
@@ -91,8 +91,8 @@ void set_latencies(const load::BenchWindow& window, double hz, report::BenchRepo
   report.latencies = as_csv(handshake, hz);
 }
 
-void set_memory(const load::Controller& conductor, report::BenchReport& report) {
-  for (const auto& worker : conductor.workers()) {
+void set_memory(const load::Controller& controller, report::BenchReport& report) {
+  for (const auto& worker : controller.workers()) {
     report.memory += worker->memory();
   }
 }
@@ -106,9 +106,9 @@ std::uint32_t distinct_workers(const load::BenchSetup& setup) {
 }
 
 report::StreamReport stream_report(const load::BenchOptions& options, const load::BenchSetup& setup,
-                                   const load::Controller& conductor, const Config& config) {
+                                   const load::Controller& controller, const Config& config) {
   report::StreamReport stream;
-  const load::BenchWindow& window = conductor.window();
+  const load::BenchWindow& window = controller.window();
   stream.connections = options.concurrency;
   stream.bytes = window.bytes;
   stream.seconds = window.seconds;
@@ -119,7 +119,7 @@ report::StreamReport stream_report(const load::BenchOptions& options, const load
   stream.checksums = config.stack.verify_checksums;
   stream.verified = options.verify;
   stream.copied = options.copy;
-  for (const auto& worker : conductor.workers()) {
+  for (const auto& worker : controller.workers()) {
     if (worker->server() != nullptr) stream.wrong += worker->server()->wrong();
   }
   return stream;
@@ -140,11 +140,11 @@ void note_other_ways(report::BenchReport& report) {
 }
 
 // A connection has two ends here: the side with more of them counts.
-std::uint64_t sockets_peak(const load::Controller& conductor, const load::BenchSetup& setup) {
+std::uint64_t sockets_peak(const load::Controller& controller, const load::BenchSetup& setup) {
   const auto peak = [&](const std::vector<std::uint32_t>& workers) {
     std::uint64_t sum = 0;
     for (const std::uint32_t worker : workers) {
-      sum += conductor.workers()[worker]->last().counters.sockets_peak;
+      sum += controller.workers()[worker]->last().counters.sockets_peak;
     }
     return sum;
   };
@@ -184,10 +184,10 @@ std::string mode_text(const load::BenchOptions& options) {
 }
 
 report::BenchReport make_report(const load::BenchOptions& options, const load::BenchSetup& setup,
-                                const load::Controller& conductor, Runtime& runtime) {
+                                const load::Controller& controller, Runtime& runtime) {
   const Config& config = runtime.config();
   const bool searched = options.mode == load::LoadMode::max;
-  const load::BenchWindow& window = conductor.window();
+  const load::BenchWindow& window = controller.window();
   report::BenchReport report;
   report.version = SALUT_VERSION;
   report.transport = transport(config, setup.clients.front());
@@ -195,43 +195,43 @@ report::BenchReport make_report(const load::BenchOptions& options, const load::B
   report.target = setup.target.to_string();
   const double wanted_s = std::chrono::duration<double>(options.duration).count();
   report.duration_s = options.connections || searched ? window.seconds : wanted_s;
-  if (conductor.interrupted()) {
-    report.duration_s = std::min(report.duration_s, conductor.elapsed_s());
+  if (controller.interrupted()) {
+    report.duration_s = std::min(report.duration_s, controller.elapsed_s());
     report.notes.push_back("stopped by a signal");
   }
   report.msl_s = std::chrono::duration<double>(config.stack.msl).count();
   report.cps = window.cps;
   report.one_stack = setup.servers == setup.clients;
   report.measured.connections = window.ended;
-  report.measured.packets = packets(conductor, setup.clients, report.one_stack);
+  report.measured.packets = packets(controller, setup.clients, report.one_stack);
   report.measured.bytes = window.bytes;
   report.measured.workers = distinct_workers(setup);
   if (window.ended != 0) {
     report.packets_per_connection =
         static_cast<double>(report.measured.packets) / static_cast<double>(window.ended);
   }
-  set_totals(searched ? window.totals : conductor.totals(), report);
+  set_totals(searched ? window.totals : controller.totals(), report);
   report.tsc_hz = Runtime::tsc_hz();
   set_latencies(window, report.tsc_hz, report);
-  report.client = side(conductor, setup.clients, config);
+  report.client = side(controller, setup.clients, config);
   if (!setup.servers.empty() && !report.one_stack) {
-    report.server = side(conductor, setup.servers, config);
+    report.server = side(controller, setup.servers, config);
   }
   report.mirror = options.mirror;
   if (options.mirror) note_other_ways(report);
   if (options.stream) {
-    report.stream = stream_report(options, setup, conductor, config);
+    report.stream = stream_report(options, setup, controller, config);
     if (options.bytes != 0) report.duration_s = window.seconds;
   }
-  report.sockets_peak = sockets_peak(conductor, setup);
-  set_memory(conductor, report);
+  report.sockets_peak = sockets_peak(controller, setup);
+  set_memory(controller, report);
   report.impaired = runtime.impaired();
   report.links = runtime.links();
   report.steering = runtime.steering();
   report.machine = this_machine();
   report.command = options.command;
-  report.notes.insert(report.notes.end(), conductor.notes().begin(), conductor.notes().end());
-  const auto lines = load::advice(conductor.totals(), config.stack);
+  report.notes.insert(report.notes.end(), controller.notes().begin(), controller.notes().end());
+  const auto lines = load::advice(controller.totals(), config.stack);
   report.notes.insert(report.notes.end(), lines.begin(), lines.end());
   report.notes.insert(report.notes.end(), setup.notes.begin(), setup.notes.end());
   if (window.seconds <= 0) report.notes.push_back("stopped before anything was measured");

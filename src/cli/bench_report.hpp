@@ -1,4 +1,4 @@
-// What the conductor measured, as a report.
+// What the controller measured, as a report.
 #pragma once
 
 #include <string>
@@ -15,6 +15,6 @@ namespace salut::cli {
 std::string mode_text(const load::BenchOptions& options);
 
 report::BenchReport make_report(const load::BenchOptions& options, const load::BenchSetup& setup,
-                                const load::Controller& conductor, Runtime& runtime);
+                                const load::Controller& controller, Runtime& runtime);
 
 }  // namespace salut::cli

@@ -1,5 +1,5 @@
-// The command line as data. CLI11 knows the grammar and prints the help; values are checked by
-// values.hpp, so that every mistake is one line with the value and what would be right.
+// The command line as data. CLI11 knows the grammar and prints the help; cli/parse.hpp checks
+// the values, so that every mistake is one line with the value and what would be right.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // The keys of a configuration file as data, and the one line that says what is wrong with a value.
 //
-// Reader (read.cpp) and check (check.cpp) walk the same table of numbers, so that a value
+// The reader (read.cpp) and the check (check.cpp) walk the same table of numbers, so that a value
 // from a file and a value from code meet the same limits and the same words.
 #pragma once
 

@@ -1,4 +1,4 @@
-// From TOML to a Config: types, ranges and unknown keys; config_check.cpp judges the whole.
+// From TOML to a Config: types, ranges and unknown keys; check.cpp judges the whole.
 #include "salut/config.hpp"
 
 #include <fmt/format.h>

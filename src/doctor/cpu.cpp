@@ -5,7 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include "doctor/parts.hpp"
+#include "doctor/doctor_parts.hpp"
 
 namespace salut::doctor {
 namespace {

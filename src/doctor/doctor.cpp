@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "doctor/parts.hpp"
+#include "doctor/doctor_parts.hpp"
 #include "host/cores.hpp"
 #include "host/instance_lock.hpp"
 #include "host/run_directory.hpp"

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "doctor/parts.hpp"
+#include "doctor/doctor_parts.hpp"
 #include "host/huge_memory.hpp"
 
 namespace salut::doctor {

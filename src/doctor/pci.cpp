@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "doctor/parts.hpp"
+#include "doctor/doctor_parts.hpp"
 #include "host/pci.hpp"
 #include "worker/port_check.hpp"
 

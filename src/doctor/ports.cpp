@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "doctor/parts.hpp"
+#include "doctor/doctor_parts.hpp"
 #include "io/vdev.hpp"
 #include "worker/port_check.hpp"
 

@@ -10,7 +10,7 @@
 #include <set>
 #include <sstream>
 
-#include "doctor/parts.hpp"
+#include "doctor/doctor_parts.hpp"
 #include "io/vdev.hpp"
 
 namespace salut::doctor {

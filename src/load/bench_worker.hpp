@@ -1,9 +1,9 @@
 // One worker of a benchmark: a load client, a load server, or both on one stack, and the loop that
-// obeys the conductor (conductor.hpp) on the control thread.
+// obeys the controller (controller.hpp) on the control thread.
 //
-// The two share an Command of four bytes, read once per turn. The worker answers with the order
-// that it obeys now; what it measured in a window is the conductor's to read once it has obeyed the
-// order that ended the window.
+// The two share a Command of four bytes. The worker reads it once per turn, applies it, and
+// publishes it as applied. Once the worker has applied the command that ended a window, the
+// controller may read what the worker measured in that window.
 #pragma once
 
 #include <atomic>

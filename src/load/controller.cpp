@@ -25,7 +25,7 @@ constexpr double held_share = 0.98;  // of the opens due must have been whole li
 
 }  // namespace
 
-Controller::Controller(Runtime& runtime, const BenchPlan& plan, report::ProgressLine& live,
+Controller::Controller(Runtime& runtime, const BenchPlan& plan, ProgressSink& live,
                        const std::atomic<bool>& interrupted)
     : runtime_(runtime), plan_(plan), live_(live), interrupted_(interrupted) {
   assign();
@@ -427,7 +427,7 @@ void Controller::tick() {
 void Controller::show() {
   const auto now = Clock::now();
   const std::uint64_t closed = sum(&LoadProgress::closed);
-  report::Progress sample;
+  Progress sample;
   sample.elapsed_s = clock_runs_ ? Seconds(now - began_).count() : 0;
   sample.cps = static_cast<double>(closed - shown_closed_) / Seconds(now - shown_).count();
   sample.failures = sum(&LoadProgress::failed);

@@ -22,7 +22,7 @@
 
 #include "load/bench_worker.hpp"
 #include "load/max_search.hpp"
-#include "report/progress.hpp"
+#include "load/progress.hpp"
 #include "salut/runtime.hpp"
 
 namespace salut::load {
@@ -62,7 +62,7 @@ struct BenchWindow {
 
 class Controller {
  public:
-  Controller(Runtime& runtime, const BenchPlan& plan, report::ProgressLine& live,
+  Controller(Runtime& runtime, const BenchPlan& plan, ProgressSink& live,
              const std::atomic<bool>& interrupted);
 
   // Runs to the end. An Error if a worker could not start.
@@ -117,7 +117,7 @@ class Controller {
 
   Runtime& runtime_;
   BenchPlan plan_;
-  report::ProgressLine& live_;
+  ProgressSink& live_;
   const std::atomic<bool>& interrupted_;
   Orders orders_;
   Command order_;

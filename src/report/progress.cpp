@@ -14,7 +14,7 @@ namespace salut::report {
 ProgressLine::ProgressLine(std::FILE* out)
     : out_(out), terminal_(is_terminal(out)), colour_(has_colour(out)) {}
 
-void ProgressLine::show(const Progress& sample) {
+void ProgressLine::show(const load::Progress& sample) {
   std::string line =
       sample.gbit_s >= 0
           ? fmt::format("{:6.1f} s  {:7.3f} Gbit/s  {:>9} open  {} failed", sample.elapsed_s,

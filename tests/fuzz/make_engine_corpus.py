@@ -6,8 +6,8 @@ The encoding is engine.cpp's. Run it after a change here.
 import pathlib
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
-(ADVANCE, LISTEN, CONNECT, READ, WRITE, SHUTDOWN, CLOSE, ABORT, OPEN, NEXT, SEGMENT, RAW, LINK, ICMP,
- AGAIN, FLOOD) = range(16)
+(ADVANCE, LISTEN, CONNECT, READ, WRITE, SHUTDOWN, CLOSE, ABORT, OPEN, NEXT, SEGMENT, RAW, LINK,
+ ICMP, AGAIN, FLOOD) = range(16)
 # Bases of a segment's numbers.
 SEQ_NEXT, SEQ_RCV_NXT, SEQ_EDGE, SEQ_OLD, SEQ_BEFORE, SEQ_ZERO, SEQ_ISS, SEQ_LAST = range(8)
 ACK_ALL, ACK_ISS, ACK_SYN, ACK_BUT_ONE, ACK_OURS, ACK_ZERO, ACK_BEYOND, ACK_OLD = range(8)
@@ -112,7 +112,8 @@ PROGRAMS = {
     "close_in_syn_sent": SYN_SENT + op(CLOSE),
     "close_unread": PASSIVE + data() + op(CLOSE),
     "data_after_close": FIN_WAIT_2 + data(),
-    "half_close_download": HALF_CLOSED + data(125) * 6 + op(READ, 0, 255) + fin() + op(READ, 0, 255),
+    "half_close_download": HALF_CLOSED + data(125) * 6 + op(READ, 0, 255) + fin()
+                           + op(READ, 0, 255),
     "simultaneous_open": SYN_SENT + op(NEXT, 4, SYN, 0) + segment(SYN | ACK, SEQ_BEFORE, which=4)
                          + op(CLOSE),
     "refused": SYN_SENT + segment(RST | ACK, which=4, seq=SEQ_ZERO),
@@ -135,7 +136,8 @@ PROGRAMS = {
     "sack_nonsense": PASSIVE_LINUX + op(WRITE, 0, 100)
                      + segment(ACK, ack=ACK_OLD, option=SACK | 0x30,
                                extra=(1, 0x80, 255, 0x7F, 0, 0, 9, -9)) * 4,
-    "paws": PASSIVE_LINUX + data(flags=0x80 | PSH | ACK) + segment(PSH | ACK, option=TIMES_ODD, extra=(200, 0), size=5)
+    "paws": PASSIVE_LINUX + data(flags=0x80 | PSH | ACK)
+            + segment(PSH | ACK, option=TIMES_ODD, extra=(200, 0), size=5)
             + segment(PSH | ACK, option=TIMES_ODD, extra=(1, 9), size=5),
     "keep_quiet_a_day": PASSIVE_LINUX + wait(15) + op(NEXT, 0, 0x80 | PSH | ACK, 4),
     "time_wait_reused": TIME_WAIT + op(OPEN, 0, LINUX) + data() + op(READ, 0, 9) + op(ABORT),
@@ -150,12 +152,14 @@ PROGRAMS = {
     "icmp_too_big": PASSIVE + op(WRITE, 0, 100) + op(ICMP, 0, 3, 4, 72, 0) + next_timer(3),
     "icmp_unreachable": SYN_SENT + op(ICMP, 4, 3, 1, 0, 0) + op(ICMP, 4, 3, 3, 0, 0),
     "burst": PASSIVE + data(burst=True) + data(burst=True) + op(AGAIN, burst=True) + fin(),
-    # It waits for its next hop, and the SYN,ACK of the next incarnation, a reply in place, does not.
+    # It waits for its next hop, and the SYN,ACK of the next incarnation, a reply in place, does
+    # not.
     "late_data_of_before": PASSIVE + op(WRITE, 0, 128) + op(LINK, 2) + wait(12) + wait(9) + wait(14)
                            + op(FLOOD, 3, 14) + wait(14) + op(ABORT, burst=True) + op(OPEN, 0, 0),
     # The SYN,ACK found no frame, and the peer takes our number from a challenge ACK.
-    "syn_ack_never_left": PASSIVE + data(246, 0x18) + op(ABORT, burst=True) + op(LINK, 4, burst=True)
-                          + wait(1) + op(OPEN, 0, 0) + data(0, 0) + ack() + op(WRITE, 0, 255),
+    "syn_ack_never_left": PASSIVE + data(246, 0x18) + op(ABORT, burst=True)
+                          + op(LINK, 4, burst=True) + wait(1) + op(OPEN, 0, 0) + data(0, 0) + ack()
+                          + op(WRITE, 0, 255),
     "urgent": PASSIVE + segment(PSH | ACK | URG, size=9),
     "keep_frames_unread": PASSIVE + data(175) * 40,
     "keep_frames_close": PASSIVE + data(175) * 3 + op(CLOSE),

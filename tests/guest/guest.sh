@@ -2,11 +2,12 @@
 #
 #   tests/guest/virtio          status 0 passed, 77 skipped (the last line says why), else failed
 #
-# QEMU without KVM, since a kernel of Debian does not come up under every KVM; it boots
-# in five seconds. The guest has Debian's kernel and the host's files, read-only over 9p: the salut in it is the
-# one just built. A directory that both sides write to carries commands in and reports out.
+# QEMU without KVM, since a kernel of Debian does not come up under every KVM; it boots in five
+# seconds. The guest has Debian's kernel and the host's files, read-only over 9p: the salut in it is
+# the one just built. A directory that both sides write to carries commands in and reports out.
 #
-# Times in there say nothing: a case asks that packets flow and that nothing is lost, never how fast.
+# Times in there say nothing: a case asks that packets flow and that nothing is lost, never how
+# fast.
 # shellcheck shell=bash disable=SC2034
 
 # shellcheck source=tests/wire/lib.sh
@@ -14,7 +15,8 @@
 
 # Cards sit on the first bus, from 0000:00:05.0 on.
 machine=(-machine q35 -accel "tcg,thread=multi" -cpu max -smp 2 -m 1024)
-kernel_words="console=ttyS0 panic=-1 quiet nokaslr mitigations=off no_timer_check intel_iommu=on tsc=reliable hugepages=160"
+kernel_words="console=ttyS0 panic=-1 quiet nokaslr mitigations=off no_timer_check"
+kernel_words+=" intel_iommu=on tsc=reliable hugepages=160"
 
 begin_guest() {
   local why
@@ -118,8 +120,8 @@ shut_down() {
   [[ $status -eq 0 ]] || fail "exit status $status of QEMU"
 }
 
-# A TAP in $space for a card: its name, how many queues, and the number of its network; the kernel is
-# 10.0.NUMBER.1 and fd00:NUMBER::1 on it. Adds QEMU's words to $cards; the card says netdev=NAME.
+# A TAP in $space for a card: its name, how many queues, and the number of its network; the kernel
+# is 10.0.NUMBER.1 and fd00:NUMBER::1 on it. Adds QEMU's words to $cards; the card says netdev=NAME.
 cards=()
 new_tap() {
   local name=$1 queues=${2:-1} net=${3:-0} flags=(vnet_hdr) netdev

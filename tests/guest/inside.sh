@@ -18,7 +18,8 @@ bind_cards() {
     [[ ! -e $device/driver ]] || echo "$card" >"$device/driver/unbind"
     echo "$driver" >"$device/driver_override"
     echo "$card" >/sys/bus/pci/drivers_probe
-    echo "$card $(<"$device/vendor"):$(<"$device/device") $(basename "$(readlink "$device/driver")")"
+    echo "$card $(<"$device/vendor"):$(<"$device/device")" \
+      "$(basename "$(readlink "$device/driver")")"
   done
 }
 

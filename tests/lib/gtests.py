@@ -27,7 +27,7 @@ def introspect(build):
 
 
 def name_of(test, build):
-    """unit/flow, sim/worlds: where the program's source is, and the test if it is one of several."""
+    """unit/flow, sim/worlds: where the program's source is, and the test if one of several."""
     program = os.path.relpath(test["cmd"][0], os.path.realpath(build))
     parts = [part for part in os.path.dirname(program).split(os.sep) if part not in ("..", "")]
     if parts and parts[0] == "tests":  # of the build, or a script of the source

@@ -31,8 +31,8 @@ libexpected-dev        header   tl/expected.hpp
 libgtest-dev           header   gtest/gtest.h
 '
 
-# What the micro-benchmarks compare with and are counted by; the build leaves out, or the tests skip,
-# what needs one that is missing.
+# What the micro-benchmarks compare with and are counted by; the build leaves out, or the tests
+# skip, what needs one that is missing.
 compare_needs='
 libbenchmark-dev       header   benchmark/benchmark.h
 libabsl-dev            header   absl/container/flat_hash_map.h
@@ -48,6 +48,14 @@ procps                 command  sysctl
 dpdk-dev               command  dpdk-testpmd
 valgrind               command  valgrind
 libjs-chart.js         file     /usr/share/javascript/chart.js/chart.min.js
+'
+
+# What tests/tidy checks with.
+tidy_needs='
+python3-minimal        command  python3
+git                    command  git
+clang-format-19        command  clang-format-19
+binutils               command  nm
 '
 
 # What single tests use; a test whose tool is missing is skipped and says so.
@@ -113,8 +121,8 @@ missing_headers() {
   fi
 }
 
-# Makes sure of the packages of the lists $1 (the build cannot go without) and $2 (single tests can).
-# Sets installed=1 if it installed any: meson then has to look again.
+# Makes sure of the packages of the lists $1 (the build cannot go without) and $2 (single tests
+# can). Sets installed=1 if it installed any: meson then has to look again.
 installed=0
 ensure_packages() {
   local must may
@@ -249,7 +257,8 @@ forbid_services() {
 }
 
 # Configures build directory $1 with meson's options $2… and builds all of it, or only the targets
-# in build_targets; build_options adds to meson's. One build at a time in a tree: a second run waits.
+# in build_targets; build_options adds to meson's. One build at a time in a tree: a second run
+# waits.
 build_targets=()
 build_options=()
 build() {

@@ -1,8 +1,8 @@
 """Drives a puppet (a stack at one end of a TAP) and processes of the kernel at the other.
 
-A wire test sources lib.sh, makes a namespace and a configuration and runs its story in Python there:
-`puppet_story NAME <<'PYTHON'`, with what is in this file at hand. The kernel's side of a connection
-lives in a Peer, a process of its own, so that it can be killed.
+A wire test sources lib.sh, makes a namespace and a configuration and runs its story in Python
+there: `puppet_story NAME <<'PYTHON'`, with what is in this file at hand. The kernel's side of a
+connection lives in a Peer, a process of its own, so that it can be killed.
 """
 
 import hashlib
@@ -51,7 +51,8 @@ class Talker:
             try:
                 line = self.lines.get(timeout=max(deadline - time.monotonic(), 0))
             except queue.Empty:
-                fail(f"{self.name} did not say '{pattern}' in {patience_s} s; unread: {self.unread}")
+                fail(f"{self.name} did not say '{pattern}' in {patience_s} s; "
+                     f"unread: {self.unread}")
             if line is None:
                 fail(f"{self.name} ended and did not say '{pattern}'; unread: {self.unread}")
             log(f"{self.name} > {line}")
@@ -100,7 +101,9 @@ class Puppet(Talker):
         """{state: count} of `sockets` or `entered`."""
         self.tell(f"- {which}")
         words = self.expect(f"- {which} (.*)")[1]
-        return {} if words == "none" else {k: int(v) for k, v in (w.split() for w in words.split("  "))}
+        if words == "none":
+            return {}
+        return {k: int(v) for k, v in (w.split() for w in words.split("  "))}
 
     def wait_for_sockets(self, wanted, patience_s=PATIENCE_S):
         deadline = time.monotonic() + patience_s

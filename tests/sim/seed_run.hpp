@@ -1,5 +1,5 @@
-// One seed from its first frame to the last: the plan carried out, and the invariants of DESIGN.md
-// "Simulation" watched after every turn of every engine.
+// One seed from its first frame to the last: the plan carried out, and the promises of the
+// protocol (tests/oracle/oracle.hpp) watched after every turn of every engine.
 #pragma once
 
 #include <cstdint>

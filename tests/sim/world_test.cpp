@@ -1,4 +1,4 @@
-// The invariants of DESIGN.md "Simulation", seed by seed: bytes arrive once and in order, each end
+// The invariants of the simulation, seed by seed: bytes arrive once and in order, each end
 // is told exactly once why, only transitions of the table happen, TIME_WAIT lasts 2MSL, both sides
 // end in CLOSED, and every pool is full again.
 //

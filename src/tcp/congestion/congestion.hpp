@@ -5,7 +5,7 @@
 // controller's variables. The choice between the two is a switch on one bit of the Stream: no
 // pointer to follow, nothing virtual. Everything is integers: bytes, microseconds, milliseconds.
 //
-// What takes cwnd down to ssthresh after a loss is not here but in recovery.cpp (PRR, RFC 6937).
+// What takes cwnd down to ssthresh after a loss is not here but in loss.cpp (PRR, RFC 6937).
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // A configuration that is right arrives whole, from a file and from code; one that is not gets one
-// line. What can be wrong in which table: config_wrong_test.cpp and config_wrong_port_test.cpp.
+// line. What can be wrong in which table: wrong_test.cpp and wrong_port_test.cpp.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -62,7 +62,13 @@ ranges = ["10.1.0.0/16", "10.2.0.1-10.2.0.9"]
 gateway = "10.0.0.2"
 mac = "02:00:00:00:00:01"
 mtu = 9000
-impair = { seed = 9, drop = 0.01, duplicate = 1, corrupt = 0.001, reorder = 0.5, reorder_by_us = 250.5, delay_us = 70 }
+impair.seed = 9
+impair.drop = 0.01
+impair.duplicate = 1
+impair.corrupt = 0.001
+impair.reorder = 0.5
+impair.reorder_by_us = 250.5
+impair.delay_us = 70
 [[port]]
 name = "b"
 type = "loop"

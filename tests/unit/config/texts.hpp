@@ -34,7 +34,7 @@ inline std::string complaint_about(const Config& config) {
 }
 
 // A text that is wrong in one place, and the line that answers it, without the file's name. The
-// test itself is in config_wrong_test.cpp; each table of the configuration gives it its own.
+// test itself is in wrong_test.cpp; each table of the configuration gives it its own.
 struct Wrong {
   std::string toml;
   std::string line;

@@ -1,4 +1,4 @@
-// Every wrong line of a configuration, ports and routes aside (config_wrong_port_test.cpp), and the
+// Every wrong line of a configuration, ports and routes aside (wrong_port_test.cpp), and the
 // one line that answers it.
 #include "texts.hpp"
 

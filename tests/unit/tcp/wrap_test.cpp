@@ -1,5 +1,5 @@
 // Every timer where ticks are hard: its deadline just below, at and just above the wrap of the tick
-// counter, and a loop that was not polled for minutes (TCP.md: harmless, both).
+// counter, and a loop that was not polled for minutes: both are harmless.
 #include "agreed.hpp"
 
 namespace salut::test {

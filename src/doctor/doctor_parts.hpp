@@ -39,26 +39,26 @@ struct Examination {
   }
 };
 
-// doctor_cpu.cpp
+// cpu.cpp
 void examine_cpu(Examination& e);
 void examine_clock(Examination& e);
 void examine_cores(Examination& e);  // which, isolation, tick, governor
 
-// doctor_memory.cpp
+// memory.cpp
 void examine_hugepages(Examination& e, const MemoryPlan& plan);
 void examine_memory(Examination& e, const MemoryPlan& plan);
 
-// doctor_pci.cpp
+// pci.cpp
 void examine_iommu(Examination& e);
 // RLIMIT_MEMLOCK, of a device that pins memory.
 void examine_locked(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 void examine_pci(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 
-// doctor_ports.cpp
+// ports.cpp
 void examine_port(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 void examine_queues(Examination& e, const PortConfig& port, std::size_t queues, bool rss);
 
-// doctor_sockets.cpp
+// sockets.cpp
 void examine_socket(Examination& e, const io::Vdev& vdev, const std::string& check,
                     const std::string& permissions, const std::string& key);
 
