@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/text.hpp"
@@ -27,6 +29,22 @@
 namespace salut::cli {
 
 namespace {
+
+// A Runtime as the controller of the load wants it.
+class RuntimeWorkers final : public load::Workers {
+ public:
+  explicit RuntimeWorkers(Runtime& runtime) : runtime_(runtime) {}
+  std::uint32_t count() const override { return runtime_.workers(); }
+  void start(std::function<void(Stack&)> application) override {
+    runtime_.start(std::move(application));
+  }
+  bool finished() const override { return runtime_.finished(); }
+  void wait() override { runtime_.wait(); }
+  Counters counters(std::uint32_t worker) override { return runtime_.stack(worker).counters(); }
+
+ private:
+  Runtime& runtime_;
+};
 
 load::BenchPlan make_plan(const load::BenchOptions& options, const load::BenchSetup& setup,
                           const Runtime& runtime) {
@@ -133,7 +151,8 @@ int run_bench(const load::BenchOptions& options) {
   }
   service::wait_for_links(*runtime, signals.stopped());
   report::ProgressLine live(out);
-  load::Controller controller(*runtime, make_plan(options, *setup, *runtime), live,
+  RuntimeWorkers workers(*runtime);
+  load::Controller controller(workers, make_plan(options, *setup, *runtime), live,
                               signals.stopped());
   service::LinkWatch links(*runtime);
   if (Result<void> ran = controller.run(); !ran) return refuse(ran.error());

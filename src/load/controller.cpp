@@ -25,9 +25,9 @@ constexpr double held_share = 0.98;  // of the opens due must have been whole li
 
 }  // namespace
 
-Controller::Controller(Runtime& runtime, const BenchPlan& plan, ProgressSink& live,
+Controller::Controller(Workers& workers, const BenchPlan& plan, ProgressSink& live,
                        const std::atomic<bool>& interrupted)
-    : runtime_(runtime), plan_(plan), live_(live), interrupted_(interrupted) {
+    : threads_(workers), plan_(plan), live_(live), interrupted_(interrupted) {
   assign();
 }
 
@@ -37,7 +37,7 @@ void Controller::assign() {
     const std::uint64_t n = plan_.clients.size();
     return whole / n + (nth < whole % n ? 1 : 0);
   };
-  for (std::uint32_t worker = 0; worker < runtime_.workers(); ++worker) {
+  for (std::uint32_t worker = 0; worker < threads_.count(); ++worker) {
     WorkerRole role;
     role.mode = plan_.mode;
     role.load = plan_.load;
@@ -66,7 +66,7 @@ void Controller::assign() {
 }
 
 Result<void> Controller::run() {
-  runtime_.start([this](Stack& stack) { workers_[stack.worker()]->run(stack); });
+  threads_.start([this](Stack& stack) { workers_[stack.worker()]->run(stack); });
   Result<void> running = wait_until_running();
   began_ = shown_ = Clock::now();
   if (running) {
@@ -100,7 +100,7 @@ Result<void> Controller::wait_until_running() {
       all = all && worker->status() == BenchWorker::Status::running;
     }
     if (all) return {};
-    if (runtime_.finished()) return fail(Errc::no_memory, "a worker ended before it began");
+    if (threads_.finished()) return fail(Errc::no_memory, "a worker ended before it began");
     io::sleep_for(slice);
   }
 }
@@ -309,7 +309,7 @@ void Controller::finish() {
   order_.phase = Command::Phase::finish;
   order_.measuring = false;
   orders_.order.store(order_, std::memory_order_release);
-  runtime_.wait();
+  threads_.wait();
 }
 
 // ---- orders
@@ -317,7 +317,7 @@ void Controller::finish() {
 void Controller::give(Command order) {
   orders_.order.store(order, std::memory_order_release);
   for (const auto& worker : workers_) {
-    while (!worker->has_applied(order) && !runtime_.finished()) {
+    while (!worker->has_applied(order) && !threads_.finished()) {
       io::sleep_for(std::chrono::microseconds{50});
     }
   }
@@ -432,8 +432,8 @@ void Controller::show() {
   sample.cps = static_cast<double>(closed - shown_closed_) / Seconds(now - shown_).count();
   sample.failures = sum(&LoadProgress::failed);
   sample.note = activity_;
-  for (std::uint32_t worker = 0; worker < runtime_.workers(); ++worker) {
-    const Counters counters = runtime_.stack(worker).counters();
+  for (std::uint32_t worker = 0; worker < threads_.count(); ++worker) {
+    const Counters counters = threads_.counters(worker);
     sample.time_wait += counters.states[static_cast<std::size_t>(State::time_wait)];
   }
   const std::uint64_t bytes = sum(&LoadProgress::bytes);

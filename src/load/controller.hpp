@@ -23,7 +23,7 @@
 #include "load/bench_worker.hpp"
 #include "load/max_search.hpp"
 #include "load/progress.hpp"
-#include "salut/runtime.hpp"
+#include "load/workers.hpp"
 
 namespace salut::load {
 
@@ -62,7 +62,7 @@ struct BenchWindow {
 
 class Controller {
  public:
-  Controller(Runtime& runtime, const BenchPlan& plan, ProgressSink& live,
+  Controller(Workers& workers, const BenchPlan& plan, ProgressSink& live,
              const std::atomic<bool>& interrupted);
 
   // Runs to the end. An Error if a worker could not start.
@@ -115,7 +115,7 @@ class Controller {
   std::uint64_t sum(std::atomic<std::uint64_t> LoadProgress::* counter) const;
   bool all_primed() const;
 
-  Runtime& runtime_;
+  Workers& threads_;
   BenchPlan plan_;
   ProgressSink& live_;
   const std::atomic<bool>& interrupted_;

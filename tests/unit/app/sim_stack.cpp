@@ -34,6 +34,9 @@ bool Stack::stopping() const { return impl_->stopping; }
 std::uint64_t Stack::open_connections() const { return impl_->host.engine->open_connections(); }
 bool Stack::saturated() const { return impl_->host.engine->saturated(); }
 Counters Stack::counters() const { return impl_->host.engine->counters(); }
+LoopStats Stack::loop_stats() const { return {}; }
+MemoryUse Stack::memory_use() const { return {}; }
+std::uint32_t Stack::worker() const { return 0; }
 
 namespace app {
 
