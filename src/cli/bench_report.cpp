@@ -125,7 +125,8 @@ report::StreamReport stream_report(const load::BenchOptions& options, const load
   return stream;
 }
 
-// In a mirror every connection takes the simultaneous way. If not, there is another station.
+// Where the port reflects, every connection opens and closes simultaneously. If one did not, there
+// is another station on the link.
 void note_other_ways(report::BenchReport& report) {
   const auto entered = [&](State state) {
     return report.client->states_entered[static_cast<std::size_t>(state)];
@@ -179,7 +180,7 @@ std::string mode_text(const load::BenchOptions& options) {
   if (options.request != 0 || options.response != 0) {
     text += fmt::format(", {} bytes there and {} back", options.request, options.response);
   }
-  if (options.mirror) return text + ", in a mirror";
+  if (options.reflect) return text + ", in a mirror";
   return text + (options.server_closes ? ", server closes" : ", client closes");
 }
 
@@ -217,8 +218,8 @@ report::BenchReport make_report(const load::BenchOptions& options, const load::B
   if (!setup.servers.empty() && !report.one_stack) {
     report.server = side(controller, setup.servers, config);
   }
-  report.mirror = options.mirror;
-  if (options.mirror) note_other_ways(report);
+  report.reflect = options.reflect;
+  if (options.reflect) note_other_ways(report);
   if (options.stream) {
     report.stream = stream_report(options, setup, controller, config);
     if (options.bytes != 0) report.duration_s = window.seconds;

@@ -37,8 +37,8 @@ int run_drain(const DrainOptions& options) {
     if (late) {
       return refuse(
           {Errc::unsupported, fmt::format("--name = {}: no answer in {} s; want it to look at "
-                                        "its socket, which will drain it then",
-                                        options.name, answer_patience_s)});
+                                          "its socket, which will drain it then",
+                                          options.name, answer_patience_s)});
     }
     return refuse(
         {Errc::not_found, fmt::format("--name = {}: the instance hung up before it answered; "

@@ -25,7 +25,7 @@ Examples:
   salut bench                                  client and server joined in this process, 10 s
   salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
   salut bench --max --close server             the highest rate that holds
-  salut bench --mirror                         both ends open at once and close at once
+  salut bench --reflect                        both ends open at once and close at once
   salut bench --stream --impair drop=1%        one connection, 1 GB, one frame in a hundred lost
   salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
                                                against the kernel's end of the TAP salut0
@@ -49,7 +49,7 @@ struct Raw {
       duration, json, latencies;
   std::string bytes, workers;
   bool wait = false;
-  bool max = false, ip6 = false, stream = false, verify = false, copy = false, mirror = false;
+  bool max = false, ip6 = false, stream = false, verify = false, copy = false, reflect = false;
   std::string format;
   std::vector<std::string> files;
 };
@@ -128,7 +128,7 @@ void add_bench(CLI::App& program, Raw& raw) {
       ->group("What each connection does");
   bench
       .add_flag(
-          "--mirror", raw.mirror,
+          "--reflect,--mirror", raw.reflect,
           "what is sent comes back with its ends swapped (testpmd 5tswap; without --config in "
           "this process): simultaneous opens and closes")
       ->group("What each connection does");
@@ -321,18 +321,20 @@ void take_stream(const Raw& raw, load::BenchOptions& options, Checker& check) {
                         : (options.bytes + options.concurrency - 1) / options.concurrency;
 }
 
-// A mirror sends back what it is sent: no server, no other direction.
-void take_mirror(const Raw& raw, load::BenchOptions& options, Checker& check) {
-  if (!raw.mirror) return;
-  check.refuse(raw.config.empty() && !raw.connect.empty(),
-               "--connect = " + raw.connect + ": not with --mirror alone; want --config with them");
-  check.refuse(raw.stream, "--mirror: not with --stream; want --request with it");
-  check.refuse(!raw.response.empty(), "--response = " + raw.response +
-                                          ": not with --mirror, which sends back the request; want "
-                                          "--request");
+// A reflecting port sends back what it gets: there is no server, and no other direction.
+void take_reflect(const Raw& raw, load::BenchOptions& options, Checker& check) {
+  if (!raw.reflect) return;
+  check.refuse(
+      raw.config.empty() && !raw.connect.empty(),
+      "--connect = " + raw.connect + ": not with --reflect alone; want --config with them");
+  check.refuse(raw.stream, "--reflect: not with --stream; want --request with it");
+  check.refuse(!raw.response.empty(),
+               "--response = " + raw.response +
+                   ": not with --reflect, which sends back the request; want "
+                   "--request");
   check.refuse(!raw.close.empty(),
-               "--close = " + raw.close + ": not with --mirror, where both close; want neither");
-  options.mirror = true;
+               "--close = " + raw.close + ": not with --reflect, where both close; want neither");
+  options.reflect = true;
   options.response = static_cast<std::uint32_t>(options.request);
 }
 
@@ -354,7 +356,7 @@ Result<Command> bench_command(const Raw& raw) {
              parsed_as<AddressRange>("--local", "10.1.0.0/16, 10.0.0.3-10.0.0.9 or one address"));
   const bool embedded = raw.config.empty() && raw.connect.empty();
   take_stream(raw, options, check);
-  take_mirror(raw, options, check);
+  take_reflect(raw, options, check);
   check.refuse(embedded && !raw.interface.empty(),
                "--interface = " + raw.interface + ": there is no TAP without --connect; want both");
   check.refuse(embedded && !raw.address.empty(),

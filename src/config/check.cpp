@@ -33,10 +33,10 @@ class Check {
     for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
     if (!error_) error_ = check_devices(config_);
     for (std::size_t i = 0; i < config_.neighbours.size() && !error_; ++i) {
-      error_ = check_neighbour(config_, i);
+      error_ = check_neighbours(config_, i);
     }
     for (std::uint32_t w = 0; w < config_.workers && !error_; ++w) worker(w);
-    if (!error_) error_ = check_many(config_);
+    if (!error_) error_ = check_cluster(config_);
     if (error_) return tl::unexpected<Error>(*error_);
     return {};
   }

@@ -87,6 +87,6 @@ class Check {
 
 }  // namespace
 
-std::optional<Error> check_many(const Config& config) { return Check(config).run(); }
+std::optional<Error> check_cluster(const Config& config) { return Check(config).run(); }
 
 }  // namespace salut::config

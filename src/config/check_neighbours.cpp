@@ -27,7 +27,7 @@ bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::
   return found;
 }
 
-std::optional<Error> check_neighbour(const Config& config, std::size_t i) {
+std::optional<Error> check_neighbours(const Config& config, std::size_t i) {
   const NeighbourConfig& given = config.neighbours[i];
   const auto bad = [&](std::string_view key, std::string_view value, std::string_view problem,
                        std::string_view want) {

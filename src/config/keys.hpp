@@ -94,7 +94,7 @@ std::string_view type_name(PortType type);                  // "tap"
 bool is_instance_name(std::string_view text);
 
 // What is wrong with what makes several instances one service: siblings and [announce].
-std::optional<Error> check_many(const Config& config);
+std::optional<Error> check_cluster(const Config& config);
 // What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.
 struct Problem {
   std::string_view what;
@@ -106,7 +106,7 @@ std::optional<Problem> mac_problem(const std::string& text);
 std::optional<Error> check_devices(const Config& config);
 
 // One [[neighbour]] against the ports.
-std::optional<Error> check_neighbour(const Config& config, std::size_t i);
+std::optional<Error> check_neighbours(const Config& config, std::size_t i);
 
 // Is the address on a link of the port? Names the links of its family.
 bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::string>& links);

@@ -12,11 +12,11 @@
 // a choice takes 1/(1-u) candidates. After 128 it gives up: exhaustion is an error at once, not a
 // loop. Where the space is no larger than that, each endpoint in it is tried.
 //
-// Where several workers share an interface, set_home() leaves to each the ports that bring answers
-// home to it (steering.hpp): a smaller space, of no port that another worker could take.
+// Where several workers share an interface, set_home() gives each worker the ports whose replies
+// are steered to it (steering.hpp). These sets do not overlap.
 //
-// Who opens one connection to a destination opens more: the destination last asked for keeps its
-// place, and what peek() worked out choose() takes as it is.
+// A program that opens one connection to a destination opens more: the destination last asked for
+// keeps its walk, and choose() takes the candidates that peek() has computed.
 //
 // Threads: one. Cost: about 20 ns per candidate beside in_use(). 8 KiB.
 //

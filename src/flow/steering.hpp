@@ -1,19 +1,20 @@
-// Recipient flow is this? One function for a port and all of its workers, so that every packet of a
-// connection meets the one core that knows it, whoever received it.
+// Which worker does a flow belong to? One function answers for a port and all of its workers, so
+// that every packet of a connection reaches the one core that knows the connection, whichever queue
+// it came in by.
 //
 // The function is Toeplitz (what network cards call RSS) under a key of 40 random bytes, and a
 // table of 2^n entries that its low bits choose from. Where a card does it, `received` takes the
 // tuple as the card does: remote address, local address, remote port, local port. Where software
-// does it, `folded` takes remote ^ local instead, which both ends of a connection see alike: two
-// stacks of one process that are joined by a wire then agree on whose flow it is, and nothing
+// does it, `folded` takes remote ^ local instead, which is the same at both ends of a connection:
+// two stacks of one process that are joined by a wire then choose the same worker, and no packet
 // changes cores.
 //
 // Toeplitz is linear: the hash of a tuple is the hash without the local port, xor that of the port
-// alone. So ports are sorted once by the entry that they add, and an active open finds those that
-// bring its answers home without trying: for the base of a destination, the ports of worker w are
-// the classes `entry ^ base` of the entries of w, as many as of every other destination. That is
-// what rte_thash_get_complement() answers for one tuple at a time, and what makes exhaustion known
-// at once.
+// alone. So ports are sorted once by the entry that they add. An active open then knows, without
+// trying, which local ports make the device steer the replies to our worker: for the base of a
+// destination, the ports of worker w are the classes `entry ^ base` of the entries of w, as many as
+// of every other destination. That is what rte_thash_get_complement() answers for one tuple at a
+// time, and what makes exhaustion known at once.
 //
 // The key is a secret of this start, or a flood could be aimed at one core. It hides no more than
 // that: the flow table has a hash of its own.
@@ -54,7 +55,7 @@ class Steering {
   Steering(const SecretKey& key, Input input, std::span<const std::uint16_t> table,
            unsigned workers);
 
-  // Random keys nearly always are: every entry must be in reach of the local port alone.
+  // A key is usable if local ports alone reach every entry. Random keys nearly always are.
   static bool usable(const SecretKey& key, Input input, unsigned entries);
   // The first usable one from `seed`.
   static SecretKey make_key(std::uint64_t seed, Input input, unsigned entries);
@@ -77,8 +78,8 @@ class Steering {
     return static_cast<unsigned>(entries_of_[worker].size());
   }
 
-  // How many local ports, 1024 and above, bring the answers of any one remote endpoint home to
-  // `worker`, whatever the addresses; a few of each entry are given up for that.
+  // How many local ports, 1024 and above, steer the replies of one remote endpoint to `worker`. The
+  // number is the same for all endpoints: a few ports of each entry are left unused for that.
   std::uint32_t ports_of(unsigned worker) const {
     return static_cast<std::uint32_t>(entries_of_[worker].size()) * per_class_;
   }

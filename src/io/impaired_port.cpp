@@ -54,7 +54,7 @@ bool ImpairedLane::chance(double share) {
 
 void ImpairedLane::admit(Frame frame, std::uint64_t now) {
   add(counts_.frames);
-  // All are drawn for each frame: what happens to the next one does not depend on this one.
+  // Each frame draws all numbers, so that its fate does not change that of the next one.
   const bool dropped = chance(config_.drop);
   const bool corrupted = chance(config_.corrupt);
   const bool duplicated = chance(config_.duplicate);
@@ -75,15 +75,16 @@ void ImpairedLane::admit(Frame frame, std::uint64_t now) {
   }
 }
 
-// One bit of an IP packet, where a checksum or a length looks. ARP has neither: a wrong MAC would
-// be believed for minutes, as it never is behind an Ethernet card, which has verified the frame's.
+// Flips one bit of an IP packet, where a checksum or a length covers it. ARP is left alone: it has
+// no checksum, and a wrong MAC would be believed for minutes. (On a real link the card drops the
+// frame, because the Ethernet checksum is wrong.)
 void ImpairedLane::corrupt(Frame& frame, std::uint64_t random) {
   const std::size_t at = ip_offset(frame);
   if (at == 0 || frame.length <= at) return;
   add(counts_.corrupted);
   const std::uint64_t bit = scale(random, (frame.length - at) * 8);
   frame.data[at + bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-  // What the device has verified it verified before.
+  // The device verified the checksums before the bit flipped: its verdict no longer holds.
   constexpr unsigned verified = ip_checksum_good | l4_checksum_good;
   frame.flags = static_cast<std::uint16_t>(frame.flags & ~verified);
 }
@@ -139,7 +140,7 @@ ImpairedPort::ImpairedPort(Device& device, FramePool& pool, const ImpairConfig& 
       in_(config, seed_of(config.seed, 2 * salt), pool, ticks_per_s, held_max),
       out_(config, seed_of(config.seed, 2 * salt + 1), pool, ticks_per_s, held_max) {}
 
-// The last ACK or RST of a run is not lost to the run's end.
+// Sends what was on its way out: the last ACK or RST of a run must still leave.
 ImpairedPort::~ImpairedPort() {
   send_due(~std::uint64_t{0});
   if (leaving_count_ > 0) pool_.release(leaving_.data(), leaving_count_);
@@ -160,7 +161,7 @@ unsigned ImpairedPort::receive(Frame* frames, unsigned count) {
   const std::uint64_t now = now_();
   send_due(now);
   std::array<Frame, burst> arrived;
-  // What was taken from the device cannot be given back: no more than there is room for.
+  // Frames cannot go back to the device: take no more than there is room for.
   const unsigned want = std::min({count, burst, in_.room()});
   const unsigned got = device_.receive(arrived.data(), want);
   for (unsigned i = 0; i < got; ++i) in_.admit(arrived[i], now);

@@ -2,17 +2,19 @@
 // as PortConfig::impair says. It stands in front of any other device; a port that is not impaired
 // has none of it on its way.
 //
-// One seed decides: frame n of a direction meets the same fate in every run with that seed, since
-// each frame draws the same count of random words whatever the shares are. When a held frame goes
-// on is time, and so is what overtakes it.
+// One seed decides: the same thing happens to frame n of a direction in every run with that seed,
+// because each frame draws the same count of random words whatever the shares are. When a delayed
+// frame leaves, and which frames overtake it, depends on time.
 //
-// A frame that waits is the port's, in a ring of fixed size. A full ring is back-pressure and no
-// loss: the device is asked for less, the stack keeps the rest. The destructor sends what was on
-// its way out, however long it had to wait still, and gives everything else back to the pool.
+// The port owns the frames that it delays, in a ring of fixed size. A full ring is back-pressure
+// and no loss: the port asks the device for fewer frames, and the stack keeps what it could not
+// send. The destructor sends the frames that were on their way out, without further delay, and
+// gives all others back to the pool.
 //
 // Threads: receive() and transmit() on the worker's lcore; in() and out() anywhere, off by a few
-// frames there; the destructor when no worker runs. receive() is called every turn, and so it also
-// sends what became due on the way out. Cost: some 20 ns per frame, and the copy of a repeated one.
+// frames there; the destructor when no worker runs. The worker calls receive() every turn, so
+// receive() also sends the outgoing frames that became due. Cost: some 20 ns per frame, and the
+// copy of a repeated one.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +38,7 @@ class ImpairedLane {
   ~ImpairedLane();
   ImpairedLane(const ImpairedLane&) = delete;
 
-  // Frames that it has room for, each with its repetition.
+  // How many more frames fit, each with its duplicate.
   unsigned room() const {
     return static_cast<unsigned>(std::min<std::size_t>(straight_.room() / 2, late_.room()));
   }

@@ -1,5 +1,5 @@
-// Whether a network interface of the kernel runs: DPDK's devices on one (af_packet, af_xdp, pcap)
-// say that their link is up whatever the kernel knows.
+// Is a network interface of the kernel up? DPDK's devices on such an interface (af_packet, af_xdp,
+// pcap) always say that their link is up, so the kernel is asked.
 //
 // Threads: control thread. Namespaces: the process's own.
 #pragma once

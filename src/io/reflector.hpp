@@ -1,12 +1,14 @@
-// A wire with a mirror at its end: what is sent comes back with MACs, addresses and ports swapped.
+// A wire that reflects: every frame comes back to its sender with MACs, addresses and ports
+// swapped.
 //
-// A stack on it is its own peer. Its SYN comes back as that of the station it connects to, which is
-// a simultaneous open (RFC 9293 section 3.5, figure 7), and its FIN as a simultaneous close
-// (section 3.6): the two fast_table of the state machine that no client and server ever take
-// together. dpdk-testpmd --forward-mode=5tswap does the same to a device; this needs none.
+// A stack on it is its own peer. Its SYN comes back as a SYN of the station that it connects to: a
+// simultaneous open (RFC 9293 section 3.5, figure 7). Its FIN comes back as a simultaneous close
+// (section 3.6). A client and a server rarely take these two paths through the state machine.
+// dpdk-testpmd --forward-mode=5tswap does the same to the frames of a device; this needs no device.
 //
-// A frame is turned round where it lies (wire/reflect.hpp) and crosses as a description of 24
-// bytes, as over a LoopPort. Full, it takes fewer frames than offered and loses none.
+// The reflector swaps the fields of a frame in place (wire/reflect.hpp) and passes it on as a
+// description of 24 bytes, as a LoopPort does. A full wire takes fewer frames than offered and
+// loses none.
 //
 // Threads: one worker's lcore; drain() when it has stopped.
 #pragma once

@@ -1,9 +1,9 @@
-// Keeps the number of a closed descriptor from being nobody's.
+// Keeps the number of a descriptor valid after DPDK has closed it.
 //
-// DPDK's virtio-user as server closes its listening socket with the device, and, where no peer is
-// connected, leaves its number with the thread for interrupts, which ends the process (rte_panic)
-// when it next asks epoll for that number. Made before the device is removed, this puts something
-// that never has anything to say under the number afterwards, for as long as the process lives.
+// DPDK's virtio-user as server closes its listening socket with the device. If no peer was
+// connected, DPDK's interrupt thread keeps the number, and ends the process (rte_panic) when it
+// next gives that number to epoll. Make a ReservedFd before the device is removed: afterwards it
+// opens a descriptor under that number that never becomes ready, for as long as the process lives.
 //
 // Threads: control thread.
 #pragma once
@@ -14,7 +14,7 @@ namespace salut::io {
 
 class ReservedFd {
  public:
-  // `path`: of the socket that is listened on; empty: of none.
+  // `path`: the socket that the device listens on; empty: it has none.
   explicit ReservedFd(const std::string& path);
   ~ReservedFd();
   ReservedFd(const ReservedFd&) = delete;

@@ -1,7 +1,8 @@
-// Keeps SIGPIPE from this thread, and from those it starts, while it lives.
+// Blocks SIGPIPE on this thread, and on threads that it starts, while this lives.
 //
 // DPDK writes to the sockets of vhost-user without MSG_NOSIGNAL: a peer that went away would end
-// this process. The disposition is the application's, so the signal is blocked and then discarded.
+// this process. The application owns the signal's disposition, so this does not change it: it
+// blocks the signal and discards one that is pending at the end.
 #pragma once
 
 #include <csignal>

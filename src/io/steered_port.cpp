@@ -44,20 +44,20 @@ SteeredPorts::Trust SteeredPorts::trust() const {
   return all ? Trust::believed : Trust::probation;
 }
 
-SteeredPort::SteeredPort(SteeredPorts& dispatch, unsigned worker, Device* queue)
-    : dispatch_(dispatch), worker_(worker), queue_(queue), leaving_(dispatch.workers_) {
+SteeredPort::SteeredPort(SteeredPorts& ports, unsigned worker, Device* queue)
+    : ports_(ports), worker_(worker), queue_(queue), leaving_(ports.workers_) {
   for (Leaving& leaving : leaving_) leaving.frames.resize(burst);
   held_.resize(burst);
 }
 
 SteeredPort::~SteeredPort() {
-  if (held_count_ > 0) dispatch_.pool_.release(held_.data(), held_count_);
+  if (held_count_ > 0) ports_.pool_.release(held_.data(), held_count_);
 }
 
 unsigned SteeredPort::receive(Frame* frames, unsigned count) {
   if (!sends_for_.empty()) send_for_others();
   if (queue_ == nullptr) return take_mail(frames, count);
-  // Half for each, and what one does not take for the other.
+  // Half of the room for mail and half for the queue; what one leaves, the other takes.
   unsigned kept = take_mail(frames, count / 2);
   kept += take_burst(frames + kept, count - kept);
   if (kept < count) kept += take_mail(frames + kept, count - kept);
@@ -65,21 +65,21 @@ unsigned SteeredPort::receive(Frame* frames, unsigned count) {
 }
 
 unsigned SteeredPort::take_mail(Frame* frames, unsigned count) {
-  const unsigned workers = dispatch_.workers_;
+  const unsigned workers = ports_.workers_;
   unsigned got = 0;
   for (unsigned i = 0; i < workers && got < count; ++i) {
     const unsigned from = (next_mail_ + i) % workers;
     if (from == worker_) continue;
-    got += static_cast<unsigned>(dispatch_.mail(from, worker_).pop(frames + got, count - got));
+    got += static_cast<unsigned>(ports_.mail(from, worker_).pop(frames + got, count - got));
   }
   next_mail_ = (next_mail_ + 1) % workers;
   return got;
 }
 
-// Must it be computed where each frame of the next burst belongs?
+// Must this worker compute where each frame of the next burst belongs?
 bool SteeredPort::must_look() {
   if (!believes_.load(std::memory_order_relaxed)) return true;
-  if (dispatch_.lying_.load(std::memory_order_relaxed)) {
+  if (ports_.lying_.load(std::memory_order_relaxed)) {
     believes_.store(false, std::memory_order_relaxed);
     return true;
   }
@@ -87,14 +87,14 @@ bool SteeredPort::must_look() {
 }
 
 void SteeredPort::judge(unsigned entry) {
-  if (dispatch_.lying_.load(std::memory_order_relaxed)) return;
-  if (dispatch_.steering_.worker_at(entry) != worker_) {
-    dispatch_.lying_.store(true, std::memory_order_relaxed);
+  if (ports_.lying_.load(std::memory_order_relaxed)) return;
+  if (ports_.steering_.worker_at(entry) != worker_) {
+    ports_.lying_.store(true, std::memory_order_relaxed);
     believes_.store(false, std::memory_order_relaxed);
   } else if (!proved_[entry]) {
-    // Each entry once: a single connection, however long, proves next to nothing.
+    // Each entry counts once: one connection, however long, proves only one entry.
     proved_[entry] = true;
-    const unsigned wanted = std::min(proofs_wanted, dispatch_.steering_.entries_of(worker_));
+    const unsigned wanted = std::min(proofs_wanted, ports_.steering_.entries_of(worker_));
     if (++proofs_ == wanted) believes_.store(true, std::memory_order_relaxed);
   }
 }
@@ -111,16 +111,16 @@ unsigned SteeredPort::take_burst(Frame* frames, unsigned count) {
   for (unsigned i = 0; i < got; ++i) {
     if (i + Interfaces::ahead < got) Interfaces::prefetch(received[i + Interfaces::ahead]);
     const Frame& frame = received[i];
-    const wire::Recipient whose = wire::classify(frame, ends);
-    const bool claimed = whose == wire::Recipient::flow &&
-                         (ends.remote.is_v4() ? dispatch_.claim_.ip4 : dispatch_.claim_.ip6);
+    const wire::Recipient recipient = wire::classify(frame, ends);
+    const bool claimed = recipient == wire::Recipient::flow &&
+                         (ends.remote.is_v4() ? ports_.claim_.ip4 : ports_.claim_.ip6);
     unsigned to = worker_;
-    if (whose == wire::Recipient::odd_flow ||
-        (whose == wire::Recipient::flow && (look || !claimed))) {
-      const unsigned entry = dispatch_.steering_.entry_of(ends);
-      to = dispatch_.steering_.worker_at(entry);
+    if (recipient == wire::Recipient::odd_flow ||
+        (recipient == wire::Recipient::flow && (look || !claimed))) {
+      const unsigned entry = ports_.steering_.entry_of(ends);
+      to = ports_.steering_.worker_at(entry);
       if (claimed) judge(entry);
-    } else if (whose == wire::Recipient::everyone) {
+    } else if (recipient == wire::Recipient::everyone) {
       copy_to_all(frame);
     }
     if (to == worker_) {
@@ -135,11 +135,11 @@ unsigned SteeredPort::take_burst(Frame* frames, unsigned count) {
 
 // Rare: neighbours are learnt, not used up.
 void SteeredPort::copy_to_all(const Frame& frame) {
-  for (unsigned to = 0; to < dispatch_.workers_; ++to) {
+  for (unsigned to = 0; to < ports_.workers_; ++to) {
     Frame copy;
-    if (to == worker_ || !dispatch_.pool_.acquire(&copy, 1)) continue;
+    if (to == worker_ || !ports_.pool_.acquire(&copy, 1)) continue;
     if (frame.length > copy.room) {
-      dispatch_.pool_.release(&copy, 1);
+      ports_.pool_.release(&copy, 1);
       continue;
     }
     std::memcpy(copy.data, frame.data, frame.length);
@@ -159,30 +159,31 @@ void SteeredPort::push(unsigned to) {
   Leaving& leaving = leaving_[to];
   if (leaving.count == 0) return;
   const auto taken =
-      static_cast<unsigned>(dispatch_.mail(worker_, to).push(leaving.frames.data(), leaving.count));
+      static_cast<unsigned>(ports_.mail(worker_, to).push(leaving.frames.data(), leaving.count));
   moved_ += leaving.count;
   for (unsigned i = 0; i < leaving.count; ++i) {
     if ((leaving.frames[i].flags & for_learning) != 0) continue;  // a copy changes no worker
     ++(i < taken ? redirected_ : dropped_);
   }
   if (taken < leaving.count) {
-    dispatch_.pool_.release(leaving.frames.data() + taken, leaving.count - taken);
+    ports_.pool_.release(leaving.frames.data() + taken, leaving.count - taken);
   }
   leaving.count = 0;
 }
 
 unsigned SteeredPort::transmit(const Frame* frames, unsigned count) {
   if (queue_ != nullptr) return queue_->transmit(frames, count);
-  return static_cast<unsigned>(dispatch_.outbox_[worker_]->push(frames, count));
+  return static_cast<unsigned>(ports_.outbox_[worker_]->push(frames, count));
 }
 
-// A burst of each, in turn: who sends most must not keep the others from the device. What that does
-// not take is held; what is not taken from an outbox is back-pressure there.
+// Sends a burst of each outbox in turn, so that the busiest worker does not keep the others from
+// the device. Frames that the device does not take are held; frames that stay in an outbox are
+// back-pressure for their worker.
 void SteeredPort::send_for_others() {
   const std::size_t others = sends_for_.size();
   for (std::size_t i = 0; i < others; ++i) {
     if (held_count_ == 0) {
-      SteeredPorts::Mailbox& box = *dispatch_.outbox_[sends_for_[next_sender_]];
+      SteeredPorts::Mailbox& box = *ports_.outbox_[sends_for_[next_sender_]];
       next_sender_ = (next_sender_ + 1) % others;
       held_count_ = static_cast<unsigned>(box.pop(held_.data(), burst));
       if (held_count_ == 0) continue;

@@ -1,23 +1,23 @@
-// Several workers on one port: each frame reaches the worker whose flow it is.
+// Several workers on one port: each frame reaches the worker that its flow belongs to.
 //
-// Where the device spreads flows by RSS under our key and table, a frame arrives where it belongs
-// and only that is done. But devices lie: some take the key and put everything into one queue. So
-// RSS is on probation first: of each frame is computed where it belongs, and when enough entries of
-// the table were seen to be right (each worker's own count, of its own queue) it is believed; a
-// burst in 64 is still looked at. The first frame in a wrong queue ends the belief, for good and on
-// all workers, and they dispatch in software from then on. Recipient a flow is never changes, only
-// who looks; a device that begins to lie once it is believed misleads what comes until the next
-// look.
+// A device that does RSS under our key and table puts each frame into the right queue, and nothing
+// is left to do. But some devices accept the key and put everything into one queue. So RSS starts
+// on probation: each worker computes for every frame where it belongs. When a worker has seen
+// enough entries of the table to be right in its queue, it trusts RSS, and checks only one burst
+// in 64. The first frame in a wrong queue ends the trust, for good and on all workers; they steer
+// in software from then on. The worker of a flow never changes, only who computes it. A device that
+// goes wrong after it was trusted misplaces frames until the next check.
 //
-// In software, a frame of another worker goes into the mailbox between the two, one ring for each
-// pair, without a lock. Workers without a queue of their own (the device has too few) live from
-// mailboxes alone, and send through one that has a queue.
+// In software, a worker puts another worker's frame into the mailbox between the two: one ring for
+// each pair, without a lock. The device may have fewer queues than the port has workers. A worker
+// without a queue receives through mailboxes alone, and sends through a worker that has one.
 //
-// What teaches the address of a neighbour goes to all workers, as a copy (wire/classify.hpp).
+// A frame from which a worker learns a neighbour's address goes to all workers, as a copy
+// (wire/classify.hpp).
 //
 // Threads: SteeredPorts is made and destroyed on the control thread; each SteeredPort belongs to
-// one lcore. Cost: on RSS that is believed, a look at each frame's headers, which are asked for
-// early; otherwise six to twelve loads more, and for a frame that moves 24 bytes through a ring.
+// one lcore. Cost: where RSS is trusted, a look at each frame's prefetched headers; otherwise six
+// to twelve loads more, and for a frame that changes workers 24 bytes through a ring.
 #pragma once
 
 #include <atomic>
@@ -43,10 +43,10 @@ class SteeredPorts {
     software,   // nobody claims RSS
     probation,  // claimed, not yet proved
     believed,
-    lying,  // claimed and wrong: software, since a frame was where it does not belong
+    lying,  // claimed and wrong: a frame was in the wrong queue, so software steers
   };
 
-  // Of which families the device says that it does what `steering` does.
+  // The families for which the device says that it does what `steering` does.
   struct Claim {
     bool ip4 = false;
     bool ip6 = false;
@@ -81,15 +81,16 @@ class SteeredPorts {
 // The port as one of its workers has it.
 class SteeredPort final : public Device {
  public:
-  SteeredPort(SteeredPorts& dispatch, unsigned worker, Device* queue);
+  SteeredPort(SteeredPorts& ports, unsigned worker, Device* queue);
   ~SteeredPort() override;
 
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
-  // This worker's; `counters` gets them added. Its lcore, or any thread when that does not run.
+  // Adds this worker's counts to `counters`. On its lcore, or on any thread while that does not
+  // run.
   void add_to(Counters& counters) const;
-  // Frames handed on so far, or sent for others: work that the engine does not see.
+  // Frames passed to other workers or sent for them so far: work that the engine does not see.
   std::uint64_t moved() const { return moved_; }
   bool believes() const { return believes_.load(std::memory_order_relaxed); }
 
@@ -97,9 +98,9 @@ class SteeredPort final : public Device {
   friend class SteeredPorts;
   static constexpr unsigned burst = 64;
   static constexpr unsigned proofs_wanted = 32;  // entries of the table, or all of this worker's
-  static constexpr unsigned looked_at = 64;      // one burst in so many, once it is believed
+  static constexpr unsigned looked_at = 64;  // once RSS is trusted, one burst in so many is checked
 
-  // On their way to one other worker.
+  // Frames on their way to one other worker.
   struct Leaving {
     std::vector<Frame> frames;
     unsigned count = 0;
@@ -114,15 +115,15 @@ class SteeredPort final : public Device {
   void push(unsigned to);
   void send_for_others();
 
-  SteeredPorts& dispatch_;
+  SteeredPorts& ports_;
   unsigned worker_;
-  Device* queue_;                    // null: none of its own
+  Device* queue_;                    // null: this worker has none
   std::vector<unsigned> sends_for_;  // workers without one
   std::vector<Leaving> leaving_;     // by worker
-  std::size_t next_sender_ = 0;      // whose outbox comes first
+  std::size_t next_sender_ = 0;      // the outbox that comes first
   std::vector<Frame> held_;          // others', that the device had no room for
   unsigned held_count_ = 0;
-  unsigned next_mail_ = 0;  // whose mailbox comes first
+  unsigned next_mail_ = 0;  // the mailbox that comes first
   std::bitset<flow::Steering::table_max> proved_;
   unsigned proofs_ = 0;
   unsigned bursts_ = 0;

@@ -9,7 +9,7 @@
 
 namespace salut::io {
 
-// Whether this process may make a TAP of that name now. Errors start with the port's key.
+// An Error, which starts with the port's key, if this process cannot make a TAP of that name now.
 Result<void> check_tap(const std::string& interface);
 
 // How many frames the kernel keeps for us where we do not take them at once. False: it stays at the

@@ -1,7 +1,8 @@
 // A virtual device in DPDK's words, "net_vhost0,iface=/tmp/a.sock,queues=1", and the socket in it.
 //
-// A server's socket file outlives a process that was killed, and the next one could not bind: a
-// file that nobody listens on is removed before the device is made, and our own after it is gone.
+// A socket file stays when its server is killed, and the next server cannot bind to it. So
+// prepare() removes a file that nobody listens on before the device is made, and clean_up() removes
+// ours after the device is gone.
 //
 // Threads: control thread. Errors start with the key of the port: `vdev = "…": what; want …`.
 #pragma once
@@ -27,10 +28,10 @@ struct Vdev {
 
   static Vdev parse(std::string_view words);
   bool is(std::string_view driver) const { return name.starts_with(driver); }
-  // A client whose driver does not come back to a server that was gone: it is made anew.
+  // Must we make the device again when its server was gone? The drivers of these clients do not
+  // reconnect by themselves.
   bool is_revived() const { return !server && (is("net_memif") || shares_memory()); }
-  // Has it a MAC that is its own and the same at the next start? If not, the stack has a better
-  // one.
+  // Does the device have a MAC that is the same at the next start? If not, the stack derives one.
   bool has_mac() const;
   // The other side maps our memory: vhost-user.
   bool shares_memory() const { return is("net_virtio_user") || is("virtio_user"); }
@@ -40,20 +41,21 @@ struct Vdev {
 
   // What is at the socket's path.
   enum class Socket : std::uint8_t { none, silent, heard, other_file };
-  // Whether the device can be made when that is there; a silent one of a server must go first.
+  // An Error if the device cannot be made while `found` is at its path. (A server's silent socket
+  // is removed first.)
   Result<void> judge(Socket found, std::string_view key = "vdev") const;
   // What the driver of DPDK 22.11 takes at most; docs/configuration.md has them as a table.
   std::uint32_t mtu_max() const;
-  // As its words say; 1 where they do not.
+  // How many queues its words ask for; 1 if they do not say.
   unsigned queues() const;
 
-  // Before the device is made: removes a stale socket, refuses one in use or one that must be
-  // there. Errors start with `key`, and `words` as its value.
+  // To be called before the device is made. Removes a stale socket; refuses a socket that is in
+  // use, and a missing one that a client needs. Errors start with `key`, and `words` as its value.
   Result<void> prepare(std::string_view key = "vdev") const;
-  // Is there a socket at its path? Whether somebody listens only a connection would tell, and one
-  // that says nothing more confuses DPDK's servers.
+  // Is there a socket at its path? Only a connection would tell whether somebody listens on it, and
+  // a connection that sends nothing confuses DPDK's servers.
   bool has_socket() const;
-  // After it is gone.
+  // To be called after the device is gone: removes our socket.
   void clean_up() const;
 };
 

@@ -7,8 +7,8 @@
 
 namespace salut::load {
 
-BenchWorker::BenchWorker(const Orders& orders, const WorkerRole& role)
-    : orders_(orders), role_(role) {
+BenchWorker::BenchWorker(const CommandSlot& slot, const WorkerRole& role)
+    : slot_(slot), role_(role) {
   if (role.client) client_ = std::make_unique<LoadClient>(role.load);
   if (role.server) {
     server_ = std::make_unique<LoadServer>(role.listen, role.load.exchange, role.load.slots);
@@ -41,10 +41,10 @@ void BenchWorker::loop(Stack& stack) {
   while (true) {
     const std::span<const Event> events = stack.poll();
     const std::uint64_t now = read_tsc();
-    const Command order = orders_.order.load(std::memory_order_acquire);
-    if (order != order_) [[unlikely]] {
-      apply(order, stack, now);
-      if (order.phase == Command::Phase::finish) return;
+    const Command command = slot_.command.load(std::memory_order_acquire);
+    if (command != command_) [[unlikely]] {
+      apply(command, stack, now);
+      if (command.phase == Command::Phase::finish) return;
     }
     dispatch(stack, events, now);
     if (!client_) continue;
@@ -72,16 +72,16 @@ void BenchWorker::dispatch(Stack& stack, std::span<const Event> events, std::uin
   server_->on_events(stack, server_events_);
 }
 
-void BenchWorker::apply(Command order, Stack& stack, std::uint64_t now) {
-  if (order.measuring && !order_.measuring) {
+void BenchWorker::apply(Command command, Stack& stack, std::uint64_t now) {
+  if (command.measuring && !command_.measuring) {
     begin_ = snapshot(stack, now);
     if (client_) client_->begin_window(now);
-  } else if (!order.measuring && order_.measuring) {
+  } else if (!command.measuring && command_.measuring) {
     end_ = snapshot(stack, now);
     if (client_) client_->end_window(now);
   }
-  if (client_ && (order.phase != order_.phase || order.opening != order_.opening)) {
-    switch (order.phase) {
+  if (client_ && (command.phase != command_.phase || command.opening != command_.opening)) {
+    switch (command.phase) {
       case Command::Phase::open:
         start_opening(now);
         break;
@@ -96,13 +96,13 @@ void BenchWorker::apply(Command order, Stack& stack, std::uint64_t now) {
         break;
     }
   }
-  order_ = order;
-  applied_.store(order, std::memory_order_release);
+  command_ = command;
+  applied_.store(command, std::memory_order_release);
 }
 
 void BenchWorker::start_opening(std::uint64_t now) {
   if (role_.mode == LoadMode::rate || role_.mode == LoadMode::max) {
-    client_->open_at_rate(orders_.rate.load(std::memory_order_relaxed), now);
+    client_->open_at_rate(slot_.rate.load(std::memory_order_relaxed), now);
   } else {
     client_->open_concurrent(role_.concurrency);
   }

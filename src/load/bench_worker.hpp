@@ -36,8 +36,8 @@ struct Command {
 };
 static_assert(std::atomic<Command>::is_always_lock_free);
 
-struct alignas(64) Orders {
-  std::atomic<Command> order = Command{};
+struct alignas(64) CommandSlot {
+  std::atomic<Command> command = Command{};
   std::atomic<double> rate = 0;  // per second and client
 };
 
@@ -59,19 +59,20 @@ struct WorkerRole {
 
 class BenchWorker {
  public:
-  BenchWorker(const Orders& orders, const WorkerRole& role);
+  BenchWorker(const CommandSlot& slot, const WorkerRole& role);
 
   void run(Stack& stack);
 
   // For the control thread.
   enum class Status : std::uint8_t { starting, running, failed, finished };
   Status status() const { return status_.load(std::memory_order_acquire); }
-  bool has_applied(Command order) const {
-    return applied_.load(std::memory_order_acquire) == order;
+  bool has_applied(Command command) const {
+    return applied_.load(std::memory_order_acquire) == command;
   }
   const LoadProgress* progress() const { return client_ ? &client_->progress() : nullptr; }
 
-  // When obeyed() has ended a window, or the worker has finished.
+  // Valid once has_applied() says so of the command that ended the window, or once the worker has
+  // finished.
   const WorkerRole& role() const { return role_; }
   const LoadClient* client() const { return client_.get(); }
   const LoadServer* server() const { return server_.get(); }
@@ -84,18 +85,18 @@ class BenchWorker {
  private:
   Snapshot snapshot(const Stack& stack, std::uint64_t now) const;
   void loop(Stack& stack);
-  void apply(Command order, Stack& stack, std::uint64_t now);
+  void apply(Command command, Stack& stack, std::uint64_t now);
   void start_opening(std::uint64_t now);
   void dispatch(Stack& stack, std::span<const Event> events, std::uint64_t now);
 
-  const Orders& orders_;
+  const CommandSlot& slot_;
   WorkerRole role_;
   std::unique_ptr<LoadClient> client_;
   std::unique_ptr<LoadServer> server_;
   std::vector<Event> client_events_;  // of a stack that is both
   std::vector<Event> server_events_;
 
-  Command order_;
+  Command command_;
   Snapshot begin_;
   Snapshot end_;
   Snapshot last_;

@@ -1,11 +1,10 @@
 // The load generator of one worker: opens connections, exchanges bytes, closes, and counts.
 //
-// It opens in one of three ways, which the owner chooses and may change while it runs:
-//   rate         open loop: opens are due by the clock alone, however slow the answers are, and
-//   start
-//                then, or as soon as the stack is not saturated; those that cannot be started (no
-//                free slot, or the schedule is a tenth of a second late) count as attempted and
-//                failed by overload
+// It opens connections in one of three ways, which its owner chooses and may change while it runs:
+//   rate         open loop. The clock alone says when an open is due, however slow the answers are.
+//                An open starts when it is due, or as soon after as the stack is not saturated. One
+//                that cannot be started (no free slot, or the schedule is a tenth of a second
+//                late) counts as attempted and as failed by overload.
 //   concurrency  closed loop: so many connections at once
 //   hold         opens up to the limit, a bounded number of handshakes at a time, and keeps them
 // Streams (Exchange::stream) open as a closed loop and wait until release() lets all of them send.

@@ -49,19 +49,19 @@ void Controller::assign() {
     role.client = client != plan_.clients.end();
     if (role.client) {
       const auto nth = static_cast<std::size_t>(client - plan_.clients.begin());
-      // One after the other: all of them together are as even as one would be.
+      // The clients open in turn, so that all of them together are as even as one client is.
       role.load.phase = static_cast<double>(nth) / static_cast<double>(plan_.clients.size());
-      // Each begins elsewhere, so that they do not all go to one server at a time.
+      // Each client begins at another target, so that they do not all go to one server at a time.
       role.load.first_target = plan_.load.target.size() / plan_.clients.size() * nth;
       role.concurrency = static_cast<std::uint32_t>(share(plan_.concurrency, nth));
       if (plan_.limited()) role.load.limit = share(plan_.limit, nth);
-      // To the connection: the order to stop comes some milliseconds late.
+      // Exactly so many opens: the command to stop takes some milliseconds to arrive.
       if (plan_.mode == LoadMode::rate && !plan_.limited()) {
         const double opens = plan_.rate * plan_.duration.count();
         role.load.limit = share(static_cast<std::uint64_t>(std::llround(opens)), nth);
       }
     }
-    workers_.push_back(std::make_unique<BenchWorker>(orders_, role));
+    workers_.push_back(std::make_unique<BenchWorker>(slot_, role));
   }
 }
 
@@ -176,8 +176,8 @@ void Controller::hold_run() {
   activity_ = "holding";
   sleep_until(Clock::now() + std::chrono::duration_cast<Clock::duration>(plan_.duration));
   activity_ = "closing";
-  order_.phase = Command::Phase::release;
-  give(order_);
+  command_.phase = Command::Phase::release;
+  give(command_);
   drain();
   measure(false);
   window_ = collect();
@@ -207,11 +207,11 @@ void Controller::stream_run() {
   activity_ = "";
   clock_runs_ = true;
   began_ = shown_ = Clock::now();
-  order_.phase = Command::Phase::release;
+  command_.phase = Command::Phase::release;
   const Seconds warm_up{plan_.endless() ? std::min(1.0, plan_.duration.count() / 10) : 0};
-  if (plan_.endless()) give(order_);
+  if (plan_.endless()) give(command_);
   sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(warm_up));
-  measure(true);  // gives the order to send too
+  measure(true);  // gives the command to send too
   if (plan_.endless()) {
     sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(plan_.duration));
   } else {
@@ -257,8 +257,8 @@ bool Controller::try_rate(double rate) {
   sleep_until(at(settle_s + window_s));
   measure(false);
   BenchWindow window = collect();
-  order_.phase = Command::Phase::wait;
-  give(order_);
+  command_.phase = Command::Phase::wait;
+  give(command_);
   drain();
   activity_ = "";
   const bool held = !interrupted_ && sum(&LoadProgress::failed) == failed &&
@@ -268,9 +268,9 @@ bool Controller::try_rate(double rate) {
 }
 
 void Controller::drain() {
-  if (order_.phase == Command::Phase::open || plan_.mode == LoadMode::stream) {
-    order_.phase = Command::Phase::wait;
-    give(order_);
+  if (command_.phase == Command::Phase::open || plan_.mode == LoadMode::stream) {
+    command_.phase = Command::Phase::wait;
+    give(command_);
   }
   const auto began = Clock::now();
   const auto none_left = [this] { return sum(&LoadProgress::in_flight) == 0; };
@@ -294,45 +294,45 @@ void Controller::drain() {
 void Controller::reset_rest(std::uint64_t left) {
   notes_.push_back(fmt::format("{} were still open after the drain and were reset (unfinished)",
                                with_commas(left)));
-  order_.phase = Command::Phase::abort;
-  give(order_);
+  command_.phase = Command::Phase::abort;
+  give(command_);
   wait_until([this] { return sum(&LoadProgress::in_flight) == 0; },
              Clock::now() + std::chrono::seconds{1});
 }
 
 void Controller::finish() {
   elapsed_ = Clock::now() - began_;
-  // The last ACKs are on their way: let the servers see them, so that the states at the end are
-  // those of a stack at rest.
+  // The last ACKs are still on their way. The servers get time to receive them, so that the states
+  // in the report are those of a stack at rest.
   io::sleep_for(std::chrono::milliseconds{50});
   live_.end();
-  order_.phase = Command::Phase::finish;
-  order_.measuring = false;
-  orders_.order.store(order_, std::memory_order_release);
+  command_.phase = Command::Phase::finish;
+  command_.measuring = false;
+  slot_.command.store(command_, std::memory_order_release);
   threads_.wait();
 }
 
-// ---- orders
+// ---- commands
 
-void Controller::give(Command order) {
-  orders_.order.store(order, std::memory_order_release);
+void Controller::give(Command command) {
+  slot_.command.store(command, std::memory_order_release);
   for (const auto& worker : workers_) {
-    while (!worker->has_applied(order) && !threads_.finished()) {
+    while (!worker->has_applied(command) && !threads_.finished()) {
       io::sleep_for(std::chrono::microseconds{50});
     }
   }
 }
 
 void Controller::open(double rate) {
-  orders_.rate.store(rate / static_cast<double>(plan_.clients.size()), std::memory_order_relaxed);
-  order_.phase = Command::Phase::open;
-  ++order_.opening;
-  give(order_);
+  slot_.rate.store(rate / static_cast<double>(plan_.clients.size()), std::memory_order_relaxed);
+  command_.phase = Command::Phase::open;
+  ++command_.opening;
+  give(command_);
 }
 
 void Controller::measure(bool on) {
-  order_.measuring = on;
-  give(order_);
+  command_.measuring = on;
+  give(command_);
 }
 
 BenchWindow Controller::collect() const {
@@ -342,7 +342,7 @@ BenchWindow Controller::collect() const {
     auto& part = window.workers.emplace_back();
     part.begin = worker->begin();
     part.end = worker->end();
-    // A server, where there is one, knows what arrived.
+    // If there is a server here, it knows how much arrived.
     if (plan_.servers.empty() || worker->role().server) {
       window.bytes += part.end.bytes - part.begin.bytes;
     }

@@ -1,12 +1,13 @@
-// The control thread of a benchmark: tells the workers when to open, measure, release and return,
-// shows how it goes once a second, and keeps what they measured.
+// The control thread of a benchmark. It tells the workers when to open, measure, release and
+// return, reports progress once a second, and keeps what they measured.
 //
-// A timed run opens for its whole duration and measures inside it: the first second (or tenth) is
-// warm-up, the last tenth of a second (or hundredth part) is tail, so that connections counted have
-// both begun and ended while the load was steady. Runs of a fixed number (limit, hold) measure from
-// the first open to the last close. A search (max) keeps the window of the best rate that held.
-// Streams are all opened before any of them sends: handshakes, and the second that a lost SYN
-// costs, are not in the window, which is the whole transfer or, timed, the inside of it.
+// A timed run opens for its whole duration and measures the middle of it. The first second (or
+// tenth) is warm-up, and the last tenth of a second (or hundredth part) is left out, so that every
+// connection that counts began and ended under a steady load. Runs of a fixed number (limit, hold)
+// measure from the first open to the last close. A search (max) keeps the window of the best rate
+// that held. Streams open all connections before any of them sends, so that the window has no
+// handshake in it, nor the second that a lost SYN costs: it is the whole transfer, or the middle of
+// a timed one.
 //
 // A timed run ends when it was told to, its first connection included, and a bounded drain later at
 // most: what is still open then is reset and counted as unfinished. Runs of a number end early when
@@ -65,7 +66,7 @@ class Controller {
   Controller(Workers& workers, const BenchPlan& plan, ProgressSink& live,
              const std::atomic<bool>& interrupted);
 
-  // Runs to the end. An Error if a worker could not start.
+  // Returns when every worker has returned. An Error if a worker could not start.
   Result<void> run();
 
   const BenchPlan& plan() const { return plan_; }
@@ -97,12 +98,12 @@ class Controller {
   void reset_rest(std::uint64_t left);
   void finish();
 
-  void give(Command order);  // and waits until every worker obeys
+  void give(Command command);  // and waits until every worker has applied it
   void open(double rate = 0);
   void measure(bool on);
   BenchWindow collect() const;
 
-  // All show the live line, and return early when the run is interrupted.
+  // All report progress meanwhile, and return early when the run is interrupted.
   void sleep_until(Clock::time_point until);
   // Until the condition holds; false if nothing has moved for so long.
   template <typename Condition>
@@ -119,8 +120,8 @@ class Controller {
   BenchPlan plan_;
   ProgressSink& live_;
   const std::atomic<bool>& interrupted_;
-  Orders orders_;
-  Command order_;
+  CommandSlot slot_;
+  Command command_;
   std::vector<std::unique_ptr<BenchWorker>> workers_;
   BenchWindow window_;
   std::vector<std::string> notes_;

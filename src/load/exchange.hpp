@@ -18,8 +18,8 @@ struct Exchange {
   std::uint64_t request = 0;
   std::uint32_t response = 0;
   bool server_closes = false;  // who sends the first FIN, and so holds TIME_WAIT
-  // The request is a stream: every connection waits for release() before it sends, so that all of
-  // them run at once, and stop_opening() ends what is still sending.
+  // The request is a stream. Every connection waits for release() before it sends, so that all of
+  // them send at once; stop_opening() ends those that are still sending.
   bool stream = false;
   bool verify = false;  // the request is Pattern, and the server compares
   bool copy = false;    // a stream goes by write() and read(), not by lend() and peek()
@@ -28,7 +28,7 @@ struct Exchange {
   bool bare() const { return request == 0 && response == 0; }
 };
 
-// A stream that goes on until it is told to end.
+// A request that has no end: the stream goes on until stop_opening().
 inline constexpr std::uint64_t endless_request = ~std::uint64_t{0} >> 1;
 
 struct LoadOptions {

@@ -1,4 +1,4 @@
-// What a benchmark is told: the load, its two ends, and how long.
+// The options of a benchmark: the load, its two ends, and how long.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct BenchOptions {
   std::optional<AddressRange> local;
   std::uint32_t workers = 0;  // both ends in this process: of each end; 0: as many as cores say
   bool ip6 = false;           // both ends in this process: over IPv6
-  bool mirror = false;        // the port turns round what is sent: both ends are this stack
+  bool reflect = false;       // the port reflects what is sent: both ends are this stack
   bool stream = false;        // request is of each connection, and endless with --duration
   std::uint64_t bytes = 0;    // of a stream, of all connections; 0: endless
   bool verify = false;        // of a stream

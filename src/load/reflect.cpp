@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint16_t port_of_nobody = 80;
 constexpr auto mac_of_nobody = "02:00:00:00:00:02";
 
-Result<BenchSetup> embedded_mirror(const BenchOptions& options) {
+Result<BenchSetup> embedded_reflector(const BenchOptions& options) {
   BenchSetup setup;
   Config& config = setup.config;
   config.name = fmt::format("bench-{}", getpid());
@@ -58,7 +58,7 @@ Result<BenchSetup> embedded_mirror(const BenchOptions& options) {
 }  // namespace
 
 Result<BenchSetup> reflect_setup(const BenchOptions& options) {
-  if (options.runtime.config.empty()) return embedded_mirror(options);
+  if (options.runtime.config.empty()) return embedded_reflector(options);
   BenchSetup setup;
   Result<Config> config = load_config(options.runtime.config);
   if (!config) return tl::unexpected<Error>(std::move(config.error()));
@@ -68,14 +68,14 @@ Result<BenchSetup> reflect_setup(const BenchOptions& options) {
   } else if (!setup.config.neighbours.empty()) {
     setup.target = Endpoint{setup.config.neighbours.front().address, port_of_nobody};
   } else {
-    return tl::unexpected<Error>(complaint("--mirror", options.runtime.config,
+    return tl::unexpected<Error>(complaint("--reflect", options.runtime.config,
                                            "no [[neighbour]] there to connect to",
                                            "an address that nobody has, and a MAC for it"));
   }
-  if (owner(setup.config, setup.target.addresses().first) != nullptr ||
-      owner(setup.config, setup.target.addresses().last()) != nullptr) {
+  if (port_with(setup.config, setup.target.addresses().first) != nullptr ||
+      port_with(setup.config, setup.target.addresses().last()) != nullptr) {
     return tl::unexpected<Error>(complaint("--connect", setup.target.to_string(),
-                                           "an address of our own, which no mirror shows to us",
+                                           "an address of our own, which nothing reflects to us",
                                            "one that nobody has, with a [[neighbour]]"));
   }
   setup.clients = client_workers(setup.config, {});

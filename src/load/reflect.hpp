@@ -1,9 +1,10 @@
-// `salut bench --mirror`: one stack that meets itself in a mirror.
+// `salut bench --reflect` (or --mirror, the older name): a stack whose frames come back to it.
 //
-// Whatever it sends comes back with MACs, addresses and ports swapped, so that every connection is
-// opened by both ends at once and closed by both ends at once: SYN_SENT, SYN_RECEIVED, ESTABLISHED,
-// FIN_WAIT_1, CLOSING, TIME_WAIT. The station that it connects to does not exist, hence nobody
-// answers for it: its MAC is a [[neighbour]] of the configuration.
+// Every frame comes back with MACs, addresses and ports swapped, so that both ends open a
+// connection at once and close it at once: SYN_SENT, SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1,
+// CLOSING, TIME_WAIT. The station that the stack connects to does not exist, so nobody answers ARP
+// for it: its MAC is a
+// [[neighbour]] of the configuration.
 #pragma once
 
 #include "load/scenario.hpp"

@@ -12,7 +12,7 @@
 
 namespace salut::load {
 
-const PortConfig* owner(const Config& config, IpAddress address) {
+const PortConfig* port_with(const Config& config, IpAddress address) {
   for (const PortConfig& port : config.ports) {
     const bool own = std::ranges::any_of(
         port.addresses, [&](const Prefix& prefix) { return prefix.address == address; });
@@ -37,7 +37,7 @@ void add_local_range(const BenchOptions& options, BenchSetup& setup) {
   for (PortConfig& port : setup.config.ports) {
     const auto serves = [&](std::uint32_t client) { return port.on_worker(client); };
     if (std::ranges::none_of(setup.clients, serves)) continue;
-    if (owner(setup.config, options.local->first) == nullptr) {
+    if (port_with(setup.config, options.local->first) == nullptr) {
       port.ranges.push_back(*options.local);
     }
   }
@@ -45,7 +45,7 @@ void add_local_range(const BenchOptions& options, BenchSetup& setup) {
 
 namespace {
 
-// Of the two ends in one process.
+// The addresses of the two ends, where both are in this process.
 struct Ends {
   Prefix client;
   Prefix server;
@@ -77,7 +77,7 @@ PortConfig loop_port(std::string name, std::string peer, const Prefix& address,
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// Of what all workers of an end have, that of the busiest.
+// The share of the busiest worker in all connections of its end.
 double share_of_one(const Config& config) {
   constexpr double uneven = 1.25;  // cores differ, flows fall unevenly
   const double each_end = std::max(1.0, config.workers / 2.0);
@@ -91,8 +91,8 @@ std::uint64_t connections_wanted(const BenchOptions& options) {
   if (options.mode == LoadMode::concurrency || options.stream) {
     return std::max<std::uint64_t>(least, std::uint64_t{options.concurrency} * 2);
   }
-  // An open loop piles up what is answered late. More would wait for so long that segments time
-  // out, and what they add then keeps it late for good.
+  // In an open loop, connections pile up when answers come late. If more of them waited, segments
+  // would time out, and the retransmissions would keep the loop late for good.
   return 65'536;
 }
 
@@ -137,7 +137,7 @@ std::uint32_t time_wait_that_fits(Config config, std::uint32_t least, std::uint3
   return least;
 }
 
-// Memory from the length of the run and of TIME_WAIT; 2MSL is never shortened to fit.
+// Computes the memory from the length of the run and of TIME_WAIT. 2MSL is never shortened to fit.
 void size_memory(const BenchOptions& options, std::uint64_t available, Config& config,
                  std::vector<std::string>& notes) {
   constexpr double time_wait_least = 65'536;
@@ -213,10 +213,10 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
-// Who serves, if the targets are addresses of our own; none if they are not.
+// The workers that serve, if the targets are addresses of our own; none if they are not.
 Result<std::vector<std::uint32_t>> own_servers(const Config& config, const Targets& targets) {
-  const PortConfig* first = owner(config, targets.addresses().first);
-  const PortConfig* last = owner(config, targets.addresses().last());
+  const PortConfig* first = port_with(config, targets.addresses().first);
+  const PortConfig* last = port_with(config, targets.addresses().last());
   const auto wrong = [&](const std::string& problem, std::string_view want) {
     return tl::unexpected<Error>(complaint("--connect", targets.to_string(), problem, want));
   };
@@ -261,7 +261,7 @@ Result<BenchSetup> configured(const BenchOptions& options) {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory) {
   const bool from_file = !options.runtime.config.empty();
-  Result<BenchSetup> setup = options.mirror                 ? reflect_setup(options)
+  Result<BenchSetup> setup = options.reflect                ? reflect_setup(options)
                              : from_file || options.connect ? configured(options)
                                                             : embedded(options, usable_cores);
   if (!setup) return setup;

@@ -1,4 +1,4 @@
-// From options to a configuration, and from a configuration to who does what.
+// From options to a configuration, and from a configuration to which worker does what.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +26,14 @@ struct BenchSetup {
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory);
 
-// The port that has an address, or nullptr.
-const PortConfig* owner(const Config& config, IpAddress address);
+// The port that has this address, among its own or its ranges; nullptr if none has.
+const PortConfig* port_with(const Config& config, IpAddress address);
 
-// Every worker that is none of the server's; those if there is no other.
+// Every worker that does not serve; the servers themselves if there is no other.
 std::vector<std::uint32_t> client_workers(const Config& config,
                                           const std::vector<std::uint32_t>& servers);
 
-// --local, as a range of the clients' ports.
+// Adds --local to the ranges of the clients' ports.
 void add_local_range(const BenchOptions& options, BenchSetup& setup);
 
 }  // namespace salut::load

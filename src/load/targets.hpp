@@ -1,5 +1,5 @@
-// Whom a load goes to: one endpoint, or all of a range of addresses times a range of ports, in
-// turn.
+// The endpoints that a load connects to, in turn: one, or a range of addresses times a range of
+// ports.
 //
 //   10.0.0.1:80   10.0.0.0/16:80   10.0.0.1-10.0.0.9:80   10.0.0.1:80-89   [fd00:2::/120]:80-89
 //

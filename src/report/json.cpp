@@ -212,8 +212,8 @@ std::string to_json(const BenchReport& report) {
       {"command", report.command}};
   add_impaired(report.impaired, object);
   add_links(report.links, object);
-  // Of `bench --mirror` alone: each connection in each state of the simultaneous way.
-  if (report.mirror) object["client"]["states_entered"] = json(report.client->states_entered);
+  // Of `bench --reflect` alone: each connection in each state of the simultaneous way.
+  if (report.reflect) object["client"]["states_entered"] = json(report.client->states_entered);
   add_steering(report.steering, object);
   if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
   object["measured"] = measured(report);

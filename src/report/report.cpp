@@ -243,11 +243,11 @@ std::string to_table(const BenchReport& report) {
   table.row("memory", memory_text(report.memory));
   if (report.client) {
     side_rows(table,
-              report.mirror      ? "stack in a mirror"
+              report.reflect     ? "stack in a mirror"
               : report.one_stack ? "client and server on one stack"
                                  : "client",
               *report.client, report.tsc_hz, report.stream.has_value());
-    if (report.mirror) table.row("states entered", states_text(report.client->states_entered));
+    if (report.reflect) table.row("states entered", states_text(report.client->states_entered));
   }
   if (report.server) {
     side_rows(table, "server", *report.server, report.tsc_hz, report.stream.has_value());

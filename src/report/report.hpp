@@ -99,7 +99,7 @@ struct BenchReport {
   std::optional<SideReport> client;
   std::optional<SideReport> server;
   std::optional<StreamReport> stream;
-  bool mirror = false;     // the other end is this stack, seen in a mirror
+  bool reflect = false;    // the other end is this stack: its frames come back to it
   bool one_stack = false;  // client and server share a stack; its figures stand under `client`
   double tsc_hz = 0;
   std::uint64_t sockets_peak = 0;

@@ -1,11 +1,12 @@
-// Keeps what the network is told (the `up` and `down` of [announce]) in step with our health.
+// Runs the commands `up` and `down` of [announce], so that the network leads clients here only
+// while we are healthy.
 //
 //   healthy ──up──► announced ──`failures` bad checks in a row, a drain, a stop──► down
 //      ▲                                                                            │
 //      └──────────────────── a good check, unless we drain or stop ─────────────────┘
 //
-// Whatever `up` did or did not do, `down` is owed once it was run; a `down` that failed is owed
-// still. Threads: control thread; commands hold it up, for timeout_s at most.
+// Once `up` was run, with or without success, `down` must be run: it is owed, and stays owed until
+// it succeeds. Threads: control thread; it waits for each command, timeout_s at most.
 #pragma once
 
 #include <chrono>
@@ -22,16 +23,16 @@ class Announcer {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `cancelled`: we are told to stop, so that `up` and `check` are not waited for.
+  // `cancelled` returns true once we must stop; `up` and `check` are killed then.
   Announcer(const AnnounceConfig& config, std::string name, std::function<bool()> cancelled)
       : config_(config), name_(std::move(name)), cancelled_(std::move(cancelled)) {}
 
-  // While we serve, each turn of the control thread: checks when that is due, and does what
-  // follows. `ailment` says what is wrong inside, if anything is; it is asked before `check` is
-  // run.
+  // To be called in each turn of the control thread while we serve. Runs `check` when that is due,
+  // and `up` or `down` if the answer asks for it. `ailment` is asked before that: it returns what
+  // is wrong in this process, or nothing.
   void tick(Clock::time_point now, const std::function<std::optional<std::string>()>& ailment);
 
-  // `down`, if it is owed. `why` stands in the line that says so.
+  // Runs `down` if it is owed, and says `why` in the log.
   void withdraw(std::string_view why);
 
   // `up` was run, and no `down` that succeeded since.

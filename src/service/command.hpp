@@ -1,8 +1,8 @@
 // A command of the configuration, run by /bin/sh while the workers go on.
 //
-// It is a process group of its own, with nothing on standard input, its output on our standard
-// error, and no other descriptor of ours: what it leaves running does not hold a TAP. Whoever runs
-// too long is killed with all that it started.
+// The command runs in a process group of its own. Its standard input is empty, its output goes to
+// our standard error, and it inherits no other descriptor, so that a process that it leaves running
+// does not hold a TAP open. A command that runs too long is killed with its whole group.
 //
 // Threads: any, but not on an lcore: it waits.
 #pragma once
@@ -25,7 +25,8 @@ struct CommandResult {
   std::string text() const;  // "exit status 1 after 0.02 s"
 };
 
-// `cancelled` is asked now and then; true kills it. `name`: SALUT_NAME in its environment.
+// `cancelled` is asked now and then; when it returns true the command is killed. `name` becomes
+// SALUT_NAME in its environment.
 CommandResult run_command(const std::string& line, Duration timeout, std::string_view name,
                           const std::function<bool()>& cancelled);
 

@@ -56,7 +56,8 @@ Result<ControlSocket> ControlSocket::open(const std::string& name) {
   if (fd < 0) return failed();
   ControlSocket made(path, fd);
   unlink(path.c_str());
-  // No moment in which somebody else could connect.
+  // The socket has mode 0600 from the start: there is no moment in which another user could
+  // connect.
   const mode_t before = umask(0177);
   const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   umask(before);

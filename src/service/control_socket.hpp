@@ -1,11 +1,12 @@
-// The Unix socket beside an instance's lock, on which `salut drain` gives its order.
+// The Unix socket on which `salut drain` asks an instance to drain. It lies beside the instance's
+// lock.
 //
-// Lines of text. The client says `drain`; the instance answers `draining N` or `already draining N`
-// (connections open), and when it ends `left N` (how many were cut off). What speaks otherwise, or
-// too long, is hung up on. A socket and no signal: it answers, it cannot hit a process that has
-// another use for the signal, and a client that waits sees the end whatever it is. Only the
-// instance's user may connect (mode 0600); whoever held the name before is dead, so that a socket
-// that he left is taken away.
+// The two exchange lines of text. The client sends `drain`. The instance answers `draining N` or
+// `already draining N` (N connections are open), and at its end `left N` (N were cut off). A client
+// that sends anything else, or too much, is disconnected. Why a socket and not a signal: a socket
+// answers, it cannot reach a process that uses the signal for something else, and a client that
+// waits sees the instance end, however it ends. Only the instance's user may connect (mode 0600).
+// We hold the lock, so an earlier instance of this name is dead, and open() removes its socket.
 //
 // Clients that say nothing keep nobody out: the oldest of them makes room for a new one. Who is not
 // let in is told `busy: WHY`, and so it is where no descriptor is left: one is kept for that.
@@ -38,7 +39,7 @@ class ControlSocket {
   // Waits for at most `patience` and calls `answer` with each line; what it returns is sent back.
   void serve(std::chrono::milliseconds patience,
              const std::function<std::string(std::string_view line)>& answer);
-  // To everybody who is still there.
+  // Sends the line to every client that is still connected.
   void tell(std::string_view line);
 
  private:
@@ -66,8 +67,8 @@ class ControlSocket {
   std::array<Client, clients_max> clients_;
 };
 
-// The client's end: connects to the instance, or says in one line why not. One that has its name
-// and not yet its socket is starting, and waited for.
+// The client's end: connects to the instance, or says in one line why not. An instance that holds
+// the lock but has no socket yet is starting: the client waits for it.
 Result<int> connect_to_instance(const std::string& name, std::chrono::milliseconds patience);
 
 // The next line, without its end, its printable characters alone; empty at the end of the

@@ -22,12 +22,13 @@ class LinkWatch {
   std::jthread thread_;
 };
 
-// Waits up to a minute while no port's link is up: a cable takes seconds, and the other end of a
-// socket may be a guest that has yet to boot. What opens connections before that only fails.
+// Waits until the link of some port is up, a minute at most. A cable takes seconds, and at the
+// other end of a socket may be a guest that is still booting. Connections opened before that would
+// fail.
 void wait_for_links(Runtime& runtime, const std::atomic<bool>& interrupted);
 
-// Closes the runtime, when no worker runs any more, and says on standard error how many packet
-// buffers a driver lost.
+// Closes the runtime after all workers have ended. Says on standard error how many packet buffers a
+// driver lost.
 void close_ports(Runtime& runtime);
 
 }  // namespace salut::service

@@ -1,6 +1,6 @@
-// SIGINT and SIGTERM ask a runtime to stop, or whoever looks at stopped() to stop it; the second
-// one ends the process at once. A terminal that was closed (SIGHUP) stops a runtime too, but is
-// nothing to who only looks at stopped(): a server outlives the shell that started it.
+// The first SIGINT or SIGTERM asks a runtime to stop and sets stopped(). The second one ends the
+// process at once. SIGHUP (the terminal was closed) does the same where there is a runtime. Where
+// there is none it is ignored: a server outlives the shell that started it.
 #pragma once
 
 #include <atomic>
@@ -9,10 +9,10 @@
 
 namespace salut::service {
 
-// SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE end a process by default and ask for nothing that we do.
+// SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE end a process by default, and ask for nothing that we do.
 void ignore_harmless_signals();
 
-// While it lives the signals are ours. One at a time.
+// Handles the signals while it lives. At most one at a time.
 class StopOnSignal {
  public:
   // Null: the signal only sets stopped().

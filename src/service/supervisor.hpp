@@ -1,19 +1,17 @@
-// What the control thread of `salut serve` does while the workers work: it listens to signals and
-// to `salut drain`, keeps the announcement in step, and ends the run in order.
+// The control thread of `salut serve`, while the workers work: it listens to signals and to `salut
+// drain`, runs the commands of [announce], and ends the run in order.
 //
-//   starting ──all listen──► serving ──drain──► draining ──none open, or --drain is over──►
-//   stopping
-//      │                        │                   │
-//      └─────────── a signal, a worker that fails ──┴──────────────────────────────────────►
-//      stopping
+//   starting ──all workers listen──► serving ──drain──► draining ──none open, or --drain over──┐
+//      │                                │                   │                                  ▼
+//      └── a signal, a worker that fails┴───────────────────┴──────────────────────────► stopping
 //
-// `up` waits for siblings to be heard, since flows that the router moves here are theirs; but not
-// for longer than it takes to say that one is dead.
+// `up` waits until the siblings were heard: the router will move some of their flows here, and we
+// must forward those. It waits no longer than it takes to declare a sibling dead.
 //
-// A drain: `down` first, so that no more new clients are led here; then Runtime::drain(), which
-// refuses in silence what still comes; then it waits until no connection is open, for settle_s at
-// least (routers need a moment) and --drain at most; then it stops. A stop without a drain says
-// `down` too, and closes what is open. A second signal ends the process at once.
+// A drain runs `down` first, so that routers lead no new clients here. Then it calls
+// Runtime::drain(), which drops late SYNs in silence. Then it waits until no connection is open,
+// for settle_s at least (routers need a moment) and --drain at most, and stops. A stop without a
+// drain runs `down` too, and closes the open connections. A second signal ends the process at once.
 #pragma once
 
 #include <atomic>
@@ -32,7 +30,7 @@ namespace salut::service {
 
 class Supervisor {
  public:
-  // What the workers count to as they begin to listen, and what is to be said when all do.
+  // How the workers say that they listen, and the line to print when all do.
   struct Start {
     const std::atomic<std::uint32_t>& listening;
     std::function<void()> say;
@@ -43,7 +41,7 @@ class Supervisor {
   // Returns when every worker has returned.
   void run(const Start& start);
   // How many connections were still open when the drain was over; nothing if there was none.
-  // To be called when the report is out: who waits for the drain is told then.
+  // To be called when the report is printed: the clients of `salut drain --wait` get their answer.
   void report_end();
 
  private:

@@ -89,12 +89,12 @@ std::string impair_text(const ImpairConfig& impair) {
 }  // namespace
 
 Ports::~Ports() {
-  // From the workers to the wires: what one held goes to the next, which then gives it back.
-  for (Port& port : ports_) port.dispatch.reset();
+  // From the workers to the wires: each layer passes the frames that it held to the next.
+  for (Port& port : ports_) port.steered.reset();
   for (Port& port : ports_) port.impaired.clear();
   for (Port& port : ports_) {
     for (const auto& loop : port.loops) loop->drain(pool_);
-    for (const auto& mirror : port.mirrors) mirror->drain(pool_);
+    for (const auto& reflector : port.reflectors) reflector->drain(pool_);
   }
 }
 
@@ -129,15 +129,16 @@ Result<void> Ports::open(Config& config) {
   return {};
 }
 
-// Every port with several workers, in software all by one key: both ends of a wire then agree.
+// Makes the steering of every port with several workers. In software all use one key, so that both
+// ends of a wire choose the same worker.
 void Ports::steer(const Config& config) {
   using flow::Steering;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     Port& port = ports_[i];
     const unsigned workers = worker_count(config.ports[i]);
-    if (workers == 1 || !port.mirrors.empty())
-      continue;  // a mirror's frames stay with their worker
-    // A bit that an impairment has flipped since is no lie of the device's.
+    if (workers == 1 || !port.reflectors.empty())
+      continue;  // reflected frames stay with their worker
+    // An impaired link flips bits after the device has steered the frame, so RSS would look wrong.
     const bool claimed =
         port.eth != nullptr && port.impaired.empty() && port.eth->rss().why_not().empty();
     io::SteeredPorts::Claim claim;
@@ -160,7 +161,7 @@ void Ports::steer(const Config& config) {
     // All mailboxes together hold a quarter of the buffers at most.
     const std::size_t room = std::clamp<std::size_t>(pool_.size() / (4 * workers * workers),
                                                      mailbox_frames_min, mailbox_frames_max);
-    port.dispatch = std::make_unique<io::SteeredPorts>(
+    port.steered = std::make_unique<io::SteeredPorts>(
         Steering(key, input, table, workers), std::move(queues), workers, claim, pool_, room);
   }
 }
@@ -183,18 +184,18 @@ void Ports::impair(const Config& config) {
   }
 }
 
-// One for each worker: what it sends comes back to it and to nobody else.
-void Ports::open_mirrors(const PortConfig& config, Port& port) {
+// One reflector for each worker: a worker's frames come back to that worker alone.
+void Ports::open_reflectors(const PortConfig& config, Port& port) {
   const unsigned workers = worker_count(config);
   const std::size_t frames =
       std::clamp<std::size_t>(pool_.size() / (4 * workers), wire_frames_min, wire_frames_max);
   for (unsigned nth = 0; nth < workers; ++nth) {
-    port.mirrors.push_back(std::make_unique<io::Reflector>(frames));
+    port.reflectors.push_back(std::make_unique<io::Reflector>(frames));
   }
 }
 
 void Ports::open_loops(const Config& config) {
-  // A wire that is full must leave buffers for everybody else.
+  // A full wire must leave packet buffers for all others.
   const auto index_of = [&](const std::string& name) {
     const auto port = std::ranges::find(config.ports, name, &PortConfig::name);
     return static_cast<std::size_t>(port - config.ports.begin());
@@ -202,7 +203,7 @@ void Ports::open_loops(const Config& config) {
   // One wire each way for each pair of workers, the first of one end with the first of the other.
   std::vector<std::vector<std::shared_ptr<io::LoopPort::Wire>>> towards(ports_.size());
   for (std::size_t i = 0; i < ports_.size(); ++i) {
-    if (config.ports[i].type == PortType::mirror) open_mirrors(config.ports[i], ports_[i]);
+    if (config.ports[i].type == PortType::mirror) open_reflectors(config.ports[i], ports_[i]);
     if (config.ports[i].type != PortType::loop) continue;
     const PortConfig& peer = config.ports[index_of(config.ports[i].peer)];
     unsigned queues = std::min(worker_count(config.ports[i]), worker_count(peer));
@@ -231,12 +232,12 @@ std::vector<ip::Interface> Ports::interfaces(const Config& config, std::uint32_t
     const PortConfig& port = config.ports[i];
     const unsigned nth = nth_of(port, worker);
     if (nth == port.workers.size()) continue;
-    const io::SteeredPorts* dispatch = ports_[i].dispatch.get();
+    const io::SteeredPorts* steered = ports_[i].steered.get();
     ip::Interface interface = configured_interface(config, port);
     interface.device = ports_[i].device(nth);
     interface.mac = ports_[i].mac;
     interface.completes_checksums = ports_[i].completes_checksums();
-    interface.steering = dispatch != nullptr ? &dispatch->steering() : nullptr;
+    interface.steering = steered != nullptr ? &steered->steering() : nullptr;
     interface.steered_as = nth;
     interfaces.push_back(std::move(interface));
   }
@@ -248,8 +249,8 @@ std::vector<const io::SteeredPort*> Ports::steered(const Config& config,
   std::vector<const io::SteeredPort*> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const unsigned nth = nth_of(config.ports[i], worker);
-    if (ports_[i].dispatch != nullptr && nth < config.ports[i].workers.size()) {
-      all.push_back(&ports_[i].dispatch->port(nth));
+    if (ports_[i].steered != nullptr && nth < config.ports[i].workers.size()) {
+      all.push_back(&ports_[i].steered->port(nth));
     }
   }
   return all;
@@ -259,9 +260,9 @@ std::vector<PortSteering> Ports::steering(const Config& config) const {
   std::vector<PortSteering> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     const Port& port = ports_[i];
-    if (port.dispatch != nullptr) {
+    if (port.steered != nullptr) {
       all.push_back({config.ports[i].name, port.queues(),
-                     steering_text(port.dispatch->trust(), why_software(port.eth.get()))});
+                     steering_text(port.steered->trust(), why_software(port.eth.get()))});
     }
   }
   return all;
@@ -316,11 +317,11 @@ std::string Ports::describe(const Config& config) const {
       addresses += (addresses.empty() ? "" : ", ") + prefix.to_string();
     }
     if (port.vlan != 0) addresses += fmt::format(", VLAN {}", port.vlan);
-    const io::SteeredPorts* dispatch = ports_[i].dispatch.get();
+    const io::SteeredPorts* steered = ports_[i].steered.get();
     const std::string steering =
-        dispatch == nullptr
+        steered == nullptr
             ? ""
-            : ", " + steering_text(dispatch->trust(), why_software(ports_[i].eth.get()));
+            : ", " + steering_text(steered->trust(), why_software(ports_[i].eth.get()));
     text += fmt::format("{} {}: {}{}{}, {}\n", port.name, addresses, device,
                         impair_text(port.impair), steering, workers_text(config, port));
   }

@@ -1,5 +1,6 @@
 // The ports of a configuration, opened: embedded wires and devices of DPDK, in the file's order,
-// each with what stands between it and its workers: a bad link, and the dispatch among several.
+// each with the layers between it and its workers: an impaired link, and steering if several share
+// it.
 //
 // Threads: control thread.
 #pragma once
@@ -23,7 +24,7 @@ namespace salut {
 
 class Ports {
  public:
-  // `seed`: of what decides whose flow is whose.
+  // `seed`: of the key that steers flows to workers.
   Ports(io::MbufPool& pool, std::uint64_t seed) : pool_(pool), seed_(seed) {}
   ~Ports();
   Ports(const Ports&) = delete;
@@ -44,37 +45,37 @@ class Ports {
  private:
   struct Port {
     std::vector<std::unique_ptr<io::LoopPort>> loops;  // one of the three
-    std::vector<std::unique_ptr<io::Reflector>> mirrors;
+    std::vector<std::unique_ptr<io::Reflector>> reflectors;
     std::unique_ptr<io::EthPort> eth;
     std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // before each queue, if so configured
-    std::unique_ptr<io::SteeredPorts> dispatch;               // of several workers
+    std::unique_ptr<io::SteeredPorts> steered;                // if several workers share it
     Mac mac;
     std::vector<PortLink> links;  // as last seen: its own, and then its members'
 
     unsigned queues() const {
       return eth != nullptr ? eth->queues()
-                            : static_cast<unsigned>(std::max(loops.size(), mirrors.size()));
+                            : static_cast<unsigned>(std::max(loops.size(), reflectors.size()));
     }
     Device* plain(unsigned queue) const {
       if (eth != nullptr) return &eth->queue(queue);
-      if (!mirrors.empty()) return mirrors[queue].get();
+      if (!reflectors.empty()) return reflectors[queue].get();
       return loops[queue].get();
     }
     Device* queue(unsigned nth) const {
       return impaired.empty() ? plain(nth) : impaired[nth].get();
     }
-    // As the nth of its workers has it.
+    // The device that the nth worker of the port polls.
     Device* device(unsigned nth) const {
-      return dispatch != nullptr ? static_cast<Device*>(&dispatch->port(nth)) : queue(nth);
+      return steered != nullptr ? static_cast<Device*>(&steered->port(nth)) : queue(nth);
     }
-    // What is made bad on the way must have its checksum before that.
+    // An impaired link corrupts frames on their way out: they need their checksums before that.
     bool completes_checksums() const {
       return eth != nullptr && impaired.empty() && eth->completes_checksums();
     }
   };
 
   void impair(const Config& config);
-  void open_mirrors(const PortConfig& config, Port& port);
+  void open_reflectors(const PortConfig& config, Port& port);
   void open_loops(const Config& config);
   void steer(const Config& config);
 

@@ -52,7 +52,7 @@ def layers(tree):
 
 
 # Folders whose circles are about to be cut; empty when they are.
-PENDING = ("src/tcp", "src/load")
+PENDING = ("src/load",)
 
 
 def room_of(name):

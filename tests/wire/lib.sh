@@ -225,8 +225,8 @@ sys.exit(1 if wrong else 0)
 PYTHON
 }
 
-# A report of `salut bench --mirror` whose $2 connections all took the simultaneous way.
-check_mirrored() {
+# A report of `salut bench --reflect` whose $2 connections all took the simultaneous way.
+check_reflected() {
   local entered='r["client"]["states_entered"]'
   check_report "$1" "r['connections']['closed'] == $2" \
     'sum(r["connections"]["failed"].values()) == 0' \

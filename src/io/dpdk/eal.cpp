@@ -122,7 +122,7 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   {
     const CaptureOutput capture(append_to_log);
     const NoSigpipe quiet;  // inherited by every thread of DPDK
-    const PanicGuard guard;
+    const PanicGuard guard{panic_line};
     rc = rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
   }
   if (named == nullptr) {

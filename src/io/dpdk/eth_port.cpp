@@ -68,7 +68,7 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
                                                const EthPortOptions& options, MbufPool& pool) {
   const NoSigpipe quiet;
   const CaptureOutput capture(append_to_log);  // libbpf and libxdp talk
-  const PanicGuard guard;
+  const PanicGuard guard{panic_line};
   auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
   take_log();  // what is in it from here on is about this port
   auto done = port->create(config);

@@ -5,14 +5,15 @@
 #include <string>
 
 #include "io/capture_output.hpp"
-#include "io/dpdk/eal.hpp"
 
 namespace salut::io {
 namespace {
 
+PanicGuard::Why why_it_panics = nullptr;
+
 // Called by abort() on the thread that panics, which holds no lock of the log any more.
 void on_abort(int) {
-  const std::string why = panic_line();
+  const std::string why = why_it_panics();
   if (why.empty()) return;  // not DPDK's: abort() goes on
   const std::string line =
       "salut: DPDK cannot start here: " + why + "; want what `salut doctor` finds missing\n";
@@ -22,7 +23,8 @@ void on_abort(int) {
 
 }  // namespace
 
-PanicGuard::PanicGuard() {
+PanicGuard::PanicGuard(Why why) {
+  why_it_panics = why;
   struct sigaction action = {};
   action.sa_handler = on_abort;
   sigemptyset(&action.sa_mask);

@@ -6,12 +6,16 @@
 #pragma once
 
 #include <csignal>
+#include <string>
 
 namespace salut::io {
 
 class PanicGuard {
  public:
-  PanicGuard();
+  // Called on the thread that panics: why it does, or nothing if the panic is not DPDK's.
+  using Why = std::string (*)();
+
+  explicit PanicGuard(Why why);
   ~PanicGuard();
   PanicGuard(const PanicGuard&) = delete;
 

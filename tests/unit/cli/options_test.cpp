@@ -59,9 +59,10 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   EXPECT_EQ(options.command, "salut bench");
 }
 
-TEST(Options, mirror_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_nobody) {
+TEST(Options, reflect_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_nobody) {
   const load::BenchOptions options = bench("--mirror --request 64 --ipv6 --cores 0,1");
-  EXPECT_TRUE(options.mirror);
+  EXPECT_TRUE(options.reflect);
+  EXPECT_TRUE(bench("--reflect").reflect) << "the same by its new name";
   EXPECT_EQ(options.response, 64u);
   const auto setup = bench_setup(options, 2, std::uint64_t{1} << 33);
   ASSERT_TRUE(setup);
@@ -77,11 +78,11 @@ TEST(Options, mirror_makes_one_stack_a_port_of_its_own_and_a_neighbour_that_is_n
   EXPECT_TRUE(validate(setup->config)) << validate(setup->config).error().message;
 }
 
-TEST(Options, mirror_that_is_wrong_is_one_line) {
-  for (const char* line : {"--mirror --stream", "--mirror --response 1", "--mirror --close server",
+TEST(Options, reflect_that_is_wrong_is_one_line) {
+  for (const char* line : {"--mirror --stream", "--reflect --response 1", "--mirror --close server",
                            "--mirror --connect 10.0.0.9:80"}) {
     const std::string complaint = complaint_of(std::string("bench ") + line);
-    EXPECT_NE(complaint.find("--mirror"), std::string::npos) << complaint;
+    EXPECT_NE(complaint.find("--reflect"), std::string::npos) << complaint;
     EXPECT_NE(complaint.find("; want "), std::string::npos) << complaint;
   }
   const auto own =

@@ -34,13 +34,13 @@ void expect_answer(const Bytes& bytes) {
   EXPECT_EQ(came.key.local_addr, sent.key.remote_addr);
 }
 
-TEST(Mirror, segment_of_either_family_keeps_its_checksums) {
+TEST(Reflect, segment_of_either_family_keeps_its_checksums) {
   expect_answer(tcp_packet({.payload = {1, 2, 3}}));
   expect_answer(tcp_packet({.ip_options = {1, 1, 1, 0}}));
   expect_answer(tcp_packet_6({.payload = {1, 2, 3}}));
 }
 
-TEST(Mirror, tag_of_a_vlan_stays_in_its_place) {
+TEST(Reflect, tag_of_a_vlan_stays_in_its_place) {
   const Bytes plain = tcp_packet({});
   const auto tagged = [](const Bytes& frame) {
     Bytes with(frame.begin(), frame.begin() + 12);
@@ -51,7 +51,7 @@ TEST(Mirror, tag_of_a_vlan_stays_in_its_place) {
   EXPECT_EQ(turned(tagged(plain)), tagged(turned(plain)));
 }
 
-TEST(Mirror, of_arp_the_macs_alone) {
+TEST(Reflect, of_arp_the_macs_alone) {
   const Bytes request = arp_packet(arp_request);
   const Bytes back = turned(request);
   EXPECT_TRUE(std::equal(request.begin(), request.begin() + 6, back.begin() + 6));
@@ -60,7 +60,7 @@ TEST(Mirror, of_arp_the_macs_alone) {
 }
 
 // Bytes behind the end are never touched: the buffer is as long as the frame, for the sanitizers.
-TEST(Mirror, cut_at_any_length_and_twice_is_as_it_was) {
+TEST(Reflect, cut_at_any_length_and_twice_is_as_it_was) {
   for (const Bytes& whole : {tcp_packet({}), tcp_packet_6({}), arp_packet(arp_request)}) {
     for (std::size_t length = 0; length <= whole.size(); ++length) {
       const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
