@@ -51,7 +51,7 @@ void BenchWorker::loop(Stack& stack) {
     client_->on_turn(stack, read_tsc());
     // Its first connection is over, and what is measured begins.
     const std::uint64_t measured_from = client_->window().begin;
-    if (order_.measuring && measured_from != begin_.tick) [[unlikely]]
+    if (command_.measuring && measured_from != begin_.tick) [[unlikely]]
       begin_ = snapshot(stack, measured_from);
   }
 }
