@@ -29,8 +29,10 @@ class SALUT_API Memory {
   virtual ~Memory() = default;
   // Zeroed, aligned to at least 64 bytes. Throws std::bad_alloc: this is start-up, never hot.
   virtual void* allocate(std::size_t bytes, Use use) = 0;
+  // Gives back what allocate() returned for the same size and use.
   virtual void release(void* memory, std::size_t bytes, Use use) noexcept = 0;
 
+  // How much is allocated for a use, in bytes.
   std::uint64_t bytes(Use use) const { return bytes_[static_cast<std::size_t>(use)]; }
   MemoryUse in_use() const {
     MemoryUse sum;

@@ -63,8 +63,9 @@ def names(tree):
 
 # CHANGELOG.md names what was there once.
 EXEMPT = ("CHANGELOG.md",)
-# Made by the build, a part of DPDK, a part of packetdrill.
-OTHERS = ("cli/version.hpp", "dpdk-devbind.py", "run_all.py")
+# Made by the build, a library's, a part of DPDK, a part of packetdrill.
+OTHERS = ("cli/version.hpp", "tl/expected.hpp", "dpdk-devbind.py",
+          "run_all.py")
 # NAME in config/testpmd-NAME.toml stands for one of several.
 PLACEHOLDER = re.compile(r"(^|[/-])[A-Z]{2,}(\.|$|/)")
 # What a user would call a file of their own, in an example.
