@@ -261,6 +261,7 @@ struct CountField {
   std::string_view words;
 };
 
+// Adds each of the fields of `from` to that of `to`.
 template <typename Owner, std::size_t N>
 constexpr void add_fields(const std::array<CountField<Owner>, N>& fields, const Owner& from,
                           Owner& to) {
