@@ -30,7 +30,7 @@ class Check {
       bad("route", std::to_string(config_.routes.size()), "too many",
           fmt::format("at most {}", routes_max));
     }
-    for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
+    if (!error_) error_ = check_links(config_);
     if (!error_) error_ = check_devices(config_);
     for (std::size_t i = 0; i < config_.neighbours.size() && !error_; ++i) {
       error_ = check_neighbours(config_, i);
@@ -113,8 +113,6 @@ class Check {
       bad_port(i, "pci", quoted(p.pci), "not a PCI address", "one such as \"0000:03:00.0\"");
     }
     addresses(i);
-    gateway(i, "gateway", p.gateway, true);
-    gateway(i, "gateway6", p.gateway6, false);
     mac(i);
     range(fmt::format("port[{}].mtu", i), p.mtu, mtu_min, mtu_max);
     range(fmt::format("port[{}].txqueuelen", i), p.txqueuelen, 1, txqueuelen_max);
@@ -221,16 +219,6 @@ class Check {
     return true;
   }
 
-  // An address that a host may have as its own.
-  static bool is_unicast(const IpAddress& address) {
-    if (address.is_v4()) {
-      const std::uint32_t top = address.v4() >> 24;
-      return top != 0 && top != 127 && top < 224;
-    }
-    // ::, ::1 and other remains of ::/96 are nobody's.
-    return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
-  }
-
   static bool has_v6(const PortConfig& p) {
     const auto v6_address = [](const Prefix& prefix) { return prefix.address.is_v6(); };
     const auto v6_range = [](const AddressRange& range) { return range.first.is_v6(); };
@@ -261,54 +249,6 @@ class Check {
                  "not addresses of hosts",
                  "unicast addresses, \"10.1.0.0/16\" or \"fd00:1::/112\"");
       }
-    }
-  }
-
-  // Its own address is a gateway too, where what it sends comes back: a wire to itself.
-  void gateway(std::size_t i, std::string_view key, const IpAddress& gateway, bool v4) {
-    if (gateway.is_any()) return;
-    const PortConfig& p = config_.ports[i];
-    if (gateway.is_v4() != v4) {
-      return bad_port(i, key, quoted(gateway.to_string()), "of the other family",
-                      v4 ? "an IPv4 address; gateway6 is that of IPv6"
-                         : "an IPv6 address; gateway is that of IPv4");
-    }
-    std::vector<std::string> links;
-    if (on_link(p, gateway, links)) return;
-    bad_port(i, key, quoted(gateway.to_string()), "on no link of this port",
-             links.empty() ? fmt::format("an IPv{} address for the port first", v4 ? 4 : 6)
-                           : fmt::format("an address in {}", list_text(links)));
-  }
-
-  void route(std::size_t i) {
-    const RouteConfig& r = config_.routes[i];
-    const auto bad_route = [&](std::string_view key, std::string_view value,
-                               std::string_view problem, std::string_view want) {
-      bad(fmt::format("route[{}].{}", i, key), value, problem, want);
-    };
-    const auto port = std::find_if(config_.ports.begin(), config_.ports.end(),
-                                   [&](const PortConfig& p) { return p.name == r.port; });
-    if (port == config_.ports.end()) {
-      std::vector<std::string> names;
-      for (const PortConfig& p : config_.ports) names.push_back(quoted(p.name));
-      return bad_route("port", quoted(r.port), "no port has this name", list_text(names));
-    }
-    if (r.to.length > (r.to.address.is_v4() ? 32 : 128) || r.to.first() != r.to.address) {
-      const Prefix whole{r.to.first(), r.to.length};
-      return bad_route("to", quoted(r.to.to_string()), "does not begin where its prefix does",
-                       quoted(whole.to_string()));
-    }
-    if (r.to.address.is_multicast()) {
-      return bad_route("to", quoted(r.to.to_string()), "a group", "addresses of hosts");
-    }
-    std::vector<std::string> links;
-    const bool same_family = r.via.is_v4() == r.to.address.is_v4();
-    const bool reached = r.via.is_any() || on_link(*port, r.via, links);
-    if (!same_family || !reached) {
-      bad_route("via", quoted(r.via.to_string()),
-                same_family ? "on no link of the port" : "of another family than `to`",
-                links.empty() ? "an address of the family of `to` on a link of the port"
-                              : fmt::format("an address in {}", list_text(links)));
     }
   }
 

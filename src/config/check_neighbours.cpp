@@ -20,11 +20,15 @@ std::optional<Problem> mac_problem(const std::string& text) {
 
 bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::string>& links) {
   bool found = address.is_link_local();  // those are on every link
+  bool hosts_only = true;
   for (const Prefix& prefix : port.addresses) {
-    if (prefix.address.is_v4() == address.is_v4()) links.push_back(prefix.to_string());
+    if (prefix.address.is_v4() != address.is_v4()) continue;
+    const bool host = prefix.length == (prefix.address.is_v4() ? 32 : 128);
+    hosts_only = hosts_only && (host || prefix.address.is_link_local());
+    links.push_back(prefix.to_string());
     found = found || prefix.contains(address);
   }
-  return found;
+  return found || (hosts_only && !links.empty() && is_unicast(address));
 }
 
 std::optional<Error> check_neighbours(const Config& config, std::size_t i) {

@@ -93,6 +93,9 @@ std::string_view type_name(PortType type);                  // "tap"
 // 1 to 32 of a-z, 0-9, _ and -: an instance's, a port's.
 bool is_instance_name(std::string_view text);
 
+// An address that a host may have as its own.
+bool is_unicast(const IpAddress& address);
+
 // What is wrong with what makes several instances one service: siblings and [announce].
 std::optional<Error> check_cluster(const Config& config);
 // What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.
@@ -105,10 +108,15 @@ std::optional<Problem> mac_problem(const std::string& text);
 // Two ports, or members of one, that take the same socket, interface or name.
 std::optional<Error> check_devices(const Config& config);
 
+// Gateways, routes, and what ranges must not contain.
+std::optional<Error> check_links(const Config& config);
+
 // One [[neighbour]] against the ports.
 std::optional<Error> check_neighbours(const Config& config, std::size_t i);
 
-// Is the address on a link of the port? Names the links of its family.
+// Is the address on a link of the port? Names the links of its family. Where the port has nothing
+// but host addresses (/32, /128) of a family, as clouds give them, every other address is: nothing
+// else could be its gateway.
 bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::string>& links);
 
 // The key that was probably meant, or empty if none is near.

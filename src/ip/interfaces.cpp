@@ -95,6 +95,17 @@ void Interfaces::add_routes() {
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     for (const Prefix& prefix : interfaces_[port].addresses) routes_.add(prefix, port, on_link);
   }
+  // A next hop that no prefix of its port has is on the link all the same: clouds give a /32 and a
+  // gateway elsewhere.
+  for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
+    const auto add_hop = [&](const IpAddress& hop) {
+      if (hop.is_any() || hop.is_link_local()) return;
+      routes_.add(Prefix{hop, static_cast<std::uint8_t>(hop.is_v4() ? 32 : 128)}, port, on_link);
+    };
+    add_hop(interfaces_[port].gateway);
+    add_hop(interfaces_[port].gateway6);
+    for (const StaticRoute& route : interfaces_[port].routes) add_hop(route.via);
+  }
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     for (const StaticRoute& route : interfaces_[port].routes) {
       routes_.add(route.to, port, route.via);

@@ -82,8 +82,9 @@ Host& World::add_host(const IpAddress& address, const StackConfig& config,
   interface.ranges = options.ranges;
   interface.siblings = options.siblings;
   (options.gateway.is_v4() ? interface.gateway : interface.gateway6) = options.gateway;
-  const auto add = [&interface](const IpAddress& own) {
-    interface.addresses.push_back(Prefix{own, static_cast<std::uint8_t>(own.is_v4() ? 8 : 64)});
+  const auto add = [&](const IpAddress& own) {
+    const unsigned length = options.alone ? (own.is_v4() ? 32 : 128) : (own.is_v4() ? 8 : 64);
+    interface.addresses.push_back(Prefix{own, static_cast<std::uint8_t>(length)});
   };
   add(address);
   for (const IpAddress& more : options.more_addresses) add(more);

@@ -91,6 +91,7 @@ struct HostOptions {
   std::vector<AddressRange> ranges;
   std::vector<IpAddress> siblings;
   IpAddress gateway;
+  bool alone = false;  // its addresses are a /32 or /128 each, as clouds give them
   std::uint16_t mtu = 1500;
   unsigned frames = 4096;
   bool completes_checksums = false;  // its device does, so that the engine leaves them to it

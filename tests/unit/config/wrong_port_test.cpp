@@ -136,6 +136,92 @@ INSTANTIATE_TEST_SUITE_P(
               "port[1].ranges[0] = \"10.0.0.0/30\": overlaps port[0].addresses[0] = "
               "\"10.0.0.1/24\" on the same worker; want addresses of its own"}));
 
+// Stations that would be in two places at once.
+const std::string neighbour_17 =
+    "[[neighbour]]\naddress = \"10.0.0.17\"\nmac = \"02:00:00:00:00:09\"\nport = \"wire\"\n";
+
+INSTANTIATE_TEST_SUITE_P(
+    Links, WrongValue,
+    testing::Values(
+        Wrong{tap_port(address + "gateway = \"10.0.0.1\"\n"),
+              "port[0].gateway = \"10.0.0.1\": this port's own address; want that of another "
+              "station"},
+        Wrong{tap_port(address6 + "gateway6 = \"fd00::1\"\n"),
+              "port[0].gateway6 = \"fd00::1\": this port's own address; want that of another "
+              "station"},
+        Wrong{"[[port]]\nname = \"wire\"\ntype = \"vdev\"\nvdev = \"net_af_packet0,iface=v0\"\n" +
+                  address + "gateway = \"10.0.0.1\"\n",
+              "port[0].gateway = \"10.0.0.1\": this port's own address; want that of another "
+              "station"},
+        Wrong{tap_port(address + "gateway = \"10.0.0.255\"\n"),
+              "port[0].gateway = \"10.0.0.255\": the broadcast address of its link; want the "
+              "address of a station"},
+        Wrong{
+            tap_port("addresses = [\"10.0.0.255/24\"]\n"),
+            "port[0].addresses[0] = \"10.0.0.255/24\": the broadcast address of its link; want the "
+            "address of a station"},
+        Wrong{
+            tap_port("addresses = [\"10.0.0.1/24\", \"10.0.0.255/32\"]\n"),
+            "port[0].addresses[1] = \"10.0.0.255/32\": the broadcast address of its link; want the "
+            "address of a station"},
+        Wrong{tap_port("addresses = [\"10.0.0.2/0\"]\n"),
+              "port[0].addresses[0] = \"10.0.0.2/0\": says that every address is on its link; "
+              "want \"10.0.0.2/24\""},
+        Wrong{tap_port("addresses = [\"fd00::2/0\"]\n"),
+              "port[0].addresses[0] = \"fd00::2/0\": says that every address is on its link; "
+              "want \"fd00::2/64\""},
+        Wrong{tap_port("addresses = [\"10.0.0.2/24\"]\ngateway = \"10.0.0.1\"\n"
+                       "ranges = [\"10.0.0.0/28\"]\n"),
+              "port[0].ranges[0] = \"10.0.0.0/28\": has the gateway 10.0.0.1 in it; want "
+              "addresses that are this instance's alone"},
+        Wrong{tap_port(address6 + "gateway6 = \"fd00::fe\"\nranges = [\"fd00::f0/124\"]\n"),
+              "port[0].ranges[0] = \"fd00::f0/124\": has the gateway fd00::fe in it; want "
+              "addresses that are this instance's alone"},
+        Wrong{tap_port(address + "ranges = [\"10.0.0.16/28\"]\nsiblings = [\"10.0.0.18\"]\n"),
+              "port[0].ranges[0] = \"10.0.0.16/28\": has the sibling 10.0.0.18 in it; want "
+              "addresses that are this instance's alone"},
+        Wrong{tap_port(address + "ranges = [\"10.0.0.16/28\"]\n") + neighbour_17,
+              "port[0].ranges[0] = \"10.0.0.16/28\": has the neighbour 10.0.0.17 in it; want "
+              "addresses that are this instance's alone"},
+        Wrong{tap_port(address + "ranges = [\"10.0.0.16/28\"]\n") +
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.0.0.17\"\nport = \"wire\"\n",
+              "port[0].ranges[0] = \"10.0.0.16/28\": has the next hop of a route, 10.0.0.17 in "
+              "it; want addresses that are this instance's alone"},
+        Wrong{tap_port(address + "ranges = [\"10.0.0.128/25\"]\n"),
+              "port[0].ranges[0] = \"10.0.0.128/25\": has the broadcast address 10.0.0.255 in "
+              "it; want addresses that are this instance's alone"},
+        Wrong{tap_port(address) +
+                  "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.0.0.1\"\nport = \"wire\"\n",
+              "route[0].via = \"10.0.0.1\": this port's own address; want that of another "
+              "station"},
+        Wrong{tap_port("addresses = [\"10.9.0.2/32\"]\ngateway = \"224.0.0.1\"\n"),
+              "port[0].gateway = \"224.0.0.1\": on no link of this port; want an address in "
+              "10.9.0.2/32"}));
+
+// As clouds give them: the gateway is on the link, whatever the prefix says.
+TEST(ConfigLinks, host_address_has_its_gateway_elsewhere) {
+  for (const std::string& more : {
+           std::string("addresses = [\"10.9.0.2/32\"]\ngateway = \"10.0.0.1\"\n"),
+           std::string("addresses = [\"fd09::2/128\"]\ngateway6 = \"fd00::1\"\n"),
+           std::string("addresses = [\"fd09::2/128\"]\ngateway6 = \"fe80::1\"\n"),
+       }) {
+    EXPECT_EQ(complaint_about(tap_port(more)), "accepted") << more;
+  }
+  EXPECT_EQ(complaint_about(tap_port("addresses = [\"10.9.0.2/32\"]\ngateway = \"10.0.0.1\"\n") +
+                            "[[route]]\nto = \"10.2.0.0/16\"\nvia = \"10.0.0.7\"\nport = "
+                            "\"wire\"\n[[neighbour]]\naddress = \"10.0.0.1\"\nmac = "
+                            "\"02:00:00:00:00:09\"\nport = \"wire\"\n"),
+            "accepted");
+}
+
+// A station that turns frames round is named by a [[neighbour]] with our own address.
+TEST(ConfigLinks, own_address_is_a_gateway_where_it_leads_back) {
+  EXPECT_EQ(complaint_about(tap_port(address + "gateway = \"10.0.0.1\"\n") +
+                            "[[neighbour]]\naddress = \"10.0.0.1\"\nmac = "
+                            "\"02:00:00:00:00:09\"\nport = \"wire\"\n"),
+            "accepted");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Routes, WrongValue,
     testing::Values(
