@@ -27,6 +27,7 @@ namespace salut {
   X(ip_bad_header, "IP version, header length or total length is wrong")                    \
   X(ip_bad_checksum, "IPv4 header checksum is wrong")                                       \
   X(ip_bad_source, "IP source is no address of a host: broadcast, multicast, loopback")     \
+  X(ip_own_source, "IP source is an address of ours, and another station sent it (LAND)")   \
   X(ip_not_for_us, "IP destination is not an address of ours")                              \
   X(ip_fragment, "IP fragment; fragments are not put together")                             \
   X(ip_bad_extension, "IPv6 extension header that must not be skipped")                     \
@@ -60,7 +61,8 @@ namespace salut {
   X(cookie_no_slot, "good SYN cookie with no free connection slot; answered with RST")   \
   X(syn_draining, "SYN while draining: its repetition will find another instance")          \
   X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")             \
-  X(neighbour_queue_full, "too many frames waiting for their next hop's address")           \
+  X(neighbour_queue_full, "too many frames waiting for the MAC of their next hop")          \
+  X(neighbour_table_full, "new peer, and the neighbour table is full of stations in use")   \
   X(no_route, "no port leads to the destination")                                           \
   X(mailbox_full, "no room in the mailbox of the worker whose flow it is")                  \
   X(no_buffer, "no free packet buffer")                                                     \

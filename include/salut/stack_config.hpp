@@ -3,6 +3,7 @@
 // Every field has its default here and its key of the section [stack] in the comment.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -23,6 +24,13 @@ struct StackConfig {
                                          // of memory.mbufs
   std::uint32_t send_buffer = 262'144;   // send_buffer: bytes per connection, 2,048..16,777,216
   std::uint32_t recv_buffer = 262'144;   // recv_buffer: bytes per connection, 2,048..1,073,741,824
+  // neighbours: stations on the links whose MACs are kept, per worker, 0..65,000; 0: as many as
+  // connections, but 1,024 at least
+  std::uint32_t neighbours = 0;
+  std::uint32_t neighbour_queue = 64;  // neighbour_queue: frames that wait for one station's MAC,
+                                       // 1..64
+  // neighbour_frames: the same for all of them, 1..32,768; but at most an eighth of memory.mbufs
+  std::uint32_t neighbour_frames = 1'024;
   Duration msl = std::chrono::seconds{30};             // msl_s: 0.001..3600; TIME_WAIT is twice it
   Duration rto_initial = std::chrono::seconds{1};      // rto_initial_ms: 1..60,000
   Duration rto_min = std::chrono::milliseconds{200};   // rto_min_ms: 1..60,000
@@ -54,6 +62,11 @@ struct StackConfig {
   bool coalesce = true;    // coalesce: hold an ACK until the application has seen its event (no
                            // timer: until the next poll()), so that it rides on data or FIN
   std::uint64_t seed = 0;  // seed: of hashes, ISNs and ports; 0 takes the system's randomness
+
+  // What `neighbours` comes to.
+  std::uint32_t neighbour_entries() const {
+    return neighbours != 0 ? neighbours : std::clamp(connections, 1'024u, 65'000u);
+  }
 };
 
 }  // namespace salut

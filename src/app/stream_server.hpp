@@ -37,6 +37,7 @@ struct StreamState {
   std::uint16_t begin = 0;
   std::uint16_t end = 0;
   Phase phase = Phase::serving;
+  bool starved = false;  // in the list of those that found no block
 
   bool has_input() const { return begin != end; }
 };
@@ -44,6 +45,7 @@ struct StreamState {
 struct ServerOptions {
   Endpoint local;                // any address listens on all
   std::uint32_t slots = 65'536;  // connections at once: StackConfig::connections
+  std::uint32_t blocks = 4'096;  // of input that its connection could not pass on yet
 };
 
 template <typename Derived, typename Record>
@@ -52,9 +54,11 @@ class StreamServer : public Application {
   explicit StreamServer(const ServerOptions& options)
       : options_(options),
         table_(options.slots),
-        pool_(std::min<std::uint32_t>(options.slots, blocks_max)),
+        pool_(std::min(options.slots, options.blocks)),
         discarded_(BlockPool::block_size) {
-    starved_.reserve(64);
+    // Twice as many as can wait: half of it at least is swept at a time.
+    starved_.reserve(2 * std::size_t{options.slots});
+    fed_.reserve(2 * std::size_t{options.slots});
     lingering_.reserve(64);
   }
 
@@ -97,7 +101,7 @@ class StreamServer : public Application {
     if (record.block == BlockPool::none) {
       record.block = pool_.acquire();
       if (record.block == BlockPool::none) {
-        starved_.push_back(connection);
+        starve(connection, record);
         return false;
       }
     }
@@ -116,6 +120,9 @@ class StreamServer : public Application {
     }
     return false;
   }
+
+  // Entries of the list of those that wait for a block.
+  std::size_t starved() const { return starved_.size(); }
 
   std::span<const std::byte> input(const Record& record) {
     return pool_.bytes(record.block).subspan(record.begin, record.end - record.begin);
@@ -171,7 +178,6 @@ class StreamServer : public Application {
   }
 
  private:
-  static constexpr std::uint32_t blocks_max = 4'096;
   static constexpr Duration linger_limit = std::chrono::seconds{2};
 
   struct Lingering {
@@ -210,13 +216,26 @@ class StreamServer : public Application {
     record.begin = record.end = 0;
   }
 
+  // Each connection stands in the list once, however many events it has there, and no longer than
+  // it lives: what left is swept out before the list grows.
+  void starve(Connection connection, Record& record) {
+    if (record.starved) return;
+    if (starved_.size() == starved_.capacity()) {
+      std::erase_if(starved_, [this](Connection one) { return table_.find(one) == nullptr; });
+    }
+    record.starved = true;
+    starved_.push_back(connection);
+  }
+
   // Connections that found no block, first come first served. Whoever finds none again queues up.
   void feed_starved() {
     fed_.clear();
     fed_.swap(starved_);
     for (const Connection connection : fed_) {
       Record* record = table_.find(connection);
-      if (record != nullptr && record->phase <= Phase::finishing && !record->has_input()) {
+      if (record == nullptr) continue;
+      record->starved = false;
+      if (record->phase <= Phase::finishing && !record->has_input()) {
         derived().pump(connection, *record);
       }
     }
@@ -240,7 +259,7 @@ class StreamServer : public Application {
   ConnectionTable<Record> table_;
   BlockPool pool_;
   std::vector<std::byte> discarded_;
-  std::vector<Connection> starved_;
+  std::vector<Connection> starved_;  // some of them gone meanwhile
   std::vector<Connection> fed_;
   std::vector<Lingering> lingering_;
   std::size_t lingered_ = 0;

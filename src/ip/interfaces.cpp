@@ -7,14 +7,47 @@
 #include "wire/parse.hpp"
 
 namespace salut::ip {
+namespace {
+
+constexpr std::size_t tag_at = 2 * sizeof(Mac);
+constexpr unsigned vlan_id_mask = 0x0fff;  // the rest is priority, which is nobody's business here
+
+// By moving the MACs over it.
+void take_tag(Frame& frame) {
+  std::memmove(frame.data + wire::vlan_size, frame.data, tag_at);
+  frame.data += wire::vlan_size;
+  frame.length = static_cast<std::uint16_t>(frame.length - wire::vlan_size);
+  frame.room = static_cast<std::uint16_t>(frame.room - wire::vlan_size);
+}
+
+template <typename Function>
+void for_next_hops(const Interface& interface, Function function) {
+  if (!interface.gateway.is_any()) function(interface.gateway);
+  if (!interface.gateway6.is_any()) function(interface.gateway6);
+  for (const StaticRoute& route : interface.routes) {
+    if (!route.via.is_any()) function(route.via);
+  }
+}
+
+// Room for the stations that the configuration names, beside what it says.
+NeighbourOptions with_links(NeighbourOptions options, const std::vector<Interface>& interfaces) {
+  options.links = static_cast<std::uint16_t>(interfaces.size());
+  for (const Interface& interface : interfaces) {
+    options.capacity += static_cast<std::uint32_t>(interface.neighbours.size());
+    for_next_hops(interface, [&](const IpAddress&) { ++options.capacity; });
+  }
+  return options;
+}
+
+}  // namespace
 
 Interfaces::Interfaces(std::vector<Interface> interfaces, FramePool& pool, Memory& memory,
-                       Counters& counters)
+                       Counters& counters, const NeighbourOptions& neighbours)
     : interfaces_(std::move(interfaces)),
       pool_(pool),
       counters_(counters),
       staged_frames_(memory, interfaces_.size() * staged_max, Use::buffers),
-      neighbours_(memory) {
+      neighbours_(memory, with_links(neighbours, interfaces_)) {
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     staged_[port].frames = &staged_frames_[port * staged_max];
     staged_[port].vlan = interfaces_[port].vlan;
@@ -28,6 +61,15 @@ Interfaces::Interfaces(std::vector<Interface> interfaces, FramePool& pool, Memor
   local_.build();
   local6_.build();
   add_routes();
+  // All that lies beyond needs them: nobody can take their places.
+  for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
+    for_next_hops(interfaces_[port], [&](const IpAddress& hop) {
+      const std::uint16_t index = neighbours_.find_or_add(port, Address::of(hop));
+      if (index == Neighbours::none) return;
+      neighbours_.hold(index);
+      gateways_.push_back(index);
+    });
+  }
 }
 
 Interfaces::~Interfaces() {
@@ -83,6 +125,17 @@ bool Interfaces::is_shared(unsigned port, const Address& address) const {
                       [&](const Prefix& prefix) { return Address::of(prefix.address) == address; });
 }
 
+bool Interfaces::is_impostor(const Frame& frame, const Address& source) const {
+  const Mac& sender = wire::view<wire::EthernetHeader>(frame.data).source;
+  const auto is_sender = [&](const Interface& one) { return one.mac == sender; };
+  if (std::any_of(interfaces_.begin(), interfaces_.end(), is_sender)) return false;
+  const auto route = route_back(source, frame.port);
+  if (!route) return true;
+  const std::uint16_t hop = neighbours_.find(route->port, route->next_hop);
+  return hop == Neighbours::none || neighbours_.state(hop) != Neighbours::State::fixed ||
+         neighbours_.mac(hop) != sender;
+}
+
 bool Interfaces::is_station(std::uint32_t v4) const {
   const bool multicast = v4 >> 28 == 14;
   return !multicast && v4 != 0xffff'ffff &&
@@ -98,13 +151,10 @@ void Interfaces::add_routes() {
   // A next hop that no prefix of its port has is on the link all the same: clouds give a /32 and a
   // gateway elsewhere.
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
-    const auto add_hop = [&](const IpAddress& hop) {
-      if (hop.is_any() || hop.is_link_local()) return;
+    for_next_hops(interfaces_[port], [&](const IpAddress& hop) {
+      if (hop.is_link_local()) return;
       routes_.add(Prefix{hop, static_cast<std::uint8_t>(hop.is_v4() ? 32 : 128)}, port, on_link);
-    };
-    add_hop(interfaces_[port].gateway);
-    add_hop(interfaces_[port].gateway6);
-    for (const StaticRoute& route : interfaces_[port].routes) add_hop(route.via);
+    });
   }
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     for (const StaticRoute& route : interfaces_[port].routes) {
@@ -151,27 +201,34 @@ unsigned Interfaces::receive(unsigned port, Frame* frames, unsigned count) {
   return received;
 }
 
-// Takes the tags out by moving the MACs over them; frames with another or none are dropped.
+// Takes the tags out; frames with another or none are dropped.
 unsigned Interfaces::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
-  constexpr std::size_t macs = 2 * sizeof(Mac);
-  constexpr unsigned id_mask = 0x0fff;  // the rest is priority, which is nobody's business here
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
     if (i + ahead < count) prefetch(frames[i + ahead]);
     Frame frame = frames[i];
     const bool whole = frame.length >= wire::ethernet_size + wire::vlan_size;
-    if (!whole || wire::load<std::uint16_t>(frame.data + macs) != net16(wire::ether_type_vlan) ||
-        (net16(wire::load<std::uint16_t>(frame.data + macs + 2)) & id_mask) != vlan) {
+    if (!whole || wire::load<std::uint16_t>(frame.data + tag_at) != net16(wire::ether_type_vlan) ||
+        (net16(wire::load<std::uint16_t>(frame.data + tag_at + 2)) & vlan_id_mask) != vlan) {
       drop(frame, Drop::vlan_other);
       continue;
     }
-    std::memmove(frame.data + wire::vlan_size, frame.data, macs);
-    frame.data += wire::vlan_size;
-    frame.length = static_cast<std::uint16_t>(frame.length - wire::vlan_size);
-    frame.room = static_cast<std::uint16_t>(frame.room - wire::vlan_size);
+    take_tag(frame);
     frames[kept++] = frame;
   }
   return kept;
+}
+
+bool Interfaces::untag_priority(Frame& frame) {
+  if (frame.length < wire::ethernet_size + wire::vlan_size ||
+      wire::load<std::uint16_t>(frame.data + tag_at) != net16(wire::ether_type_vlan) ||
+      (net16(wire::load<std::uint16_t>(frame.data + tag_at + 2)) & vlan_id_mask) != 0 ||
+      wire::load<std::uint16_t>(frame.data + tag_at + wire::vlan_size) ==
+          net16(wire::ether_type_vlan)) {
+    return false;  // a second tag is nobody's, and would be looked for as long as there are some
+  }
+  take_tag(frame);
+  return true;
 }
 
 // False: the buffer has no room for four more bytes.
@@ -210,6 +267,16 @@ void Interfaces::flush(Instant now) {
 void Interfaces::release_spare() {
   if (spare_count_ > 0) pool_.release(spare_.data(), spare_count_);
   spare_count_ = 0;
+}
+
+std::optional<Instant> Interfaces::next_due() const {
+  std::optional<Instant> next = neighbours_.next_retry();
+  const auto sooner = [&next](Instant at) { next = next ? std::min(*next, at) : at; };
+  if (const auto probe = siblings_.next_probe()) sooner(*probe);
+  for (unsigned port = 0; announcing_ != 0 && port < interfaces_.size(); ++port) {
+    if (announce_[port].rounds != 0) sooner(announce_[port].at);
+  }
+  return next;
 }
 
 Address Interfaces::source_for(std::uint16_t port, const Address& target) const {
@@ -260,11 +327,6 @@ void Interfaces::on_arp(const Frame& frame, Instant now) {
   Frame out = frame;
   emit_arp(out, reply, arp.sender_mac);
   stage(out);
-}
-
-void Interfaces::unresolved(Frame& frame) {
-  if (unresolved_ != nullptr) unresolved_->on_unresolved(frame);
-  drop(frame, Drop::neighbour_unresolved);
 }
 
 }  // namespace salut::ip

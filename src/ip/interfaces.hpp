@@ -65,11 +65,11 @@ struct Interface {
   unsigned steered_as = 0;
 };
 
-// The owner of frames that waited for a next hop which never answered.
-class UnresolvedListener {
+// Who is told that a next hop which somebody holds does not answer.
+class UnreachableListener {
  public:
-  virtual ~UnresolvedListener() = default;
-  virtual void on_unresolved(const Frame& frame) = 0;
+  virtual ~UnreachableListener() = default;
+  virtual void on_unreachable(std::uint16_t hop) = 0;
 };
 
 class Interfaces final : private Neighbours::Sink {
@@ -80,9 +80,16 @@ class Interfaces final : private Neighbours::Sink {
   static constexpr unsigned staged_by_outputs = staged_max / 4 * 3;
   static constexpr Duration stuck_after = std::chrono::milliseconds{100};
   static constexpr Duration unanswered_most = std::chrono::milliseconds{20};
+  // Announcements of our addresses: RFC 5227 §1.1. Of ranges only so many: a neighbour that was
+  // told of 65,536 addresses would forget all others.
+  static constexpr unsigned announce_rounds = 2;
+  static constexpr Duration announce_every = std::chrono::seconds{2};
+  static constexpr std::uint32_t announced_of_ranges = 1'024;
+  static constexpr unsigned announce_burst = 64;  // frames per advance() and port
 
-  Interfaces(std::vector<Interface> interfaces, FramePool& pool, Memory& memory,
-             Counters& counters);
+  // `neighbours`: but for `links`, which is known here.
+  Interfaces(std::vector<Interface> interfaces, FramePool& pool, Memory& memory, Counters& counters,
+             const NeighbourOptions& neighbours = {});
   ~Interfaces() override;
 
   unsigned count() const { return static_cast<unsigned>(interfaces_.size()); }
@@ -197,6 +204,26 @@ class Interfaces final : private Neighbours::Sink {
     }
   }
 
+  // The entry of a station on the way to which a handshake was just completed at `mac`: itself if
+  // it is on the link, or its gateway. Neighbours::none if the table is full of what is held.
+  std::uint16_t settle(const Route& route, const Address& station, const Mac& mac, Instant now) {
+    const Mac nobody;
+    return neighbours_.settle(route.port, route.next_hop, route.next_hop == station ? mac : nobody,
+                              now, *this);
+  }
+  // Does somebody else use one of our addresses as his own (a LAND attack)? Our own frames come
+  // back by a wire to ourselves, or from the station that the configuration names.
+  // REQUIRES: is_local(source).
+  bool is_impostor(const Frame& frame, const Address& source) const;
+  // Takes the tag out of a frame that has one for its priority only: it is an untagged frame (IEEE
+  // 802.1Q §6.9). False, with the frame untouched, for all others.
+  static bool untag_priority(Frame& frame);
+
+  // The port was opened, or its link is up again: stations that have an old MAC for an address of
+  // ours learn the new one now and not when their cache is old, and gateways are asked for before
+  // anybody needs them. Never called for a wire of our own.
+  void announce(std::uint16_t port, Instant now);
+
   unsigned receive(unsigned port, Frame* frames, unsigned count);
   // The device gave as many as it was asked for in the last receive(): there may be more.
   bool burst_was_full() const { return burst_was_full_; }
@@ -209,11 +236,14 @@ class Interfaces final : private Neighbours::Sink {
   void on_ndp(const Frame& frame, const wire::Segment& icmp, Instant now);
   void advance(Instant now) {
     neighbours_.advance(now, *this);
+    if (announcing_ != 0) announce_more(now);
     siblings_.probe(now, [this](std::uint16_t port, const Address& target, const Mac* unicast) {
       solicit(port, target, unicast);
     });
   }
-  void set_unresolved_listener(UnresolvedListener* listener) { unresolved_ = listener; }
+  // When the next request, probe or announcement is due; nothing if none is. For virtual time.
+  std::optional<Instant> next_due() const;
+  void set_unreachable_listener(UnreachableListener* listener) { unreachable_ = listener; }
 
  private:
   struct Staged {
@@ -221,6 +251,11 @@ class Interfaces final : private Neighbours::Sink {
     unsigned count = 0;
     std::uint16_t vlan = 0;
     Instant moved_at;  // the device last took one, or had nothing to take
+  };
+  struct Announcing {
+    unsigned rounds = 0;  // still to come
+    std::uint32_t next = 0;
+    Instant at;
   };
 
   bool is_station(std::uint32_t v4) const;
@@ -235,12 +270,19 @@ class Interfaces final : private Neighbours::Sink {
   void solicit_neighbour(std::uint16_t port, const Address& target, const Mac* unicast);
   void on_advertisement(std::uint16_t port, const Ndp& ndp, Instant now);
   void transmit(Frame& frame) override { stage(frame); }
-  void unresolved(Frame& frame) override;
+  void unresolved(Frame& frame) override { drop(frame, Drop::neighbour_unresolved); }
+  void crowded_out(Frame& frame) override { drop(frame, Drop::neighbour_queue_full); }
+  void unreachable(std::uint16_t index) override {
+    if (unreachable_ != nullptr) unreachable_->on_unreachable(index);
+  }
+  std::optional<Address> announced(std::uint16_t port, std::uint32_t nth) const;
+  void announce_more(Instant now);
+  void announce_address(std::uint16_t port, const Address& address);
 
   std::vector<Interface> interfaces_;
   FramePool& pool_;
   Counters& counters_;
-  UnresolvedListener* unresolved_ = nullptr;
+  UnreachableListener* unreachable_ = nullptr;
   Intervals<std::uint32_t> local_;  // to ports
   Intervals<Wide> local6_;
   std::vector<std::uint32_t> broadcasts_;  // of IPv4 links, host order
@@ -250,9 +292,12 @@ class Interfaces final : private Neighbours::Sink {
   unsigned spare_count_ = 0;
   FixedArray<Frame> staged_frames_;
   std::array<Staged, max_interfaces> staged_ = {};
+  std::array<Announcing, max_interfaces> announce_ = {};
+  unsigned announcing_ = 0;  // ports with rounds to come
   bool sent_ = false;
   bool burst_was_full_ = false;
   Neighbours neighbours_;
+  std::vector<std::uint16_t> gateways_;  // their entries, held from the start; some maybe twice
   Siblings siblings_;
 };
 

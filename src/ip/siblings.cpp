@@ -38,6 +38,12 @@ unsigned Siblings::alive(Instant now) const {
       all_.begin(), all_.end(), [&](const Sibling& one) { return is_alive(one, now); }));
 }
 
+unsigned Siblings::hops(std::uint16_t port, bool ip6, Instant now) const {
+  return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(), [&](const Sibling& one) {
+    return one.port == port && one.address.is_v4() != ip6 && is_alive(one, now);
+  }));
+}
+
 void Siblings::heard(std::uint16_t port, const Address& address, const Mac& station, Instant now) {
   if (station.is_group() || station.is_zero()) return;
   for (Sibling& one : all_) {

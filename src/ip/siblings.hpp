@@ -13,7 +13,7 @@
 // first of the others; whoever has it from a sibling (its source MAC says so) to the next one
 // behind itself, never back to the sender, and the last one answers. It works if each instance
 // lists all the others by the address that they have on that link; if not, TTL ends what goes
-// round.
+// round, which whoever hands a segment on lowers to the number of his siblings (tcp/forward.cpp).
 //
 // Alive is who was heard in the last dead_after: each is asked by ARP or neighbour solicitation
 // once per probe_every, at the station that we know or, if it does not answer, of everybody. Who
@@ -64,6 +64,8 @@ class Siblings {
     }
   }
   unsigned alive(Instant now) const;
+  // How often a segment may be handed on from here: to each that is alive there.
+  unsigned hops(std::uint16_t port, bool ip6, Instant now) const;
   // When the next probes are due; for virtual time.
   std::optional<Instant> next_probe() const {
     return all_.empty() ? std::nullopt : std::optional(probe_at_);

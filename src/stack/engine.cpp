@@ -24,10 +24,10 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
     : c_(config, std::move(interfaces), pool, memory, seed, stack_id, start),
       active_opens_(c_, seed),
       neighbours_due_(start) {
-  c_.interfaces.set_unresolved_listener(this);
+  c_.interfaces.set_unreachable_listener(this);
 }
 
-Engine::~Engine() { c_.interfaces.set_unresolved_listener(nullptr); }
+Engine::~Engine() { c_.interfaces.set_unreachable_listener(nullptr); }
 
 std::span<const Event> Engine::poll(Instant now) {
   c_.clock.set(now);
@@ -46,6 +46,7 @@ std::span<const Event> Engine::poll(Instant now) {
     c_.interfaces.advance(now);
     c_.counters.siblings_alive = c_.interfaces.siblings().alive(now);
   }
+  if (!unreachable_.empty()) tell_unreachable();
 
   // With events to handle, ACKs wait for what the application answers; without, nothing waits.
   if (c_.event_count == 0 || !c_.config.coalesce) tcp::flush_outputs(c_, more_to_receive_);
@@ -86,13 +87,10 @@ void Engine::note_peaks() {
 }
 
 std::optional<Instant> Engine::next_timer() const {
-  if (!c_.outputs.empty()) return c_.clock.now;
+  if (!c_.outputs.empty() || !unreachable_.empty()) return c_.clock.now;
   std::optional<Tick> tick = c_.wheel.next();
   if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
-  std::optional<Instant> next = c_.interfaces.neighbours().next_retry();
-  if (const auto probe = c_.interfaces.siblings().next_probe()) {
-    next = next ? std::min(*next, *probe) : *probe;
-  }
+  std::optional<Instant> next = c_.interfaces.next_due();
   if (next) next = std::max(*next, neighbours_due_);
   if (tick) {
     const std::int64_t ahead = std::max<std::int32_t>(*tick - tick_of(c_.clock.now), 0);
@@ -103,33 +101,14 @@ std::optional<Instant> Engine::next_timer() const {
   return next ? std::optional(std::max(c_.clock.now, *next)) : std::nullopt;
 }
 
-// The next hop of a frame never answered: an opening connection ends, others go on to their R2.
-void Engine::on_unresolved(const Frame& frame) {
-  // Our own segment: turned round, it has the key of its connection.
-  const std::byte* data = frame.data;
-  const bool ip6 = wire::view<wire::EthernetHeader>(data).type == net16(wire::ether_type_ipv6);
-  if (frame.length < (ip6 ? wire::tcp_frame_min_6 : wire::tcp_frame_min)) return;
-  const std::byte* ports = data + (ip6 ? wire::tcp_at_6 : wire::tcp_at);
-  Key key;
-  key.local_port = wire::load<std::uint16_t>(ports);
-  key.remote_port = wire::load<std::uint16_t>(ports + 2);
-  AddressPair whole;
-  if (ip6) {
-    const auto& ip = wire::view<wire::Ipv6Header>(data + wire::ethernet_size);
-    whole = {ip.destination, ip.source};
-    key = c_.fold.key(whole, key.remote_port, key.local_port);
-  } else {
-    const auto& ip = wire::view<wire::Ipv4Header>(data + wire::ethernet_size);
-    key.local_addr = ip.source;
-    key.remote_addr = ip.destination;
-  }
-  const std::uint32_t index = tcp::find_connection(c_, c_.hash(key), key, ip6 ? &whole : nullptr);
-  if (index == flow::Table::none || (index & tcp::time_wait_bit) != 0) return;
-  Tcb& t = c_.tcbs[index];
-  if (t.state != State::syn_sent || t.ending != 0) return;
-  // We may be in the middle of output().
-  tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
-                   {.reason = Reason::unreachable, .later = true});
+// The next hop of these never answered: an opening connection ends, others go on to their R2.
+void Engine::tell_unreachable() {
+  unreachable_.walk(c_.tcbs.touched(), [this](std::uint32_t index, const Unreachable::Hops& failed) {
+    const Tcb& t = c_.tcbs[index];
+    if (t.state != State::syn_sent || t.ending != 0 || !failed.test(t.neighbour)) return;
+    tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
+                     {.reason = Reason::unreachable, .later = true});
+  });
 }
 
 }  // namespace salut::stack

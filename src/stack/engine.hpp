@@ -14,12 +14,13 @@
 
 #include "salut/stack.hpp"
 #include "stack/active_opens.hpp"
+#include "stack/unreachable.hpp"
 #include "tcp/context.hpp"
 #include "tcp/input.hpp"
 
 namespace salut::stack {
 
-class Engine final : private ip::UnresolvedListener {
+class Engine final : private ip::UnreachableListener {
  public:
   // `seed` feeds every hash, ISN and port; `stack_id` (0..63) goes into the handles.
   Engine(const StackConfig& config, std::vector<ip::Interface> interfaces, FramePool& pool,
@@ -62,6 +63,11 @@ class Engine final : private ip::UnresolvedListener {
   void drain() { c_.draining = true; }
   bool draining() const { return c_.draining; }
 
+  // The interface's link came up, or it was just opened: its neighbours are told where we are.
+  void announce(unsigned interface) {
+    c_.interfaces.announce(static_cast<std::uint16_t>(interface), c_.now);
+  }
+
   // The last poll() left something to send or to receive for the next.
   bool saturated() const { return saturated_; }
   std::uint64_t open_connections() const { return c_.counters.open_connections(); }
@@ -76,7 +82,8 @@ class Engine final : private ip::UnresolvedListener {
   tl::expected<std::uint32_t, Errc> find_writer(Connection connection);
   void take(std::uint32_t index, std::size_t count);  // as read
   void written(std::uint32_t index, std::size_t taken, std::size_t offered);
-  void on_unresolved(const Frame& frame) override;
+  void on_unreachable(std::uint16_t hop) override { unreachable_.add(hop); }
+  void tell_unreachable();
   bool receive();
   void note_peaks();
   Errc close_sending(std::uint32_t index);
@@ -89,6 +96,7 @@ class Engine final : private ip::UnresolvedListener {
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;
+  Unreachable unreachable_;
 };
 
 }  // namespace salut::stack

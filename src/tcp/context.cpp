@@ -8,6 +8,15 @@ std::uint32_t ticks_of(Duration duration) {
   return static_cast<std::uint32_t>(duration.count() >> tick_shift) + 2;
 }
 
+ip::NeighbourOptions neighbour_options(const StackConfig& config, std::uint64_t seed) {
+  ip::NeighbourOptions options;
+  options.capacity = config.neighbour_entries();
+  options.waiting = config.neighbour_frames;
+  options.waiting_each = config.neighbour_queue;
+  options.seed = seed;
+  return options;
+}
+
 // The smallest shift with which the header carries the whole buffer.
 std::uint8_t scale_for(std::uint32_t buffer) {
   std::uint8_t shift = 0;
@@ -23,7 +32,8 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
       stack_id(id),
       clock(start),
       rcv_scale(scale_for(config.recv_buffer)),
-      interfaces(std::move(ports_of_stack), pool, memory, counters),
+      interfaces(std::move(ports_of_stack), pool, memory, counters,
+                 neighbour_options(config, derived_seed(seed, 4))),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
       recoveries(memory, config.connections, Use::buffers),

@@ -1,5 +1,7 @@
 #include "tcp/forward.hpp"
 
+#include <algorithm>
+
 #include "tcp/addresses.hpp"
 #include "wire/checksum.hpp"
 
@@ -10,12 +12,12 @@ const Mac& sender_of(const Frame& frame) {
   return wire::view<wire::EthernetHeader>(frame.data).source;
 }
 
-// One hop less; false if this was the last one.
-bool take_hop(std::byte* ip, bool ip6) {
+// One hop less, and no more than `most` from here on; false if there is none left.
+bool take_hop(std::byte* ip, bool ip6, unsigned most) {
   if (ip6) {
     auto& header = wire::view<wire::Ipv6Header>(ip);
     if (header.hop_limit <= 1) return false;
-    --header.hop_limit;
+    header.hop_limit = static_cast<std::uint8_t>(std::min(header.hop_limit - 1u, most));
     return true;
   }
   auto& header = wire::view<wire::Ipv4Header>(ip);
@@ -23,7 +25,7 @@ bool take_hop(std::byte* ip, bool ip6) {
   constexpr std::size_t word = offsetof(wire::Ipv4Header, ttl);  // with the protocol
   static_assert(word % 2 == 0);
   const auto before = wire::load<std::uint16_t>(ip + word);
-  --header.ttl;
+  header.ttl = static_cast<std::uint8_t>(std::min(header.ttl - 1u, most));
   header.checksum =
       wire::update_checksum(header.checksum, before, wire::load<std::uint16_t>(ip + word));
   return true;
@@ -58,7 +60,8 @@ bool forward(Context& c, const wire::Segment& s, const Frame& frame, const Addre
   const ip::Siblings& siblings = c.interfaces.siblings();
   if (siblings.empty() || !c.interfaces.is_shared(frame.port, local)) return false;
   const Mac* const to = siblings.next(frame.port, s.ip6, sender_of(frame), c.clock.now);
-  if (to == nullptr || !take_hop(frame.data + s.ip_offset, s.ip6)) {
+  if (to == nullptr ||
+      !take_hop(frame.data + s.ip_offset, s.ip6, siblings.hops(frame.port, s.ip6, c.clock.now))) {
     c.counters.unclaimed += siblings.has(frame.port, sender_of(frame)) ? 1 : 0;
     return false;
   }

@@ -51,6 +51,8 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
       c.interfaces.on_arp(frame, c.clock.now);
     } else if (parsed.kind == wire::Kind::icmp) {
       input_icmp(c, segments[n], frame);
+    } else if (parsed.drop == Drop::ether_type_unknown && ip::Interfaces::untag_priority(frame)) {
+      --i;  // once more, without its tag
     } else {
       c.interfaces.drop(frame, parsed.drop);
     }

@@ -137,6 +137,8 @@ void input_unmatched(Context& c, const wire::Segment& s, const Frame& frame) {
   if (!c.interfaces.is_local(local)) return c.count_drop(Drop::ip_not_for_us);
   const Address remote = remote_address(s.key, whole_addresses(s, frame));
   if (!c.interfaces.is_station(remote)) return c.count_drop(Drop::ip_bad_source);
+  if (c.interfaces.is_local(remote) && c.interfaces.is_impostor(frame, remote)) [[unlikely]]
+    return c.count_drop(Drop::ip_own_source);
   const std::uint16_t listener = c.listeners.find(local, s.key.local_port);
   const bool listening = listener != flow::Listeners::none;
   const std::optional<CookieContent> cookie = listening ? returned_cookie(c, s) : std::nullopt;

@@ -25,6 +25,7 @@ class TcbPool {
   }
   std::uint32_t size() const { return static_cast<std::uint32_t>(slots_.size()); }
   std::uint32_t in_use() const { return in_use_; }
+  std::uint32_t touched() const { return untouched_; }  // slots below it were used at some time
 
   // none: all are taken.
   std::uint32_t acquire() {

@@ -118,6 +118,7 @@ Result<void> Ports::open(Config& config) {
       }
       port.eth = std::move(*opened);
       port.mac = port.eth->mac();
+      port.risen = true;
       for (const io::EthPort::Link& link : port.eth->links(wanted.name)) {
         port.links.push_back({.port = link.name, .up = link.up});
       }
@@ -296,10 +297,26 @@ std::vector<PortLink> Ports::links(const Config& config) {
       }
       if (link.changed) ++(now[k].up ? link.ups : link.downs);
       link.up = now[k].up;
+      ports_[i].risen |= link.changed && link.up;
       all.push_back(link);
     }
   }
   return all;
+}
+
+// Interfaces are numbered as interfaces() has them.
+std::uint32_t Ports::risen(const Config& config, std::uint32_t worker) const {
+  std::uint32_t bits = 0;
+  unsigned interface = 0;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (!config.ports[i].on_worker(worker)) continue;
+    bits |= std::uint32_t{ports_[i].risen} << interface++;
+  }
+  return bits;
+}
+
+void Ports::forget_risen() {
+  for (Port& port : ports_) port.risen = false;
 }
 
 std::string Ports::describe(const Config& config) const {

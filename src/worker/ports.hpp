@@ -40,6 +40,10 @@ class Ports {
   std::vector<PortImpaired> impaired(const Config& config) const;
   // Looks at the link of each port that has one, and counts what changed.
   std::vector<PortLink> links(const Config& config);
+  // Of `worker`'s interfaces, a bit each: those of ports whose link came up since the last
+  // forget(), which at the start are all devices.
+  std::uint32_t risen(const Config& config, std::uint32_t worker) const;
+  void forget_risen();
   std::vector<PortSteering> steering(const Config& config) const;
 
  private:
@@ -50,6 +54,7 @@ class Ports {
     std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // before each queue, if so configured
     std::unique_ptr<io::SteeredPorts> steered;                // if several workers share it
     Mac mac;
+    bool risen = false;
     std::vector<PortLink> links;  // as last seen: its own, and then its members'
 
     unsigned queues() const {

@@ -82,7 +82,11 @@ class Runtime::Impl {
   const Config& config() const { return config_; }
   Stack& stack(std::uint32_t worker) { return stacks_[worker]; }
   std::vector<PortImpaired> impaired() const { return ports_->impaired(config_); }
-  std::vector<PortLink> links() { return ports_->links(config_); }
+  std::vector<PortLink> links() {
+    std::vector<PortLink> links = ports_->links(config_);
+    announce();
+    return links;
+  }
   std::vector<PortSteering> steering() const { return ports_->steering(config_); }
   std::string describe() const {
     std::string text = ports_->describe(config_);
@@ -103,6 +107,13 @@ class Runtime::Impl {
   Result<void> make_stacks();
   bool shares_core(std::uint32_t worker) const {
     return std::count(config_.cores.begin(), config_.cores.end(), config_.cores[worker]) > 1;
+  }
+  // Neighbours are told of our addresses by ports whose link came up.
+  void announce() {
+    for (std::uint32_t worker = 0; worker < stacks_.size(); ++worker) {
+      stacks_[worker].impl().announce(ports_->risen(config_, worker));
+    }
+    ports_->forget_risen();
   }
   static int run_job(void* job);
   void join();
@@ -202,6 +213,7 @@ Result<void> Runtime::Impl::make_stacks() {
   options.mbuf_bytes = pool_->bytes() / config_.workers;
   StackConfig stack = config_.stack;
   stack.lent_frames = std::min(stack.lent_frames, config_.mbufs / 8);  // devices need theirs
+  stack.neighbour_frames = std::clamp(stack.neighbour_frames, 1u, config_.mbufs / 8);
   for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
     options.worker = worker;
     options.seed = seed_for(config_.stack, worker);
@@ -229,6 +241,7 @@ void Runtime::Impl::start(std::function<void(Stack&)> application) {
     jobs_.push_back({this, worker, nullptr});
     stacks_[worker].impl().prepare();
   }
+  announce();
   running_.store(config_.workers, std::memory_order_release);
   for (Job& job : jobs_) eal_->launch(job.worker, run_job, &job);
 }

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "host/tsc.hpp"
@@ -83,8 +84,16 @@ void Stack::Impl::run(const std::function<void()>& task) {
   tasks_done_.wait(done, std::memory_order_acquire);
 }
 
+void Stack::Impl::run_announcements() {
+  std::uint32_t interfaces = announce_.exchange(0, std::memory_order_relaxed);
+  for (; interfaces != 0; interfaces &= interfaces - 1) {
+    engine_.announce(static_cast<unsigned>(std::countr_zero(interfaces)));
+  }
+}
+
 void Stack::Impl::publish(std::uint64_t tsc) {
   run_task();
+  if (announce_.load(std::memory_order_relaxed) != 0) run_announcements();
   snapshot_.write({counted(), loop_});
   publish_at_ = tsc + options_.tsc_hz / publish_per_second;
 }

@@ -50,6 +50,12 @@ class Stack::Impl {
   void enter();
   void leave();
 
+  // From any thread: the links of these interfaces came up, a bit each; the lcore tells their
+  // neighbours at its next look.
+  void announce(std::uint32_t interfaces) {
+    announce_.fetch_or(interfaces, std::memory_order_relaxed);
+  }
+
   // From the control thread: runs `task` on the lcore at its next look, or here if that does not
   // run. Returns when it is done.
   void run(const std::function<void()>& task);
@@ -77,6 +83,7 @@ class Stack::Impl {
   void end_turn(std::uint64_t tsc);
   void publish(std::uint64_t tsc);
   void run_task();
+  void run_announcements();
   bool readable_here() const;  // by this thread, without the snapshot
   void rest() const;
 
@@ -97,6 +104,7 @@ class Stack::Impl {
   bool busy_ = false;
 
   std::atomic<bool> drain_{false};
+  std::atomic<std::uint32_t> announce_{0};
   std::atomic<bool> running_{false};
   std::atomic<const std::function<void()>*> task_{nullptr};  // of run()
   std::atomic<std::uint32_t> tasks_done_{0};

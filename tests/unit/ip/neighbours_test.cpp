@@ -47,6 +47,13 @@ struct FakeSink : Neighbours::Sink {
     log.push_back("lost " + number(frame));
     ++returned;
   }
+  void crowded_out(Frame& frame) override {
+    log.push_back("out " + number(frame));
+    ++returned;
+  }
+  void unreachable(std::uint16_t index) override {
+    log.push_back("nobody at " + std::to_string(index));
+  }
   static std::string number(const Frame& frame) { return std::to_string(frame.flags); }
   std::vector<std::string> take() { return std::exchange(log, {}); }
 
@@ -139,7 +146,7 @@ TEST_P(NeighboursTest, unanswered_asks_three_times_a_second_apart_then_gives_fra
   run(1s);
   EXPECT_EQ(sink.take(), Log{ask_a});
   run(1s);
-  EXPECT_EQ(sink.take(), (Log{"lost 1", "lost 2"}));
+  EXPECT_EQ(sink.take(), (Log{"lost 1", "lost 2", "nobody at 0"}));
   EXPECT_EQ(neighbours.state(index), State::idle);
   run(10s);
   EXPECT_EQ(sink.take(), Log{});
@@ -173,19 +180,113 @@ TEST_P(NeighboursTest, fifth_frame_for_one_neighbour_stays_the_callers) {
   EXPECT_EQ(sink.returned, 4u);
 }
 
-TEST_P(NeighboursTest, frames_over_the_total_stay_the_callers) {
+// What waits for a silent hop makes room: it has been waiting for longest.
+TEST_P(NeighboursTest, frame_over_the_total_takes_the_place_of_the_oldest) {
   const std::uint16_t a = neighbours.find_or_add(0, at(ip_a));
   const std::uint16_t b = neighbours.find_or_add(0, at(ip_b));
   for (std::uint16_t i = 1; i <= 4; ++i) EXPECT_TRUE(enqueue(a, i));
   EXPECT_TRUE(enqueue(b, 5));
   EXPECT_TRUE(enqueue(b, 6));
-  EXPECT_FALSE(enqueue(b, 7));
-  learn(ip_a, mac_a);
-  EXPECT_TRUE(enqueue(b, 8));
   sink.take();
+  EXPECT_TRUE(enqueue(b, 7));
+  EXPECT_EQ(sink.take(), Log{"out 1"});
+  EXPECT_EQ(neighbours.waiting(), 6u);
   learn(ip_b, mac_b);
   EXPECT_EQ(sink.take(), (Log{"send 5 02:00:00:00:00:0b", "send 6 02:00:00:00:00:0b",
-                              "send 8 02:00:00:00:00:0b"}));
+                              "send 7 02:00:00:00:00:0b"}));
+  learn(ip_a, mac_a);
+  EXPECT_EQ(sink.take(), (Log{"send 2 02:00:00:00:00:0a", "send 3 02:00:00:00:00:0a",
+                              "send 4 02:00:00:00:00:0a"}));
+}
+
+// Many silent hops with a frame each: who answers still gets his.
+TEST_P(NeighboursTest, silent_hops_do_not_keep_frames_from_one_that_answers) {
+  for (std::uint32_t i = 1; i < 100; ++i) {
+    EXPECT_TRUE(enqueue(neighbours.find_or_add(0, at(ip_b + (i << 24))), 1));
+  }
+  const std::uint16_t a = neighbours.find_or_add(0, at(ip_a));
+  ASSERT_NE(a, Neighbours::none);
+  EXPECT_TRUE(enqueue(a, 7));
+  sink.take();
+  learn(ip_a, mac_a);
+  EXPECT_EQ(sink.take(), Log{"send 7 02:00:00:00:00:0a"});
+}
+
+// --- a handshake that was completed ------------------------------------------------------------
+
+TEST_P(NeighboursTest, settled_station_is_used_at_once_and_asked_once) {
+  const std::uint16_t index = neighbours.settle(0, at(ip_a), mac_a, now, sink);
+  ASSERT_NE(index, Neighbours::none);
+  neighbours.hold(index);
+  EXPECT_EQ(sink.take(), Log{probe_a});
+  EXPECT_TRUE(neighbours.resolved(index));
+  EXPECT_TRUE(enqueue(index, 1));
+  EXPECT_EQ(sink.take(), Log{"send 1 02:00:00:00:00:0a"});
+  learn(ip_a, mac_a);
+  run(5s);
+  EXPECT_EQ(sink.take(), Log{});
+}
+
+TEST_P(NeighboursTest, settling_believes_nobody_over_what_is_known) {
+  const std::uint16_t index = reachable_a();
+  EXPECT_EQ(neighbours.settle(0, at(ip_a), mac_b, now, sink), index);
+  EXPECT_EQ(neighbours.mac(index), mac_a);
+  EXPECT_EQ(sink.take(), Log{});
+}
+
+TEST_P(NeighboursTest, settling_sends_what_waited) {
+  const std::uint16_t index = neighbours.find_or_add(0, at(ip_a));
+  EXPECT_TRUE(enqueue(index, 4));
+  sink.take();
+  EXPECT_EQ(neighbours.settle(0, at(ip_a), mac_a, now, sink), index);
+  EXPECT_EQ(sink.take(), (Log{probe_a, "send 4 02:00:00:00:00:0a"}));
+}
+
+TEST_P(NeighboursTest, lie_in_a_handshake_lasts_as_long_as_its_probes) {
+  const std::uint16_t index = neighbours.settle(0, at(ip_a), mac_b, now, sink);
+  neighbours.hold(index);
+  run(3s);
+  EXPECT_FALSE(neighbours.resolved(index)) << "everybody is asked";
+  learn(ip_a, mac_a);
+  EXPECT_EQ(neighbours.mac(index), mac_a);
+}
+
+TEST(Neighbours, link_names_a_port_and_no_station) {
+  HeapMemory memory;
+  Neighbours neighbours(memory, {.capacity = 4, .links = 2});
+  EXPECT_EQ(neighbours.capacity(), 4u);
+  for (std::uint16_t port = 0; port < 2; ++port) {
+    const std::uint16_t index = Neighbours::link(port);
+    EXPECT_TRUE(neighbours.is_link(index));
+    EXPECT_TRUE(neighbours.resolved(index));
+    EXPECT_EQ(neighbours.port(index), port);
+    EXPECT_TRUE(neighbours.mac(index).is_zero());
+    neighbours.hold(index);
+    neighbours.release(index);
+  }
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const std::uint16_t index = neighbours.find_or_add(0, at(ip_a + (i << 24)));
+    ASSERT_NE(index, Neighbours::none);
+    EXPECT_FALSE(neighbours.is_link(index));
+  }
+}
+
+// Without the seed nobody can choose addresses that begin at one slot: those of one seed are spread
+// by another.
+TEST(Neighbours, addresses_that_collide_do_so_for_one_seed_only) {
+  family = Family::v4;
+  HeapMemory memory;
+  Neighbours one(memory, {.capacity = 4'096, .seed = 1});
+  Neighbours other(memory, {.capacity = 4'096, .seed = 2});
+  std::map<std::uint32_t, unsigned> homes;
+  unsigned collisions = 0;
+  for (std::uint32_t i = 0; collisions < 64; ++i) {
+    const Address ip = at(net32(0x0a000000 + i));
+    if (one.home(0, ip) != 7) continue;
+    ++collisions;
+    ++homes[other.home(0, ip)];
+  }
+  EXPECT_GT(homes.size(), 56u);
 }
 
 TEST_P(NeighboursTest, held_entry_is_probed_at_its_old_mac_and_stays_usable) {
@@ -216,7 +317,7 @@ TEST_P(NeighboursTest, unanswered_probes_become_broadcasts_then_failure) {
   run(2s);
   EXPECT_EQ(sink.take(), (Log{ask_a, ask_a}));
   run(1s);
-  EXPECT_EQ(sink.take(), Log{"lost 9"});
+  EXPECT_EQ(sink.take(), (Log{"lost 9", "nobody at 0"}));
   EXPECT_EQ(neighbours.state(index), State::idle);
 }
 
@@ -315,17 +416,30 @@ TEST_P(NeighboursTest, full_table_evicts_what_was_not_used_for_longest) {
   EXPECT_EQ(neighbours.size(), 4u);
 }
 
-TEST_P(NeighboursTest, full_table_keeps_held_entries_and_those_with_frames) {
-  for (std::uint32_t i = 0; i < 3; ++i)
+TEST_P(NeighboursTest, full_table_keeps_held_entries) {
+  for (std::uint32_t i = 0; i < 4; ++i)
     neighbours.hold(neighbours.find_or_add(0, at(ip_a + (i << 24))));
-  const std::uint16_t last = neighbours.find_or_add(0, at(ip_a + (3u << 24)));
-  EXPECT_TRUE(enqueue(last, 1));
   EXPECT_EQ(neighbours.find_or_add(0, at(ip_a + (9u << 24))), Neighbours::none);
   neighbours.release(neighbours.find(0, at(ip_a + (1u << 24))));
   EXPECT_NE(neighbours.find_or_add(0, at(ip_a + (9u << 24))), Neighbours::none);
   EXPECT_EQ(neighbours.find(0, at(ip_a + (1u << 24))), Neighbours::none);
   EXPECT_NE(neighbours.find(0, at(ip_a)), Neighbours::none);
-  EXPECT_EQ(neighbours.state(last), State::incomplete);
+}
+
+// However many are invented: who has answered is not forgotten for one who never did.
+TEST_P(NeighboursTest, flood_of_addresses_evicts_its_own_frames_and_all) {
+  reachable_a();
+  for (std::uint32_t i = 1; i < 200; ++i) {
+    const std::uint16_t index = neighbours.find_or_add(0, at(ip_b + (i << 24)));
+    ASSERT_NE(index, Neighbours::none);
+    EXPECT_TRUE(enqueue(index, static_cast<std::uint16_t>(i)));
+  }
+  EXPECT_NE(neighbours.find(0, at(ip_a)), Neighbours::none);
+  sink.take();
+  run(5s);
+  EXPECT_EQ(neighbours.size(), 1u);
+  EXPECT_EQ(neighbours.waiting(), 0u);
+  EXPECT_EQ(sink.returned, 200u) << "every frame came back, that of the known one too";
 }
 
 TEST_P(NeighboursTest, holds_are_counted) {

@@ -6,7 +6,7 @@
 #include <random>
 #include <set>
 
-#include "harness.hpp"
+#include "below.hpp"
 #include "ip/routes.hpp"
 #include "tcp/addresses.hpp"
 #include "tcp/lifecycle.hpp"
@@ -88,68 +88,6 @@ TEST(Routes, random_prefixes_of_both_families_against_an_oracle) {
 
 // --- an engine with interfaces of its own ------------------------------------------------------
 
-class Below {
- public:
-  explicit Below(const ip::Interface& like) : pool_(256), device_(pool_) {
-    ip::Interface interface = like;
-    interface.device = &device_;
-    interface.mac = our_mac;
-    engine_ = std::make_unique<stack::Engine>(small_config(), std::vector{interface}, pool_,
-                                              memory_, 7, std::uint8_t{0}, now_);
-  }
-  ~Below() {
-    engine_.reset();
-    EXPECT_EQ(pool_.outstanding(), 0u);
-  }
-
-  void settle() {
-    for (int i = 0; i < 100; ++i) {
-      for (const Event& event : engine_->poll(now_)) events.push_back(event);
-      for (Bytes& bytes : device_.outbox) sent.push_back(std::move(bytes));
-      device_.outbox.clear();
-      if (!engine_->last_poll_busy() && device_.inbox.empty()) return;
-    }
-    ADD_FAILURE() << "never quiet";
-  }
-  void send(Bytes bytes) {
-    device_.inbox.push_back(std::move(bytes));
-    settle();
-  }
-  void advance(Duration by) {
-    for (const Instant end = now_ + by; now_ < end;) {
-      now_ += 100ms;
-      settle();
-    }
-  }
-  Bytes take() {
-    EXPECT_FALSE(sent.empty());
-    if (sent.empty()) return Bytes(128);
-    Bytes bytes = std::move(sent.front());
-    sent.pop_front();
-    return bytes;
-  }
-  std::uint64_t drops(Drop drop) const {
-    return engine_->counters().drops[static_cast<std::size_t>(drop)];
-  }
-  stack::Engine& engine() { return *engine_; }
-  Instant now() const { return now_; }
-
-  std::deque<Bytes> sent;
-  std::deque<Event> events;
-
- private:
-  HeapMemory memory_;
-  sim::Pool pool_;
-  CaptureDevice device_;
-  Instant now_{1s};
-  std::unique_ptr<stack::Engine> engine_;
-};
-
-ip::Interface both_families() {
-  ip::Interface interface;
-  interface.addresses = {prefix("10.0.0.1/24"), prefix("fd00::1/64")};
-  return interface;
-}
 IpAddress address_in(const Bytes& bytes, std::size_t at) {
   IpAddress::Bytes raw;
   std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), 16, raw.begin());
@@ -393,14 +331,6 @@ TEST(Gateways, longest_prefix_then_route_then_gateway_decides_who_is_asked) {
 
 // --- VLAN --------------------------------------------------------------------------------------
 
-Bytes tagged(const Bytes& plain, unsigned tag) {
-  Bytes bytes(plain.begin(), plain.begin() + 12);
-  wire::test::append(
-      bytes, {0x81, 0, static_cast<std::uint8_t>(tag >> 8), static_cast<std::uint8_t>(tag)});
-  wire::test::append(bytes, Bytes(plain.begin() + 12, plain.end()));
-  return bytes;
-}
-
 TEST(Vlan, frames_of_the_vlan_come_in_and_go_out_tagged_others_are_dropped) {
   ip::Interface interface = both_families();
   interface.vlan = 100;
@@ -429,6 +359,37 @@ TEST(Vlan, tagged_frame_without_a_vlan_is_dropped) {
   b.send(tagged(wire::test::echo_packet(20), 100));
   EXPECT_TRUE(b.sent.empty());
   EXPECT_EQ(b.drops(Drop::ether_type_unknown), 1u);
+}
+
+// IEEE 802.1Q §6.9: a tag of VLAN 0 gives a priority and no VLAN.
+TEST(Vlan, priority_tagged_frame_is_an_untagged_one) {
+  Below b(both_families());
+  for (const unsigned tag : {0x0000u, 0xe000u, 0x1000u}) {
+    b.send(tagged(wire::test::echo_packet(20), tag));
+    EXPECT_EQ(b.take().size(), wire::test::echo_packet(20).size());
+    b.send(tagged(wire::test::echo_packet_6(20), tag));
+    EXPECT_EQ(b.take()[type_at], 129);
+    b.send(tagged(wire::test::arp_packet(1), tag));
+    EXPECT_EQ(wire::test::get16(b.take(), 20), 2u);
+    b.send(tagged(wire::test::syn_packet(), tag));
+    EXPECT_EQ(b.take()[47] & wire::rst, wire::rst) << "nobody listens";
+  }
+  EXPECT_TRUE(b.sent.empty());
+  b.send(tagged(tagged(wire::test::echo_packet(20), 0), 0));
+  Bytes cut = tagged(wire::test::echo_packet(20), 0);
+  cut.resize(17);
+  b.send(cut);
+  EXPECT_TRUE(b.sent.empty());
+  EXPECT_EQ(b.drops(Drop::ether_type_unknown), 2u);
+}
+
+TEST(Vlan, priority_tagged_frame_is_dropped_by_a_vlan_as_an_untagged_one) {
+  ip::Interface interface = both_families();
+  interface.vlan = 100;
+  Below b(interface);
+  b.send(tagged(wire::test::echo_packet(20), 0));
+  EXPECT_TRUE(b.sent.empty());
+  EXPECT_EQ(b.drops(Drop::vlan_other), 1u);
 }
 
 // --- keys that collide -------------------------------------------------------------------------

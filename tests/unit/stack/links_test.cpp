@@ -3,8 +3,10 @@
 
 #include <optional>
 
+#include "below.hpp"
 #include "io/sim/world.hpp"
-#include "tcp/harness.hpp"
+#include "ip/arp.hpp"
+#include "wire/emit.hpp"
 
 namespace salut::test {
 namespace {
@@ -19,6 +21,25 @@ IpAddress address(unsigned n) {
 IpAddress elsewhere(unsigned n) {
   return over_ip6() ? IpAddress::v6(0xfd09'0000'0000'0000, n) : IpAddress::v4(0xc0000200 + n);
 }
+
+Bytes syn(const IpAddress& from, const Mac& mac, std::uint16_t port = 40'000) {
+  const wire::test::TcpSpec spec{
+      .source_port = port, .destination_port = 80, .ack = 0, .flags = wire::syn};
+  Bytes bytes = over_ip6() ? wire::test::tcp_packet_6(spec) : wire::test::tcp_packet(spec);
+  std::copy(mac.bytes.begin(), mac.bytes.end(), bytes.begin() + 6);
+  if (over_ip6()) {
+    std::copy(from.bytes().begin(), from.bytes().end(), bytes.begin() + 22);
+    wire::test::fix_checksums_6(bytes);
+  } else {
+    wire::test::put32(bytes, 26, from.v4());
+    wire::test::fix_checksums(bytes);
+  }
+  return bytes;
+}
+bool is_to(const Bytes& frame, const Mac& mac) {
+  return std::equal(mac.bytes.begin(), mac.bytes.end(), frame.begin());
+}
+constexpr Mac stranger = {{2, 0, 0, 0, 0, 0x66}};
 
 // A /32 or /128 whose gateway is in no prefix of its port, as clouds give them.
 TEST(Links, host_address_connects_through_a_gateway_elsewhere) {
@@ -36,6 +57,202 @@ TEST(Links, host_address_connects_through_a_gateway_elsewhere) {
   host.wake_at = world.now();
   world.run_until(world.now() + 100ms);
   EXPECT_TRUE(connected);
+}
+
+// --- LAND ---------------------------------------------------------------------------------------
+
+TEST(Links, syn_from_our_own_address_is_nobodys) {
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().listen({IpAddress::any_v6(), 80}, 16));
+  b.send(syn(address(1), stranger));
+  b.send(syn(address(1), stranger, 80));
+  b.advance(1s);
+  EXPECT_TRUE(b.sent.empty()) << "nobody is asked where we are";
+  EXPECT_EQ(b.drops(Drop::ip_own_source), 2u);
+  b.send(syn(address(1), our_mac));
+  EXPECT_EQ(b.drops(Drop::ip_own_source), 2u) << "a wire to ourselves";
+}
+
+// testpmd in mode macswap: what we send to ourselves comes back from its MAC.
+TEST(Links, our_own_address_comes_from_the_station_that_the_configuration_names) {
+  ip::Interface interface = both_families();
+  interface.neighbours = {{address(1), peer_mac}};
+  Below b(interface);
+  ASSERT_TRUE(b.engine().listen({IpAddress::any_v6(), 80}, 16));
+  b.send(syn(address(1), peer_mac));
+  EXPECT_EQ(b.sent.size(), 1u);
+  b.send(syn(address(1), stranger, 40'001));
+  EXPECT_EQ(b.drops(Drop::ip_own_source), 1u);
+}
+
+// --- a next hop that does not answer -------------------------------------------------------------
+
+// As many as wait, not as many as have a frame in the queue.
+TEST(Links, all_that_wait_for_a_silent_next_hop_are_told) {
+  StackConfig config = small_config();
+  config.connections = 300;
+  config.neighbour_queue = 4;
+  World world(5);
+  Host& host = world.add_host(address(1), config, {.frames = 1'024});
+  Host& peer = world.add_host(address(2), small_config());
+  world.join_all();
+  ASSERT_TRUE(peer.engine->listen({IpAddress::any_v6(), 80}, 16));
+  unsigned told = 0, connected = 0;
+  host.on_events = [&](std::span<const Event> events) {
+    for (const Event& event : events) {
+      connected += event.has(Event::connected) ? 1 : 0;
+      if (event.has(Event::closed)) told += event.reason == Reason::unreachable ? 1 : 0;
+    }
+  };
+  for (unsigned i = 0; i < 200; ++i) {
+    ASSERT_TRUE(host.engine->connect({address(9), 80}, {}, 0, world.now()));
+  }
+  ASSERT_TRUE(host.engine->connect({address(2), 80}, {}, 0, world.now()));
+  host.wake_at = world.now();
+  world.run_until(world.now() + 3500ms);
+  EXPECT_EQ(told, 200u);
+  EXPECT_EQ(connected, 1u);
+}
+
+// --- announcements -------------------------------------------------------------------------------
+
+// Of an address: a request for itself to all, or an advertisement that nobody asked for.
+unsigned announcements(const std::deque<Bytes>& sent, const IpAddress& of) {
+  unsigned count = 0;
+  for (const Bytes& bytes : sent) {
+    if (of.is_v4()) {
+      const bool arp = wire::test::get16(bytes, 12) == 0x0806 && is_to(bytes, broadcast_mac);
+      const bool own =
+          arp && std::equal(bytes.begin() + 28, bytes.begin() + 32, bytes.begin() + 38);
+      count += own && std::equal(bytes.begin() + 28, bytes.begin() + 32, of.bytes().begin() + 12);
+    } else {
+      const bool na = bytes.size() > 78 && bytes[20] == 58 && bytes[54] == 136 && bytes[58] == 0x20;
+      count += na && std::equal(of.bytes().begin(), of.bytes().end(), bytes.begin() + 62);
+    }
+  }
+  return count;
+}
+
+TEST(Links, port_that_comes_up_says_where_its_addresses_are_twice) {
+  ip::Interface interface = both_families();
+  interface.ranges = {AddressRange{IpAddress::v4(0x0a000080), 100}};
+  interface.gateway = address(2).is_v4() ? address(2) : IpAddress{};
+  interface.gateway6 = address(2).is_v6() ? address(2) : IpAddress::any_v6();
+  Below b(interface);
+  b.advance(1s);
+  EXPECT_TRUE(b.sent.empty());
+  b.engine().announce(0);
+  b.advance(1s);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000001)), 1u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v6(0xfd00'0000'0000'0000, 1)), 1u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000080)), 1u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000080 + 99)), 1u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000080 + 100)), 0u);
+  // And the gateway is known before anybody needs it.
+  b.send(over_ip6() ? wire::test::ndp_packet(136) : wire::test::arp_packet(2, our_mac));
+  const auto& neighbours = b.engine().context().interfaces.neighbours();
+  EXPECT_TRUE(neighbours.resolved(neighbours.find(0, Address::of(address(2)))));
+  b.advance(9s);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000001)), 2u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v6(0xfd00'0000'0000'0000, 1)), 2u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000080 + 99)), 2u);
+  b.engine().announce(0);
+  b.advance(9s);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000001)), 4u);
+}
+
+TEST(Links, what_siblings_share_is_announced_by_none) {
+  ip::Interface interface = both_families();
+  interface.ranges = {AddressRange{IpAddress::v4(0xc0000201), 1}};
+  interface.siblings = {IpAddress::v4(0x0a000003)};
+  Below b(interface);
+  b.engine().announce(0);
+  b.advance(5s);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0x0a000001)), 2u);
+  EXPECT_EQ(announcements(b.sent, IpAddress::v4(0xc0000201)), 0u);
+}
+
+TEST(Links, one_worker_of_several_announces) {
+  ip::Interface interface = both_families();
+  interface.steered_as = 1;
+  Below b(interface);
+  b.engine().announce(0);
+  b.advance(5s);
+  EXPECT_TRUE(b.sent.empty());
+}
+
+// A neighbour that had us behind another MAC is right at once.
+TEST(Links, station_that_takes_over_an_address_is_found_at_once) {
+  World world(6);
+  Host& client = world.add_host(address(9), small_config());
+  Host& old = world.add_host(address(1), small_config());
+  Host& heir = world.add_host(address(1), small_config());
+  world.join_all();
+  heir.end->cut_until = Instant::max();
+  ASSERT_TRUE(old.engine->listen({IpAddress::any_v6(), 80}, 16));
+  ASSERT_TRUE(heir.engine->listen({IpAddress::any_v6(), 80}, 16));
+  unsigned connected = 0;
+  client.on_events = [&](std::span<const Event> events) {
+    for (const Event& event : events) connected += event.has(Event::connected) ? 1 : 0;
+  };
+  const auto connect = [&] {
+    ASSERT_TRUE(client.engine->connect({address(1), 80}, {}, 0, world.now()));
+    client.wake_at = world.now();
+    world.run_until(world.now() + 200ms);
+  };
+  connect();
+  EXPECT_EQ(connected, 1u);
+  old.end->cut_until = Instant::max();
+  heir.end->cut_until = Instant{};
+  heir.engine->announce(0);
+  heir.wake_at = world.now();
+  world.run_until(world.now() + 200ms);
+  connect();
+  EXPECT_EQ(connected, 2u);
+}
+
+// --- siblings that do not know of each other
+// ------------------------------------------------------
+
+// a hands on to b, b to c, c to a, as each lists only the next.
+TEST(Links, segment_in_a_ring_of_siblings_is_handed_on_once) {
+  World world(7);
+  std::vector<Host*> ring;
+  const IpAddress vip = elsewhere(1);
+  for (unsigned i = 0; i < 3; ++i) {
+    HostOptions options;
+    options.ranges = {AddressRange{vip, 1}};
+    options.siblings = {address((i + 1) % 3 + 1)};
+    ring.push_back(&world.add_host(address(i + 1), small_config(), options));
+  }
+  Host& router = world.add_host(address(9), small_config());
+  world.join_all();
+  world.run_until(world.now() + 2s);  // they ask for each other
+  Frame frame;
+  ASSERT_TRUE(router.pool->acquire(&frame, 1));
+  Bytes ack = syn(address(9), router.engine->context().interfaces.interface(0).mac);
+  ack[over_ip6() ? 67 : 47] = wire::ack;
+  ack[over_ip6() ? 21 : 22] = 255;
+  const Mac first = ring[0]->engine->context().interfaces.interface(0).mac;
+  std::copy(first.bytes.begin(), first.bytes.end(), ack.begin());
+  if (over_ip6()) {
+    std::copy(vip.bytes().begin(), vip.bytes().end(), ack.begin() + 38);
+    wire::test::fix_checksums_6(ack);
+  } else {
+    wire::test::put32(ack, 30, vip.v4());
+    wire::test::fix_checksums(ack);
+  }
+  std::memcpy(frame.data, ack.data(), ack.size());
+  frame.length = static_cast<std::uint16_t>(ack.size());
+  router.end->transmit(&frame, 1);
+  world.run_until(world.now() + 1s);
+  std::uint64_t forwarded = 0, resets = 0;
+  for (const Host* host : ring) {
+    forwarded += host->engine->counters().forwarded;
+    resets += host->engine->counters().resets_sent;
+  }
+  EXPECT_EQ(forwarded, 1u);
+  EXPECT_EQ(resets, 1u);
 }
 
 }  // namespace

@@ -374,7 +374,7 @@ TEST(HandOn, frame_is_the_same_but_for_macs_and_ttl) {
   wire::test::Bytes expected = in;
   std::copy(peer_mac.bytes.begin(), peer_mac.bytes.end(), expected.begin());
   std::copy(our_mac.bytes.begin(), our_mac.bytes.end(), expected.begin() + 6);
-  expected[22] = 8;
+  expected[22] = 1;  // one sibling: it goes no further
   wire::test::fix_checksums(expected);
   EXPECT_EQ(a.device.outbox.front(), expected);
   EXPECT_EQ(a.engine->counters().forwarded, 1u);
