@@ -118,7 +118,6 @@ struct Context {
   unsigned event_count = 0;
   bool frame_kept = false;  // whoever has the received frame now, input() must not recycle it
   bool draining = false;    // Engine::drain()
-  std::uint16_t ip_id = 0;  // of the next packet
 
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tcp/addresses.hpp"
 #include "tcp/loss.hpp"
 #include "tcp/raise.hpp"
 #include "tcp/reassembly.hpp"
@@ -202,12 +203,40 @@ void send(Context& c, std::uint32_t index, unsigned acts, const Cause& cause) {
   c.queue_output(index);
 }
 
+// The handshake is complete: only now has the peer a place in the table of neighbours. False if
+// that is full of stations in use.
+bool settle_next_hop(Context& c, Tcb& tcb) {
+  ip::Neighbours& neighbours = c.interfaces.neighbours();
+  if (!neighbours.is_link(tcb.neighbour)) return true;
+  const Address remote = remote_address(tcb.key, whole_addresses(c, tcb));
+  const auto route = c.interfaces.route_back(remote, neighbours.port(tcb.neighbour));
+  if (!route) return false;
+  const std::uint16_t hop = c.interfaces.settle(*route, remote, tcb.syn_mac(), c.clock.now);
+  if (hop == ip::Neighbours::none) return false;
+  neighbours.release(tcb.neighbour);
+  neighbours.hold(hop);
+  tcb.neighbour = hop;
+  tcb.user = 0;
+  return true;
+}
+
+// Nobody has been told of it yet but its peer.
+Fate refuse_accepted(Context& c, std::uint32_t index) {
+  c.count_drop(Drop::neighbour_table_full);
+  output_reset(c, index);
+  c.tcbs[index].set(Flag::closed_reported);
+  release(c, index, Reason::none);
+  return Fate::gone;
+}
+
 // The new state, and what every transition shares: count, report, arm 2MSL, release.
 [[gnu::always_inline]] inline Fate move(Context& c, std::uint32_t index, State to, unsigned acts,
                                         unsigned what, Reason reason) {
   Tcb& tcb = c.tcbs[index];
   if ((acts & Act::established) != 0) {
     if (tcb.has(Flag::passive)) {
+      if (!settle_next_hop(c, tcb)) [[unlikely]]
+        return refuse_accepted(c, index);
       ++c.counters.accepted;
       what |= salut::Event::accepted;
     } else {

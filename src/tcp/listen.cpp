@@ -45,16 +45,18 @@ std::optional<ip::Route> route_back(const Context& c, const wire::Segment& s, co
   return c.interfaces.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
 }
 
-// The next hop and our own MSS towards the peer of a segment; false if there is no way.
+// How the peer of a SYN is answered, and our own MSS towards it. Not by an entry of the table: who
+// can send a SYN can invent its source. By the MAC that it came from, and the port.
 struct Way {
   std::uint16_t hop = ip::Neighbours::none;
   std::uint16_t mss = 0;
+  Mac mac;
 };
 Drop find_way(Context& c, const wire::Segment& s, const Frame& frame, Way& way) {
   const auto route = route_back(c, s, frame);
   if (!route) return Drop::no_route;
-  way.hop = c.interfaces.neighbours().find_or_add(route->port, route->next_hop);
-  if (way.hop == ip::Neighbours::none) return Drop::syn_overload;
+  way.hop = ip::Neighbours::link(s.port);
+  if (!is_forwarded(c, frame)) way.mac = wire::view<wire::EthernetHeader>(frame.data).source;
   way.mss = port_mss(c.interfaces.interface(route->port).mtu, s.ip6);
   return Drop::none;
 }
@@ -112,6 +114,7 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   ++c.counters.cookies_good;
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
+  t.set_syn_mac(way.mac);
   t.set(Flag::passive | (content.timestamps ? unsigned{Flag::timestamps} : 0u) |
         (content.scaling ? unsigned{Flag::scaling} : 0u) |
         (content.sack ? unsigned{Flag::sack} : 0u) | (content.ecn ? unsigned{Flag::ecn} : 0u));
@@ -182,6 +185,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   if (index == TcbPool::none) return refuse(Drop::syn_overload);
   ++c.counters.passive_opens;
   Tcb& t = c.tcbs[index];
+  t.set_syn_mac(way.mac);
   t.set(Flag::passive);
   t.listener = listener & 0x3ffu;
   half_open_begins(c, t);

@@ -15,7 +15,7 @@ void send_back(Context& c, const wire::Segment& s, const Frame& received, Frame&
       c.interfaces.route_back(remote_address(s.key, whole_addresses(s, received)), s.port);
   if (!route) return c.interfaces.drop(frame, Drop::no_route);
   const std::uint16_t hop = c.interfaces.neighbours().find_or_add(route->port, route->next_hop);
-  if (hop == ip::Neighbours::none) return c.interfaces.drop(frame, Drop::neighbour_queue_full);
+  if (hop == ip::Neighbours::none) return c.interfaces.drop(frame, Drop::neighbour_table_full);
   auto& ethernet = wire::view<wire::EthernetHeader>(frame.data);
   ethernet.source = c.interfaces.interface(route->port).mac;
   if (c.interfaces.neighbours().resolved(hop))
@@ -44,7 +44,6 @@ void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq 
                                      .wnd = wnd,
                                      .flags = flags,
                                      .ttl = static_cast<std::uint8_t>(c.config.ttl),
-                                     .ip_id = c.ip_id++,
                                      .options = options});
   ++c.counters.segments_out;
   if (indirect) [[unlikely]]

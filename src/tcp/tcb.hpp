@@ -8,8 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "base/key.hpp"
+#include "base/mac.hpp"
 #include "base/sequence.hpp"
 #include "salut/state.hpp"
 #include "tcp/buffers.hpp"
@@ -84,7 +86,8 @@ struct alignas(64) Tcb {
   std::uint32_t timer_at = 0;   // tick of the deadline; 0 none
   std::uint16_t neighbour = 0;  // next hop
   std::uint16_t mss = 0;        // bytes of payload that we send per segment
-  std::uint64_t user = 0;       // the application's; the free list's next slot while free
+  std::uint64_t user = 0;       // the application's; the free list's next slot while free; of a
+                                // listener's child in SYN_RECEIVED the MAC its SYN came from
   // --- data line ---
   Chain send;                      // from snd_una (or the byte after an unacknowledged SYN)
   Chain recv;                      // received in order, unread
@@ -101,6 +104,13 @@ struct alignas(64) Tcb {
   void set(unsigned bits) { flags |= bits; }
   void clear(unsigned bits) { flags &= ~bits; }
   std::uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
+  // Of a child in SYN_RECEIVED, which no application knows yet; zeros if nobody can say.
+  Mac syn_mac() const {
+    Mac mac;
+    std::memcpy(mac.bytes.data(), &user, sizeof(Mac));
+    return mac;
+  }
+  void set_syn_mac(const Mac& mac) { std::memcpy(&user, mac.bytes.data(), sizeof(Mac)); }
   void set_scales(unsigned rcv, unsigned snd) {
     flags = (flags & 0x00ff'ffff) | rcv << rcv_scale_shift | snd << snd_scale_shift;
   }

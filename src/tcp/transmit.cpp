@@ -18,24 +18,42 @@ bool echoes_congestion(const Context& c, const Tcb& t) {
   return t.has(Flag::ecn) && t.has(Flag::data_ready) && c.stream(t).ece;
 }
 
+// A sibling handed the SYN on, so that its MAC is not the way to its sender: the next hop by the
+// routes, without an entry being kept. Rare.
+[[gnu::noinline]] std::uint16_t resolve_child(Context& c, Tcb& t, Mac& mac) {
+  ip::Neighbours& neighbours = c.interfaces.neighbours();
+  const auto route = c.interfaces.route_back(remote_address(t.key, whole_addresses(c, t)),
+                                             neighbours.port(t.neighbour));
+  if (!route) return t.neighbour;
+  const std::uint16_t hop = neighbours.find_or_add(route->port, route->next_hop);
+  if (hop == ip::Neighbours::none) return t.neighbour;
+  if (neighbours.resolved(hop)) mac = neighbours.mac(hop);
+  return hop;
+}
+
 // `plain`: IPv4, no payload, no Stream, which is all that opening and closing need. Of its own, so
 // that what the others take registers for costs it nothing.
 template <bool plain>
 [[gnu::always_inline]] inline void emit(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
-  const ip::NextHop& hop = c.interfaces.neighbours().hop(t.neighbour);
+  std::uint16_t via = t.neighbour;
+  const ip::NextHop& hop = c.interfaces.neighbours().hop(via);
   const ip::Interface& interface = c.interfaces.interface(hop.port);
   const bool acks = (s.flags & wire::ack) != 0;
   wire::TcpOut out;
   out.key = t.key;
   out.src_mac = interface.mac;
   out.dst_mac = hop.mac;  // of no meaning until it is resolved, and then filled in
+  if (c.interfaces.neighbours().is_link(via)) [[unlikely]] {
+    out.dst_mac = t.syn_mac();
+    if (out.dst_mac.is_zero()) [[unlikely]]
+      via = resolve_child(c, t, out.dst_mac);
+  }
   out.seq = s.seq;
   out.ack = acks ? t.rcv_nxt.value : 0;
   out.wnd = s.wnd;
   out.flags = s.flags;
   out.ttl = static_cast<std::uint8_t>(c.config.ttl);
   out.traffic_class = s.traffic_class;
-  out.ip_id = c.ip_id++;
   out.options = s.options;
   std::size_t size = wire::tcp_frame_min + s.options.size();
   if constexpr (plain) {
@@ -69,7 +87,7 @@ template <bool plain>
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
   }
   ++c.counters.segments_out;
-  c.interfaces.send_via(t.neighbour, frame, c.clock.now);
+  c.interfaces.send_via(via, frame, c.clock.now);
 }
 
 [[gnu::noinline]] void emit_any(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {

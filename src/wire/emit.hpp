@@ -34,7 +34,8 @@ struct TcpOut {
   std::uint8_t flags = 0;  // TcpFlag
   std::uint8_t ttl = 64;
   std::uint8_t traffic_class = 0;  // DSCP and ECN
-  std::uint16_t ip_id = 0;
+  std::uint16_t ip_id = 0;  // nobody needs one under DF (RFC 6864 §4.1); one that counts tells
+                            // strangers how much is sent (idle scans)
   std::uint16_t payload_length = 0;
   bool leave_sum = false;  // the checksum is only that of the pseudo-header: the device goes on
   std::span<const std::byte> options;  // a multiple of 4, at most 40; may lie in the frame itself

@@ -255,5 +255,139 @@ TEST(Links, segment_in_a_ring_of_siblings_is_handed_on_once) {
   EXPECT_EQ(resets, 1u);
 }
 
+// --- strangers that invent addresses of the link
+// --------------------------------------------------
+
+// SYNs from addresses of the link that nobody has, more of them than the table has entries: who is
+// known connects, who is new connects, and no entry is spent on the flood.
+void flood_while_honest_connect(bool cookies) {
+  StackConfig config = small_config();
+  config.connections = 64;
+  config.neighbours = 16;
+  config.syn_cookies = cookies;
+  World world(8);
+  Host& server = world.add_host(address(1), config);
+  std::vector<Host*> honest;
+  unsigned connected = 0;
+  for (unsigned i = 0; i < 6; ++i) {
+    honest.push_back(&world.add_host(address(10 + i), small_config()));
+    honest.back()->on_events = [&](std::span<const Event> events) {
+      for (const Event& event : events) connected += event.has(Event::connected) ? 1 : 0;
+    };
+  }
+  Host& attacker = world.add_host(address(99), small_config());
+  world.join_all();
+  ASSERT_TRUE(server.engine->listen({IpAddress::any_v6(), 80}, cookies ? 8 : 64));
+  const Mac to = server.engine->context().interfaces.interface(0).mac;
+  const Mac from = attacker.engine->context().interfaces.interface(0).mac;
+  const auto spoof = [&](unsigned n) {
+    Frame frame;
+    ASSERT_TRUE(attacker.pool->acquire(&frame, 1));
+    Bytes bytes = syn(address(1'000 + n), from);
+    std::copy(to.bytes.begin(), to.bytes.end(), bytes.begin());
+    std::memcpy(frame.data, bytes.data(), bytes.size());
+    frame.length = static_cast<std::uint16_t>(bytes.size());
+    attacker.end->transmit(&frame, 1);
+  };
+  const auto connect = [&](unsigned i) {
+    ASSERT_TRUE(honest[i]->engine->connect({address(1), 80}, {}, 0, world.now()));
+    honest[i]->wake_at = world.now();
+  };
+  for (unsigned i = 0; i < 3; ++i) connect(i);
+  world.run_until(world.now() + 100ms);
+  const std::uint32_t known = server.engine->context().interfaces.neighbours().size();
+  ASSERT_EQ(connected, 3u);
+  // Without cookies a quarter of the slots may be half open: 16, of which the flood leaves some.
+  unsigned n = 0;
+  for (unsigned turn = 0; turn < 60; ++turn) {
+    const unsigned burst = cookies ? 10 : (turn < 10 ? 1 : 0);
+    for (unsigned k = 0; k < burst; ++k) spoof(n++);
+    if (turn % 10 == 5) connect(turn / 10);
+    world.run_until(world.now() + 10ms);
+  }
+  EXPECT_EQ(connected, 9u);
+  const ip::Neighbours& table = server.engine->context().interfaces.neighbours();
+  EXPECT_LE(table.size(), known + 3);
+  const Counters& counters = server.engine->counters();
+  for (const Drop drop : {Drop::neighbour_queue_full, Drop::neighbour_table_full,
+                          Drop::neighbour_unresolved, Drop::syn_overload}) {
+    EXPECT_EQ(counters.drops[static_cast<std::size_t>(drop)], 0u) << name(drop);
+  }
+}
+TEST(Links, flood_of_invented_stations_costs_no_entry) { flood_while_honest_connect(false); }
+TEST(Links, flood_of_invented_stations_costs_no_entry_with_cookies) {
+  flood_while_honest_connect(true);
+}
+
+// SYN,ACKs, the repeated ones too, go where the SYN came from; nobody is asked.
+TEST(Links, syn_is_answered_at_the_mac_that_it_came_from) {
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().listen({IpAddress::any_v6(), 80}, 16));
+  b.send(syn(address(77), stranger));
+  b.advance(8s);
+  ASSERT_GE(b.sent.size(), 3u);
+  for (const Bytes& bytes : b.sent) {
+    EXPECT_TRUE(is_to(bytes, stranger));
+    EXPECT_EQ(bytes[over_ip6() ? 67 : 47], wire::syn | wire::ack);
+  }
+  EXPECT_EQ(b.engine().context().interfaces.neighbours().size(), 0u);
+}
+
+// As many stations in use as the table has entries: the next one is told, and not left to hang.
+TEST(Links, peer_without_room_in_the_table_is_reset_and_counted) {
+  StackConfig config = small_config();
+  config.neighbours = 2;
+  World world(9);
+  Host& server = world.add_host(address(1), config);
+  std::vector<Host*> clients;
+  unsigned connected = 0, reset = 0;
+  world.join_all();
+  for (unsigned i = 0; i < 3; ++i) {
+    clients.push_back(&world.add_host(address(10 + i), small_config()));
+    clients.back()->on_events = [&](std::span<const Event> events) {
+      for (const Event& event : events) {
+        connected += event.has(Event::connected) ? 1 : 0;
+        reset += event.has(Event::closed) && event.reason == Reason::reset ? 1 : 0;
+      }
+    };
+  }
+  unsigned accepted = 0;
+  server.on_events = [&](std::span<const Event> events) {
+    for (const Event& event : events) accepted += event.has(Event::accepted) ? 1 : 0;
+  };
+  ASSERT_TRUE(server.engine->listen({IpAddress::any_v6(), 80}, 16));
+  for (Host* client : clients) {
+    ASSERT_TRUE(client->engine->connect({address(1), 80}, {}, 0, world.now()));
+    client->wake_at = world.now();
+    world.run_until(world.now() + 50ms);
+  }
+  EXPECT_EQ(accepted, 2u);
+  EXPECT_EQ(connected, 3u) << "by the SYN,ACK";
+  EXPECT_EQ(reset, 1u);
+  EXPECT_EQ(server.engine->counters().drops[static_cast<std::size_t>(Drop::neighbour_table_full)],
+            1u);
+  EXPECT_EQ(server.engine->open_connections(), 2u);
+}
+
+// An idle scan reads how many packets we sent to others out of the IDs of those sent to it.
+TEST(Links, ids_of_packets_tell_nothing) {
+  if (over_ip6()) GTEST_SKIP() << "IPv6 has none";
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().listen({IpAddress::any_v6(), 80}, 2));
+  for (std::uint16_t i = 0; i < 6; ++i) b.send(syn(address(77), stranger, 40'000 + i));  // cookies
+  for (std::uint16_t i = 0; i < 3; ++i) {                                                // RSTs
+    Bytes ack = syn(address(77), stranger, 50'000 + i);
+    wire::test::put16(ack, 36, 81);
+    wire::test::fix_checksums(ack);
+    b.send(ack);
+  }
+  ASSERT_GE(b.sent.size(), 9u);
+  for (const Bytes& bytes : b.sent) {
+    EXPECT_EQ(wire::test::get16(bytes, 18), 0u);
+    EXPECT_EQ(wire::test::get16(bytes, 20), 0x4000u) << "DF";
+  }
+  EXPECT_GT(b.engine().counters().cookies_sent, 0u);
+}
+
 }  // namespace
 }  // namespace salut::test
