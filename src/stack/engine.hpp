@@ -65,7 +65,7 @@ class Engine final : private ip::UnreachableListener {
 
   // The interface's link came up, or it was just opened: its neighbours are told where we are.
   void announce(unsigned interface) {
-    c_.interfaces.announce(static_cast<std::uint16_t>(interface), c_.now);
+    c_.interfaces.announce(static_cast<std::uint16_t>(interface), c_.clock.now);
   }
 
   // The last poll() left something to send or to receive for the next.
