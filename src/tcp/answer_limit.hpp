@@ -36,9 +36,12 @@ class AnswerLimits {
     const auto tag = static_cast<std::uint16_t>(generation);
     if (entry.tag != tag) entry = Entry{tag, {}};
     Second& second = entry.seconds[static_cast<std::size_t>(reason)];
-    const auto moment = static_cast<std::uint16_t>((now.value >> unit_shift) & moment_mask);
+    const unsigned moment = (now.value >> unit_shift) & moment_mask;
     const bool over = ((moment - second.began) & moment_mask) >= length;
-    if (over || second.answers == 0) second = {.began = moment, .answers = 0};
+    if (over || second.answers == 0) {
+      second.began = moment & moment_mask;
+      second.answers = 0;
+    }
     if (second.answers == most) return false;
     ++second.answers;
     return true;
@@ -49,7 +52,7 @@ class AnswerLimits {
   // withheld, and given to the next such segment.
   static constexpr unsigned unit_shift = 7;
   static constexpr unsigned moment_mask = 0x3fff;
-  static constexpr int length = 8;
+  static constexpr unsigned length = 8;
   static constexpr unsigned most = 2;
 
   struct Second {

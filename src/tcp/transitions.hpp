@@ -225,7 +225,7 @@ inline constexpr auto rows = [] {
     {in(fin_wait_2),                 fin,          time_wait,    A::send_ack | A::arm_2msl | A::peer_closed, "RFC 9293 3.10.7.4 step 8"},
     {in(close_wait, closing, last_ack),
                                      fin,          same,         A::send_ack,                   "nothing may follow a FIN", unraised},
-    {in(time_wait),                  fin,          same,         A::send_ack | A::arm_2msl,     "the last ACK was lost", unraised},
+    {in(time_wait),                  fin,          same,         A::send_ack | A::arm_2msl,     "the last ACK was lost"},
     {in(closed),                     fin_again,    same,         A::send_rst,                   "RFC 9293 3.10.7.1", unraised},
     {in(listen, syn_sent),           fin_again,    same,         A::none,                       "no FIN was received", unraised},
     {in(syn_received) | detail::synchronized,

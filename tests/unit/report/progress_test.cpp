@@ -26,7 +26,7 @@ std::string shown(unsigned short columns, const char* term, const char* no_color
   std::FILE* out = fdopen(slave, "w");
   {
     ProgressLine line(out);
-    Progress sample{.elapsed_s = 1234.5, .cps = 1'234'567, .open = 123'456};
+    load::Progress sample{.elapsed_s = 1234.5, .cps = 1'234'567, .open = 123'456};
     sample.time_wait = 12'345'678;
     sample.failures = failures;
     sample.note = "warming up";

@@ -45,6 +45,7 @@ TEST(IcmpErrors, syn_sent_host_unreachable_is_soft) {
   h.settle();
   EXPECT_EQ(h.state(), State::syn_sent);
   EXPECT_EQ(h.counters().icmp_errors, 1u);
+  h.expect_event(Event::icmp_error);
 }
 
 TEST(IcmpErrors, syn_sent_quote_of_another_sequence_or_port_is_ignored) {
@@ -67,6 +68,7 @@ TEST(IcmpErrors, established_port_unreachable_is_soft) {
   h.queue_raw(error_about(our_port, unreachable(), port_unreachable(), 0, h.iss + 1));
   h.settle();
   EXPECT_EQ(h.state(), State::established);
+  h.expect_event(Event::icmp_error);
 }
 
 // RFC 9293 §3.9.2.2 (MUST-56): what may pass is no reason to give up. RFC 5927 §4.1: nor is what
@@ -87,6 +89,7 @@ TEST(IcmpErrors, any_error_of_a_path_is_soft) {
     opening.settle();
     EXPECT_EQ(opening.state(), State::syn_sent);
     EXPECT_EQ(opening.counters().icmp_errors, 1u);
+    opening.expect_event(Event::icmp_error);
     Harness h;
     h.established();
     h.write("abc");
@@ -95,6 +98,7 @@ TEST(IcmpErrors, any_error_of_a_path_is_soft) {
     h.settle();
     EXPECT_EQ(h.state(), State::established);
     EXPECT_EQ(h.counters().icmp_errors, 1u);
+    h.expect_event(Event::icmp_error);
   }
 }
 

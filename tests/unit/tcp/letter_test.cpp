@@ -112,7 +112,7 @@ TEST(SlotsLetter, cookie_that_finds_no_slot_is_answered_with_rst) {
   h.listen(1);
   h.send({.flags = "S", .seq = 0, .from_port = 7});
   h.sent.clear();
-  h.send({.flags = "S", .seq = 0, .from_port = 9, .mss = 1460});
+  h.send({.flags = "S", .seq = 0, .mss = 1460, .from_port = 9});
   const Seen cookie = h.take();
   for (int i = 0; i < 15; ++i) {
     ASSERT_TRUE(h.engine().connect({peer_address(), 80}, {}, 0, h.now()));
@@ -130,10 +130,15 @@ TEST(SlotsLetter, cookie_that_finds_no_slot_is_answered_with_rst) {
 // RFC 5961 §5.2: the largest window that the peer offered, not the largest that its scale allows.
 TEST(MaxSndWnd, ack_older_than_the_largest_window_seen_is_challenged) {
   Harness h(only({.scaling = true}));
-  agree(h, {.scaling = true});
+  h.listen();
+  h.send({.flags = "S", .wnd = 1000, .mss = 1460, .wscale = 14});
+  h.sent.clear();
+  h.our_nxt = 1;
+  h.send({.wnd = 10});  // 163,840 bytes
+  h.expect_event(Event::accepted);
   h.write("x");
   h.sent.clear();
-  h.send({.ack = 2, .wnd = 1000});
+  h.send({.ack = 2, .wnd = 10});
   h.send({.seq = 1, .ack = 2 - 600'000, .payload = "injected"});
   h.expect({.flags = "A", .seq = 2, .ack = 1});
   EXPECT_EQ(h.drops(Drop::tcp_bad_ack), 1u);
@@ -157,7 +162,9 @@ TEST(PersistLetter, probes_that_are_answered_grow_to_rto_max_and_stay) {
     EXPECT_EQ(h.take().segment.payload_length, 1);
     EXPECT_GE(waited + 10ms, before);
     before = std::min<Duration>(waited, 60s - 10ms);
-    if (i >= 10) EXPECT_NEAR(std::chrono::duration<double>(waited).count(), 60, 0.1);
+    if (i >= 10) {
+      EXPECT_NEAR(std::chrono::duration<double>(waited).count(), 60, 0.1);
+    }
     h.send({.ack = 1, .wnd = 0});
   }
 }

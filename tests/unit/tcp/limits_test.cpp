@@ -136,6 +136,8 @@ TEST(Limits, ttl_configurable) {
     StackConfig config = small_config();
     config.ttl = ttl;
     Harness h(config);
+    h.resolve_peer();
+    h.advance(10s);  // the announcements of our address are over
     h.established();
     const auto of_last = [&] { return h.device().last.at(over_ip6() ? 21 : 22); };
     EXPECT_EQ(of_last(), ttl) << "SYN,ACK";

@@ -259,6 +259,7 @@ TEST(TsRecent, refused_segments_do_not_move_it) {
   h.expect({.flags = "A", .seq = 1, .ack = 1, .ts = Stamps{.ecr = peer_clock}});
   h.send(at(9000, {.flags = "S", .seq = 0}));
   h.expect({.flags = "A", .seq = 1, .ack = 1, .ts = Stamps{.ecr = peer_clock}});
+  h.advance(1100ms);
   h.send(at(9000, {.ack = 2}));
   h.expect({.flags = "A", .seq = 1, .ack = 1, .ts = Stamps{.ecr = peer_clock}});
   h.send(at(9000, {.flags = "P", .payload = "no ACK"}));

@@ -212,8 +212,10 @@ TEST(TimeWaitStamps, ack_moves_ts_recent_and_what_is_refused_does_not) {
     h.expect_nothing();
     h.send(at(last + 49, {.seq = 2}));
     h.expect({.flags = "A", .seq = 2, .ack = 2, .ts = Stamps{.ecr = last + 50}});
+    h.advance(600ms);
     h.send(at(last + 900, {.seq = 2, .ack = 3}));  // acknowledges what was never sent
     h.expect({.flags = "A", .seq = 2, .ack = 2, .ts = Stamps{.ecr = last + 50}});
+    h.advance(600ms);
     h.send(at(last + 900, {.seq = 200'000}));
     h.expect({.flags = "A", .seq = 2, .ack = 2, .ts = Stamps{.ecr = last + 50}});
     h.send(at(last + 900, {.seq = 20, .payload = "beyond"}));
