@@ -160,6 +160,10 @@ constexpr Shown of_serve(const char* row, const char* unit, const char* key = ""
   X(siblings_alive, common, nowhere, "Siblings that answer")                                \
   X(unclaimed, total, of_serve("from siblings", " that nobody knew"),                       \
     "Segments that a sibling forwarded and nobody knew")                                    \
+  X(islands_dropped, total, nowhere,                                                        \
+    "Connections whose data out of order gave way to others")                               \
+  X(pressure_resets, total, nowhere,                                                        \
+    "Connections ended that held buffers while there were none, and took nothing")          \
   X(time_wait_expired, total, nowhere, "Connections that left TIME_WAIT after 2MSL")        \
   X(time_wait_reused, total, nowhere, "Connections in TIME_WAIT that a new SYN replaced")   \
   X(sockets_peak, gauge, nowhere, "Most connections at once in any state, TIME_WAIT too")

@@ -7,6 +7,7 @@
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
+#include "tcp/pressure.hpp"
 #include "tcp/timeouts.hpp"
 #include "wire/parse.hpp"
 
@@ -41,6 +42,8 @@ std::span<const Event> Engine::poll(Instant now) {
 
   busy |= receive();  // a burst of each port through the whole protocol
   tcp::run_timers(c_);
+  if (tcp::under_pressure(c_)) [[unlikely]]
+    tcp::relieve_pressure(c_);
   if (now >= neighbours_due_) {
     neighbours_due_ = now + neighbour_period;
     c_.interfaces.advance(now);
@@ -92,6 +95,10 @@ std::optional<Instant> Engine::next_timer() const {
   if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
   std::optional<Instant> next = c_.interfaces.next_due();
   if (next) next = std::max(*next, neighbours_due_);
+  if (tcp::under_pressure(c_)) {
+    const Instant turn = c_.clock.now + tcp::pressure_period;
+    next = next ? std::min(*next, turn) : turn;
+  }
   if (tick) {
     const std::int64_t ahead = std::max<std::int32_t>(*tick - tick_of(c_.clock.now), 0);
     const std::int64_t base = c_.clock.now.time_since_epoch().count() >> tick_shift;

@@ -1,5 +1,6 @@
 // Bytes between the application and a connection's buffers.
 #include "stack/engine.hpp"
+#include "tcp/reassembly.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timers.hpp"
 #include "tcp/window.hpp"
@@ -23,7 +24,10 @@ tl::expected<std::uint32_t, Errc> Engine::find_reader(Connection connection) con
 void Engine::take(std::uint32_t index, std::size_t count) {
   if (count == 0) return;
   Tcb& t = c_.tcbs[index];
-  c_.buffers.consume(t.recv, static_cast<std::uint32_t>(count));
+  {
+    const tcp::BlockCount counted(c_.buffers, c_.stream(t).recv_blocks);
+    c_.buffers.consume(t.recv, static_cast<std::uint32_t>(count));
+  }
   const bool over = t.state == State::closed || t.state == State::time_wait;
   // Tell the peer of the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
   if (!t.has(Flag::fin_received) && tcp::is_update_due(c_, t)) t.set(Flag::window_update);
@@ -80,9 +84,14 @@ tl::expected<std::size_t, Errc> Engine::write(Connection connection,
   const auto index = find_writer(connection);
   if (!index) return tl::unexpected(index.error());
   Tcb& t = c_.tcbs[*index];
-  const std::size_t room = c_.buffers.room(t.send, tcp::blocks_for_sending(c_));
-  const std::size_t n =
-      c_.buffers.append(t.send, from.first(std::min(from.size(), room)), tcp::send_buffer(c_, t));
+  const std::size_t room = c_.buffers.room(t.send, tcp::blocks_for_sending(c_, t));
+  const std::size_t wanted = std::min({from.size(), room, std::size_t{tcp::send_buffer(c_, t)}});
+  tcp::make_room(c_, static_cast<std::uint32_t>(wanted / tcp::block_bytes) + 1);
+  std::size_t n = 0;
+  {
+    const tcp::BlockCount counted(c_.buffers, c_.stream(t).send_blocks);
+    n = c_.buffers.append(t.send, from.first(wanted), tcp::send_buffer(c_, t));
+  }
   written(*index, n, from.size());
   return n;
 }
@@ -92,8 +101,14 @@ tl::expected<std::size_t, Errc> Engine::lend(Connection connection,
   const auto index = find_writer(connection);
   if (!index) return tl::unexpected(index.error());
   Tcb& t = c_.tcbs[*index];
-  const std::size_t n =
-      c_.buffers.refer(t.send, from, tcp::blocks_for_sending(c_), tcp::send_buffer(c_, t));
+  const std::uint32_t most = tcp::blocks_for_sending(c_, t);
+  const std::size_t wanted = std::min<std::size_t>(from.size(), tcp::send_buffer(c_, t));
+  tcp::make_room(c_, std::min(most, static_cast<std::uint32_t>(wanted / tcp::reference_most) + 1));
+  std::size_t n = 0;
+  {
+    const tcp::BlockCount counted(c_.buffers, c_.stream(t).send_blocks);
+    n = c_.buffers.refer(t.send, from, most, tcp::send_buffer(c_, t));
+  }
   c_.stream(t).lent += static_cast<std::uint32_t>(n);
   written(*index, n, from.size());
   return n;

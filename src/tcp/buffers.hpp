@@ -92,8 +92,9 @@ class Buffers {
   bool keep(Chain& chain, const Frame& frame, std::span<const std::byte> payload,
             std::uint32_t limit);
 
-  // Appends a reference to `from`, in at most `most` blocks and up to `limit` bytes of chain;
-  // returns how many bytes are referenced: they stay where they are until consumed.
+  // Appends a reference to `from`, in at most `most` blocks more and up to `limit` bytes of chain;
+  // returns how many bytes are referenced: they stay where they are until consumed. What lies
+  // behind the chain's last reference goes on in its block: byte by byte is no block each.
   std::size_t refer(Chain& chain, std::span<const std::byte> from, std::uint32_t most,
                     std::uint32_t limit);
 

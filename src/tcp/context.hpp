@@ -113,6 +113,11 @@ struct Context {
   AnswerLimits answers;
   SynCookies cookies;
   std::uint32_t half_open = 0;  // children in SYN_RECEIVED, of all listeners
+  // Connections with data out of order, the oldest first, and the blocks that they hold for it.
+  std::uint32_t islands_oldest = TcbPool::none;
+  std::uint32_t islands_newest = TcbPool::none;
+  std::uint32_t island_blocks = 0;
+  std::uint32_t pressure_hand = 0;  // the slot that relieve_pressure() looked at last
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;

@@ -7,6 +7,7 @@
 #include "tcp/icmp_input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
+#include "tcp/reassembly.hpp"
 #include "tcp/sender.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timers.hpp"
@@ -166,6 +167,8 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   const bool duplicate = acked == 0 && wnd == t.snd_wnd && s.len() == 0;  // RFC 5681 §2
   const bool opened = update_wnd && t.snd_wnd == 0 && wnd > 0;
   if (update_wnd) {
+    // The first text may come with a smaller window than the handshake's, which counts too.
+    if (wnd < t.snd_wnd && s.payload_length != 0) prepare_data(c, t);
     t.snd_wnd = wnd;
     if (t.has(Flag::data_ready)) {
       c.stream(t).max_snd_wnd = std::max(c.stream(t).max_snd_wnd, wnd);
@@ -207,7 +210,9 @@ std::uint32_t accept_payload(Context& c, Tcb& t, const Frame& frame,
   prepare_data(c, t);
   Stream& stream = c.stream(t);
   stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(payload.size()));
+  make_room(c, static_cast<std::uint32_t>(payload.size() / block_bytes) + 1);
   const std::uint32_t most = recv_most(c, t);
+  const BlockCount counted(c.buffers, stream.recv_blocks);
   c.frame_kept = c.buffers.keep(t.recv, frame, payload, most);
   const auto taken = static_cast<std::uint32_t>(
       c.frame_kept ? payload.size() : c.buffers.append(t.recv, payload, most));

@@ -64,21 +64,88 @@ void remember(const Context& c, Stream& stream, Seq arrived) {
   }
 }
 
+// --- the connections with islands, in order of age ---------------------------------------------
+
+void link_newest(Context& c, const Tcb& t, Stream& stream) {
+  const std::uint32_t self = c.tcbs.index_of(t);
+  stream.older = c.islands_newest;
+  stream.newer = TcbPool::none;
+  std::uint32_t& before =
+      stream.older == TcbPool::none ? c.islands_oldest : c.stream(c.tcbs[stream.older]).newer;
+  before = self;
+  c.islands_newest = self;
+}
+
+void unlink(Context& c, const Stream& stream) {
+  std::uint32_t& before =
+      stream.older == TcbPool::none ? c.islands_oldest : c.stream(c.tcbs[stream.older]).newer;
+  std::uint32_t& behind =
+      stream.newer == TcbPool::none ? c.islands_newest : c.stream(c.tcbs[stream.newer]).older;
+  before = stream.newer;
+  behind = stream.older;
+}
+
+void drop_first(Context& c, Stream& stream) {
+  const std::uint32_t index = stream.islands;
+  {
+    const BlockCount own(c.buffers, stream.island_blocks);
+    const BlockCount all(c.buffers, c.island_blocks);
+    c.buffers.clear(c.islands[index].chain);
+  }
+  stream.islands = c.islands[index].next;
+  c.islands.release(index);
+  if (--stream.island_count == 0) unlink(c, stream);
+}
+
+// All islands of the connection whose first came before all others', but not of `spared`. False:
+// there is none.
+bool drop_oldest(Context& c, const Tcb* spared) {
+  std::uint32_t oldest = c.islands_oldest;
+  if (oldest != TcbPool::none && &c.tcbs[oldest] == spared) oldest = c.stream(*spared).newer;
+  if (oldest == TcbPool::none) return false;
+  Tcb& t = c.tcbs[oldest];
+  Stream& stream = c.stream(t);
+  while (stream.islands != none) drop_first(c, stream);
+  settle_flag(t, stream);
+  ++c.counters.islands_dropped;
+  return true;
+}
+
+// How many blocks the islands of a connection may still take.
+std::uint32_t blocks_for_islands(Context& c, const Tcb& t, const Stream& stream) {
+  const std::uint32_t most = c.config.buffer_blocks >> most_for_islands;
+  for (;;) {
+    if (c.buffers.available_blocks() <= c.config.buffer_blocks >> kept_for_small) return 0;
+    const std::uint32_t share = share_left(most, c.island_blocks, stream.island_blocks);
+    if (share > 0) return share;
+    if (stream.island_blocks == 0 && c.island_blocks < most) return 1;
+    if (stream.island_blocks >= islands_least || !drop_oldest(c, &t)) return 0;
+  }
+}
+
 // Bytes for the gap between `previous` (or the start) and the next island; grows `previous` if they
 // continue it. Returns how many found room.
-std::uint32_t fill_gap(Context& c, Stream& stream, std::uint32_t& previous, Seq at,
+std::uint32_t fill_gap(Context& c, const Tcb& t, Stream& stream, std::uint32_t& previous, Seq at,
                        std::span<const std::byte> bytes) {
-  if (c.buffers.available_blocks() <= c.config.buffer_blocks / 4) return 0;
-  if (previous != none && end_of(c.islands[previous]) == at) {
+  const bool continues = previous != none && end_of(c.islands[previous]) == at;
+  if (!continues && stream.island_count == islands_max) return 0;
+  const Chain chain = continues ? c.islands[previous].chain : Chain{};
+  std::size_t room = c.buffers.room(chain, 0);
+  if (bytes.size() > room) room = c.buffers.room(chain, blocks_for_islands(c, t, stream));
+  if (room == 0) return 0;
+  bytes = bytes.first(std::min(bytes.size(), room));
+  const BlockCount own(c.buffers, stream.island_blocks);
+  const BlockCount all(c.buffers, c.island_blocks);
+  if (continues) {
     return static_cast<std::uint32_t>(
         c.buffers.append(c.islands[previous].chain, bytes, unlimited));
   }
-  if (stream.island_count == islands_max) return 0;
   const std::uint32_t index = c.islands.acquire();
   if (index == none) return 0;
   Island& island = c.islands[index];
   island.begin = at;
   const auto taken = static_cast<std::uint32_t>(c.buffers.append(island.chain, bytes, unlimited));
+  if (stream.island_count == 0) link_newest(c, t, stream);
   std::uint32_t& link = previous == none ? stream.islands : c.islands[previous].next;
   island.next = link;
   link = index;
@@ -87,23 +154,22 @@ std::uint32_t fill_gap(Context& c, Stream& stream, std::uint32_t& previous, Seq 
   return taken;
 }
 
-void drop_first(Context& c, Stream& stream) {
-  const std::uint32_t index = stream.islands;
-  c.buffers.clear(c.islands[index].chain);
-  stream.islands = c.islands[index].next;
-  c.islands.release(index);
-  --stream.island_count;
+void consume(Context& c, Stream& stream, Island& island, std::uint32_t count) {
+  const BlockCount own(c.buffers, stream.island_blocks);
+  const BlockCount all(c.buffers, c.island_blocks);
+  c.buffers.consume(island.chain, count);
+  island.begin += count;
 }
 
 // Moves the first `count` bytes of an island to the reader, as many as find room.
-std::uint32_t move_to_reader(Context& c, Tcb& t, Island& island) {
+std::uint32_t move_to_reader(Context& c, Tcb& t, Stream& stream, Island& island) {
   std::array<std::byte, block_bytes> bytes;
   std::uint32_t moved = 0;
   while (island.chain.bytes > 0) {
     const std::size_t n = c.buffers.peek(island.chain, bytes);
     // Out of the island first: its block may be the very one that the reader's chain needs.
-    c.buffers.consume(island.chain, static_cast<std::uint32_t>(n));
-    island.begin += static_cast<std::uint32_t>(n);
+    consume(c, stream, island, static_cast<std::uint32_t>(n));
+    const BlockCount counted(c.buffers, stream.recv_blocks);
     const auto taken =
         static_cast<std::uint32_t>(c.buffers.append(t.recv, {bytes.data(), n}, unlimited));
     moved += taken;
@@ -127,7 +193,7 @@ std::uint32_t keep_island(Context& c, Tcb& t, Seq seq, const std::byte* data, st
   const auto fill_until = [&](Seq stop) {
     if (!(at < stop)) return true;
     const std::uint32_t want = stop - at;
-    const std::uint32_t got = fill_gap(c, stream, previous, at, {data + (at - seq), want});
+    const std::uint32_t got = fill_gap(c, t, stream, previous, at, {data + (at - seq), want});
     kept += got;
     at = stop;
     return got == want;
@@ -185,9 +251,8 @@ std::uint32_t drain_islands(Context& c, Tcb& t) {
     Island& first = c.islands[stream.islands];
     const std::uint32_t old = std::min(t.rcv_nxt - first.begin, first.chain.bytes);
     if (old > 0) note_duplicate(c, t, first.begin, first.begin + old);
-    c.buffers.consume(first.chain, old);
-    first.begin += old;
-    const std::uint32_t n = move_to_reader(c, t, first);
+    consume(c, stream, first, old);
+    const std::uint32_t n = move_to_reader(c, t, stream, first);
     t.rcv_nxt += n;
     moved += n;
     if (first.chain.bytes == 0) drop_first(c, stream);
@@ -211,6 +276,11 @@ void drop_islands(Context& c, Tcb& t) {
   stream.fin_kept = false;
   stream.dsack_begin = stream.dsack_end;
   t.clear(Flag::gaps);
+}
+
+void drop_oldest_islands(Context& c, std::uint32_t blocks) {
+  while (c.buffers.available_blocks() < blocks && drop_oldest(c, nullptr)) {
+  }
 }
 
 void note_duplicate(Context& c, Tcb& t, Seq begin, Seq end) {

@@ -6,21 +6,24 @@
 // so that the flight behind one lost segment is one island, however long.
 //
 // Bounds, since a peer chooses what it sends: never beyond the window that we offered, at most
-// islands_max per connection, and only while more than a quarter of the stack's buffer blocks are
-// free, so that data in order always finds room. What is refused comes again: it was not
-// acknowledged.
+// islands_max per connection, and an eighth of the stack's buffer blocks for all of them, in shares
+// that shrink as it fills. A connection that has little displaces the oldest, and all of them give
+// way to data in order and to sending (make_room). What is refused or dropped comes again: it was
+// not acknowledged, and RFC 2018 §8 allows to drop what SACK has told of.
 //
 // Threads: the stack's lcore. Cost: a walk over the connection's islands per segment out of order.
 #pragma once
 
 #include <array>
 
-#include "tcp/context.hpp"
+#include "tcp/shares.hpp"
 #include "wire/segment.hpp"
 
 namespace salut::tcp {
 
 inline constexpr unsigned islands_max = 64;
+// A connection that holds fewer blocks than these displaces the oldest islands.
+inline constexpr std::uint32_t islands_least = 8;
 
 // Text beyond RCV.NXT, trimmed to window and FIN by the caller; how many bytes of it were new and
 // kept.
@@ -40,6 +43,15 @@ bool take_fin(Context& c, Tcb& tcb);
 
 // Gives all of it back.
 void drop_islands(Context& c, Tcb& tcb);
+
+// Drops islands, the oldest first, until `blocks` are free or none are left.
+void drop_oldest_islands(Context& c, std::uint32_t blocks);
+
+// Before blocks are taken for bytes in order or for sending.
+inline void make_room(Context& c, std::uint32_t blocks) {
+  if (c.buffers.available_blocks() < blocks && c.island_blocks > 0) [[unlikely]]
+    drop_oldest_islands(c, blocks);
+}
 
 // A segment brought [begin, end) again: the next ACK says so, once. Of several repetitions in one
 // segment it names the first (RFC 2883 §4), until begin_duplicates() says that the next one is in

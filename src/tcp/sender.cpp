@@ -358,6 +358,25 @@ bool send_data(Context& c, std::uint32_t index) {
   return sent;
 }
 
+namespace {
+
+// Drops what was acknowledged; returns how many bytes of the application's went with it.
+std::uint32_t take_acked(Context& c, Tcb& t, Stream& stream, std::uint32_t bytes) {
+  const BlockCount counted(c.buffers, stream.send_blocks);
+  return c.buffers.consume(t.send, bytes, &stream.cursor);
+}
+
+// `writable` waits for a third of the buffer (Linux: sk_stream_min_wspace) and for a block: a peer
+// that acknowledges byte by byte would have the application write byte by byte, a block for each.
+bool is_worth_writing(const Context& c, const Tcb& t) {
+  if (t.send.bytes == 0) return true;
+  const std::uint32_t buffer = send_buffer(c, t);
+  const std::uint32_t room = buffer - std::min(buffer, t.send.bytes);
+  return room >= t.send.bytes / 2 && blocks_for_sending(c, t) > 0;
+}
+
+}  // namespace
+
 void on_ack_of_syn(Context& c, Tcb& t, const wire::Segment& segment) {
   t.handshake_rtt = 0;
   std::uint32_t rtt = 0;
@@ -374,11 +393,13 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
   if (acked.data > 0) {
-    const std::uint32_t returned = c.buffers.consume(t.send, acked.data, &stream.cursor);
+    const std::uint32_t returned = take_acked(c, t, stream, acked.data);
     stream.lent -= returned;
     unsigned what = returned > 0 ? unsigned{salut::Event::returned} : 0u;
-    if (t.has(Flag::write_blocked)) what |= salut::Event::writable;
-    t.clear(Flag::write_blocked);
+    if (t.has(Flag::write_blocked) && is_worth_writing(c, t)) {
+      what |= salut::Event::writable;
+      t.clear(Flag::write_blocked);
+    }
     if (what != 0 && !t.has(Flag::closed_reported)) c.post_event(index, what);
   }
   bool special = stream.recovery != no_recovery || acked.duplicate;
@@ -427,7 +448,7 @@ void on_persist(Context& c, std::uint32_t index) {
 
 void on_blocked(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  if (blocks_for_sending(c) == 0) return start_timer(c, index);
+  if (blocks_for_sending(c, t) == 0) return start_timer(c, index);
   t.clear(Flag::write_blocked);
   if (!t.has(Flag::closed_reported)) c.post_event(index, salut::Event::writable);
 }

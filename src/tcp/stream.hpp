@@ -65,6 +65,15 @@ struct alignas(64) Stream {
   Seq dsack_end;
   std::array<Seq, 4> recent = {};  // where out-of-order data arrived, the newest first
 
+  // --- its share of the pool (shares.hpp) ---
+  std::uint32_t send_blocks = 0;  // in Tcb::send
+  std::uint32_t recv_blocks = 0;  // in Tcb::recv
+  std::uint32_t island_blocks = 0;
+  std::uint32_t older = 0xffffffff;  // slots of the connections whose islands are older and newer
+  std::uint32_t newer = 0xffffffff;
+  std::uint32_t watched_at = 0;  // tick since which pressure.cpp waits for SND.UNA; 0 not yet
+  Seq watched_until;             // to come here
+
   // --- what its owner asked for (socket_options.hpp) ---
   std::uint32_t send_buffer = 0;  // bytes; 0: the stack's, as for the next
   std::uint32_t recv_buffer = 0;

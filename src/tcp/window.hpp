@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "tcp/context.hpp"
+#include "tcp/shares.hpp"
 
 namespace salut::tcp {
 
@@ -20,28 +20,26 @@ inline std::uint32_t recv_buffer(const Context& c, const Tcb& tcb) {
   return own != 0 ? own : c.config.recv_buffer;
 }
 // How many unread bytes a connection is offered room for: its buffer, but never more than half of
-// what is free in the pool. So readers that never read leave room for those that do, however many
-// they are, and a pool that is free gives everybody his whole buffer.
+// what is free in the pool beyond the last eighth, and two blocks in any case. So readers that
+// never read leave room for those that do, however many they are, and a pool that is free gives
+// everybody his whole buffer.
 inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
-  const std::uint64_t share = std::uint64_t{c.buffers.available_blocks()} * (block_bytes / 2);
-  const std::uint64_t least = block_bytes;
+  const std::uint32_t free = free_blocks(c);
+  const std::uint32_t kept = c.config.buffer_blocks >> kept_for_small;
+  const std::uint64_t share = std::uint64_t{free > kept ? free - kept : 0} * (block_bytes / 2);
+  const std::uint64_t least = blocks_least * block_bytes;
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
 }
-// How many it may have: what was offered is kept to until the pool's last eighth, which is for
-// those that hold little.
+// How many it may have: what was offered is kept to until the pool's last quarter, then its share.
+// REQUIRES: Flag::data_ready.
 inline std::uint32_t recv_most(const Context& c, const Tcb& tcb) {
-  const bool plenty = c.buffers.available_blocks() > c.config.buffer_blocks / 8;
-  return plenty ? recv_buffer(c, tcb) : recv_limit(c, tcb);
-}
-
-// How much of the pool write() may still take. A quarter of it stays for what is received: else two
-// stacks that both have their pools full of unsent bytes could never take an ACK's worth from each
-// other.
-inline std::uint32_t blocks_for_sending(const Context& c) {
-  const std::uint32_t kept = c.config.buffer_blocks / 4;
-  const std::uint32_t free = c.buffers.available_blocks();
-  return free > kept ? free - kept : 0;
+  const std::uint32_t buffer = recv_buffer(c, tcb);
+  if (free_blocks(c) > c.config.buffer_blocks >> kept_for_receiving) [[likely]]
+    return buffer;
+  const std::uint64_t share =
+      std::uint64_t{tcb.recv.bytes} + c.buffers.room(tcb.recv, blocks_for_receiving(c, tcb));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(buffer, share));
 }
 
 // The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.

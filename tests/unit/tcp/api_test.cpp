@@ -123,7 +123,7 @@ TEST(Api, write_with_no_blocks_left_takes_none) {
   h.established();
   h.send({.wnd = 0});
   const std::size_t taken = h.write(std::string(100'000, 'w'));
-  EXPECT_EQ(taken, 12u * tcp::block_bytes) << "a quarter stays for what is received";
+  EXPECT_EQ(taken, 6u * tcp::block_bytes) << "half of what is not kept for receiving";
   EXPECT_EQ(h.write("x"), 0u);
   h.abort();
   h.expect({.flags = "RA", .seq = 1, .ack = 1});
@@ -137,7 +137,7 @@ TEST(Api, receive_with_no_blocks_left_is_not_acknowledged) {
   Harness h(config);
   // Offered before the pool was used up by somebody else.
   h.established();
-  ASSERT_EQ(h.engine().info(h.conn)->rcv_wnd, 16 * tcp::block_bytes / 2);
+  ASSERT_EQ(h.engine().info(h.conn)->rcv_wnd, 14 * tcp::block_bytes / 2);
   tcp::Chain other;
   tcp::Buffers& pool = h.engine().context().buffers;
   const std::string theirs(12 * tcp::block_bytes, 'o');

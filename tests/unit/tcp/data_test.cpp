@@ -396,7 +396,7 @@ TEST(Send, established_write_without_a_block_is_told_when_there_is_one) {
   h.established();
   tcp::Chain other;
   tcp::Buffers& pool = h.engine().context().buffers;
-  const std::string theirs(13 * tcp::block_bytes, 'o');
+  const std::string theirs(15 * tcp::block_bytes, 'o');
   pool.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
   h.advance(1s);
   h.sent.clear(), h.events.clear();

@@ -1,0 +1,83 @@
+// Who may have how much of the pool of blocks.
+//
+// Peers decide how long blocks are held: a peer that shuts its window, or sends and never lets its
+// answers go, keeps what its connection has. So no connection has more than its share, which
+// shrinks as the pool empties (the dynamic thresholds of shared-memory switches): a chain may hold
+// as many blocks as are left, but two each way in any case. However many are greedy, a part stays
+// free:
+//
+//   the last quarter     only received bytes, and send chains of less than two blocks
+//   the last eighth      only chains that hold less than two blocks (Linux: tcp_rmem[0],
+//   tcp_wmem[0]) the last sixteenth   only received bytes in order
+//
+// Bytes out of order have at most an eighth of the pool, and count as free here: they give way to
+// whatever is in order (reassembly.hpp). In the last eighth pressure.hpp ends who stands still.
+//
+// Cost: a comparison per segment while more than a quarter is free.
+#pragma once
+
+#include <algorithm>
+
+#include "tcp/context.hpp"
+
+namespace salut::tcp {
+
+// What a chain may hold in any case while the pool has blocks.
+inline constexpr std::uint32_t blocks_least = 2;
+// Of buffer_blocks, as right shifts.
+inline constexpr unsigned kept_for_receiving = 2;
+inline constexpr unsigned kept_for_small = 3;
+inline constexpr unsigned kept_for_order = 4;
+inline constexpr unsigned most_for_islands = 3;
+static_assert(kept_for_receiving < kept_for_small && kept_for_small < kept_for_order);
+static_assert(blocks_least * block_bytes >= 2 * 1460, "two full segments, so that ACKs flow");
+static_assert(16u >> kept_for_order >= 1, "the smallest pool keeps a block for bytes in order");
+
+// What is free, or held by islands, which give way.
+inline std::uint32_t free_blocks(const Context& c) {
+  return c.buffers.available_blocks() + c.island_blocks;
+}
+
+// How many more a chain may take that holds `held`, if `kept` of `free` are not for it: afterwards
+// it holds no more than is left.
+constexpr std::uint32_t share_left(std::uint32_t free, std::uint32_t kept, std::uint32_t held) {
+  const std::uint32_t spare = free > kept ? free - kept : 0;
+  return spare > held ? (spare - held) / 2 : 0;
+}
+
+// How many blocks write() and lend() may still take. A quarter of the pool stays for what is
+// received: else two stacks that both have their pools full of unsent bytes could never take an
+// ACK's worth from each other.
+inline std::uint32_t blocks_for_sending(const Context& c, const Tcb& tcb) {
+  const std::uint32_t held = tcb.has(Flag::data_ready) ? c.stream(tcb).send_blocks : 0;
+  const std::uint32_t free = free_blocks(c);
+  const std::uint32_t share = share_left(free, c.config.buffer_blocks >> kept_for_receiving, held);
+  if (held >= blocks_least) return share;
+  const std::uint32_t kept = c.config.buffer_blocks >> kept_for_order;
+  const std::uint32_t least = std::min(blocks_least - held, free > kept ? free - kept : 0);
+  return std::max(share, least);
+}
+
+// How many blocks a chain of received bytes may still take when less than a quarter is free.
+inline std::uint32_t blocks_for_receiving(const Context& c, const Tcb& tcb) {
+  const std::uint32_t held = c.stream(tcb).recv_blocks;
+  const std::uint32_t share =
+      share_left(free_blocks(c), c.config.buffer_blocks >> kept_for_small, held);
+  return held >= blocks_least ? share : std::max(share, blocks_least - held);
+}
+
+// Adds to `held` what a chain takes from the pool in this scope, or takes off what it gives back.
+class BlockCount {
+ public:
+  BlockCount(const Buffers& buffers, std::uint32_t& held)
+      : buffers_(buffers), held_(held), before_(buffers.available_blocks()) {}
+  ~BlockCount() { held_ += before_ - buffers_.available_blocks(); }
+  BlockCount(const BlockCount&) = delete;
+
+ private:
+  const Buffers& buffers_;
+  std::uint32_t& held_;
+  std::uint32_t before_;
+};
+
+}  // namespace salut::tcp
