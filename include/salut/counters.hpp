@@ -15,57 +15,57 @@
 namespace salut {
 
 // One list gives each drop its enum, its counter and its sentence.
-#define SALUT_DROPS(X)                                                                      \
-  X(frame_too_short, "frame shorter than an Ethernet header")                               \
-  X(frame_scattered, "frame in more than one buffer")                                       \
-  X(ether_type_unknown, "neither IPv4, IPv6 nor ARP")                                       \
-  X(ether_not_for_us, "Ethernet destination is another station")                            \
-  X(vlan_other, "not tagged with the VLAN of the port")                                     \
-  X(arp_malformed, "ARP packet truncated or not IPv4 over Ethernet")                        \
-  X(arp_not_for_us, "ARP request for an address that is not ours")                          \
-  X(ip_truncated, "IP header or total length runs past the frame")                          \
-  X(ip_bad_header, "IP version, header length or total length is wrong")                    \
-  X(ip_bad_checksum, "IPv4 header checksum is wrong")                                       \
-  X(ip_bad_source, "IP source is no address of a host: broadcast, multicast, loopback")     \
-  X(ip_own_source, "IP source is an address of ours, and another station sent it (LAND)")   \
-  X(ip_not_for_us, "IP destination is not an address of ours")                              \
-  X(ip_fragment, "IP fragment; fragments are not put together")                             \
-  X(ip_bad_extension, "IPv6 extension header that must not be skipped")                     \
-  X(ip_protocol_unknown, "IP protocol is neither TCP nor ICMP")                             \
-  X(icmp_malformed, "ICMP truncated or with a wrong checksum")                              \
-  X(icmp_unmatched, "ICMP error that quotes nothing in flight (RFC 5927)")                  \
-  X(ndp_malformed, "neighbour discovery that RFC 4861 section 7.1 refuses")                 \
-  X(ndp_not_for_us, "neighbour solicitation for an address that is not ours")               \
-  X(icmp_ignored, "ICMP of a type that the stack does not act on")                          \
-  X(tcp_truncated, "TCP header runs past the packet")                                       \
-  X(tcp_bad_offset, "TCP data offset is below 5 or runs past the packet")                   \
-  X(tcp_bad_checksum, "TCP checksum is wrong")                                              \
-  X(tcp_bad_port, "TCP port 0")                                                             \
-  X(tcp_no_connection, "no connection and no listener; answered with RST")                  \
-  X(tcp_reset_unmatched, "RST for no connection")                                           \
-  X(tcp_out_of_window, "sequence outside the receive window")                               \
-  X(tcp_not_kept, "data beyond RCV.NXT, a repetition or without room to keep it")           \
-  X(tcp_paws, "timestamp older than one received before (RFC 7323 section 5)")              \
-  X(tcp_bad_ack, "ACK for data never sent, or far too old")                                 \
-  X(tcp_older_connection, "ACK that answers our SYN for an older connection; answered with RST")    \
-  X(tcp_no_ack, "segment without ACK on a synchronized connection")                         \
-  X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                          \
-  X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                      \
-  X(tcp_challenge_limited, "challenge ACK withheld by its rate limit (RFC 5961 section 7)") \
-  X(tcp_recv_full, "payload with no room in the receive buffer")                            \
-  X(tcp_after_fin, "data past the peer's FIN")                                              \
-  X(tcp_syn_text, "text of a SYN, not kept: it comes again")                                \
-  X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")           \
-  X(syn_backlog_full, "SYN over the listener's backlog")                                    \
-  X(syn_overload, "SYN with no free connection slot")                                       \
-  X(cookie_no_slot, "good SYN cookie with no free connection slot; answered with RST")   \
-  X(syn_draining, "SYN while draining: its repetition will find another instance")          \
-  X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")             \
-  X(neighbour_queue_full, "too many frames waiting for the MAC of their next hop")          \
-  X(neighbour_table_full, "new peer, and the neighbour table is full of stations in use")   \
-  X(no_route, "no port leads to the destination")                                           \
-  X(mailbox_full, "no room in the mailbox of the worker whose flow it is")                  \
-  X(no_buffer, "no free packet buffer")                                                     \
+#define SALUT_DROPS(X)                                                                           \
+  X(frame_too_short, "frame shorter than an Ethernet header")                                    \
+  X(frame_scattered, "frame in more than one buffer")                                            \
+  X(ether_type_unknown, "neither IPv4, IPv6 nor ARP")                                            \
+  X(ether_not_for_us, "Ethernet destination is another station")                                 \
+  X(vlan_other, "not tagged with the VLAN of the port")                                          \
+  X(arp_malformed, "ARP packet truncated or not IPv4 over Ethernet")                             \
+  X(arp_not_for_us, "ARP request for an address that is not ours")                               \
+  X(ip_truncated, "IP header or total length runs past the frame")                               \
+  X(ip_bad_header, "IP version, header length or total length is wrong")                         \
+  X(ip_bad_checksum, "IPv4 header checksum is wrong")                                            \
+  X(ip_bad_source, "IP source is no address of a host: broadcast, multicast, loopback")          \
+  X(ip_own_source, "IP source is an address of ours, and another station sent it (LAND)")        \
+  X(ip_not_for_us, "IP destination is not an address of ours")                                   \
+  X(ip_fragment, "IP fragment; fragments are not put together")                                  \
+  X(ip_bad_extension, "IPv6 extension header that must not be skipped")                          \
+  X(ip_protocol_unknown, "IP protocol is neither TCP nor ICMP")                                  \
+  X(icmp_malformed, "ICMP truncated or with a wrong checksum")                                   \
+  X(icmp_unmatched, "ICMP error that quotes nothing in flight (RFC 5927)")                       \
+  X(ndp_malformed, "neighbour discovery that RFC 4861 section 7.1 refuses")                      \
+  X(ndp_not_for_us, "neighbour solicitation for an address that is not ours")                    \
+  X(icmp_ignored, "ICMP of a type that the stack does not act on")                               \
+  X(tcp_truncated, "TCP header runs past the packet")                                            \
+  X(tcp_bad_offset, "TCP data offset is below 5 or runs past the packet")                        \
+  X(tcp_bad_checksum, "TCP checksum is wrong")                                                   \
+  X(tcp_bad_port, "TCP port 0")                                                                  \
+  X(tcp_no_connection, "no connection and no listener; answered with RST")                       \
+  X(tcp_reset_unmatched, "RST for no connection")                                                \
+  X(tcp_out_of_window, "sequence outside the receive window")                                    \
+  X(tcp_not_kept, "data beyond RCV.NXT, a repetition or without room to keep it")                \
+  X(tcp_paws, "timestamp older than one received before (RFC 7323 section 5)")                   \
+  X(tcp_bad_ack, "ACK for data never sent, or far too old")                                      \
+  X(tcp_older_connection, "ACK that answers our SYN for an older connection; answered with RST") \
+  X(tcp_no_ack, "segment without ACK on a synchronized connection")                              \
+  X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                               \
+  X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                           \
+  X(tcp_challenge_limited, "challenge ACK withheld by its rate limit (RFC 5961 section 7)")      \
+  X(tcp_recv_full, "payload with no room in the receive buffer")                                 \
+  X(tcp_after_fin, "data past the peer's FIN")                                                   \
+  X(tcp_syn_text, "text of a SYN, not kept: it comes again")                                     \
+  X(tcp_after_close, "data after close(); answered with RST (RFC 1122 4.2.2.13)")                \
+  X(syn_backlog_full, "SYN over the listener's backlog")                                         \
+  X(syn_overload, "SYN with no free connection slot")                                            \
+  X(cookie_no_slot, "good SYN cookie with no free connection slot; answered with RST")           \
+  X(syn_draining, "SYN while draining: its repetition will find another instance")               \
+  X(neighbour_unresolved, "next hop did not answer ARP or neighbour discovery")                  \
+  X(neighbour_queue_full, "too many frames waiting for the MAC of their next hop")               \
+  X(neighbour_table_full, "new peer, and the neighbour table is full of stations in use")        \
+  X(no_route, "no port leads to the destination")                                                \
+  X(mailbox_full, "no room in the mailbox of the worker whose flow it is")                       \
+  X(no_buffer, "no free packet buffer")                                                          \
   X(tx_full, "transmit queue full")
 
 enum class Drop : std::uint8_t {
@@ -123,49 +123,48 @@ constexpr Shown of_serve(const char* row, const char* unit, const char* key = ""
 // One list gives each counter its member, its kind, its place in reports and its sentence. What
 // adds up, reports, reads and merges counters walks it: a new counter is a new line here and what
 // counts it. Reports show counters in this order.
-#define SALUT_COUNTERS(X)                                                                   \
-  X(tx_frames, total, on_side("tx_packets"), "Frames sent")                                 \
-  X(rx_frames, total, on_side("rx_packets"), "Frames received")                             \
-  X(rx_bytes, total, nowhere, "Bytes of the frames received")                               \
-  X(tx_bytes, total, nowhere, "Bytes of the frames sent")                                   \
-  X(redirected, total, on_side(), "Frames received that another worker passed on")          \
-  X(segments_in, total, nowhere, "TCP segments received")                                   \
-  X(segments_out, total, nowhere, "TCP segments sent")                                      \
-  X(slow_segments, total, nowhere, "Segments that left the fast path")                      \
-  X(reordered, total, nowhere, "Segments kept that came before what precedes them")         \
-  X(retransmits, total, everywhere("retransmitted"), "Segments sent again, for any reason") \
-  X(timeouts, total, of_stream("repairs", " timeouts"), "RTOs with data in flight")         \
-  X(fast_retransmits, total, of_stream("repairs", " fast recoveries", first),               \
-    "Recoveries without a timeout (RFC 5681, RFC 8985)")                                    \
-  X(tail_probes, total, of_stream("repairs", " tail probes"),                               \
-    "Tail loss probes sent (RFC 8985 section 7)")                                           \
-  X(spurious_recoveries, total, of_stream("repairs", " spurious"),                          \
-    "Recoveries undone because nothing had been lost")                                      \
-  X(keep_alives, total, nowhere, "Probes of silent peers")                                  \
-  X(resets_sent, total, nowhere, "RST segments sent")                                       \
-  X(resets_received, total, nowhere, "RST segments that ended a connection")                \
-  X(active_opens, total, nowhere, "Connections begun by connect()")                         \
-  X(passive_opens, total, nowhere, "Connections made by a SYN on a listener")               \
-  X(cookies_sent, total, on_side("cookies.sent", later),                                    \
-    "SYN,ACKs sent that keep nothing (RFC 4987)")                                           \
-  X(cookies_good, total, on_side("cookies.returned", later),                                \
-    "ACKs that brought a valid SYN cookie back")                                            \
-  X(accepted, total, nowhere, "Passive opens whose handshake ended")                        \
-  X(connected, total, nowhere, "Active opens whose handshake ended")                        \
-  X(challenge_acks, total, nowhere, "Challenge ACKs sent (RFC 5961)")                       \
-  X(icmp_errors, total, nowhere, "ICMP errors received about a connection")                 \
-  X(path_mtu_lowered, total, nowhere, "Connections that a path made send smaller segments") \
-  X(forwarded, total, of_serve("to siblings", " segments", "handed_on"),                    \
-    "Segments without a connection that went to a sibling")                                 \
-  X(siblings_alive, common, nowhere, "Siblings that answer")                                \
-  X(unclaimed, total, of_serve("from siblings", " that nobody knew"),                       \
-    "Segments that a sibling forwarded and nobody knew")                                    \
-  X(islands_dropped, total, nowhere,                                                        \
-    "Connections whose data out of order gave way to others")                               \
-  X(pressure_resets, total, nowhere,                                                        \
-    "Connections ended that held buffers while there were none, and took nothing")          \
-  X(time_wait_expired, total, nowhere, "Connections that left TIME_WAIT after 2MSL")        \
-  X(time_wait_reused, total, nowhere, "Connections in TIME_WAIT that a new SYN replaced")   \
+#define SALUT_COUNTERS(X)                                                                      \
+  X(tx_frames, total, on_side("tx_packets"), "Frames sent")                                    \
+  X(rx_frames, total, on_side("rx_packets"), "Frames received")                                \
+  X(rx_bytes, total, nowhere, "Bytes of the frames received")                                  \
+  X(tx_bytes, total, nowhere, "Bytes of the frames sent")                                      \
+  X(redirected, total, on_side(), "Frames received that another worker passed on")             \
+  X(segments_in, total, nowhere, "TCP segments received")                                      \
+  X(segments_out, total, nowhere, "TCP segments sent")                                         \
+  X(slow_segments, total, nowhere, "Segments that left the fast path")                         \
+  X(reordered, total, nowhere, "Segments kept that came before what precedes them")            \
+  X(retransmits, total, everywhere("retransmitted"), "Segments sent again, for any reason")    \
+  X(timeouts, total, of_stream("repairs", " timeouts"), "RTOs with data in flight")            \
+  X(fast_retransmits, total, of_stream("repairs", " fast recoveries", first),                  \
+    "Recoveries without a timeout (RFC 5681, RFC 8985)")                                       \
+  X(tail_probes, total, of_stream("repairs", " tail probes"),                                  \
+    "Tail loss probes sent (RFC 8985 section 7)")                                              \
+  X(spurious_recoveries, total, of_stream("repairs", " spurious"),                             \
+    "Recoveries undone because nothing had been lost")                                         \
+  X(keep_alives, total, nowhere, "Probes of silent peers")                                     \
+  X(resets_sent, total, nowhere, "RST segments sent")                                          \
+  X(resets_received, total, nowhere, "RST segments that ended a connection")                   \
+  X(active_opens, total, nowhere, "Connections begun by connect()")                            \
+  X(passive_opens, total, nowhere, "Connections made by a SYN on a listener")                  \
+  X(cookies_sent, total, on_side("cookies.sent", later),                                       \
+    "SYN,ACKs sent that keep nothing (RFC 4987)")                                              \
+  X(cookies_good, total, on_side("cookies.returned", later),                                   \
+    "ACKs that brought a valid SYN cookie back")                                               \
+  X(accepted, total, nowhere, "Passive opens whose handshake ended")                           \
+  X(connected, total, nowhere, "Active opens whose handshake ended")                           \
+  X(challenge_acks, total, nowhere, "Challenge ACKs sent (RFC 5961)")                          \
+  X(icmp_errors, total, nowhere, "ICMP errors received about a connection")                    \
+  X(path_mtu_lowered, total, nowhere, "Connections that a path made send smaller segments")    \
+  X(forwarded, total, of_serve("to siblings", " segments", "handed_on"),                       \
+    "Segments without a connection that went to a sibling")                                    \
+  X(siblings_alive, common, nowhere, "Siblings that answer")                                   \
+  X(unclaimed, total, of_serve("from siblings", " that nobody knew"),                          \
+    "Segments that a sibling forwarded and nobody knew")                                       \
+  X(islands_dropped, total, nowhere, "Connections whose data out of order gave way to others") \
+  X(pressure_resets, total, nowhere,                                                           \
+    "Connections ended that held buffers while there were none, and took nothing")             \
+  X(time_wait_expired, total, nowhere, "Connections that left TIME_WAIT after 2MSL")           \
+  X(time_wait_reused, total, nowhere, "Connections in TIME_WAIT that a new SYN replaced")      \
   X(sockets_peak, gauge, nowhere, "Most connections at once in any state, TIME_WAIT too")
 
 // The same of counters that there is one of for each value of an enumeration, which a label names:

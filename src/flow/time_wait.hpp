@@ -41,10 +41,10 @@ struct Record {
   std::uint32_t snd_nxt = 0;
   std::uint32_t rcv_nxt = 0;
   std::uint32_t ts_recent = 0;
-  std::uint32_t deadline = 0;  // a Tick's value
-  std::uint16_t rcv_wnd = 0;   // as the header carries it
-  std::uint8_t flags = 0;      // the owner's
-  std::uint8_t dead : 1 = 0;   // the arena's
+  std::uint32_t deadline = 0;     // a Tick's value
+  std::uint16_t rcv_wnd = 0;      // as the header carries it
+  std::uint8_t flags = 0;         // the owner's
+  std::uint8_t dead : 1 = 0;      // the arena's
   std::uint8_t answered : 7 = 0;  // the owner's: when a segment was last answered
 };
 static_assert(sizeof(Record) == 32);

@@ -110,12 +110,14 @@ std::optional<Instant> Engine::next_timer() const {
 
 // The next hop of these never answered: an opening connection ends, others go on to their R2.
 void Engine::tell_unreachable() {
-  unreachable_.walk(c_.tcbs.touched(), [this](std::uint32_t index, const Unreachable::Hops& failed) {
-    const Tcb& t = c_.tcbs[index];
-    if (t.state != State::syn_sent || t.ending != 0 || !failed.test(t.neighbour)) return;
-    tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
-                     {.reason = Reason::unreachable, .later = true});
-  });
+  unreachable_.walk(c_.tcbs.touched(),
+                    [this](std::uint32_t index, const Unreachable::Hops& failed) {
+                      const Tcb& t = c_.tcbs[index];
+                      if (t.state != State::syn_sent || t.ending != 0 || !failed.test(t.neighbour))
+                        return;
+                      tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
+                                       {.reason = Reason::unreachable, .later = true});
+                    });
 }
 
 }  // namespace salut::stack

@@ -35,9 +35,9 @@ bool apply(Context& c, std::uint32_t index, StateEvent event, const Segment& s, 
          Fate::alive;
 }
 
-// The peer holds an older connection of these ports, in TIME_WAIT perhaps. Our RST has ended it: the
-// SYN is repeated at once, not after an RTO (Linux: TCP_TIMEOUT_MIN). Only the first few times, for
-// those who let no RST end their TIME_WAIT (RFC 1337), and for ACKs that somebody forges.
+// The peer holds an older connection of these ports, in TIME_WAIT perhaps. Our RST has ended it:
+// the SYN is repeated at once, not after an RTO (Linux: TCP_TIMEOUT_MIN). Only the first few times,
+// for those who let no RST end their TIME_WAIT (RFC 1337), and for ACKs that somebody forges.
 void repeat_syn_soon(Context& c, std::uint32_t index) {
   constexpr Duration soon = std::chrono::milliseconds{2};
   constexpr unsigned times = 3;
@@ -96,10 +96,11 @@ void note_old(Context& c, Tcb& t, const Segment& s) {
   note_duplicate(c, t, seq, end < t.rcv_nxt ? end : t.rcv_nxt);
 }
 
-// The peer's SYN once more, in SYN_RECEIVED. It lies before the window and is trimmed off (§3.10.7.4,
-// first check). What is left of a segment without ACK, a FIN among it, is dropped (fifth check), and
-// the peer is sent our SYN,ACK again. A SYN,ACK is a simultaneous open's: it acknowledges ours as
-// well, and the text and the FIN that it brings are taken. A listener's peer does not send those.
+// The peer's SYN once more, in SYN_RECEIVED. It lies before the window and is trimmed off
+// (§3.10.7.4, first check). What is left of a segment without ACK, a FIN among it, is dropped
+// (fifth check), and the peer is sent our SYN,ACK again. A SYN,ACK is a simultaneous open's: it
+// acknowledges ours as well, and the text and the FIN that it brings are taken. A listener's peer
+// does not send those.
 void repeat_of_syn(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
   const bool completes =

@@ -122,7 +122,8 @@ void count(Context& c, const Rest& rest, const wire::Segment& s, StateEvent even
 }
 
 // Two answers a second for each record, as for a connection (answer_limit.hpp): the moment of the
-// last one in units of 537 ms, from 1 on. They wrap after 68 s; at the worst one answer is withheld.
+// last one in units of 537 ms, from 1 on. They wrap after 68 s; at the worst one answer is
+// withheld.
 bool may_answer(flow::Record& record, Tick now) {
   constexpr unsigned unit_shift = 9;
   constexpr std::uint32_t units = 127;
@@ -187,9 +188,8 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
   }
   const Cell& cell = raise(State::time_wait, event);
   count(c, rest, s, event);
-  answer(c, rest, s, frame, cell, [&] {
-    return c.answers.allow(index, t.generation, Answer::challenge, c.clock.tick);
-  });
+  answer(c, rest, s, frame, cell,
+         [&] { return c.answers.allow(index, t.generation, Answer::challenge, c.clock.tick); });
   if ((cell.acts & Act::arm_2msl) != 0) set_timer(c, index, 2 * c.config.msl);
   if ((cell.acts & Act::new_child) != 0) {
     const Seq beyond = rest.snd_nxt + old_window;

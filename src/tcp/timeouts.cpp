@@ -20,8 +20,8 @@ void retransmission_timeout(Context& c, std::uint32_t index) {
   if (t.state == State::syn_sent && t.has(Flag::emit_syn) && !t.has(Flag::queued)) {
     return c.queue_output(index);
   }
-  const bool child_spent = t.has(Flag::passive) && t.has(Flag::syn_unacked) &&
-                           t.retries >= c.config.syn_ack_retries;
+  const bool child_spent =
+      t.has(Flag::passive) && t.has(Flag::syn_unacked) && t.retries >= c.config.syn_ack_retries;
   if (child_spent || retries_spent(c, t)) {
     apply_event(c, index,
                 t.has(Flag::passive) ? StateEvent::retries_out_passive : StateEvent::retries_out);
@@ -95,8 +95,8 @@ bool on_linger(Context& c, std::uint32_t index) {
 }
 
 // An orphan, closed by its owner and with a peer that takes nothing, is given up (RFC 6429 §4): it
-// holds a slot and its bytes as long as the peer answers probes. One that gets on is not; a byte now
-// and then is not getting on. False: it was reset, and is gone.
+// holds a slot and its bytes as long as the peer answers probes. One that gets on is not; a byte
+// now and then is not getting on. False: it was reset, and is gone.
 bool on_orphan(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);

@@ -143,8 +143,8 @@ void output_ack(Context& c, std::uint32_t index) {
 void output_reset(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   ++c.counters.resets_sent;
-  // At the peer's RCV.NXT, or it is no more than a hint (RFC 5961 §3). What lies beyond its window, a
-  // probe's byte above all, was not taken.
+  // At the peer's RCV.NXT, or it is no more than a hint (RFC 5961 §3). What lies beyond its window,
+  // a probe's byte above all, was not taken.
   const Seq edge = t.snd_una + t.snd_wnd;
   const bool beyond = !t.has(Flag::syn_unacked) && t.snd_nxt > edge;
   emit_control(c, t, beyond ? edge : t.snd_nxt, wire::rst | wire::ack);

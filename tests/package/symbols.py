@@ -3,8 +3,9 @@
 
     symbols.py LIBRARY
 
-1,253 symbols were exported once, 396 of them of the TOML parser: a program with its own copy of that
-would have met ours. Says the SONAME too: it follows 0.x, where each minor version may break programs.
+1,253 symbols were exported once, 396 of them of the TOML parser: a program with its own copy of
+that would have met ours. Says the SONAME too: it follows 0.x, where each minor version may break
+programs.
 """
 import re
 import subprocess

@@ -1,5 +1,4 @@
-// The cache of both families against a sink that writes down what it is asked, in virtual time; and
-// against std::map with random operations from a seed.
+// The cache of both families against a sink that writes down what it is asked, in virtual time.
 #include "ip/neighbours.hpp"
 
 #include <gtest/gtest.h>
@@ -11,59 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "ip/neighbour_sink.hpp"
+
 namespace salut::ip {
 namespace {
-
-using namespace std::chrono_literals;
-using State = Neighbours::State;
-
-constexpr Mac mac_a = {{2, 0, 0, 0, 0, 0xa}};
-constexpr Mac mac_b = {{2, 0, 0, 0, 0, 0xb}};
-constexpr std::uint32_t ip_a = net32(0x0a000002);
-constexpr std::uint32_t ip_b = net32(0x0a000003);
-
-enum class Family { v4, v6, mixed };
-Family family = Family::v4;  // of what at() makes
-
-// An address of the family in hand; all of its bits count.
-Address at(std::uint32_t ip) {
-  const bool v6 = family == Family::v6 || (family == Family::mixed && (ip >> 24) % 2 == 1);
-  if (!v6 || ip == 0) return Address::v4(ip);
-  return Address{(ip >> 25) % 2 == 0 ? 0xfdu : 0x80feu, std::uint64_t{ip} << 32};
-}
-
-struct FakeSink : Neighbours::Sink {
-  void solicit(std::uint16_t port, const Address& ip, const Mac* unicast) override {
-    const std::string to = unicast == nullptr ? "all" : unicast->to_string();
-    log.push_back("ask " + std::to_string(port) + ' ' + std::to_string(ip.byte(15)) + ' ' + to);
-  }
-  void transmit(Frame& frame) override {
-    Mac mac;
-    std::memcpy(mac.bytes.data(), frame.data, 6);
-    log.push_back("send " + number(frame) + ' ' + mac.to_string());
-    ++returned;
-  }
-  void unresolved(Frame& frame) override {
-    log.push_back("lost " + number(frame));
-    ++returned;
-  }
-  void crowded_out(Frame& frame) override {
-    log.push_back("out " + number(frame));
-    ++returned;
-  }
-  void unreachable(std::uint16_t index) override {
-    log.push_back("nobody at " + std::to_string(index));
-  }
-  static std::string number(const Frame& frame) { return std::to_string(frame.flags); }
-  std::vector<std::string> take() { return std::exchange(log, {}); }
-
-  std::vector<std::string> log;
-  std::size_t returned = 0;
-};
-
-using Log = std::vector<std::string>;
-const std::string ask_a = "ask 0 2 all";
-const std::string probe_a = "ask 0 2 02:00:00:00:00:0a";
 
 class NeighboursTest : public ::testing::TestWithParam<Family> {
  protected:
@@ -493,67 +443,8 @@ TEST(Neighbours, work_of_one_advance_is_bounded) {
   EXPECT_EQ(sink.take().size(), 1000 - Neighbours::advance_max);
 }
 
-// Random operations; a map knows what each address should be, and every frame comes back once.
-TEST(Neighbours, random_operations_against_a_map) {
-  family = Family::mixed;
-  HeapMemory memory;
-  Neighbours neighbours(memory, {.capacity = 64, .waiting = 32, .seed = 99});
-  FakeSink sink;
-  std::mt19937_64 rng(5);
-  std::array<std::byte, 14> bytes = {};
-  std::map<std::uint32_t, std::pair<std::uint16_t, int>> held;  // ip → index, count
-  Instant now{0s};
-  std::size_t taken = 0;
-  for (int step = 0; step < 200'000; ++step) {
-    const std::uint32_t ip = net32(0x0a000000 + static_cast<std::uint32_t>(rng() % 150));
-    const std::uint16_t index = neighbours.find_or_add(0, at(ip));
-    switch (rng() % 6) {
-      case 0:
-        if (index == Neighbours::none || held.size() > 50) break;
-        neighbours.hold(index);
-        held[ip] = {index, held[ip].second + 1};
-        break;
-      case 1:
-        if (const auto it = held.find(ip); it != held.end()) {
-          neighbours.release(index);
-          if (--it->second.second == 0) held.erase(it);
-        }
-        break;
-      case 2:
-      case 3:
-        if (index == Neighbours::none) break;
-        {
-          Frame frame{bytes.data(), nullptr, 14, 14, 0, 0};
-          taken += neighbours.enqueue(index, frame, now, sink) ? 1 : 0;
-        }
-        break;
-      case 4:
-        if (rng() % 4 == 0) neighbours.learn(0, at(ip), rng() % 2 == 0 ? mac_a : mac_b, now, sink);
-        break;
-      default:
-        now += std::chrono::milliseconds(rng() % 1000);
-        neighbours.advance(now, sink);
-    }
-    for (const auto& [address, entry] : held) {
-      ASSERT_EQ(neighbours.find(0, at(address)), entry.first);
-      ASSERT_EQ(neighbours.holds(entry.first), static_cast<std::uint32_t>(entry.second));
-    }
-    ASSERT_LE(neighbours.size(), 64u);
-    ASSERT_EQ(taken, sink.returned + neighbours.waiting());
-    sink.log.clear();
-  }
-  for (const auto& [address, entry] : held) {
-    for (int i = 0; i < entry.second; ++i) neighbours.release(entry.first);
-  }
-  for (int i = 0; i < 1000; ++i) neighbours.advance(now += 1s, sink);
-  EXPECT_EQ(taken, sink.returned);
-  EXPECT_EQ(neighbours.waiting(), 0u);
-  for (std::uint16_t index = 0; index < 64; ++index) {
-    EXPECT_LE(neighbours.state(index), State::idle);  // and idle ones are the first to be evicted
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Families, NeighboursTest, ::testing::Values(Family::v4, Family::v6),
                          [](const auto& given) { return given.param == Family::v4 ? "v4" : "v6"; });
+
 }  // namespace
 }  // namespace salut::ip

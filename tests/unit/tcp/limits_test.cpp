@@ -136,11 +136,11 @@ TEST(Limits, ttl_configurable) {
     StackConfig config = small_config();
     config.ttl = ttl;
     Harness h(config);
-    h.resolve_peer();
-    h.advance(10s);  // the announcements of our address are over
     h.established();
     const auto of_last = [&] { return h.device().last.at(over_ip6() ? 21 : 22); };
+    h.send({.flags = "S", .seq = 0, .mss = 1460, .from_port = peer_port + 2});
     EXPECT_EQ(of_last(), ttl) << "SYN,ACK";
+    h.sent.clear();
     h.write("x");
     EXPECT_EQ(of_last(), ttl) << "data";
     h.send({.from_port = peer_port + 1});

@@ -141,7 +141,7 @@ TEST(Sack, established_renege_at_the_timeout_everything_comes_again) {
 
 TEST(Sack, established_more_blocks_than_ranges_are_survived) {
   StackConfig config = small_config();
-  config.buffer_blocks = 16;  // and as many ranges
+  config.buffer_blocks = 32;  // and as many ranges
   Harness h(config);
   in_flight(h, 10);
   h.advance(100ms);

@@ -203,7 +203,9 @@ TEST(Dsack, established_data_in_order_over_an_island) {
 
 // The peer would take it for received, and never send it again.
 TEST(Dsack, established_data_that_was_refused_is_not_told_of) {
-  Harness h(only(sack));
+  StackConfig config = only(sack);
+  config.buffer_blocks = 16 * tcp::islands_max;  // half of an eighth is one connection's
+  Harness h(config);
   agree(h, sack);
   for (std::uint32_t i = 1; i <= tcp::islands_max; ++i) h.send(piece(i * 10, i * 10 + 5));
   h.sent.clear();
