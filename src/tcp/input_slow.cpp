@@ -7,7 +7,6 @@
 #include "tcp/output.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/stream_setup.hpp"
-#include "tcp/timers.hpp"
 #include "tcp/timestamps.hpp"
 #include "tcp/transmit.hpp"
 #include "tcp/window.hpp"
@@ -36,16 +35,15 @@ bool apply(Context& c, std::uint32_t index, StateEvent event, const Segment& s, 
 }
 
 // The peer holds an older connection of these ports, in TIME_WAIT perhaps. Our RST has ended it:
-// the SYN is repeated at once, not after an RTO (Linux: TCP_TIMEOUT_MIN). Only the first few times,
-// for those who let no RST end their TIME_WAIT (RFC 1337), and for ACKs that somebody forges.
-void repeat_syn_soon(Context& c, std::uint32_t index) {
-  constexpr Duration soon = std::chrono::milliseconds{2};
-  constexpr unsigned times = 3;
+// the SYN is repeated at once, and not after an RTO (Linux: TCP_TIMEOUT_MIN). The timer goes on as
+// it is. Twice a second at most, for those who let no RST end their TIME_WAIT (RFC 1337), and for
+// ACKs that somebody forges.
+void repeat_syn(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
-  if (t.retries >= times || t.timer_at == 0) return;
-  if (Tick{t.timer_at} <= tick_after(c.clock.now, soon)) return;
-  t.set(Flag::syn_repeated);  // the timer no longer says when the SYN left
-  set_timer(c, index, soon);
+  if (!c.answers.allow(index, t.generation, Answer::challenge, c.clock.tick)) return;
+  ++c.counters.retransmits;
+  t.set(Flag::emit_syn);
+  c.queue_output(index);
 }
 
 // §3.10.7.3
@@ -57,7 +55,8 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   const bool ack_good = ack && t.snd_una < seg_ack && seg_ack <= t.snd_nxt;
   if (ack && !ack_good && (s.flags & wire::rst) == 0) {
     c.count_drop(Drop::tcp_older_connection);
-    if (apply(c, index, StateEvent::ack_bad, s, frame)) repeat_syn_soon(c, index);
+    const bool older = (s.flags & wire::syn) == 0;
+    if (apply(c, index, StateEvent::ack_bad, s, frame) && older) repeat_syn(c, index);
     return;
   }
   // Second, RST: only with a good ACK can it be an answer to us.

@@ -106,6 +106,8 @@ void draw_options(Draw& draw, StackConfig& config) {
 HostPlan draw_host(Draw& draw, Size size, Family family, bool clean) {
   HostPlan host;
   StackConfig& config = host.config;
+  // Readers of this world pause for minutes: their peers are slow, and no orphans to be given up.
+  config.orphan_timeout = std::chrono::hours{1};
   const bool many = size == Size::storm;
   config.connections = many ? 256 : 64;
   config.time_wait = draw.one_in(4) ? 16 : many ? 1'024 : 64;  // sometimes too small for all

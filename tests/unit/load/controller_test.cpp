@@ -79,7 +79,7 @@ TEST(Controller, limited_run_opens_and_closes_just_so_many) {
   EXPECT_EQ(controller.totals().attempted, 500u);
   EXPECT_EQ(controller.totals().closed, 500u);
   EXPECT_EQ(controller.totals().all_failures(), 0u);
-  EXPECT_GE(controller.window().totals.closed, 500u);
+  EXPECT_GE(controller.window().totals.closed, 499u);  // the first connection is in no window
   EXPECT_EQ(server.totals().connections, 500u);
 }
 

@@ -37,8 +37,10 @@ TEST(SynSent, syn_sent_unacceptable_ack_rst) {
   h.syn_sent();
   h.send({.flags = "A", .seq = 0, .ack = 0});
   h.expect({.flags = "R", .seq = 0});
+  h.expect({.flags = "S", .seq = 0});
   h.send({.flags = "A", .seq = 0, .ack = 2});
   h.expect({.flags = "R", .seq = 2});
+  h.expect({.flags = "S", .seq = 0});
   EXPECT_EQ(h.state(), State::syn_sent);
 }
 
