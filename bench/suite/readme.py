@@ -33,8 +33,8 @@ def line(report: dict[str, Any], row: dict[str, Any]) -> str:
 def section(reports: list[dict[str, Any]]) -> str:
     machines = sorted({machine.text(report["machine"]) for report in reports})
     days = sorted({report["date"] for report in reports})
-    lines = ["", textwrap.fill(f"**{page.headline(reports)}.** {page.beside(reports)}. "
-                               f"{page.tally(reports)}.", 100, break_on_hyphens=False), "",
+    lines = ["", textwrap.fill(cell(f"**{page.headline(reports)}.** {page.beside(reports)}. "
+                                    f"{page.tally(reports)}."), 100, break_on_hyphens=False), "",
              f"{'; '.join(machines)}; {' to '.join(sorted({days[0], days[-1]}))}; "
              "`bench/run --all`, which",
              "writes `build/report/index.html` with all of this, plots, and what each row leaves "

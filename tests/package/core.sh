@@ -50,7 +50,7 @@ eval "flags=($(PKG_CONFIG_LIBDIR=$dir/prefix/lib/pkgconfig pkg-config \
 mkdir "$dir/outside"
 cp "$root/docs/examples/two_engines.cpp" "$dir/outside"
 cd "$dir/outside"
-step example g++ -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror two_engines.cpp \
+step example g++ -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror two_engines.cpp \
   -o two_engines "${flags[@]}"
 timeout 20 ./two_engines >printed || fail "two_engines: status $?"
 diff "$root/docs/examples/two_engines.txt" printed || fail "two_engines prints something else"
@@ -58,6 +58,6 @@ diff "$root/docs/examples/two_engines.txt" printed || fail "two_engines prints s
 # Every header by itself.
 for header in "$dir"/prefix/include/salut/*.hpp; do
   echo "#include <salut/${header##*/}>" >alone.cpp
-  step header g++ -Wall -Wextra -Wpedantic -Werror -fsyntax-only alone.cpp "${flags[@]}"
+  step header g++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only alone.cpp "${flags[@]}"
 done
 echo "salut-core: ${#flags[@]} flags: ${flags[*]}"
