@@ -70,7 +70,10 @@ bool continues(const Frame* run, unsigned n, const Layers& layers) {
     const auto id_of = [&](const Frame& frame) {
       return net16(wire::view<Ipv4Header>(frame.data + layers.l2).id);
     };
-    if (static_cast<std::uint16_t>(id_of(next) - id_of(first)) != n) return false;
+    // No ID at all (0 with DF, RFC 6864), or consecutive ones.
+    const bool without_id = id_of(first) == 0 && id_of(next) == 0;
+    const auto step = static_cast<std::uint16_t>(id_of(next) - id_of(first));
+    if (!without_id && step != n) return false;
   }
   return same_headers(first.data, next.data, layers);
 }
