@@ -166,7 +166,7 @@ struct Rig {
     out.ack = words.ack;
     out.wnd = 1'000;
     out.flags = words.flags;
-    out.ip_id = id++;
+    out.ip_id = with_id ? id++ : std::uint16_t{0};
     out.payload_length = words.size;
     out.leave_sum = words.left;
     if (words.options) out.options = stamps;
@@ -237,6 +237,7 @@ struct Rig {
   std::vector<Frame> frames;
   std::uint32_t seq = near_wrap;
   std::uint16_t id = 0xfffe;
+  bool with_id = true;  // without: as the stack sends
   std::minstd_rand random{1};
 };
 
@@ -252,6 +253,16 @@ TEST(LargeSegments, run_of_full_segments_is_one_packet_and_the_same_on_the_wire)
       }
     }
   }
+}
+
+// RFC 6864: a datagram with DF needs no ID. A device that counts IDs up from 0 is right too.
+TEST(LargeSegments, packets_without_an_id_are_one_run) {
+  Rig rig;
+  rig.with_id = false;
+  rig.add_full(5);
+  LargeSegments large(limits);
+  EXPECT_EQ(large.build(rig.frames.data(), 5), 1u);
+  EXPECT_EQ(large.reclaim(1), 5u);
 }
 
 TEST(LargeSegments, run_ends_with_a_smaller_one_and_its_push_and_fin) {
