@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,7 @@ def cycles(vdevs: list[str], seconds: float) -> list[float]:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the folder goes
     options = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:]
                    if word.startswith("--"))
     if shutil.which("dpdk-testpmd") is None:
