@@ -5,6 +5,7 @@
 #include <cctype>
 #include <optional>
 
+#include "config/checking.hpp"
 #include "config/keys.hpp"
 #include "host/cores.hpp"
 #include "salut/config.hpp"
@@ -14,9 +15,9 @@ namespace {
 
 using namespace config;
 
-class Check {
+class Check : Checking {
  public:
-  explicit Check(const Config& config) : config_(config) {}
+  explicit Check(const Config& config) : Checking(config) {}
 
   Result<void> run() {
     instance();
@@ -42,14 +43,6 @@ class Check {
   }
 
  private:
-  void bad(std::string_view key, std::string_view value, std::string_view problem,
-           std::string_view want) {
-    if (!error_) error_ = complaint(config_.file, key, value, problem, want);
-  }
-  void bad_port(std::size_t i, std::string_view key, std::string_view value,
-                std::string_view problem, std::string_view want) {
-    bad(fmt::format("port[{}].{}", i, key), value, problem, want);
-  }
   void range(std::string_view key, double value, double min, double max) {
     if (!(value >= min && value <= max)) {
       bad(key, number_text(value), "out of range", range_text(min, max));
@@ -389,9 +382,6 @@ class Check {
   static std::string plural(std::size_t n, std::string_view noun) {
     return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
   }
-
-  const Config& config_;
-  std::optional<Error> error_;
 };
 
 }  // namespace

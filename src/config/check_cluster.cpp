@@ -3,14 +3,15 @@
 
 #include <algorithm>
 
+#include "config/checking.hpp"
 #include "config/keys.hpp"
 
 namespace salut::config {
 namespace {
 
-class Check {
+class Check : Checking {
  public:
-  explicit Check(const Config& config) : config_(config) {}
+  explicit Check(const Config& config) : Checking(config) {}
 
   std::optional<Error> run() {
     for (std::size_t i = 0; i < config_.ports.size(); ++i) siblings(i);
@@ -19,11 +20,6 @@ class Check {
   }
 
  private:
-  void bad(std::string_view key, std::string_view value, std::string_view problem,
-           std::string_view want) {
-    if (!error_) error_ = complaint(config_.file, key, value, problem, want);
-  }
-
   void siblings(std::size_t i) {
     const PortConfig& p = config_.ports[i];
     for (std::size_t k = 0; k < p.siblings.size(); ++k) {
@@ -80,9 +76,6 @@ class Check {
     needs_down("up", a.up);
     needs_down("check", a.check);
   }
-
-  const Config& config_;
-  std::optional<Error> error_;
 };
 
 }  // namespace

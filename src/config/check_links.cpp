@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "config/checking.hpp"
 #include "config/keys.hpp"
 #include "io/vdev.hpp"
 
@@ -36,9 +37,9 @@ bool returns_own(const Config& config, const PortConfig& p, const IpAddress& add
   return p.type != PortType::vdev || io::Vdev::parse(p.vdev).netdev.empty();
 }
 
-class Check {
+class Check : Checking {
  public:
-  explicit Check(const Config& config) : config_(config) {}
+  explicit Check(const Config& config) : Checking(config) {}
 
   std::optional<Error> run() {
     for (std::size_t i = 0; i < config_.ports.size(); ++i) port(i);
@@ -47,15 +48,6 @@ class Check {
   }
 
  private:
-  void bad(std::string_view key, std::string_view value, std::string_view problem,
-           std::string_view want) {
-    if (!error_) error_ = complaint(config_.file, key, value, problem, want);
-  }
-  void bad_port(std::size_t i, std::string_view key, std::string_view value,
-                std::string_view problem, std::string_view want) {
-    bad(fmt::format("port[{}].{}", i, key), value, problem, want);
-  }
-
   void port(std::size_t i) {
     const PortConfig& p = config_.ports[i];
     addresses(i);
@@ -166,9 +158,6 @@ class Check {
       if (is_broadcast(p, prefix.last())) others("the broadcast address", prefix.last());
     }
   }
-
-  const Config& config_;
-  std::optional<Error> error_;
 };
 
 }  // namespace
