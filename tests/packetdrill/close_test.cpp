@@ -12,6 +12,12 @@ void expect_closed(Driver& d, std::uint32_t seq, Where where = Where::current())
   d.expect({.flags = "R", .seq = seq}, where);
 }
 
+void set_linger(Driver& d, int fd, int seconds) {
+  const struct linger on = {1, seconds};
+  EXPECT_EQ(d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &on, sizeof(on)),
+            0);
+}
+
 TEST(Close, four_segments_then_2msl) {
   Driver d;
   const auto real_start = std::chrono::steady_clock::now();
@@ -133,9 +139,7 @@ TEST(Close, with_unread_bytes_resets) {
 TEST(Close, linger_zero_resets) {
   Driver d;
   const int fd = d.established();
-  const struct linger none = {1, 0};
-  EXPECT_EQ(
-      d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
+  set_linger(d, fd, 0);
   d.close(fd);
   d.expect({.flags = "RA", .seq = 1, .ack = 1});
 }
@@ -143,8 +147,7 @@ TEST(Close, linger_zero_resets) {
 TEST(Close, linger_waits_for_the_peer) {
   Driver d;
   const int fd = d.established();
-  const struct linger ten = {1, 10};
-  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &ten, sizeof(ten));
+  set_linger(d, fd, 10);
   Blocking close(d, [&] { return d.close(fd); });
   d.expect({.flags = "FA", .seq = 1, .ack = 1});
   d.sleep(150ms);
@@ -157,20 +160,22 @@ TEST(Close, linger_waits_for_the_peer) {
 
 // socket(7): "all queued messages … successfully sent"; Linux waits for the ACK of the FIN, not for
 // the peer's FIN and not for TIME_WAIT.
-TEST(Close, linger_ends_with_the_ack_of_the_fin) {
-  Driver d;
-  const int fd = d.established();
-  const struct linger three = {1, 3};
-  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &three, sizeof(three));
+void expect_linger_ends_with_the_ack_of_the_fin(Driver& d, int fd, std::uint32_t ack) {
+  set_linger(d, fd, 3);
   const Microseconds before = d.now();
   Blocking close(d, [&] { return d.close(fd); });
-  d.expect({.flags = "FA", .seq = 1, .ack = 1});
+  d.expect({.flags = "FA", .seq = 1, .ack = ack});
   d.sleep(50ms);
   EXPECT_TRUE(close.waits());
   d.inject({});
   d.sleep(10s);
   EXPECT_EQ(close.result(), "0");
   EXPECT_LT(close.ended() - before, 60ms);
+}
+
+TEST(Close, linger_ends_with_the_ack_of_the_fin) {
+  Driver d;
+  expect_linger_ends_with_the_ack_of_the_fin(d, d.established(), 1);
 }
 
 TEST(Close, linger_of_the_second_to_close_ends_with_the_ack_of_the_fin) {
@@ -178,24 +183,13 @@ TEST(Close, linger_of_the_second_to_close_ends_with_the_ack_of_the_fin) {
   const int fd = d.established();
   d.inject({.flags = "FA"});
   d.expect({.flags = "A", .seq = 1, .ack = 2});
-  const struct linger three = {1, 3};
-  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &three, sizeof(three));
-  const Microseconds before = d.now();
-  Blocking close(d, [&] { return d.close(fd); });
-  d.expect({.flags = "FA", .seq = 1, .ack = 2});
-  d.sleep(50ms);
-  EXPECT_TRUE(close.waits());
-  d.inject({});
-  d.sleep(10s);
-  EXPECT_EQ(close.result(), "0");
-  EXPECT_LT(close.ended() - before, 60ms);
+  expect_linger_ends_with_the_ack_of_the_fin(d, fd, 2);
 }
 
 TEST(Close, linger_is_over_after_its_time) {
   Driver d;
   const int fd = d.established();
-  const struct linger three = {1, 3};
-  d.calls().setsockopt(d.calls().userdata, fd, SOL_SOCKET, SO_LINGER, &three, sizeof(three));
+  set_linger(d, fd, 3);
   const Microseconds before = d.now();
   EXPECT_EQ(d.close(fd), 0);
   EXPECT_GE(d.now() - before, 3s);

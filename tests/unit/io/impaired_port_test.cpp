@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/sim/world.hpp"
+#include "scripted_device.hpp"
 
 namespace salut::io {
 namespace {
@@ -20,33 +21,6 @@ constexpr std::uint32_t held_max = 64;
 
 std::uint64_t ticks_now = 0;
 std::uint64_t manual_now() { return ticks_now; }
-
-// Gives what is in `arriving`, keeps the numbers of what it was given.
-struct Probe final : Device {
-  explicit Probe(FramePool& pool) : pool_(pool) {}
-  unsigned receive(Frame* frames, unsigned count) override {
-    unsigned n = 0;
-    for (; n < count && !arriving.empty(); ++n) {
-      frames[n] = arriving.front();
-      arriving.pop_front();
-    }
-    return n;
-  }
-  unsigned transmit(const Frame* frames, unsigned count) override {
-    const unsigned n = std::min(count, takes);
-    for (unsigned i = 0; i < n; ++i) sent.push_back(Bytes(frames[i].data, frames[i].data + 60));
-    pool_.release(frames, n);
-    return n;
-  }
-
-  using Bytes = std::vector<std::byte>;
-  std::deque<Frame> arriving;
-  std::vector<Bytes> sent;
-  unsigned takes = 1'000'000;
-
- private:
-  FramePool& pool_;
-};
 
 int number_of(const std::byte* data) { return static_cast<int>(data[20]); }
 
@@ -94,13 +68,14 @@ struct Rig {
   }
   std::vector<int> sent() {
     std::vector<int> numbers;
-    for (const Probe::Bytes& bytes : device.sent) numbers.push_back(number_of(bytes.data()));
+    for (const ScriptedDevice::Bytes& bytes : device.sent)
+      numbers.push_back(number_of(bytes.data()));
     device.sent.clear();
     return numbers;
   }
 
   sim::Pool pool{512};
-  Probe device{pool};
+  ScriptedDevice device{pool};
   std::optional<ImpairedPort> port;
   Frame last;
 };
@@ -144,7 +119,7 @@ TEST(ImpairedPort, corrupt_flips_one_bit_of_the_packet_and_forgets_what_the_devi
   for (int i = 0; i < 200; ++i) {
     EXPECT_EQ(rig.transmit(0, 1), 1u);
     ASSERT_EQ(rig.device.sent.size(), 1u);
-    Probe::Bytes bytes = rig.device.sent[0];
+    ScriptedDevice::Bytes bytes = rig.device.sent[0];
     rig.device.sent.clear();
     EXPECT_EQ(bytes[12], std::byte{0x08});
     bytes[12] = std::byte{0};
@@ -168,7 +143,7 @@ TEST(ImpairedPort, corrupt_leaves_what_is_not_ip_alone) {
   Rig rig({.corrupt = 1});
   Frame arp = rig.frame(3);
   arp.data[13] = std::byte{0x06};
-  const Probe::Bytes before(arp.data, arp.data + 60);
+  const ScriptedDevice::Bytes before(arp.data, arp.data + 60);
   EXPECT_EQ(rig.port->transmit(&arp, 1), 1u);
   EXPECT_EQ(rig.device.sent.at(0), before);
   EXPECT_EQ(rig.port->out().corrupted, 0u);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/sim/world.hpp"
+#include "scripted_device.hpp"
 #include "wire/headers.hpp"
 
 namespace salut {
@@ -18,30 +19,7 @@ namespace {
 using Trust = io::SteeredPorts::Trust;
 using flow::Steering;
 
-// One queue of a device.
-struct Queue final : Device {
-  explicit Queue(FramePool& pool) : pool_(pool) {}
-  unsigned receive(Frame* frames, unsigned count) override {
-    unsigned n = 0;
-    for (; n < count && !arriving.empty(); ++n) {
-      frames[n] = arriving.front();
-      arriving.pop_front();
-    }
-    return n;
-  }
-  unsigned transmit(const Frame* frames, unsigned count) override {
-    const unsigned n = std::min(count, takes);
-    sent += n;
-    pool_.release(frames, n);
-    return n;
-  }
-  std::deque<Frame> arriving;
-  unsigned takes = 1'000'000;
-  unsigned sent = 0;
-
- private:
-  FramePool& pool_;
-};
+using Queue = ScriptedDevice;  // one queue of a device
 
 struct Rig {
   Rig(unsigned workers, unsigned queue_count, bool claimed, std::size_t room = 1'024) {
@@ -173,7 +151,7 @@ TEST(SteeredPorts, a_worker_without_a_queue_sends_through_one_that_has) {
   EXPECT_EQ(taken, 64u);      // back-pressure, no loss
   rig.queues[0]->takes = 10;  // at a time
   for (int turn = 0; turn < 20; ++turn) rig.take(0);
-  EXPECT_EQ(rig.queues[0]->sent, 64u);
+  EXPECT_EQ(rig.queues[0]->sent.size(), 64u);
   EXPECT_EQ(rig.pool.outstanding(), 0u);
 }
 
