@@ -62,7 +62,7 @@ inline constexpr double mtu_min = 576;
 inline constexpr double mtu_min_v6 = 1'280;  // RFC 8200 §5
 inline constexpr double mtu_max = 9'000;
 inline constexpr double vlan_max = 4'094;
-inline constexpr std::size_t ports_max = 16;       // of a stack: ip::Interfaces::max_interfaces
+inline constexpr std::size_t ports_max = 16;       // of a stack
 inline constexpr std::size_t addresses_max = 256;  // of a stack, ranges included
 
 // The first value that cannot be, and what would be right: "connections", "3", "out of range",

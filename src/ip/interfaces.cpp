@@ -12,12 +12,18 @@ namespace {
 constexpr std::size_t tag_at = 2 * sizeof(Mac);
 constexpr unsigned vlan_id_mask = 0x0fff;  // the rest is priority, which is nobody's business here
 
-// By moving the MACs over it.
+bool has_tag(const Frame& frame, unsigned vlan) {
+  return frame.length >= wire::ethernet_size + wire::vlan_size &&
+         wire::load<std::uint16_t>(frame.data + tag_at) == net16(wire::ether_type_vlan) &&
+         (net16(wire::load<std::uint16_t>(frame.data + tag_at + 2)) & vlan_id_mask) == vlan;
+}
+
+// By moving what is behind it. The MACs would be less, but the frame would begin four bytes later
+// each time that its buffer crosses a wire of this process, until it had no room.
 void take_tag(Frame& frame) {
-  std::memmove(frame.data + wire::vlan_size, frame.data, tag_at);
-  frame.data += wire::vlan_size;
+  std::byte* const tag = frame.data + tag_at;
   frame.length = static_cast<std::uint16_t>(frame.length - wire::vlan_size);
-  frame.room = static_cast<std::uint16_t>(frame.room - wire::vlan_size);
+  std::memmove(tag, tag + wire::vlan_size, frame.length - tag_at);
 }
 
 template <typename Function>
@@ -98,8 +104,8 @@ void Interfaces::add_link_local(Interface& interface) {
 
 void Interfaces::add_addresses(std::uint16_t port) {
   const auto add = [&](const IpAddress& first, const IpAddress& last) {
-    if (first.is_v4()) return local_.add(first.v4(), last.v4(), 0, port);
-    local6_.add(number_of(first), number_of(last), 0, port);
+    if (first.is_v4()) return local_.add(first.v4(), last.v4(), 0, 0);
+    local6_.add(number_of(first), number_of(last), 0, 0);
     has_ip6_ = true;
   };
   constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a link of two has none
@@ -120,9 +126,11 @@ void Interfaces::add_siblings(std::uint16_t port) {
 }
 
 bool Interfaces::is_shared(unsigned port, const Address& address) const {
-  const auto& addresses = interfaces_[port].addresses;
-  return std::none_of(addresses.begin(), addresses.end(),
-                      [&](const Prefix& prefix) { return Address::of(prefix.address) == address; });
+  const IpAddress which = address.ip();
+  return std::ranges::any_of(interfaces_[port].ranges,
+                             [&](const AddressRange& range) { return range.contains(which); }) &&
+         std::ranges::find(interfaces_[port].addresses, which, &Prefix::address) ==
+             interfaces_[port].addresses.end();
 }
 
 bool Interfaces::is_impostor(const Frame& frame, const Address& source) const {
@@ -207,9 +215,7 @@ unsigned Interfaces::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
     if (i + ahead < count) prefetch(frames[i + ahead]);
     Frame frame = frames[i];
-    const bool whole = frame.length >= wire::ethernet_size + wire::vlan_size;
-    if (!whole || wire::load<std::uint16_t>(frame.data + tag_at) != net16(wire::ether_type_vlan) ||
-        (net16(wire::load<std::uint16_t>(frame.data + tag_at + 2)) & vlan_id_mask) != vlan) {
+    if (!has_tag(frame, vlan)) {
       drop(frame, Drop::vlan_other);
       continue;
     }
@@ -220,11 +226,8 @@ unsigned Interfaces::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
 }
 
 bool Interfaces::untag_priority(Frame& frame) {
-  if (frame.length < wire::ethernet_size + wire::vlan_size ||
-      wire::load<std::uint16_t>(frame.data + tag_at) != net16(wire::ether_type_vlan) ||
-      (net16(wire::load<std::uint16_t>(frame.data + tag_at + 2)) & vlan_id_mask) != 0 ||
-      wire::load<std::uint16_t>(frame.data + tag_at + wire::vlan_size) ==
-          net16(wire::ether_type_vlan)) {
+  if (!has_tag(frame, 0) || wire::load<std::uint16_t>(frame.data + tag_at + wire::vlan_size) ==
+                                net16(wire::ether_type_vlan)) {
     return false;  // a second tag is nobody's, and would be looked for as long as there are some
   }
   take_tag(frame);
@@ -233,11 +236,11 @@ bool Interfaces::untag_priority(Frame& frame) {
 
 // False: the buffer has no room for four more bytes.
 bool Interfaces::tag(Frame& frame, std::uint16_t vlan) {
-  constexpr std::size_t macs = 2 * sizeof(Mac);
   if (frame.room < frame.length + wire::vlan_size) return false;
-  std::memmove(frame.data + macs + wire::vlan_size, frame.data + macs, frame.length - macs);
-  wire::store(frame.data + macs, net16(wire::ether_type_vlan));
-  wire::store(frame.data + macs + 2, net16(vlan));
+  std::byte* const at = frame.data + tag_at;
+  std::memmove(at + wire::vlan_size, at, frame.length - tag_at);
+  wire::store(at, net16(wire::ether_type_vlan));
+  wire::store(at + 2, net16(vlan));
   frame.length = static_cast<std::uint16_t>(frame.length + wire::vlan_size);
   return true;
 }

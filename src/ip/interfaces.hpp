@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/key.hpp"
+#include "base/limits.hpp"
 #include "base/memory.hpp"
 #include "flow/steering.hpp"
 #include "ip/ndp.hpp"
@@ -74,7 +75,7 @@ class UnreachableListener {
 
 class Interfaces final : private Neighbours::Sink {
  public:
-  static constexpr unsigned max_interfaces = 16;
+  static constexpr unsigned max_interfaces = ports_max;
   static constexpr unsigned spare_max = 256;
   static constexpr unsigned staged_max = 4096;  // frames per interface that wait for its device
   static constexpr unsigned staged_by_outputs = staged_max / 4 * 3;
@@ -105,7 +106,7 @@ class Interfaces final : private Neighbours::Sink {
                            : local6_.find(number_of(address)) != none;
   }
 
-  // Is it in a range of the port? The addresses before those are ours alone.
+  // Is it in a range of the port, and not in `addresses`, which are ours alone?
   // REQUIRES: is_local(address).
   bool is_shared(unsigned port, const Address& address) const;
   const Siblings& siblings() const { return siblings_; }
@@ -283,7 +284,7 @@ class Interfaces final : private Neighbours::Sink {
   FramePool& pool_;
   Counters& counters_;
   UnreachableListener* unreachable_ = nullptr;
-  Intervals<std::uint32_t> local_;  // to ports
+  Intervals<std::uint32_t> local_;  // of every port
   Intervals<Wide> local6_;
   std::vector<std::uint32_t> broadcasts_;  // of IPv4 links, host order
   Routes routes_;

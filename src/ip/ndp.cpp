@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::uint8_t option_source_mac = 1;
 constexpr std::uint8_t option_target_mac = 2;
-constexpr std::uint8_t hop_limit = 255;  // nothing that a router has passed on still has it
 constexpr std::uint32_t flag_solicited = 0x40000000;
 constexpr std::uint32_t flag_override = 0x20000000;
 
@@ -58,7 +57,7 @@ bool parse_ndp(const Frame& frame, const wire::Segment& icmp, Ndp& out) {
   if (!is_ndp(frame, icmp) || icmp.payload_length < sizeof(wire::NdpHeader)) return false;
   const auto& ip = wire::view<wire::Ipv6Header>(frame.data + icmp.ip_offset);
   const auto& header = wire::view<wire::NdpHeader>(frame.data + icmp.payload_offset);
-  if (ip.hop_limit != hop_limit || header.code != 0) return false;
+  if (ip.hop_limit != wire::ndp_hop_limit || header.code != 0) return false;
   const std::uint32_t flags = net32(header.flags);
   Ndp ndp;
   ndp.advertisement = header.type == wire::icmp6_advertisement;
@@ -87,9 +86,10 @@ void emit_ndp(Frame& frame, const Ndp& ndp, const Mac& ethernet_destination) {
   std::byte* data = frame.data;
   wire::view<wire::EthernetHeader>(data) =
       wire::EthernetHeader{ethernet_destination, ndp.mac, net16(wire::ether_type_ipv6)};
-  wire::view<wire::Ipv6Header>(data + wire::ethernet_size) = wire::Ipv6Header{
-      net32(6u << 28), net16(std::uint16_t{length}), wire::protocol_icmp6, hop_limit, ndp.source,
-      ndp.destination};
+  wire::view<wire::Ipv6Header>(data + wire::ethernet_size) =
+      wire::Ipv6Header{net32(6u << 28),      net16(std::uint16_t{length}),
+                       wire::protocol_icmp6, wire::ndp_hop_limit,
+                       ndp.source,           ndp.destination};
   const std::uint32_t flags =
       (ndp.solicited ? flag_solicited : 0) | (ndp.override ? flag_override : 0);
   wire::view<wire::NdpHeader>(data + at) =

@@ -10,8 +10,9 @@
 //     └────────────────┘◄─────────────────────────────────────────────┘ (asks all once more first)
 //
 // While probing the old MAC stays in use: a neighbour that is there never costs a queued frame.
-// Only what we asked for makes an entry, and a handshake that was completed (settle()); a reply
-// from a stranger makes none (cache poisoning is still possible where a station lies about an
+// What makes an entry: what we asked for, a handshake that was completed (settle()), and, into free
+// room only and held by nobody, a request for one of our addresses (RFC 826). A reply from a
+// stranger makes none (cache poisoning is still possible where a station lies about an
 // address that we did ask for: that is ARP).
 //
 // Whoever can send a SYN can invent its source, so that a table which every SYN had a place in was

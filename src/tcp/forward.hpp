@@ -16,8 +16,8 @@
 
 namespace salut::tcp {
 
-// True: it is on its way (Counters::forwarded). False: nobody to hand it to, answer it as usual.
-// REQUIRES: `local`, its destination, is one of our addresses.
+// True: the port has it (Counters::forwarded), and may yet drop it for want of room. False: nobody
+// to hand it to, answer it as usual. REQUIRES: `local`, its destination, is one of our addresses.
 bool forward(Context& c, const wire::Segment& segment, const Frame& frame, const Address& local);
 
 // Did a sibling hand it to us? Then its source MAC is not the way to its sender.

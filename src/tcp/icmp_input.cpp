@@ -10,10 +10,17 @@
 namespace salut::tcp {
 namespace {
 
-Address destination_of(const wire::Segment& icmp, const Frame& frame) {
+AddressPair ends_of(const wire::Segment& icmp, const Frame& frame) {
   const std::byte* addresses = wire::address_at(frame, icmp);
-  return icmp.ip6 ? Address::read(addresses + sizeof(Address))
-                  : Address::v4(wire::load<std::uint32_t>(addresses + 4));
+  AddressPair ends;
+  if (icmp.ip6) {
+    ends.remote = Address::read(addresses);
+    ends.local = Address::read(addresses + sizeof(Address));
+  } else {
+    ends.remote = Address::v4(wire::load<std::uint32_t>(addresses));
+    ends.local = Address::v4(wire::load<std::uint32_t>(addresses + 4));
+  }
+  return ends;
 }
 
 // False: it quotes nothing of ours that is in flight.
@@ -45,8 +52,14 @@ bool input_error(Context& c, const ip::IcmpError& error) {
 
 void input_icmp(Context& c, const wire::Segment& icmp, Frame& frame) {
   if (ip::is_ndp(frame, icmp)) return c.interfaces.on_ndp(frame, icmp, c.clock.now);
-  if (!c.interfaces.is_local(destination_of(icmp, frame))) {
+  const AddressPair ends = ends_of(icmp, frame);
+  if (!c.interfaces.is_local(ends.local)) {
     return c.interfaces.drop(frame, Drop::ip_not_for_us);
+  }
+  // RFC 1122 §3.2.1.3: an answer would go to nobody, or to a whole link.
+  if (!c.interfaces.is_station(ends.remote)) return c.interfaces.drop(frame, Drop::ip_bad_source);
+  if (c.interfaces.is_local(ends.remote) && c.interfaces.is_impostor(frame, ends.remote)) {
+    return c.interfaces.drop(frame, Drop::ip_own_source);
   }
   if (ip::make_echo_reply(frame)) {
     // The request may have come to a group's MAC, which is nobody's to send from.

@@ -117,6 +117,8 @@ Recipient classify(const Frame& frame, flow::Ends& ends) {
   bool odd = false;
   const std::size_t all = rest.length;
   const std::size_t promised = promised_length(rest, ip6);
+  const std::uint8_t hops =
+      ip6 && rest.length >= ipv6_size ? view<Ipv6Header>(rest.at).hop_limit : std::uint8_t{0};
   const std::uint8_t protocol = ip6 ? into_v6(rest, ends, odd) : into_v4(rest, ends);
   if (protocol == protocol_tcp) {
     if (!take_ports(rest, ends)) return Recipient::here;
@@ -129,7 +131,8 @@ Recipient classify(const Frame& frame, flow::Ends& ends) {
     return Recipient::here;
   const auto message = static_cast<std::uint8_t>(rest.at[0]);
   if (ip6 && (message == icmp6_advertisement || message == icmp6_solicitation)) {
-    return Recipient::everyone;
+    // A copy for each worker: not for what comes from beyond the link, and would be dropped there.
+    return hops == ndp_hop_limit ? Recipient::everyone : Recipient::here;
   }
   if (ip6 ? is_error_v6(message) : is_error_v4(message)) return quoted_flow(rest, ip6, ends);
   return Recipient::here;

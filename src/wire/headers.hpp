@@ -67,6 +67,8 @@ struct [[gnu::packed, gnu::may_alias]] Ipv6Header {
   Address destination;
 };
 static_assert(sizeof(Ipv6Header) == 40);
+// Of neighbour discovery (RFC 4861): nothing that a router has passed on still has it.
+inline constexpr std::uint8_t ndp_hop_limit = 255;
 
 struct [[gnu::packed, gnu::may_alias]] TcpHeader {
   std::uint16_t source_port;

@@ -383,6 +383,49 @@ TEST(Vlan, priority_tagged_frame_is_an_untagged_one) {
   EXPECT_EQ(b.drops(Drop::ether_type_unknown), 2u);
 }
 
+// A buffer that is answered in goes over wires of this process again and again.
+TEST(Vlan, buffer_is_as_long_after_a_tag_as_before) {
+  struct Echo final : Device {
+    explicit Echo(FramePool& pool) : pool_(pool) {}
+    unsigned receive(Frame* frames, unsigned) override {
+      if (request.empty() || !pool_.acquire(frames, 1)) return 0;
+      at = frames[0].data;
+      room = frames[0].room;
+      std::memcpy(frames[0].data, request.data(), request.size());
+      frames[0].length = static_cast<std::uint16_t>(request.size());
+      request.clear();
+      return 1;
+    }
+    unsigned transmit(const Frame* frames, unsigned count) override {
+      for (unsigned i = 0; i < count; ++i) {
+        ++answers;
+        EXPECT_EQ(frames[i].data, at);
+        EXPECT_EQ(frames[i].room, room);
+      }
+      pool_.release(frames, count);
+      return count;
+    }
+    FramePool& pool_;
+    Bytes request;
+    const std::byte* at = nullptr;
+    unsigned room = 0, answers = 0;
+  };
+  for (const std::uint16_t vlan : std::initializer_list<std::uint16_t>{0, 100}) {
+    sim::Pool pool(16);
+    HeapMemory memory;
+    Echo device(pool);
+    ip::Interface interface = both_families();
+    interface.device = &device;
+    interface.mac = our_mac;
+    interface.vlan = vlan;
+    stack::Engine engine(small_config(), {interface}, pool, memory, 7, 0, Instant{1s});
+    device.request = tagged(wire::test::echo_packet(20), vlan);
+    engine.poll(Instant{1s});
+    engine.poll(Instant{1s});
+    EXPECT_EQ(device.answers, 1u);
+  }
+}
+
 TEST(Vlan, priority_tagged_frame_is_dropped_by_a_vlan_as_an_untagged_one) {
   ip::Interface interface = both_families();
   interface.vlan = 100;

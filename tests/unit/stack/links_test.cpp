@@ -73,6 +73,52 @@ TEST(Links, syn_from_our_own_address_is_nobodys) {
   EXPECT_EQ(b.drops(Drop::ip_own_source), 2u) << "a wire to ourselves";
 }
 
+TEST(Links, echo_from_no_station_or_from_ourselves_is_not_answered) {
+  Below b(both_families());
+  const auto echo_from = [&](const char* text, const Mac& mac) {
+    const IpAddress from = *IpAddress::parse(text);
+    Bytes bytes = from.is_v6() ? wire::test::echo_packet_6(8) : wire::test::echo_packet(8);
+    std::copy(mac.bytes.begin(), mac.bytes.end(), bytes.begin() + 6);
+    if (from.is_v6()) {
+      std::copy(from.bytes().begin(), from.bytes().end(), bytes.begin() + 22);
+      wire::test::fix_checksums_6(bytes);
+    } else {
+      wire::test::put32(bytes, 26, from.v4());
+      wire::test::fix_checksums(bytes);
+    }
+    b.send(bytes);
+  };
+  echo_from("10.0.0.255", stranger);  // the whole link would hear the answer
+  echo_from("::", stranger);
+  EXPECT_EQ(b.drops(Drop::ip_bad_source), 2u);
+  echo_from("10.0.0.1", stranger);
+  echo_from("fd00::1", stranger);
+  EXPECT_EQ(b.drops(Drop::ip_own_source), 2u);
+  EXPECT_TRUE(b.sent.empty());
+  echo_from("10.0.0.1", our_mac);
+  echo_from("10.0.0.9", stranger);
+  EXPECT_EQ(b.sent.size(), 2u);
+}
+
+// A range of one port says nothing of the addresses of another.
+TEST(Links, address_of_another_port_is_shared_with_nobody) {
+  ip::Interface wide = both_families();
+  wide.ranges = {*AddressRange::parse("10.9.0.0/24"), *AddressRange::parse("fd09::/120")};
+  ip::Interface other;
+  other.addresses = {*Prefix::parse("10.1.0.1/24"), *Prefix::parse("fd01::1/64")};
+  sim::Pool pool(16);
+  HeapMemory memory;
+  Counters counters;
+  const ip::Interfaces interfaces({wide, other}, pool, memory, counters);
+  const auto shared = [&](const char* text) {
+    return interfaces.is_shared(0, Address::of(*IpAddress::parse(text)));
+  };
+  for (const char* text : {"10.9.0.7", "fd09::7"}) EXPECT_TRUE(shared(text)) << text;
+  for (const char* text : {"10.0.0.1", "fd00::1", "10.1.0.1", "fd01::1"}) {
+    EXPECT_FALSE(shared(text)) << text;
+  }
+}
+
 // testpmd in mode macswap: what we send to ourselves comes back from its MAC.
 TEST(Links, our_own_address_comes_from_the_station_that_the_configuration_names) {
   ip::Interface interface = both_families();

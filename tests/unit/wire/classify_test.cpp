@@ -119,6 +119,15 @@ TEST(Recipient, what_teaches_a_neighbour_is_for_everyone) {
   EXPECT_EQ(ask(ndp_packet(135)).whose, Recipient::everyone);
 }
 
+// Each copy costs a buffer and room in a mailbox: a host far away may not ask for them.
+TEST(Recipient, discovery_from_beyond_the_link_is_not_copied) {
+  for (const unsigned type : {135u, 136u}) {
+    Bytes far = ndp_packet(type);
+    far[21] = 254;  // hop limit
+    EXPECT_EQ(ask(far).whose, Recipient::here);
+  }
+}
+
 // The buffer is as long as the frame: the sanitizers see a byte too many. What was cut before its
 // ports is nobody's flow.
 TEST(Recipient, cut_anywhere_nothing_is_read_past_the_end) {
