@@ -51,10 +51,6 @@ def layers(tree):
                     "its name in LAYERS of tests/tidy/structure.py")
 
 
-# Folders whose circles are about to be cut; empty when they are.
-PENDING = ("src/load",)
-
-
 def room_of(name):
     """wire/emit.hpp, emit.cpp and emit_parts.hpp, which is for files of that room, are one."""
     return re.sub(r"_parts$", "", os.path.splitext(name)[0])
@@ -65,8 +61,6 @@ def circles(tree):
     edges, lines = {}, {}
     for name in tree.under("src", "include", ends=CPP):
         room = room_of(name)
-        if os.path.dirname(name) in PENDING:
-            continue
         for number, target in includes(tree, name):
             other = room_of(target)
             if other != room and os.path.dirname(other) == os.path.dirname(room):
