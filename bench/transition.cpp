@@ -1,8 +1,7 @@
 // The table of transitions against a switch: from a segment and a connection's state to the next
 // state and what is to be done.
 //
-//   fast path    random connections, each with a segment of an opening or a close: what is expected
-//   of
+//   fast    random connections, each with a segment of an opening or a close: what is expected of
 //           it, which events it raises, and their transition, as tcp::input_segment() decides
 //   cells   random cells: any event in any state, of which most are faults and never seen together
 //

@@ -16,6 +16,10 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "checksums, a SipHash per ISN and options stay. What an exchange of data adds is a Stream of "
      "three lines and a copy each way."),
     ("connections", "busy cycles per connection, server, embedded", ""),
+    ("connections", "connections per second, memif, beside dperf",
+     "dperf is ahead on memif. It keeps no TIME_WAIT and no table, verifies no checksum and has "
+     "one connection per port number in a dense array; both pay for the driver."),
+    ("connections", "busy cycles per connection, client, memif, beside dperf", ""),
     ("connections", "connections per second, memif",
      "memif: the first of all costs is DPDK's driver, which copies each frame into shared memory "
      "that the other core has just read, and waits for those lines. Rings of 256 to 2,048 make no "
@@ -27,10 +31,6 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "virtio-user and vhost-user: the server's end copies both ways and kicks its peer; the floor "
      "of testpmd on the same ports is in `bench/run path`."),
     ("connections", "busy cycles per connection, server, virtio", ""),
-    ("connections", "connections per second, memif, beside dperf",
-     "dperf is ahead on memif. It keeps no TIME_WAIT and no table, verifies no checksum and has "
-     "one connection per port number in a dense array; both pay for the driver."),
-    ("connections", "busy cycles per connection, client, memif, beside dperf", ""),
     ("connections", "failures and retransmissions",
      "The maximum is found in windows of a second. What fails at 90 % of it are opens that were "
      "more than a tenth of a second late, after a pause of the machine; none is sent again. The "

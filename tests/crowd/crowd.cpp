@@ -9,7 +9,7 @@
 // just that line back, and closes after the peer has: what it did not get back is a failure, and so
 // is whatever takes 10 s. Those that stay do so until STAY_S seconds after the command.
 //
-// Recipient a connection is, in a crowd that several instances serve, is told by the MSS of its
+// Whose a connection is, in a crowd that several instances serve, is told by the MSS of its
 // peer: instances are given MTUs of their own. One line of JSON: of all and by MSS how many,
 // failures by what errno said, those that had begun after the command, how long the slowest took,
 // how many new ones took more than half a second to be answered, and how long after the command all

@@ -84,10 +84,10 @@ void check_parse(const Frame& frame, bool verify) {
   Segment segment;
   Segment stepped;
   const Parsed parsed = parse(frame, options, segment);
-  require(parsed == parse_step_by_step(frame, options, stepped), "the two fast_table disagree");
+  require(parsed == parse_step_by_step(frame, options, stepped), "the two paths disagree");
   require((parsed.kind == Kind::drop) == (parsed.drop != Drop::none), "a drop without a reason");
   if (parsed.kind == Kind::tcp) {
-    require(same(segment, stepped), "the two fast_table make two segments");
+    require(same(segment, stepped), "the two paths make two segments");
     require(segment.options_offset + segment.options_length <= segment.payload_offset, "options");
     require(segment.payload_offset + segment.payload_length <= frame.length, "payload");
     check_round_trip(frame, segment);

@@ -46,7 +46,6 @@ class Arena final : public Memory {
   void thaw();    // everything as at freeze(), and writable without notice
   void save(Snapshot& to) const;
   void restore(const Snapshot& from);
-  std::size_t hot_pages() const { return hot_.size(); }
 
   // For the signal handler: false if the address is not here.
   bool on_fault(void* address);

@@ -131,7 +131,6 @@ class Model {
   void check_at_rest();
 
   const std::string& error() const { return error_; }
-  void clear_error() { error_.clear(); }
   const oracle::Edges& edges_seen() const { return edges_; }
   const Scenario& scenario() const { return scenario_; }
   Arena& arena() { return arena_; }

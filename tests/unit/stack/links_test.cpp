@@ -257,8 +257,7 @@ TEST(Links, station_that_takes_over_an_address_is_found_at_once) {
   EXPECT_EQ(connected, 2u);
 }
 
-// --- siblings that do not know of each other
-// ------------------------------------------------------
+// --- siblings that do not know of each other -----------------------------------------------------
 
 // a hands on to b, b to c, c to a, as each lists only the next.
 TEST(Links, segment_in_a_ring_of_siblings_is_handed_on_once) {
@@ -301,8 +300,7 @@ TEST(Links, segment_in_a_ring_of_siblings_is_handed_on_once) {
   EXPECT_EQ(resets, 1u);
 }
 
-// --- strangers that invent addresses of the link
-// --------------------------------------------------
+// --- strangers that invent addresses of the link -------------------------------------------------
 
 // SYNs from addresses of the link that nobody has, more of them than the table has entries: who is
 // known connects, who is new connects, and no entry is spent on the flood.

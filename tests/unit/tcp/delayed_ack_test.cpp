@@ -332,8 +332,7 @@ TEST(DelayedAck, half_closed_side_delays_too) {
   h.expect_after(40ms, {.flags = "A", .seq = 2, .ack = nxt + segment});
 }
 
-// --- bursts
-// ---------------------------------------------------------------------------------------
+// --- bursts --------------------------------------------------------------------------------------
 
 std::string full() { return std::string(1460, 'x'); }
 

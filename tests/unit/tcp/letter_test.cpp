@@ -5,8 +5,7 @@
 namespace salut::test {
 namespace {
 
-// --- SYN_RECEIVED
-// ---------------------------------------------------------------------------------
+// --- SYN_RECEIVED --------------------------------------------------------------------------------
 
 // RFC 9293 §3.10.7.4, first check: the SYN lies before the window and is trimmed off, and what is
 // left, a FIN without ACK, is dropped (fifth check).
@@ -78,8 +77,7 @@ TEST(SynReceivedLetter, number_of_syn_acks_is_configurable) {
   EXPECT_EQ(h.state(), State::closed);
 }
 
-// --- slots
-// ----------------------------------------------------------------------------------------
+// --- slots ---------------------------------------------------------------------------------------
 
 StackConfig sixteen_slots() {
   StackConfig config = small_config();
@@ -127,8 +125,7 @@ TEST(SlotsLetter, cookie_that_finds_no_slot_is_answered_with_rst) {
   EXPECT_EQ(h.drops(Drop::cookie_no_slot), 1u);
 }
 
-// --- MAX.SND.WND
-// ----------------------------------------------------------------------------------
+// --- MAX.SND.WND ---------------------------------------------------------------------------------
 
 // RFC 5961 §5.2: the largest window that the peer offered, not the largest that its scale allows.
 TEST(MaxSndWnd, ack_older_than_the_largest_window_seen_is_challenged) {
@@ -148,8 +145,7 @@ TEST(MaxSndWnd, ack_older_than_the_largest_window_seen_is_challenged) {
   EXPECT_EQ(h.read(), "");
 }
 
-// --- a shut window
-// --------------------------------------------------------------------------------
+// --- a shut window -------------------------------------------------------------------------------
 
 // RFC 9293 §3.8.6.1: the wait for the next probe grows to rto_max and stays there.
 TEST(PersistLetter, probes_that_are_answered_grow_to_rto_max_and_stay) {
@@ -226,8 +222,7 @@ TEST(Orphan, closed_with_a_peer_that_reads_on_is_not) {
   h.events.clear();
 }
 
-// --- SYN_SENT
-// ---------------------------------------------------------------------------------------
+// --- SYN_SENT ------------------------------------------------------------------------------------
 
 // The peer's TIME_WAIT answers our SYN with an old ACK. Our RST ends it; the SYN follows at once
 // and not after an RTO.
@@ -260,8 +255,7 @@ TEST(SynSentLetter, old_acks_without_end_do_not_make_a_flood) {
   h.expect_closed(Reason::aborted);
 }
 
-// --- D-SACK
-// -----------------------------------------------------------------------------------------
+// --- D-SACK --------------------------------------------------------------------------------------
 
 // RFC 2883 §4: of several repetitions in one segment the first is named.
 TEST(DsackLetter, segment_that_repeats_twice_names_the_first) {

@@ -214,8 +214,7 @@ TEST(Peek, gap_filled_by_a_frame_order_is_kept) {
   EXPECT_EQ(h.read(), some_text(1460) + some_text(1460, 1000));
 }
 
-// --- lend()
-// ---------------------------------------------------------------------------------------
+// --- lend() --------------------------------------------------------------------------------------
 
 TEST(Lend, established_bytes_leave_from_where_they_lie_and_are_returned_once_acknowledged) {
   Harness h;

@@ -1,6 +1,6 @@
 // Packets that lie: cut anywhere, with any value in each length field, with any bit flipped, and
 // of random bytes. None is read past its end (the sanitizers watch exact allocations), none is
-// taken for what it is not, and both fast_table of parse() say the same.
+// taken for what it is not, and both paths of parse() say the same.
 #include <gtest/gtest.h>
 
 #include <random>

@@ -16,7 +16,7 @@ namespace {
 const ParseOptions verifying = {true, our_mac};
 const ParseOptions trusting = {false, our_mac};
 
-// Both fast_table, which must agree.
+// Both paths, which must agree.
 Parsed parse_both(const Frame& frame, const ParseOptions& options, Segment& out) {
   Segment stepped;
   const Parsed parsed = parse(frame, options, out);
