@@ -33,6 +33,25 @@ std::string range_text(double min, double max) {
   return number_text(min) + ".." + number_text(max);
 }
 
+bool is_unicast(const IpAddress& address) {
+  if (address.is_v4()) {
+    const std::uint32_t top = address.v4() >> 24;
+    return top != 0 && top != 127 && top < 224;
+  }
+  // ::, ::1 and other remains of ::/96 are nobody's.
+  return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
+}
+
+bool is_of_hosts(const Prefix& prefix) {
+  return is_unicast(prefix.address) && prefix.length <= (prefix.address.is_v4() ? 32 : 128);
+}
+
+bool is_of_hosts(const AddressRange& range) {
+  const IpAddress last = range.last();
+  const bool wraps = range.count == 0 || last < range.first || last.is_v4() != range.first.is_v4();
+  return !wraps && is_unicast(range.first) && is_unicast(last);
+}
+
 std::optional<StackProblem> find_problem(const StackConfig& config) {
   for (const StackNumber& entry : stack_numbers) {
     const double value = value_of(config, entry);

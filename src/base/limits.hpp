@@ -12,6 +12,7 @@
 #include <string_view>
 #include <variant>
 
+#include "salut/address.hpp"
 #include "salut/stack_config.hpp"
 
 namespace salut {
@@ -64,6 +65,11 @@ inline constexpr double mtu_max = 9'000;
 inline constexpr double vlan_max = 4'094;
 inline constexpr std::size_t ports_max = 16;       // of a stack
 inline constexpr std::size_t addresses_max = 256;  // of a stack, ranges included
+
+// An address that a host may have as its own; a prefix, a range of such.
+bool is_unicast(const IpAddress& address);
+bool is_of_hosts(const Prefix& prefix);
+bool is_of_hosts(const AddressRange& range);
 
 // The first value that cannot be, and what would be right: "connections", "3", "out of range",
 // "16..67108863".

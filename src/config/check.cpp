@@ -227,7 +227,7 @@ class Check : Checking {
     }
     for (std::size_t k = 0; k < p.addresses.size(); ++k) {
       const Prefix& prefix = p.addresses[k];
-      if (!is_unicast(prefix.address) || prefix.length > (prefix.address.is_v4() ? 32 : 128)) {
+      if (!is_of_hosts(prefix)) {
         bad_port(i, fmt::format("addresses[{}]", k), quoted(prefix.to_string()),
                  "not an address of a host",
                  "a unicast address, \"10.0.0.1/24\" or \"fd00::1/64\"");
@@ -235,9 +235,7 @@ class Check : Checking {
     }
     for (std::size_t k = 0; k < p.ranges.size(); ++k) {
       const AddressRange& range = p.ranges[k];
-      const bool wraps = range.count == 0 || range.last() < range.first ||
-                         range.last().is_v4() != range.first.is_v4();
-      if (wraps || !is_unicast(range.first) || !is_unicast(range.last())) {
+      if (!is_of_hosts(range)) {
         bad_port(i, fmt::format("ranges[{}]", k), quoted(range.to_string()),
                  "not addresses of hosts",
                  "unicast addresses, \"10.1.0.0/16\" or \"fd00:1::/112\"");

@@ -83,13 +83,4 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   return best;
 }
 
-bool is_unicast(const IpAddress& address) {
-  if (address.is_v4()) {
-    const std::uint32_t top = address.v4() >> 24;
-    return top != 0 && top != 127 && top < 224;
-  }
-  // ::, ::1 and other remains of ::/96 are nobody's.
-  return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
-}
-
 }  // namespace salut::config

@@ -93,9 +93,6 @@ std::string_view type_name(PortType type);                  // "tap"
 // 1 to 32 of a-z, 0-9, _ and -: an instance's, a port's.
 bool is_instance_name(std::string_view text);
 
-// An address that a host may have as its own.
-bool is_unicast(const IpAddress& address);
-
 // What is wrong with what makes several instances one service: siblings and [announce].
 std::optional<Error> check_cluster(const Config& config);
 // What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.

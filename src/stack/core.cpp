@@ -16,6 +16,13 @@ constexpr std::uint8_t id_max = 63;  // what a Connection has room for
 
 Mac mac_of(const MacAddress& bytes) { return Mac{bytes}; }
 
+constexpr const char* mac_wanted = "a unicast address such as 02:00:00:00:00:01";
+
+bool is_of_station(const MacAddress& bytes) {
+  const Mac mac = mac_of(bytes);
+  return !mac.is_zero() && !mac.is_group();
+}
+
 Error wrong(const std::string& key, const std::string& value, const std::string& problem,
             const std::string& want) {
   return {Errc::invalid_argument,
@@ -28,24 +35,23 @@ std::optional<Error> find_problem(const Interface& from, const std::string& name
     return wrong(name + "." + key, value, problem, want);
   };
   if (from.device == nullptr) return bad("device", "null", "missing", "a Device");
-  const Mac mac = mac_of(from.mac);
-  if (mac.is_zero() || mac.is_group()) {
-    return bad("mac", mac.to_string(), "not the address of a station",
-               "one such as 02:00:00:00:00:01");
+  if (!is_of_station(from.mac)) {
+    return bad("mac", mac_of(from.mac).to_string(), "not the address of one station", mac_wanted);
   }
   bool has_ip6 = false;
   if (from.addresses.empty()) return bad("addresses", "", "missing", "at least one");
   for (const Prefix& prefix : from.addresses) {
-    const bool ip6 = prefix.address.is_v6();
-    if (prefix.address.is_any() || prefix.address.is_multicast() ||
-        prefix.length > (ip6 ? 128 : 32)) {
-      return bad("addresses", prefix.to_string(), "not the address of a station",
-                 "one such as 10.0.0.1/24");
+    if (!is_of_hosts(prefix)) {
+      return bad("addresses", prefix.to_string(), "not an address of a host",
+                 "a unicast address, 10.0.0.1/24 or fd00::1/64");
     }
-    has_ip6 = has_ip6 || ip6;
+    has_ip6 = has_ip6 || prefix.address.is_v6();
   }
   for (const AddressRange& range : from.ranges) {
-    if (range.count == 0) return bad("ranges", range.first.to_string(), "empty", "a count above 0");
+    if (!is_of_hosts(range)) {
+      return bad("ranges", range.to_string(), "not addresses of hosts",
+                 "unicast addresses, 10.1.0.0/16 or fd00:1::/112");
+    }
     has_ip6 = has_ip6 || range.first.is_v6();
   }
   const double mtu_least = has_ip6 ? mtu_min_v6 : mtu_min;
@@ -55,10 +61,34 @@ std::optional<Error> find_problem(const Interface& from, const std::string& name
   if (from.vlan > vlan_max) {
     return bad("vlan", std::to_string(from.vlan), "out of range", range_text(0, vlan_max));
   }
-  if (!from.gateway.is_v4())
-    return bad("gateway", from.gateway.to_string(), "of IPv6", "one of IPv4");
-  if (!from.gateway6.is_v6()) {
-    return bad("gateway6", from.gateway6.to_string(), "of IPv4", "one of IPv6");
+  const auto is_hop = [](const IpAddress& via) { return via.is_any() || is_unicast(via); };
+  if (!from.gateway.is_v4() || !is_hop(from.gateway)) {
+    return bad("gateway", from.gateway.to_string(), "no gateway of IPv4",
+               "the IPv4 address of one");
+  }
+  if (!from.gateway6.is_v6() || !is_hop(from.gateway6)) {
+    return bad("gateway6", from.gateway6.to_string(), "no gateway of IPv6",
+               "the IPv6 address of one");
+  }
+  for (const StaticRoute& route : from.routes) {
+    const bool ip6 = route.to.address.is_v6();
+    if (route.to.length > (ip6 ? 128 : 32)) {
+      return bad("routes", route.to.to_string(), "not a prefix", "one such as 10.1.0.0/16");
+    }
+    if (!is_hop(route.via) || (!route.via.is_any() && route.via.is_v6() != ip6)) {
+      return bad("routes", route.to.to_string() + " via " + route.via.to_string(), "no next hop",
+                 "a unicast address of the same family");
+    }
+  }
+  for (const StaticNeighbour& given : from.neighbours) {
+    if (!is_unicast(given.address)) {
+      return bad("neighbours", given.address.to_string(), "not an address of a host",
+                 "a unicast address");
+    }
+    if (!is_of_station(given.mac)) {
+      return bad("neighbours", mac_of(given.mac).to_string(), "not the address of one station",
+                 mac_wanted);
+    }
   }
   return std::nullopt;
 }

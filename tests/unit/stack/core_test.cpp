@@ -68,13 +68,68 @@ TEST_F(Core, make_refuses_an_interface_by_name) {
   interface_.mtu = 1280;
   interface_.mac = {};
   EXPECT_EQ(refusal(),
-            "interfaces[0].mac = 00:00:00:00:00:00: not the address of a station; want one such as "
-            "02:00:00:00:00:01");
+            "interfaces[0].mac = 00:00:00:00:00:00: not the address of one station; want a unicast "
+            "address such as 02:00:00:00:00:01");
   interface_.mac = {2, 0, 0, 0, 0, 1};
   interface_.addresses.clear();
   EXPECT_EQ(refusal(), "interfaces[0].addresses: missing; want at least one");
   interface_.device = nullptr;
   EXPECT_EQ(refusal(), "interfaces[0].device = null: missing; want a Device");
+}
+
+// What a configuration file is refused for, a program is: neither may send from such an address.
+TEST_F(Core, make_refuses_addresses_that_no_host_has) {
+  const std::vector<Prefix> own = interface_.addresses;
+  for (const std::uint32_t address : {0x7f000001u, 0xf0000000u, 0xe0000001u, 0u, 0xffffffffu}) {
+    interface_.addresses = {{IpAddress::v4(address), 24}};
+    EXPECT_EQ(refusal(), "interfaces[0].addresses = " + interface_.addresses[0].to_string() +
+                             ": not an address of a host; want a unicast address, 10.0.0.1/24 or "
+                             "fd00::1/64");
+  }
+  interface_.addresses = {{IpAddress::v6(0, 1), 128}};
+  EXPECT_NE(refusal(), "none");
+  interface_.addresses = own;
+
+  const AddressRange wraps{IpAddress::v4(0xfffffff0), 32};
+  const AddressRange leaves_unicast{IpAddress::v4(0xdfffffff), 2};
+  const AddressRange empty{IpAddress::v4(0x0a000100), 0};
+  for (const AddressRange& range : {wraps, leaves_unicast, empty}) {
+    interface_.ranges = {range};
+    EXPECT_EQ(refusal(), "interfaces[0].ranges = " + range.to_string() +
+                             ": not addresses of hosts; want unicast addresses, 10.1.0.0/16 or "
+                             "fd00:1::/112");
+  }
+  interface_.ranges.clear();
+  EXPECT_EQ(refusal(), "none");
+}
+
+TEST_F(Core, make_refuses_other_stations_that_cannot_be) {
+  interface_.gateway = IpAddress::v4(0xe0000001);
+  EXPECT_EQ(refusal(),
+            "interfaces[0].gateway = 224.0.0.1: no gateway of IPv4; want the IPv4 "
+            "address of one");
+  interface_.gateway = IpAddress::v4(0x0a0000fe);
+  interface_.neighbours = {{IpAddress::v4(0x0a000009), {1, 0, 0, 0, 0, 9}}};
+  EXPECT_EQ(refusal(),
+            "interfaces[0].neighbours = 01:00:00:00:00:09: not the address of one "
+            "station; want a unicast address such as 02:00:00:00:00:01");
+  interface_.neighbours[0].mac = {};
+  EXPECT_NE(refusal(), "none");
+  interface_.neighbours = {{IpAddress::v4(0xe0000009), {2, 0, 0, 0, 0, 9}}};
+  EXPECT_EQ(refusal(),
+            "interfaces[0].neighbours = 224.0.0.9: not an address of a host; want a "
+            "unicast address");
+  interface_.neighbours.clear();
+  interface_.routes = {{{IpAddress::v4(0x0a010000), 16}, IpAddress::v6(0xfd00'0000'0000'0000, 1)}};
+  EXPECT_EQ(refusal(),
+            "interfaces[0].routes = 10.1.0.0/16 via fd00::1: no next hop; want a "
+            "unicast address of the same family");
+  interface_.routes = {{{IpAddress::v4(0x0a010000), 33}, IpAddress::v4(0x0a0000fd)}};
+  EXPECT_EQ(refusal(),
+            "interfaces[0].routes = 10.1.0.0/33: not a prefix; want one such as "
+            "10.1.0.0/16");
+  interface_.routes = {{{IpAddress::v4(0x0a010000), 16}, IpAddress::v4(0x0a0000fd)}};
+  EXPECT_EQ(refusal(), "none");
 }
 
 TEST_F(Core, make_refuses_an_id_that_no_handle_has_room_for) {
