@@ -2,8 +2,8 @@
 // "10.0.0.1:80", "[fd00::1]:80", "10.1.0.0/16", "fd00::/64".
 //
 // An address is 16 bytes in network order with IPv4 mapped (::ffff:a.b.c.d), so that an API that
-// takes an address takes either family. Text of IPv6 is read in every form of RFC 4291 §2.2 and
-// written as RFC 5952 wants it. "::ffff:10.0.0.1" is 10.0.0.1.
+// takes an address takes either family. parse() reads IPv6 in every form of RFC 4291 §2.2, and
+// to_string() writes the form of RFC 5952. "::ffff:10.0.0.1" is 10.0.0.1.
 #pragma once
 
 #include <array>
@@ -32,7 +32,7 @@ class SALUT_API IpAddress {
     address.bytes_[15] = static_cast<std::uint8_t>(value);
     return address;
   }
-  // In network order; IPv4 if they are a mapped address.
+  // `bytes` in network order; a mapped address is IPv4.
   static constexpr IpAddress from_bytes(const Bytes& bytes) {
     IpAddress address;
     address.bytes_ = bytes;
@@ -67,12 +67,12 @@ class SALUT_API IpAddress {
   constexpr bool is_multicast() const { return is_v4() ? v4() >> 28 == 14 : bytes_[0] == 0xff; }
   // fe80::/10
   constexpr bool is_link_local() const { return bytes_[0] == 0xfe && bytes_[1] >> 6 == 2; }
-  // In network order, as a header of IPv6 has them.
+  // In network order, as the IPv6 header has them.
   constexpr const Bytes& bytes() const { return bytes_; }
-  // As RFC 5952 wants it: "10.0.0.1", "fd00::1".
+  // In the form of RFC 5952: "10.0.0.1", "fd00::1".
   std::string to_string() const;
 
-  // The address `n` further on, in the same family as long as the caller stays in a range.
+  // The address `n` after this one. Nothing is checked: 255.255.255.255 plus 1 is no IPv4 address.
   constexpr IpAddress plus(std::uint64_t n) const {
     const std::uint64_t sum = low() + n;
     return v6(high() + (sum < n ? 1 : 0), sum);
@@ -94,7 +94,7 @@ struct SALUT_API Endpoint {
   IpAddress address;
   std::uint16_t port = 0;  // host order
 
-  // "ADDR:PORT", port 1..65535; an IPv6 address in brackets.
+  // Reads "ADDR:PORT", port 1..65535, with an IPv6 address in brackets.
   static Result<Endpoint> parse(std::string_view text);
   std::string to_string() const;
   friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
@@ -105,9 +105,9 @@ struct SALUT_API Prefix {
   IpAddress address;
   std::uint8_t length = 32;  // 0..32, IPv6 0..128
 
-  // "ADDR/LENGTH"; an address alone is a /32 or /128.
+  // Reads "ADDR/LENGTH"; an address alone is a /32 or /128.
   static Result<Prefix> parse(std::string_view text);
-  // The length in 128 bits, where IPv4 is mapped.
+  // The length of the prefix in the mapped form: an IPv4 /24 has 120 bits.
   constexpr unsigned length_128() const { return address.is_v4() ? length + 96u : length; }
   constexpr std::uint64_t mask_high() const { return mask(length_128()); }
   constexpr std::uint64_t mask_low() const {
@@ -142,7 +142,8 @@ struct SALUT_API AddressRange {
   IpAddress first;
   std::uint32_t count = 1;  // at least 1
 
-  // One of the forms above; refused if the range has more than 2^32 - 1 addresses.
+  // Reads one of the forms above. It refuses a pair with more than 2^32 - 1 addresses and a prefix
+  // with more than 2^31.
   static Result<AddressRange> parse(std::string_view text);
   constexpr IpAddress last() const { return first.plus(count - 1); }
   constexpr bool contains(IpAddress other) const { return first <= other && other <= last(); }

@@ -1,8 +1,8 @@
 // The configuration of a runtime, from a TOML file or filled in by code.
 //
 // Every field has its default here and its key in the comment; config/*.toml show them in use.
-// load_config() and validate() answer a bad value with one line: file and key, value, what is
-// right.
+// For a bad value load_config() and validate() return one line: the file and the key, the value,
+// and what would be right.
 #pragma once
 
 #include <algorithm>
@@ -18,15 +18,15 @@
 
 namespace salut {
 
-// impair, of a port: what a bad link does to its frames, each way, after the dice of a seed.
+// A port's `impair`: the faults of a bad link, at random from a seed, in each direction.
 struct ImpairConfig {
   double drop = 0;       // drop: share of the frames that are lost, 0..1
-  double duplicate = 0;  // duplicate: … that come twice
-  double corrupt = 0;    // corrupt: … of which one bit of the IP packet is flipped
-  double reorder = 0;    // reorder: … that come late, so that those behind overtake them
+  double duplicate = 0;  // duplicate: share that arrives twice
+  double corrupt = 0;    // corrupt: share in which one bit of the IP packet is flipped
+  double reorder = 0;    // reorder: share that arrives late, so that later frames overtake it
   Duration reorder_by = std::chrono::milliseconds{1};  // reorder_by_us: how late, 1..1,000,000
   Duration delay = std::chrono::seconds{0};            // delay_us: of every frame, 0..1,000,000
-  std::uint64_t seed = 1;                              // seed: the same frames, the same fate
+  std::uint64_t seed = 1;                              // seed: the same seed, the same faults
 
   // Does it do anything to a frame?
   bool any() const {
@@ -42,32 +42,32 @@ struct PortConfig {
   PortType type = PortType::loop;    // type: "loop" | "mirror" | "tap" | "vdev" | "pci"
   std::string peer;                  // peer (loop): the port at the other end; may be its own name
   std::string interface;             // interface (tap): the kernel's name for it, at most 15 bytes
-  std::string vdev;                  // vdev: DPDK's words, "net_virtio_user0,path=/tmp/s,queues=1"
-  std::vector<std::string> members;  // members (vdev): devices in the same words that are made
-                                     // before it and that its words name; of a bond
+  std::string vdev;                  // vdev: as --vdev, "net_virtio_user0,path=/tmp/s,queues=1"
+  std::vector<std::string> members;  // members (vdev): further devices of that form, created before
+                                     // `vdev`, which names them: the members of a bond
   std::string pci;                   // pci: "0000:03:00.0"
   // addresses: ["10.0.0.1/24", "fd00::1/64"], at least one
   std::vector<Prefix> addresses;
-  // ranges: ["10.1.0.0/16", "fd00:1::/112"], further local addresses; where there are some of a
-  // family, active opens come from them
+  // ranges: ["10.1.0.0/16", "fd00:1::/112"], further local addresses; active opens of a family that
+  // has ranges come from them
   std::vector<AddressRange> ranges;
-  // siblings: ["10.0.0.3"], the other instances on this link that have the same ranges, each by its
-  // address: what belongs to no connection here is handed to them (src/ip/siblings.hpp)
+  // siblings: ["10.0.0.3"], the addresses of the other instances on this link that have the same
+  // ranges: a segment that belongs to no connection here is forwarded to them (src/ip/siblings.hpp)
   std::vector<IpAddress> siblings;
   IpAddress gateway;                         // gateway: next hop for what is on no link and on no
   IpAddress gateway6 = IpAddress::any_v6();  // route; gateway6: that of IPv6; none if any
   std::uint16_t vlan = 0;                    // vlan: 802.1Q tag of all frames, 1..4094; 0 none
   std::string mac;                           // mac: "02:00:00:00:00:01"; the device's own if empty
   std::uint16_t mtu = 1500;                  // mtu: 576..9000
-  // workers: [0, 1], which workers poll it, each a queue of its own if it has so many; all of them
-  // if empty. worker = 0 is [0].
+  // workers: [0, 1], the workers that poll it; all of them if empty. Each has a queue of its own if
+  // the device has enough. worker = 0 is [0].
   std::vector<std::uint32_t> workers;
-  // queues: of the device, each way, at most one per worker; what the device or its words say if 0
+  // queues: of the device, each way, at most one per worker; 0: as the device or `vdev` says
   std::uint32_t queues = 0;
   // txqueuelen (tap): frames that the kernel may keep until we take them, 1..1000000
   std::uint32_t txqueuelen = 10'000;
-  bool rss = true;  // rss: let the device spread flows over its queues, if it proves that it does
-  bool tso = true;  // tso (pci): let the device cut large segments, if it can
+  bool rss = true;  // rss: the device spreads flows over its queues, if a test proves that it does
+  bool tso = true;  // tso (pci): the device segments large sends, if it can
   ImpairConfig impair;  // impair: { drop = 0.01, … }; a bad link, for tests
 
   // Does this worker poll the port?
@@ -76,20 +76,21 @@ struct PortConfig {
   }
 };
 
-// [[route]]: destinations that another station than the gateway leads to. The longest prefix wins.
+// [[route]]: destinations that are not behind the gateway. The longest prefix wins.
 struct RouteConfig {
   Prefix to;         // to: "10.2.0.0/16", "fd02::/48"
   IpAddress via;     // via: the next hop, on a link of the port; the link itself if left out
   std::string port;  // port: the name of one
 };
 
-// [announce]: how `salut serve` tells the network that it is there and that it goes. Commands of
-// /bin/sh, run by the control thread one at a time, with SALUT_NAME in their environment; what they
-// print goes to standard error, and a line there says how each ended. The library keeps this only.
+// [announce]: how `salut serve` tells the network that it is there and that it leaves. The control
+// thread runs these /bin/sh commands, one at a time, with SALUT_NAME in their environment. What
+// they print goes to standard error, and a line there says how each ended. The library only stores
+// this.
 struct AnnounceConfig {
   std::string up;     // up: once every worker listens and `check` succeeds; again if it failed
-  std::string down;   // down: first of all at a drain and at an orderly stop, and when checks fail
-  std::string check;  // check: exit status 0 is healthy; without one a worker must only turn
+  std::string down;   // down: first step of a drain and of an orderly stop; also when checks fail
+  std::string check;  // check: exit status 0 is healthy; without it every worker must be turning
   Duration period = std::chrono::seconds{2};    // period_s: between checks, 0.1..3600
   Duration timeout = std::chrono::seconds{10};  // timeout_s: of a command, then it is killed,
                                                 // 0.1..600
@@ -114,9 +115,9 @@ struct Config {
   std::vector<std::uint32_t> cores;  // cores: one per worker; chosen if empty
 
   // [memory]
-  std::string hugepages = "auto";   // hugepages: "auto" | "on" | "off"
-  bool prefault = false;            // prefault: all pages but TIME_WAIT's at start, not on the way
-                                    // of the first packet that needs each
+  std::string hugepages = "auto";  // hugepages: "auto" | "on" | "off"
+  bool prefault = false;           // prefault: touch all pages but TIME_WAIT's at start, so that no
+                                   // packet waits for a page fault
   bool prefault_time_wait = false;  // prefault_time_wait: TIME_WAIT's too
   std::uint32_t megabytes = 0;      // megabytes: for DPDK's buffers; computed if 0
   std::uint32_t mbufs = 16'384;     // mbufs: packet buffers per worker, 1,024..8,388,608
@@ -137,7 +138,7 @@ struct Config {
   }
 };
 
-// Reads and validates. Errors name file and key.
+// Reads a file, or TOML text that errors call `file`, and validates it. Errors name file and key.
 SALUT_API Result<Config> load_config(const std::string& path);
 SALUT_API Result<Config> parse_config(std::string_view toml, const std::string& file);
 

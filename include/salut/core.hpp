@@ -7,10 +7,10 @@
 //     if (event.has(salut::Event::readable)) engine->read(event.connection, bytes);
 //   }
 //
-// It is what libsalut runs on each worker, for those who have packets, memory and time of their
-// own: a simulation, a test, a program over another packet library. You implement FramePool and
-// Device (salut/frame.hpp) and Memory (salut/memory.hpp; HeapMemory will often do) and say what
-// time it is. Link with `pkg-config --libs salut-core`; docs/examples/two_engines.cpp is a whole
+// libsalut runs it on each worker. It is for programs that bring their own packets, memory and
+// time: a simulation, a test, a program over another packet library. You implement FramePool and
+// Device (salut/frame.hpp) and Memory (salut/memory.hpp; HeapMemory is often enough) and pass in
+// the time. Link with `pkg-config --libs salut-core`; docs/examples/two_engines.cpp is a whole
 // program.
 //
 // A Connection is a handle that its own engine understands: call engine.read(connection, ...).
@@ -50,27 +50,27 @@ namespace stack {
 class Engine;  // src/stack/engine.hpp
 }
 
-using MacAddress = std::array<std::uint8_t, 6>;  // in the order in which it is written and sent
+using MacAddress = std::array<std::uint8_t, 6>;  // in the order in which the wire carries it
 
-// Destinations that another station than the gateway leads to. The longest prefix wins.
+// Destinations that are not behind the gateway. The longest prefix wins.
 struct StaticRoute {
   Prefix to;
-  IpAddress via;  // the next hop; any: they are on the link
+  IpAddress via;  // the next hop; any (0.0.0.0 or ::): the destinations are on the link
 };
 
-// A station whose MAC is given and never asked for.
+// A station whose MAC is given, so that the engine never asks for it.
 struct StaticNeighbour {
   IpAddress address;
   MacAddress mac = {};
 };
 
-// One port of an engine. Ethernet, ARP and neighbour discovery are the engine's.
+// One port of an engine. The engine does Ethernet, ARP and neighbour discovery itself.
 struct Interface {
   Device* device = nullptr;          // outlives the engine
-  MacAddress mac = {};               // of a station: not zero, not multicast
+  MacAddress mac = {};               // unicast, not zero
   std::uint16_t mtu = 1500;          // 576..9000; IPv6 needs 1280
   std::uint16_t vlan = 0;            // 802.1Q tag of all its frames, 1..4094; 0: they have none
-  bool completes_checksums = false;  // the device honours l4_checksum_left
+  bool completes_checksums = false;  // the device supports l4_checksum_left
   std::vector<Prefix> addresses;     // at least one
   std::vector<AddressRange> ranges;  // further local addresses; active opens come from them if any
   IpAddress gateway;                 // next hop for what is on no link and no route; any: none
@@ -81,9 +81,9 @@ struct Interface {
 
 class SALUT_API Engine {
  public:
-  // Takes all memory that there will be. `seed` feeds every hash, ISN and port (config.seed is not
-  // read): an engine on a network wants one that nobody can guess. `id`, 0..63, goes into the
-  // handles. Error: a value that cannot be, in one line, or Errc::no_memory.
+  // Takes all the memory that the engine will ever use. `seed` feeds every hash, ISN and port
+  // (config.seed is not read): an engine on a network needs one that nobody can guess. `id`, 0..63,
+  // goes into the handles. Errors: one line about a value that is wrong, or Errc::no_memory.
   static Result<Engine> make(const StackConfig& config, const std::vector<Interface>& interfaces,
                              FramePool& pool, Memory& memory, std::uint64_t seed, Instant start,
                              std::uint8_t id = 0);
@@ -92,16 +92,16 @@ class SALUT_API Engine {
   ~Engine();  // gives back every frame and all memory
 
   // One turn: sends what was made ready, takes a burst from each device, runs the timers that are
-  // due, and returns what happened. The events are valid until the next poll(). `now` never goes
+  // due, and returns what happened. The events are valid until the next poll(). `now` must never go
   // back.
   std::span<const Event> poll(Instant now);
   // Was there a frame, a timer, an event or anything to send in the last turn?
   bool last_poll_busy() const;
-  // No earlier than this will anything happen of itself; nothing is due if empty. Virtual time
-  // jumps to it, a program that sleeps wakes up at it.
+  // Nothing happens by itself before this instant; empty: nothing is pending at all. A simulation
+  // jumps to it, and a program that sleeps wakes up at it.
   std::optional<Instant> next_timer() const;
 
-  // Passive OPEN. Any address (0.0.0.0) listens on all.
+  // Passive OPEN. 0.0.0.0 listens on all IPv4 addresses, :: on all of both families.
   tl::expected<Listener, Errc> listen(Endpoint local, const ListenOptions& options = {});
   // CLOSE on a listener: handshakes under way are reset, accepted connections stay.
   Errc unlisten(Listener listener);
@@ -122,9 +122,9 @@ class SALUT_API Engine {
   Errc set_options(Connection connection, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
-  // From now on no new connection is accepted, and none is reset for it: Stack::drain().
+  // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().
   void drain();
-  // The last poll() left something to send or to receive for the next.
+  // Did the last poll() leave something to send or to receive for the next?
   bool saturated() const;
   // Sockets that are not CLOSED, LISTEN or TIME_WAIT.
   std::uint64_t open_connections() const;

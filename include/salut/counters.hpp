@@ -1,4 +1,4 @@
-// What a stack counted: every frame that it dropped has a reason here that a person can read.
+// The counters of a stack. Every dropped frame has a reason here that a person can read.
 #pragma once
 
 #include <algorithm>
@@ -81,21 +81,21 @@ inline constexpr std::size_t drop_count = static_cast<std::size_t>(Drop::count);
 SALUT_API std::string_view name(Drop drop);      // "tcp_bad_checksum"
 SALUT_API std::string_view sentence(Drop drop);  // "TCP checksum is wrong"
 
-// What a counter is to whoever adds up or exports it.
+// How a counter is summed over stacks and exported.
 enum class CounterKind : std::uint8_t {
-  total,   // only grows; stacks add up
-  gauge,   // of now; stacks add up
-  common,  // of now, and every stack sees the same: the largest counts
+  total,   // only grows; the sum over stacks
+  gauge,   // the present value; the sum over stacks
+  common,  // the present value, which every stack sees for itself; the largest of them
 };
 
-// Where reports show a counter. Texts leave it out while it is 0.
+// Where reports show a counter. The text of a report leaves it out while it is 0.
 struct Shown {
   enum Where : std::uint8_t {
     nowhere = 0,
-    side = 1,    // the JSON of each side; the text shows it in a way of its own
-    bench = 2,   // of a benchmark: its text, and the JSON of what was measured
-    stream = 4,  // the same, but the text of a stream alone
-    serve = 8,   // of a server: its text and its JSON
+    side = 1,    // in the JSON of each side; code of its own writes it into the text
+    bench = 2,   // a benchmark: in its text, and in the JSON of what was measured
+    stream = 4,  // the same JSON, but the text only of a stream benchmark
+    serve = 8,   // a server: in its text and its JSON
   };
   unsigned where = nowhere;
   const char* row = "";   // of the text; counters that name the same row share it
@@ -120,9 +120,9 @@ constexpr Shown of_serve(const char* row, const char* unit, const char* key = ""
 }
 }  // namespace shown
 
-// One list gives each counter its member, its kind, its place in reports and its sentence. What
-// adds up, reports, reads and merges counters walks it: a new counter is a new line here and what
-// counts it. Reports show counters in this order.
+// One list gives each counter its member, its kind, its place in reports and its sentence. All code
+// that adds, reports, reads or merges counters walks this list, so that a new counter needs one new
+// line here and the code that counts it. Reports show counters in this order.
 #define SALUT_COUNTERS(X)                                                                      \
   X(tx_frames, total, on_side("tx_packets"), "Frames sent")                                    \
   X(rx_frames, total, on_side("rx_packets"), "Frames received")                                \
@@ -167,7 +167,7 @@ constexpr Shown of_serve(const char* row, const char* unit, const char* key = ""
   X(time_wait_reused, total, nowhere, "Connections in TIME_WAIT that a new SYN replaced")      \
   X(sockets_peak, gauge, nowhere, "Most connections at once in any state, TIME_WAIT too")
 
-// The same of counters that there is one of for each value of an enumeration, which a label names:
+// The same for counters that have one value per enumerator; exports name the enumerator in a label:
 // X(member, how many, kind, label, sentence).
 #define SALUT_COUNTER_ARRAYS(X)                                                               \
   X(ended, reason_count, total, "reason", "Connections that ended")                           \
@@ -176,8 +176,8 @@ constexpr Shown of_serve(const char* row, const char* unit, const char* key = ""
   X(states_entered, state_count, total, "state", "Times that a connection came to the state") \
   X(drops, drop_count, total, "drop", "Frames discarded")
 
-// Counts since start; gauges are of now. One writer: the stack's lcore. Another thread may read a
-// copy that is off by the few events of that moment.
+// Totals count since the start; gauges have the present value. One writer: the stack's lcore. A
+// copy that another thread makes meanwhile may mix values of two moments.
 struct Counters {
 #define SALUT_COUNTER_MEMBER(id, kind, where, sentence) std::uint64_t id = 0;
   SALUT_COUNTERS(SALUT_COUNTER_MEMBER)
@@ -196,7 +196,7 @@ struct Counters {
     }
     return sum;
   }
-  // What two stacks counted.
+  // Adds the counters of another stack, each by its kind.
   constexpr Counters& operator+=(const Counters& other);
 };
 
@@ -208,7 +208,7 @@ struct CounterField {
   Shown shown;
   std::string_view sentence;
 
-  // Of its key in JSON: the group, empty if there is none, and the rest.
+  // The key in JSON as its group, empty if there is none, and its name in the group.
   constexpr std::pair<std::string_view, std::string_view> path() const {
     const std::string_view given = shown.key;
     const std::size_t dot = given.find('.');
@@ -226,7 +226,7 @@ inline constexpr auto counter_fields = [] {
 #undef SALUT_COUNTER_FIELD
 }();
 
-// What is known of a row of SALUT_COUNTER_ARRAYS beside its member.
+// A row of SALUT_COUNTER_ARRAYS, without its member.
 struct CounterArrayInfo {
   std::string_view name;
   CounterKind kind;
@@ -258,7 +258,7 @@ constexpr Counters& Counters::operator+=(const Counters& other) {
   return *this;
 }
 
-// A number of a smaller structure that adds up: its name in JSON and its words in a text.
+// A counter of a smaller structure: its name in JSON, its member, its words in a text.
 template <typename Owner>
 struct CountField {
   std::string_view name;
@@ -266,14 +266,14 @@ struct CountField {
   std::string_view words;
 };
 
-// Adds each of the fields of `from` to that of `to`.
+// Adds each field of `from` to the same field of `to`.
 template <typename Owner, std::size_t N>
 constexpr void add_fields(const std::array<CountField<Owner>, N>& fields, const Owner& from,
                           Owner& to) {
   for (const CountField<Owner>& field : fields) to.*field.member += from.*field.member;
 }
 
-// What PortConfig::impair did to the frames of one direction; nothing of it is in Counters::drops.
+// What PortConfig::impair did to the frames of one direction. Counters::drops does not count it.
 struct Impaired {
   std::uint64_t frames = 0;  // that came to it
   std::uint64_t dropped = 0;
@@ -297,7 +297,7 @@ constexpr Impaired& Impaired::operator+=(const Impaired& other) {
   return *this;
 }
 
-// What memory is for: X(member of MemoryUse and of Use, its words in a text).
+// The purposes of memory: X(member of MemoryUse and of Use, its words in a text).
 #define SALUT_MEMORY_USES(X)  \
   X(tcb, "TCBs")              \
   X(time_wait, "TIME_WAIT")   \
@@ -306,7 +306,7 @@ constexpr Impaired& Impaired::operator+=(const Impaired& other) {
   X(buffers, "buffers")       \
   X(mbufs, "mbufs")
 
-// Bytes set aside by a stack, by what for.
+// The bytes that a stack has allocated, by purpose.
 struct MemoryUse {
 #define SALUT_MEMORY_MEMBER(id, words) std::uint64_t id = 0;
   SALUT_MEMORY_USES(SALUT_MEMORY_MEMBER)

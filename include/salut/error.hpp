@@ -1,5 +1,6 @@
-// Errors are values. Set-up (configuration, ports, memory) returns an Error with one line for a
-// person; what may be called per packet returns an Errc, one byte, and never allocates.
+// Errors are values. Set-up (configuration, ports, memory) returns an Error with one line of text
+// for a person. A function that may be called per packet returns an Errc, one byte, and never
+// allocates.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +27,11 @@ enum class Errc : std::uint8_t {
   end_of_stream,  // the peer has closed and everything was read
   no_port,        // no local address and port is free for this peer
   no_route,       // no configured port leads there
-  overload,       // a pool is above its watermark; closing goes on, opening is refused
-  unsupported,    // not built yet, and the message says so
+  overload,       // no free TCB, listener or neighbour entry; closing goes on, opening is refused
+  unsupported,    // the system, the device or this version cannot do it; the message says what
 };
 
-// The code in words, for a message: "in use".
+// The code in words, for a message: "the address or name is in use".
 SALUT_API std::string_view describe(Errc code);
 
 struct Error {
@@ -41,7 +42,7 @@ struct Error {
 template <typename T>
 using Result = tl::expected<T, Error>;
 
-// The Error that a function which returns a Result returns: return fail(Errc::in_use, "…").
+// Makes the error of a function that returns a Result: return fail(Errc::in_use, "…").
 inline tl::unexpected<Error> fail(Errc code, std::string message) {
   return tl::unexpected<Error>(Error{code, std::move(message)});
 }
@@ -52,10 +53,10 @@ enum class Reason : std::uint8_t {
   closed,       // both halves closed in order
   reset,        // the peer sent RST
   refused,      // RST in answer to our SYN
-  timed_out,    // R2 passed without an answer (RFC 1122 §4.2.3.5)
-  unreachable,  // the next hop does not answer
+  timed_out,    // no answer for R2 (RFC 1122 §4.2.3.5), to keep-alive probes, or after close()
+  unreachable,  // the next hop does not answer, or a hard ICMP error came (RFC 1122 §4.2.3.9)
   aborted,      // by this side
-  overload,     // a pool was empty
+  overload,     // it held buffers, did not move, and others had none
 };
 inline constexpr std::size_t reason_count = static_cast<std::size_t>(Reason::overload) + 1;
 

@@ -16,7 +16,7 @@
 
 namespace salut {
 
-// What an array is for; the report shows bytes per use.
+// The purpose of an array; reports show the bytes per purpose.
 enum class Use : std::uint8_t {
 #define SALUT_USE(id, words) id,
   SALUT_MEMORY_USES(SALUT_USE)
@@ -27,7 +27,7 @@ inline constexpr std::size_t use_count = memory_fields.size();
 class SALUT_API Memory {
  public:
   virtual ~Memory() = default;
-  // Zeroed, aligned to at least 64 bytes. Throws std::bad_alloc: this is start-up, never hot.
+  // Zeroed, aligned to at least 64 bytes. Throws std::bad_alloc. The core calls it only at start.
   virtual void* allocate(std::size_t bytes, Use use) = 0;
   // Gives back what allocate() returned for the same size and use.
   virtual void release(void* memory, std::size_t bytes, Use use) noexcept = 0;

@@ -1,7 +1,7 @@
 // A Runtime turns a configuration into ports, memory, workers and a Stack on each worker.
 //
-// One per process (DPDK's environment is). open() takes everything that is needed or says in one
-// line what is wrong and gives back what it took; after open() nothing is allocated.
+// One per process, as DPDK's EAL is. open() takes everything that is needed; if it fails, it says
+// in one line what is wrong and gives back what it took. After open() no worker allocates memory.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@
 
 namespace salut {
 
-// Of a port with PortConfig::impair.
+// What PortConfig::impair did on one port, to received frames and to sent ones.
 struct PortImpaired {
   std::string port;
   Impaired in;
@@ -27,14 +27,14 @@ struct PortImpaired {
 struct PortLink {
   std::string port;
   bool up = false;
-  std::uint64_t downs = 0;  // times that it went down and came up, since open()
+  std::uint64_t downs = 0;  // how often it went down and came up since open()
   std::uint64_t ups = 0;
-  bool changed = false;  // since the last look
-  // Of a TAP: frames that the kernel had for us and did not keep (PortConfig::txqueuelen).
+  bool changed = false;  // since the last call of links()
+  // TAP only: frames for us that the kernel dropped, its queue being full (PortConfig::txqueuelen).
   std::uint64_t kernel_dropped = 0;
 };
 
-// Of a port with several workers: how its flows find theirs.
+// How the flows of a port with several workers find their worker.
 struct PortSteering {
   std::string port;
   unsigned queues = 1;  // of the device
@@ -74,11 +74,10 @@ class SALUT_API Runtime {
   // handler.
   void stop();
 
-  // Stack::drain() of all of them. Any thread; safe in a signal handler.
+  // Stack::drain() on every worker. Any thread; safe in a signal handler.
   void drain();
-  // Gives back stacks and ports, whose counters are gone then, when no worker runs any more.
-  // Returns the packet buffers that are missing: 0, unless a driver lost some with a peer that went
-  // away.
+  // Destroys the stacks and ports, and their counters with them. REQUIRES: no worker runs. Returns
+  // how many packet buffers are missing: 0, unless a driver lost some when its peer went away.
   std::uint64_t close();
 
   const Config& config() const;  // as completed: chosen cores, computed memory, MACs
@@ -86,8 +85,8 @@ class SALUT_API Runtime {
   Stack& stack(std::uint32_t worker);  // counters(), loop_stats(), memory_use() from any thread
   static double tsc_hz();
   std::vector<PortImpaired> impaired() const;  // any thread; empty if no port is
-  // Looks at the link of every port with one. Not on a worker's lcore, one thread at a time; about
-  // once a second will do, since what comes and goes between two looks is not counted.
+  // Reads the link state of every port that has one. Not on a worker's lcore; one thread at a time.
+  // Call it about once a second: a link that goes and comes back between two calls is not counted.
   std::vector<PortLink> links();
   std::vector<PortSteering> steering()
       const;                     // control thread; empty if no port has several workers

@@ -11,7 +11,7 @@
 
 namespace salut {
 
-// How fast a sender may go: RFC 9438, RFC 5681 with 6582.
+// Congestion control: CUBIC (RFC 9438), or NewReno (RFC 5681 and RFC 6582).
 enum class Congestion : std::uint8_t { cubic, newreno };
 
 // [stack]: one of these is made on every worker.
@@ -47,8 +47,8 @@ struct StackConfig {
   Congestion congestion = Congestion::cubic;  // congestion: "cubic" | "newreno"
   bool no_delay = false;     // no_delay: Nagle's algorithm is off (RFC 9293 section 3.7.4)
   bool window_scale = true;  // window_scale: offered and accepted (RFC 7323)
-  bool timestamps = true;    // timestamps: the same, with PAWS
-  bool sack = true;          // sack: the same (RFC 2018)
+  bool timestamps = true;    // timestamps: offered and accepted, with PAWS (RFC 7323)
+  bool sack = true;          // sack: offered and accepted (RFC 2018)
   Duration keep_alive = std::chrono::seconds{0};  // keep_alive_s: of silence before the first
                                                   // probe, 0..31,536,000; 0 never
   Duration keep_alive_interval = std::chrono::seconds{75};  // keep_alive_interval_s: 1..3600
@@ -57,13 +57,13 @@ struct StackConfig {
                                  // section 3.4.3); ISNs of RFC 6528 do not need it
   bool syn_cookies = true;       // syn_cookies: answer SYNs over the backlog without keeping them
   std::uint32_t ttl = 64;        // ttl: hop limit of what is sent, 1..255 (RFC 9293 section 3.9.2)
-  bool ecn = false;              // ecn: the same (RFC 3168)
+  bool ecn = false;              // ecn: offered and accepted (RFC 3168)
   bool verify_checksums = true;  // verify_checksums: of received packets, if the device has not
   bool coalesce = true;    // coalesce: hold an ACK until the application has seen its event (no
                            // timer: until the next poll()), so that it rides on data or FIN
   std::uint64_t seed = 0;  // seed: of hashes, ISNs and ports; 0 takes the system's randomness
 
-  // What `neighbours` comes to.
+  // The size of the neighbour table: `neighbours`, or its default.
   std::uint32_t neighbour_entries() const {
     return neighbours != 0 ? neighbours : std::clamp(connections, 1'024u, 65'000u);
   }

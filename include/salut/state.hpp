@@ -1,7 +1,7 @@
 // The eleven states of a connection, RFC 9293 §3.3.2.
 //
-// Only salut::tcp::step() moves a connection from one to another (src/tcp/transitions.hpp); here
-// are the names that users, counters, reports and the transition table share.
+// The transition table (src/tcp/transitions.hpp) says how a connection moves from one to another.
+// Here are the names that users, counters, reports and that table share.
 #pragma once
 
 #include <array>

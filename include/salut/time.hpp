@@ -1,7 +1,7 @@
 // Time is a value that is passed in: nothing in the protocol reads a clock.
 //
 // Instants count nanoseconds from an origin that the caller chooses (a worker takes its start, a
-// simulation takes zero). The distinct types keep instants and durations from being mixed up.
+// simulation takes zero). Instants and durations are distinct types, so that nobody mixes them up.
 #pragma once
 
 #include <chrono>

@@ -1,16 +1,16 @@
 // A whole address of either family as the core keeps it: 16 bytes in network order, IPv4 mapped
-// (::ffff:a.b.c.d), two words to compare.
+// (::ffff:a.b.c.d). Two 64-bit compares tell whether two addresses are equal.
 //
 // A connection's key (key.hpp) has room for four bytes of each address. That is all of an IPv4
-// address; an IPv6 one is folded into them by a hash whose key is a secret of this start. Folding
-// is for finding, never for deciding: who matched a key of an IPv6 connection compares the whole
-// addresses, which stand in an array beside the TCBs and beside the TIME_WAIT records, touched by
-// IPv6 alone. So the flow table, the hot line and the fast path are the same for both families, and
-// IPv4 pays for the other one bit to compare.
+// address; an IPv6 one is folded into them by a hash whose key is random at each start. The fold
+// only finds a candidate and never decides: code that matched the key of an IPv6 connection then
+// compares the whole addresses. They are in an array beside the TCBs and beside the TIME_WAIT
+// records, which only IPv6 touches. So the flow table, the hot line and the fast path are the same
+// for both families, and IPv6 costs IPv4 one more bit to compare.
 //
 // Flood resistance: nobody without the key can choose addresses whose folds collide, nor IPv6
-// addresses that fold to a given IPv4 one. What collides by chance (one pair in 2^32) costs one
-// more comparison.
+// addresses that fold to a given IPv4 one. A collision by chance (one pair in 2^32) costs one more
+// comparison.
 //
 // Thread safety: values. Cost of a fold: two multiplications.
 #pragma once
@@ -27,7 +27,7 @@
 
 namespace salut {
 
-// Packed: a header in a frame has it at any address.
+// Packed, because an address in a received header may be unaligned.
 struct [[gnu::packed, gnu::may_alias]] Address {
   std::uint64_t high = 0;  // the first eight bytes as they lie in memory
   std::uint64_t low = 0;
@@ -52,7 +52,7 @@ struct [[gnu::packed, gnu::may_alias]] Address {
   constexpr std::uint8_t byte(unsigned n) const {
     return static_cast<std::uint8_t>((n < 8 ? high : low) >> (8 * (n % 8)));
   }
-  // Of IPv6.
+  // ff00::/8 and fe80::/10. For IPv6 only: an IPv4 address is neither.
   constexpr bool is_multicast() const { return byte(0) == 0xff; }
   constexpr bool is_link_local() const { return byte(0) == 0xfe && (byte(1) & 0xc0) == 0x80; }
   IpAddress ip() const { return IpAddress::from_bytes(std::bit_cast<Bytes>(*this)); }
@@ -80,7 +80,7 @@ struct [[gnu::packed, gnu::may_alias]] AddressPair {
 };
 static_assert(sizeof(AddressPair) == 32);
 
-// 128 bits to 32.
+// The keyed hash that folds the 128 bits of an address into 32.
 class AddressFold {
  public:
   explicit constexpr AddressFold(std::uint64_t seed) {
@@ -97,7 +97,8 @@ class AddressFold {
                     std::uint16_t local_port) const {
     return Key{(*this)(pair.remote), (*this)(pair.local), remote_port, local_port};
   }
-  // RFC 6437: one label per flow, not to be guessed; of the key and of secrets of its own.
+  // The 20-bit flow label of RFC 6437: one per flow, and others cannot guess it. It is a hash of
+  // the key under two secrets that fold addresses do not use.
   constexpr std::uint32_t label(const Key& key) const {
     const std::uint64_t addresses = std::uint64_t{key.local_addr} << 32 | key.remote_addr;
     const std::uint64_t ports = std::uint64_t{key.local_port} << 16 | key.remote_port;
@@ -109,7 +110,7 @@ class AddressFold {
   std::array<std::uint64_t, 6> secrets_ = {};
 };
 
-// For who parses packets and has no connections.
+// For code that parses packets but has no connections.
 inline constexpr AddressFold unkeyed_fold{0};
 
 }  // namespace salut

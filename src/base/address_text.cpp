@@ -1,7 +1,7 @@
 // Addresses as text: what include/salut/address.hpp and base/mac.hpp declare.
 //
-// Strict: digits only, no leading zeros (inet_aton reads 010 as eight), no blanks. A wrong value
-// is answered with itself and with what would be right.
+// Strict: digits only, no leading zeros (inet_aton reads 010 as eight), no blanks. An error quotes
+// the value and says what would be right.
 #include "salut/address.hpp"
 
 #include <arpa/inet.h>
@@ -35,8 +35,8 @@ std::optional<std::uint32_t> number(std::string_view text, std::uint32_t most) {
   return value;
 }
 
-// inet_pton() is as strict as we want it: four decimal octets without leading zeros, or what
-// RFC 4291 §2.2 allows, and nothing round it.
+// inet_pton() is as strict as we want it: four decimal octets without leading zeros, or a form of
+// RFC 4291 §2.2, and no byte before or after.
 std::optional<IpAddress> any_address(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> terminated = {};
   if (text.size() >= terminated.size() || text.find('\0') != text.npos) return std::nullopt;
@@ -59,8 +59,8 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
   return *address;
 }
 
-// RFC 5952, which inet_ntop() follows but for what was once an "IPv4-compatible" address: it writes
-// ::0.1.0.2 for ::1:2.
+// The form of RFC 5952. inet_ntop() follows it with one exception, the old "IPv4-compatible"
+// addresses: it writes ::0.1.0.2 for ::1:2.
 std::string IpAddress::to_string() const {
   std::array<char, INET6_ADDRSTRLEN> text = {};
   const void* from = is_v4() ? &bytes_[12] : &bytes_[0];
@@ -74,7 +74,7 @@ std::string IpAddress::to_string() const {
   return {text.data(), end};
 }
 
-// "a.b.c.d:port" or "[x::y]:port": without brackets nobody could say where the port begins.
+// "a.b.c.d:port" or "[x::y]:port". Without brackets the last group of IPv6 looks like a port.
 Result<Endpoint> Endpoint::parse(std::string_view text) {
   constexpr const char* want = "(want a.b.c.d:port or [x::y]:port, port 1..65535)";
   const bool bracketed = text.starts_with('[');
@@ -121,7 +121,7 @@ std::string Prefix::to_string() const { return address.to_string() + '/' + std::
 
 namespace {
 
-// How many addresses a range may have: what 32 bits count.
+// A prefix may leave at most 31 bits to the host, because AddressRange::count has 32 bits.
 constexpr unsigned range_bits_max = 31;
 
 Result<AddressRange> range_of_prefix(std::string_view text) {

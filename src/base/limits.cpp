@@ -6,7 +6,7 @@
 namespace salut {
 namespace {
 
-// In the unit that the key names.
+// The value in the unit that the key names.
 double value_of(const StackConfig& config, const StackNumber& entry) {
   return std::visit(
       [&](auto field) {

@@ -1,7 +1,7 @@
-// What a stack's options may be, as data, and the line that says which of them is out of it.
+// The limits of a stack's options, as data, and the check that finds the first value out of range.
 //
-// One table for a value from a file, from code and from a user of the protocol alone: all meet the
-// same limits and the same words.
+// There is one table, so that a value from a file, a value set in code and a user of the core
+// library meet the same limits and the same messages.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@ namespace salut {
 
 using NumberField = std::variant<std::uint32_t StackConfig::*, Duration StackConfig::*>;
 
-// A number of [stack]. Durations are written in the unit that ends the key.
+// One number of the section [stack]. The key ends in the unit in which a duration is written.
 struct StackNumber {
   std::string_view key;
   NumberField field;
@@ -58,21 +58,21 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"ttl", &StackConfig::ttl, 1, 255},
 });
 
-// Of an interface.
+// Limits of an interface, in bytes.
 inline constexpr double mtu_min = 576;
 inline constexpr double mtu_min_v6 = 1'280;  // RFC 8200 §5
 inline constexpr double mtu_max = 9'000;
 inline constexpr double vlan_max = 4'094;
-inline constexpr std::size_t ports_max = 16;       // of a stack
-inline constexpr std::size_t addresses_max = 256;  // of a stack, ranges included
+inline constexpr std::size_t ports_max = 16;       // per stack
+inline constexpr std::size_t addresses_max = 256;  // per stack: addresses and ranges together
 
 // An address that a host may have as its own; a prefix, a range of such.
 bool is_unicast(const IpAddress& address);
 bool is_of_hosts(const Prefix& prefix);
 bool is_of_hosts(const AddressRange& range);
 
-// The first value that cannot be, and what would be right: "connections", "3", "out of range",
-// "16..67108863".
+// The first value that is wrong, and what would be right: "connections", "3", "out of range",
+// "16..67108863". Nothing if all values are right.
 struct StackProblem {
   std::string key;
   std::string value;

@@ -12,7 +12,7 @@
 
 namespace salut {
 
-// In the order in which it is written and sent.
+// The bytes are in the order in which people write them and the wire carries them.
 struct [[gnu::packed]] Mac {
   std::array<std::uint8_t, 6> bytes = {};
 
@@ -24,7 +24,7 @@ struct [[gnu::packed]] Mac {
 };
 static_assert(sizeof(Mac) == 6);
 
-// Where IPv6 multicast goes (RFC 2464 §7): 33:33 and the last four bytes of the address.
+// The MAC address of an IPv6 multicast group (RFC 2464 §7): 33:33 and the last four bytes.
 constexpr Mac multicast_mac(const Address& group) {
   return {{0x33, 0x33, group.byte(12), group.byte(13), group.byte(14), group.byte(15)}};
 }

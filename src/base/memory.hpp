@@ -1,4 +1,4 @@
-// The core's arrays: of a fixed size, out of a Memory (salut/memory.hpp), at start.
+// The core's arrays: each takes a fixed size from a Memory (salut/memory.hpp) at start.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace salut {
 
-// A fixed array out of a Memory. Elements start as zero bytes and have no destructor to run.
+// Elements start as zero bytes, and no destructor runs.
 template <typename T>
 class FixedArray {
   static_assert(std::is_trivially_destructible_v<T>);

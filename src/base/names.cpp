@@ -1,4 +1,4 @@
-// Enumerators as words for people: reports, logs and messages all take them from here.
+// The text of enumerators. Reports, logs and messages take it from here.
 #include "salut/counters.hpp"
 #include "salut/error.hpp"
 

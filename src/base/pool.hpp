@@ -1,7 +1,8 @@
 // Slots of one kind: an array and a LIFO free list through the slots themselves.
 //
-// A slot that is given back is the next one taken, still in cache; one that was never used has
-// never been touched, so that memory is there only for what was needed at once. Threads: one.
+// The slot that was released last is acquired next, while it is still in cache. A slot that was
+// never used was never touched, so the kernel backs only the most slots ever in use at one time.
+// Threads: one.
 #pragma once
 
 #include <cstddef>
@@ -27,18 +28,18 @@ class Pool {
   std::uint32_t size() const { return static_cast<std::uint32_t>(slots_.size()); }
   std::uint32_t in_use() const { return in_use_; }
 
-  // All lines of a slot, to be written.
+  // Prefetches all cache lines of a slot for writing.
   void prefetch(std::uint32_t index) const {
     const auto* lines = reinterpret_cast<const std::byte*>(&slots_[index]);
     for (std::size_t at = 0; at < sizeof(T); at += 64) __builtin_prefetch(lines + at, 1);
   }
 
-  // none: all are taken. The slot is a fresh T.
+  // Takes a slot and sets it to T{}. Returns `none` if all slots are in use.
   std::uint32_t acquire() {
     std::uint32_t index = free_;
     if (index != none) {
       std::memcpy(&free_, static_cast<const void*>(&slots_[index]), sizeof(free_));
-      if (free_ != none) prefetch(free_);  // who was idle for long is cold
+      if (free_ != none) prefetch(free_);  // the next one may be cold
     } else if (untouched_ < slots_.size()) {
       index = untouched_++;
     } else {

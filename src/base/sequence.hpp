@@ -1,5 +1,5 @@
-// Sequence numbers: 32 bits that wrap (RFC 9293 §3.4). All of the modular arithmetic is here;
-// nobody writes a signed difference elsewhere.
+// Sequence numbers: 32 bits that wrap (RFC 9293 §3.4). All modular arithmetic is here, so that no
+// other file computes a signed difference.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Words for people: values, numbers and complaints, as messages and reports have them.
+// How messages and reports write values, numbers and error lines.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace salut {
 
-// "text" in quotes, of at most `longest` bytes, on one line, with nothing that a terminal acts on.
+// The text in quotes, cut after `longest` bytes. Bytes that are not printable ASCII become '?', so
+// that a value from outside can neither break the line nor send escape codes to a terminal.
 std::string quoted(std::string_view text, std::size_t longest = 100);
 
 std::string with_commas(std::uint64_t value);  // 1,234,567

@@ -1,6 +1,6 @@
-// Ticks: the grain of every timer, 2^20 ns (1.048576 ms), so that no division stands on the way
-// from an Instant. 32 bits wrap every 52 days; comparison is modular, so that the wrap is harmless
-// for deadlines less than 26 days apart.
+// Ticks: the grain of every timer, 2^20 ns (1.048576 ms). A power of two, so that a shift turns an
+// Instant into a tick. 32 bits wrap every 52 days; comparison is modular, so that the wrap is
+// harmless for deadlines less than 26 days apart.
 #pragma once
 
 #include <compare>
