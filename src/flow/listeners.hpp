@@ -1,4 +1,4 @@
-// Who listens where: one index by local port, so that a SYN finds its listener in one load.
+// The listeners, found by local port: a SYN reaches the first listener on its port in one load.
 //
 // Listeners on the same port with different addresses are chained, the most exact address first:
 // one address, then all of IPv4 (0.0.0.0), then all of both families (::).
@@ -32,18 +32,21 @@ class Listeners {
     std::fill_n(by_port_.data(), by_port_.size(), none);
   }
 
+  // The listener that takes a SYN to this address and port (network order), or none.
   std::uint16_t find(const Address& address, std::uint16_t port) const {
     std::uint16_t index = by_port_[port];
     while (index != none && !takes(slots_[index].address, address)) index = slots_[index].next;
     return index;
   }
+  // The listener with exactly this address and port, or none.
   std::uint16_t find_exact(const Address& address, std::uint16_t port) const {
     std::uint16_t index = by_port_[port];
     while (index != none && slots_[index].address != address) index = slots_[index].next;
     return index;
   }
 
-  // none: the table is full. The pair must be free.
+  // The new listener's index, or none if the table is full.
+  // REQUIRES: find_exact() of the pair is none.
   std::uint16_t add(const Address& address, std::uint16_t port, std::uint32_t backlog) {
     for (std::uint16_t i = 0; i < capacity; ++i) {
       if (slots_[i].open || slots_[i].half_open != 0) continue;
@@ -76,7 +79,7 @@ class Listeners {
   static bool takes(const Address& listener, const Address& address) {
     return listener == address || (listener.is_any() && (!listener.is_v4() || address.is_v4()));
   }
-  // Exact ones win.
+  // Listeners on a port are chained by width: the narrowest that matches takes the SYN.
   static unsigned width(const Address& address) {
     return !address.is_any() ? 0 : address.is_v4() ? 1 : 2;
   }

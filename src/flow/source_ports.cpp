@@ -102,9 +102,9 @@ std::uint16_t SourcePorts::port(const Walk& walk, std::uint32_t addr, std::uint3
   return steering.port(walk.home->worker, steering.entry_of(ends), ip6, nth);
 }
 
-// A Feistel network over the next power of two, applied until the value is inside: fewer than two
-// times on average. Each half is changed by a keyed hash of the other, so each round is undone by
-// itself, and the whole is a permutation however weak the hash.
+// A Feistel network over the next power of two, applied until the value lies in the space: fewer
+// than two times on average. A round changes one half by a keyed hash of the other and is its own
+// inverse. So the whole is a permutation, however weak the hash.
 std::uint64_t SourcePorts::permute(std::uint64_t value, const Walk& walk) const {
   if (walk.space == 1) return 0;
   const auto bits = std::max(static_cast<unsigned>(std::bit_width(walk.space - 1)), 2u);

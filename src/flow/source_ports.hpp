@@ -1,28 +1,28 @@
 // Which local endpoint an active open takes: RFC 6056's algorithm 4 (double-hash port selection)
 // over all addresses of an interface times the ports 1024..65535, in random order.
 //
-// A destination has its own keyed permutation of the whole space (a Feistel network, walked until
-// it lands inside) and a counter that says how far along it is. So candidates look random to
-// everyone without the key, say nothing about connections to elsewhere, and come back only when
-// the whole space has been walked: as late as can be, which is what a peer in TIME_WAIT needs.
-// Destinations share 1,024 counters by hash; sharing skips candidates, it never repeats one.
+// Each destination has its own keyed permutation of the whole space (a Feistel network, applied
+// until the value lies in the space) and a counter of the steps taken along it. So candidates look
+// random to everyone without the key, tell nothing about connections to other destinations, and
+// come back only after the whole space: as late as possible, which is what a peer in TIME_WAIT
+// needs. Destinations share 1,024 counters by hash; sharing skips candidates, it never repeats one.
 //
 // The bet against a bitmap of free ports: no memory per port, nothing to give back on close, and
-// the flow table, which knows what is in use, is asked anyway. At a share u of the space in use
-// a choice takes 1/(1-u) candidates. After 128 it gives up: exhaustion is an error at once, not a
-// loop. Where the space is no larger than that, each endpoint in it is tried.
+// the flow table, which knows what is in use, is asked anyway. If a share u of the space is in use,
+// a choice takes 1/(1-u) candidates on average. It gives up after 128, so that an exhausted space
+// is an error at once and not a loop. In a space of at most 128 it tries each endpoint.
 //
 // Where several workers share an interface, set_home() gives each worker the ports whose replies
 // are steered to it (steering.hpp). These sets do not overlap.
 //
-// A program that opens one connection to a destination opens more: the destination last asked for
-// keeps its walk, and choose() takes the candidates that peek() has computed.
+// A program that opens one connection to a destination often opens more. So the walk of the last
+// destination is kept, and choose() takes the candidates that peek() has computed.
 //
 // Threads: one. Cost: about 20 ns per candidate beside in_use(). 8 KiB.
 //
 //   ports.add_range(0, 0x0a000001, 16);                    // at start
 //   ports.peek(addr, port, {.interface = 0}, 1);           // its bucket may be prefetched
-//   if (!ports.choose(addr, port, {.interface = 0}, in_table, key)) return Errc::no_ports;
+//   if (!ports.choose(addr, port, {.interface = 0}, in_table, key)) return Errc::no_port;
 #pragma once
 
 #include <algorithm>
@@ -36,14 +36,14 @@
 
 namespace salut::flow {
 
-// What is asked of the local end. Address and port in network order, 0 where any will do; a port
-// that is given may be below 1024.
+// What the caller wants of the local end. Address and port in network order, 0 for any; a given
+// port may be below 1024.
 struct LocalWish {
   std::uint32_t interface = 0;
   std::uint32_t addr = 0;
   std::uint16_t port = 0;
-  // Of IPv6, where the 32 bits above and those of the remote address are stand-ins: the whole
-  // addresses, the local one any if addr is 0. Read during the call.
+  // IPv6 only: the whole addresses, the local one any (::) if `addr` is 0. `addr` and the caller's
+  // remote address are then 32-bit stand-ins for them. Must live until the call returns.
   const AddressPair* whole = nullptr;
 };
 
@@ -56,17 +56,18 @@ class SourcePorts {
 
   explicit SourcePorts(std::uint64_t seed);
 
-  // Set-up only, these allocate. Ranges of an interface must not overlap.
+  // For set-up only: these allocate. Ranges of an interface must not overlap.
   void add_range(std::uint32_t interface, std::uint32_t first_addr_h, std::uint32_t count);
-  // IPv6 addresses under numbers that nobody else has, from 1; as many of `count` as there are.
+  // Gives each IPv6 address a number of its own, counted from 1, which stands for it in `addr`. If
+  // 32 bits do not have `count` numbers left, the rest of the range is not used.
   void add_range6(std::uint32_t interface, const IpAddress& first, std::uint32_t count);
-  // The address that a number means; any if none.
+  // The address that a number stands for; :: if none.
   Address address6(std::uint32_t number) const;
-  // `interface` has several workers, of which this is `worker`; a port that a wish names is not
-  // made to fit. `steering` outlives this.
+  // `interface` has several workers, and this is `worker`. From now on choose() takes only ports
+  // whose replies reach it, unless the wish names a port. `steering` must outlive this.
   void set_home(std::uint32_t interface, const Steering& steering, unsigned worker);
 
-  // How many local endpoints answer the wish; 0 for an interface without addresses.
+  // How many local endpoints satisfy the wish; 0 for an interface without addresses.
   std::uint64_t space(const LocalWish& wish) const;
 
   // Fills `out` with a key for which in_use(const Key&) is false. False: none was found.
@@ -94,7 +95,7 @@ class SourcePorts {
     return candidate(walk, counters_[walk.counter] + ahead);
   }
 
-  // Candidates of the last destination that were tried or taken so far, from a random start.
+  // The counter of the last destination: how many candidates were tried, plus a random start.
   std::uint64_t step() const { return counters_[walk_.counter]; }
 
  private:
@@ -105,14 +106,14 @@ class SourcePorts {
     std::uint32_t interface;
     std::uint32_t first_addr_h;
     std::uint32_t count;
-    IpAddress first6 = {};  // of IPv6: what first_addr_h stands for
+    IpAddress first6 = {};  // IPv6: the address whose number is first_addr_h
   };
   struct Home {
     std::uint32_t interface;
     const Steering* steering;
     unsigned worker;
   };
-  // The way through the space for one destination.
+  // The permutation for one destination.
   struct Walk {
     std::uint32_t remote_addr = 0;
     std::uint16_t remote_port = 0;
@@ -124,8 +125,8 @@ class SourcePorts {
     std::uint64_t tweak = 0;
     const Home* home = nullptr;
     std::uint32_t ports = ports_per_address;  // of each local address
-    AddressPair whole;                        // of IPv6
-    // Candidates worked out, by step % ahead_max; ~0: none.
+    AddressPair whole;                        // IPv6 only
+    // The candidates computed so far, by step % ahead_max; step ~0: none.
     std::array<std::uint64_t, ahead_max> steps;
     std::array<Key, ahead_max> keys;
   };
@@ -145,7 +146,7 @@ class SourcePorts {
       begin_walk(remote_addr, remote_port, wish);
     return walk_;
   }
-  // Stand-ins of two IPv6 addresses may be equal.
+  // Two IPv6 addresses may have equal stand-ins, so this compares the whole addresses.
   bool walks_between(const LocalWish& wish) const {
     return walk_.whole.remote == wish.whole->remote &&
            (wish.addr == 0 || walk_.whole.local == wish.whole->local);

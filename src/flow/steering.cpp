@@ -7,7 +7,7 @@
 
 namespace salut::flow {
 
-// A set bit at place b of the tuple adds the 32 bits of the key that begin at its bit b.
+// Toeplitz: bit b of the tuple, if set, adds the 32 bits of the key that begin at bit b.
 void Steering::fill(const SecretKey& key, unsigned entries, Contributions& adds) {
   const auto window = [&key](std::size_t bit) {
     std::uint64_t bytes = 0;
@@ -33,7 +33,7 @@ std::size_t Steering::port_at(Input input, bool ip6) {
   return ip6 ? 34 : 10;
 }
 
-// Returns how many ports the smallest class has.
+// Sorts the ports into classes. Returns the size of the smallest class.
 std::uint32_t Steering::sort_ports(const Contributions& adds, std::size_t at, unsigned entries,
                                    Classes& classes) {
   constexpr std::uint32_t end = 65'536;

@@ -1,26 +1,26 @@
-// Which worker does a flow belong to? One function answers for a port and all of its workers, so
-// that every packet of a connection reaches the one core that knows the connection, whichever queue
-// it came in by.
+// Which worker does a flow belong to? A port has one function that answers for all of its workers,
+// so that every packet of a connection reaches the one core that knows the connection, whatever
+// queue it came in on.
 //
-// The function is Toeplitz (what network cards call RSS) under a key of 40 random bytes, and a
-// table of 2^n entries that its low bits choose from. Where a card does it, `received` takes the
-// tuple as the card does: remote address, local address, remote port, local port. Where software
-// does it, `folded` takes remote ^ local instead, which is the same at both ends of a connection:
-// two stacks of one process that are joined by a wire then choose the same worker, and no packet
-// changes cores.
+// The function is RSS as network cards do it: the Toeplitz hash under a key of 40 random bytes, and
+// a table of 2^n entries, of which the low bits of the hash choose one. If a card computes it,
+// `received` takes the tuple as the card does: remote address, local address, remote port, local
+// port. If software computes it, `folded` takes remote ^ local instead, which is the same at both
+// ends of a connection: two stacks of one process that are joined by a wire then choose the same
+// worker, and no packet changes cores.
 //
-// Toeplitz is linear: the hash of a tuple is the hash without the local port, xor that of the port
-// alone. So ports are sorted once by the entry that they add. An active open then knows, without
-// trying, which local ports make the device steer the replies to our worker: for the base of a
-// destination, the ports of worker w are the classes `entry ^ base` of the entries of w, as many as
-// of every other destination. That is what rte_thash_get_complement() answers for one tuple at a
-// time, and what makes exhaustion known at once.
+// Toeplitz is linear: the hash of a tuple is the hash without the local port, xor the hash of the
+// port alone. So the ports are sorted once into classes, by the entry that they add. An active open
+// then knows without a search which local ports make the device steer the replies to our worker.
+// Let `base` be the entry of the tuple with local port 0: the ports of a worker are the classes
+// `entry ^ base` of its entries, and their number is the same for every destination. So exhaustion
+// is known at once; rte_thash_get_complement() would answer for one tuple at a time.
 //
-// The key is a secret of this start, or a flood could be aimed at one core. It hides no more than
-// that: the flow table has a hash of its own.
+// The key is random at each start and secret, or a flood could be aimed at one core. Nothing else
+// depends on it: the flow table has a hash of its own.
 //
 // Thread safety: immutable once made. Cost: a load of two bytes from 6 KiB (IPv4) per byte of the
-// tuple: 12 as a card does it, 6 folded. 170 KiB.
+// tuple: 12 as a card does it, 6 folded. Memory: below 300 KiB, most of it the sorted ports.
 #pragma once
 
 #include <array>
@@ -33,7 +33,7 @@
 
 namespace salut::flow {
 
-// Both ends of a packet, as the one who received it has them. Ports in network order.
+// Both ends of a packet, as its receiver sees them. Ports in network order.
 struct Ends {
   Address remote;
   Address local;
@@ -43,28 +43,29 @@ struct Ends {
 
 class Steering {
  public:
-  static constexpr std::size_t key_bytes = 40;  // 36 of the longest tuple, and four for its end
+  static constexpr std::size_t key_bytes = 40;  // 36 bytes of the longest tuple and 4 more
   static constexpr unsigned table_max = 2048;
-  static constexpr std::uint32_t first_port = 1024;  // of those that active opens take
+  static constexpr std::uint32_t first_port = 1024;  // active opens take it and all above
 
   enum class Input : std::uint8_t { received, folded };
   using SecretKey = std::array<std::uint8_t, key_bytes>;
 
-  // `table`: entry to worker, a power of two of them, at most table_max; workers count from 0
-  // within the port, and one without an entry owns nothing. A key must be usable().
+  // `table`: the worker of each entry. Its size is a power of two, at most table_max. Workers are
+  // numbered from 0 within the port; one without an entry gets no flows.
+  // REQUIRES: usable(key, input, table.size()).
   Steering(const SecretKey& key, Input input, std::span<const std::uint16_t> table,
            unsigned workers);
 
   // A key is usable if local ports alone reach every entry. Random keys nearly always are.
   static bool usable(const SecretKey& key, Input input, unsigned entries);
-  // The first usable one from `seed`.
+  // The first usable key that `seed` leads to.
   static SecretKey make_key(std::uint64_t seed, Input input, unsigned entries);
 
   unsigned workers() const { return static_cast<unsigned>(entries_of_.size()); }
   unsigned entries() const { return static_cast<unsigned>(table_.size()); }
   Input input() const { return input_; }
 
-  // The worker of an IPv4 flow; addresses in network order, as a connection of ours has them.
+  // The worker of a flow. A Key is for IPv4 only, and its local end is ours.
   unsigned worker_of(const Key& key) const { return table_[entry_v4(key)]; }
   unsigned worker_of(const Ends& ends) const { return table_[entry_of(ends)]; }
   unsigned entry_of(const Ends& ends) const {
@@ -78,12 +79,12 @@ class Steering {
     return static_cast<unsigned>(entries_of_[worker].size());
   }
 
-  // How many local ports, 1024 and above, steer the replies of one remote endpoint to `worker`. The
-  // number is the same for all endpoints: a few ports of each entry are left unused for that.
+  // How many local ports from 1024 on steer the replies of a remote endpoint to `worker`. It is the
+  // same for all endpoints, because each class is cut to the size of the smallest.
   std::uint32_t ports_of(unsigned worker) const {
     return static_cast<std::uint32_t>(entries_of_[worker].size()) * per_class_;
   }
-  // The nth of them, network order. `base`: entry_of() the ends with local port 0.
+  // The nth of these ports, network order. `base`: entry_of() the tuple with local port 0.
   // REQUIRES: nth < ports_of(worker).
   std::uint16_t port(unsigned worker, unsigned base, bool ip6, std::uint32_t nth) const {
     const unsigned entry = entries_of_[worker][nth / per_class_] ^ base;
@@ -93,12 +94,12 @@ class Steering {
 
  private:
   static constexpr std::size_t tuple_bytes = 36;
-  // What a byte at a place of the tuple adds to the entry.
+  // The bits that each value of each byte of the tuple adds (xor) to the entry.
   using Contributions = std::array<std::array<std::uint16_t, 256>, tuple_bytes>;
-  // Local ports by the entry that they add.
+  // The local ports, sorted by the entry that they add.
   struct Classes {
     std::vector<std::uint16_t> ports;  // network order
-    std::vector<std::uint32_t> first;  // of each entry
+    std::vector<std::uint32_t> first;  // where the class of each entry begins in `ports`
   };
 
   static void fill(const SecretKey& key, unsigned entries, Contributions& adds);

@@ -6,8 +6,9 @@ namespace salut::flow {
 
 namespace {
 
-// Eight slots at a load of 0.85 are 34/5 entries per bucket; the two more are for small tables,
-// where chance weighs most. Even, so that an odd sum never leads from a bucket to itself.
+// Eight slots at a load of 0.85 are 34/5 entries per bucket. Two more buckets help small tables,
+// where chance weighs most. The number is even, so that an odd sum never leads from a bucket to
+// itself.
 std::uint32_t buckets_for(std::uint64_t entries) {
   return static_cast<std::uint32_t>(((entries * 5 + 33) / 34 + 3) / 2 * 2);
 }
@@ -19,8 +20,9 @@ Table::Table(Memory& memory, std::uint64_t entries)
       bucket_count_(buckets_for(entries)),
       buckets_(memory, bucket_count_, Use::flow_table) {}
 
-// First of all by sending a guest home, if its home has room again: without this, entries that came
-// and went would make a third of a full table guests, and it stays at a sixth.
+// Makes room at home: sends a guest of this bucket back to its own home, if that has room again.
+// Without this, in a full table whose entries come and go, a third would be guests; so it is a
+// sixth.
 bool Table::send_guest_home(std::uint32_t home, std::uint16_t tag, std::uint32_t index) {
   Bucket& bucket = buckets_[home];
   for (unsigned guests = bucket.guests; guests != 0; guests &= guests - 1) {
@@ -49,8 +51,8 @@ bool Table::insert_elsewhere(std::uint32_t home, std::uint16_t tag, std::uint32_
   return true;
 }
 
-// Breadth first, so that the path that it finds is a shortest one and meets no bucket twice: what
-// a second meeting could reach, the first has already looked at.
+// Breadth first, so that it finds a shortest path, which meets no bucket twice: whatever a second
+// visit could reach, the first visit has already tried.
 bool Table::insert_by_moving(std::uint32_t home, std::uint16_t tag, std::uint32_t index) {
   struct Visit {
     std::uint32_t bucket;
@@ -91,7 +93,7 @@ bool Table::insert_by_moving(std::uint32_t home, std::uint16_t tag, std::uint32_
   return false;
 }
 
-// Either to its other bucket or back home: the guest bit knows which.
+// Moves an entry to its other bucket or back home; its guest bit tells which of the two.
 void Table::move(std::uint32_t from, unsigned from_slot, std::uint32_t to, unsigned to_slot) {
   Bucket& source = buckets_[from];
   const std::uint16_t tag = source.tags[from_slot];
@@ -105,8 +107,8 @@ void Table::move(std::uint32_t from, unsigned from_slot, std::uint32_t to, unsig
   }
 }
 
-// Each guest and each count adds a random weight of its home and class, on one side of the balance
-// or the other; counts that stick know nothing and are left out.
+// Each home and class of tags has a random weight. Guests add it and counts subtract it, so that
+// the sum is 0 if they agree. Counts that reached 255 are not exact and are left out.
 bool Table::audit() const {
   const auto weight = [](std::uint32_t home, unsigned c) {
     std::uint64_t state = std::uint64_t{home} * classes + c;

@@ -1,4 +1,4 @@
-// The flow table: from the hash of a 4-tuple to the index of what is known about it.
+// The flow table: from the hash of a 4-tuple to the index of its TCB or TIME_WAIT record.
 //
 // Keys stay where they are, in the TCB or in the TIME_WAIT record; the table holds a 16-bit tag
 // and a 32-bit index per entry, eight to a bucket of one cache line:
@@ -226,8 +226,8 @@ class Table {
     const unsigned bit = 1u << slot;
     bucket.guests = static_cast<std::uint8_t>(guest ? bucket.guests | bit : bucket.guests & ~bit);
   }
-  // A count that reached 255 no longer knows the truth and stays: the look-up goes on to the other
-  // bucket once too often, never once too seldom.
+  // A count that reached 255 is no longer exact and stays there: look-ups may read the other bucket
+  // for nothing, but never miss an entry.
   static void count_gone(Bucket& home, std::uint16_t tag) {
     if (home.gone[tag % classes] != 255) ++home.gone[tag % classes];
   }

@@ -7,9 +7,10 @@ namespace salut::flow {
 
 namespace {
 
-constexpr std::uint32_t far = 1u << 30;  // ticks; an empty arena looks again after that
+constexpr std::uint32_t far = 1u << 30;  // ticks; after so many an empty arena looks again
 
-// Two slots more than `longest` spans, for its ends, and one for an expire() that comes late.
+// `longest` spans (longest >> shift) slots; two more for its ends, one for an expire() that is
+// late.
 std::uint32_t slots_for(std::uint32_t longest, unsigned shift) { return (longest >> shift) + 3; }
 
 unsigned shift_for(std::uint32_t longest, std::uint32_t max_slots) {
@@ -18,8 +19,8 @@ unsigned shift_for(std::uint32_t longest, std::uint32_t max_slots) {
   return shift;
 }
 
-// All chunks of a slot are full but its last, and but the first of the slot that is being scanned;
-// one is no chunk.
+// In a slot only the last chunk may be part-filled; in the slot that is being scanned the first may
+// be part-expired. Chunk 0 stands for none.
 std::uint64_t chunks_for(std::uint64_t capacity, std::uint64_t slots, unsigned chunk_records) {
   const std::uint64_t chunks = capacity / chunk_records + std::min(capacity, slots) + 3;
   if (chunks * chunk_records >> 31 != 0) throw std::invalid_argument("too many TIME_WAIT records");
@@ -65,7 +66,7 @@ void TimeWait::kill(std::uint32_t index) {
   if (--chunks_[chunk].live == 0) release(chunk);
 }
 
-// A chunk at the end of the slot, or 0.
+// Adds a chunk at the end of the slot. Returns it, or 0 if none is free.
 std::uint32_t TimeWait::grow(std::uint32_t slot) {
   std::uint32_t chunk = free_;
   if (chunk != 0) {
@@ -97,7 +98,7 @@ void TimeWait::release(std::uint32_t chunk) {
   free_ = chunk;
 }
 
-// From the front of the position's slot to the first live record that is not due.
+// Scans the position's slot from its front to the first live record that is not due.
 TimeWait::Scan TimeWait::scan_due(Tick now, unsigned budget,
                                   std::array<Expired, max_batch>& batch) const {
   Scan scan;
@@ -122,7 +123,7 @@ TimeWait::Scan TimeWait::scan_due(Tick now, unsigned budget,
   return scan;
 }
 
-// What the scan looked at is gone: whole chunks, and the front of one.
+// Removes the records that the scan looked at: whole chunks, and the front of one.
 void TimeWait::retire(const Scan& scan) {
   live_ -= scan.expired;
   const Slot& ends = slots_[slot_of(position_)];
@@ -142,7 +143,8 @@ void TimeWait::retire(const Scan& scan) {
   }
 }
 
-// To the next slot that holds anything, at most to `now`. False: nothing is due until then.
+// Moves the position to the next slot that has a record, at most to `now`. False: nothing more is
+// due by `now`.
 bool TimeWait::step(Tick now) {
   const std::optional<std::uint32_t> ahead = first_occupied();
   if (!ahead) {
@@ -164,7 +166,7 @@ bool TimeWait::step(Tick now) {
   return false;
 }
 
-// How many slots ahead of the position's own.
+// How many slots the next occupied one is ahead of the position's own.
 std::optional<std::uint32_t> TimeWait::first_occupied() const {
   const auto slots = static_cast<std::uint32_t>(slots_.size());
   const std::uint32_t own = slot_of(position_);

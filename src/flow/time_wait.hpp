@@ -1,24 +1,25 @@
-// The TIME_WAIT arena: where a connection stands out 2MSL, in 32 bytes.
+// The TIME_WAIT arena: a connection waits here for 2MSL, in a record of 32 bytes.
 //
-// Records are appended to a chunk of the slot in which they will expire; the slots form a ring over
-// time. Expiry scans the due slot from its front, hands out what is due in batches, so that the
-// owner can prefetch the flow table's buckets for all of them, and gives chunks back whole. There
-// is no free list of records, no timer per record and no pointer to follow but one per chunk.
+// A record is appended to a chunk of the slot in which it will expire; the slots form a ring over
+// time. Expiry scans the due slot from its front and hands out the due records in batches, so that
+// the owner can prefetch the flow table's buckets for all of them. It frees whole chunks. There is
+// no free list of records, no timer per record, and one pointer to follow per chunk.
 //
-// The bet: every 2MSL is the same, so that records arrive in the order in which they leave. Then
-// each expires at its very tick. With different ones a record may wait for one that stands before
-// it in its slot: never early, at most slot_ticks() late.
+// The bet: every 2MSL is the same, so that records are appended in the order in which they expire.
+// Then each expires at its exact tick. With different times a record may wait for one before it in
+// its slot: it is never early and at most slot_ticks() late.
 //
 // A record that ends early (its port is reused, or a FIN came again and a copy was appended) is
-// marked dead where it stands and comes back with its chunk, at once if all the chunk is dead.
-// So `capacity` counts live records and dead ones whose chunk has a live one.
+// only marked dead. Its memory comes back with the chunk, at once if the whole chunk is dead. So
+// dead records take room too, as long as their chunk has a live one.
 //
-// Memory: capacity * 32 bytes, 1/32 of it for chunks, and the slack that guarantees capacity
-// however deadlines spread: 512 bytes per slot (at most 8,192 slots, 4 MiB). Chunks are touched as
-// they are used, and the last one given back is the next one taken. 100 M records take 3.2 GB.
+// Memory: capacity * 32 bytes, 1/32 more for the chunks' headers, and 512 bytes per slot (at most
+// 8,192 slots, 4 MiB), so that part-filled chunks never cost capacity, however deadlines spread.
+// Memory is touched when it is first used, and the chunk freed last is taken next. 100 M records
+// take 3.3 GB.
 //
-// Limits: a deadline is at most `longest` ticks after the newest expire(); append() refuses what
-// the ring does not reach, which can only happen when expire() was not called for a long time.
+// Limits: a deadline is at most `longest` ticks after the last expire(). append() refuses one that
+// the ring does not reach, which happens only if expire() was not called for a long time.
 //
 // Threads: one. Cost at 10 M records: append 7 ns, expiry 3 ns beside the owner's work.
 #pragma once
@@ -35,22 +36,22 @@
 
 namespace salut::flow {
 
-// All that RFC 9293 §3.10.7.4 and RFC 6191 need of a connection in TIME_WAIT.
+// What RFC 9293 §3.10.7.4 and RFC 6191 need to know about a connection in TIME_WAIT.
 struct Record {
   Key key;
   std::uint32_t snd_nxt = 0;
   std::uint32_t rcv_nxt = 0;
   std::uint32_t ts_recent = 0;
   std::uint32_t deadline = 0;     // a Tick's value
-  std::uint16_t rcv_wnd = 0;      // as the header carries it
+  std::uint16_t rcv_wnd = 0;      // scaled, as the header carries it
   std::uint8_t flags = 0;         // the owner's
   std::uint8_t dead : 1 = 0;      // the arena's
   std::uint8_t answered : 7 = 0;  // the owner's: when a segment was last answered
 };
 static_assert(sizeof(Record) == 32);
 
-// Record::flags: the connection was IPv6, the key's addresses are folded, and the whole ones stand
-// in an array of the owner's, at the same index (another 32 bytes).
+// Record::flags: the connection was IPv6. The key's addresses are folded, and the owner keeps the
+// whole addresses in an array of its own, at the same index (another 32 bytes).
 inline constexpr std::uint8_t record_ip6 = 0x80;
 
 struct Expired {
@@ -64,8 +65,9 @@ class TimeWait {
   static constexpr unsigned max_batch = 64;
   static constexpr std::uint32_t two_hours = 6'866'456;  // ticks
 
-  // `longest`: the largest 2MSL, in ticks; a tight value makes the slots narrow. Up to 8,192 of
-  // 16 ticks or the next powers of two. Throws std::invalid_argument if indices would not do.
+  // `longest`: the largest 2MSL, in ticks. There are at most 8,192 slots of 16 ticks each, or of
+  // the next power of two that reaches `longest`: a small value makes the slots narrow. Throws
+  // std::invalid_argument if `capacity` needs indices of 2^31 or more.
   TimeWait(Memory& memory, std::uint32_t capacity, Tick start, std::uint32_t longest = two_hours);
 
   // The record's index, or none if the arena is full.
@@ -78,9 +80,9 @@ class TimeWait {
   // REQUIRES: the record is live. Its index may be given out again at once.
   void kill(std::uint32_t index);
 
-  // Calls f(std::span<const Expired>) with live records whose deadline has come, in their order,
-  // up to 64 at a time; after the call they are gone. Looks at no more than `budget` records, dead
-  // ones among them, and returns how many. f must not append, kill or expire.
+  // Calls f(std::span<const Expired>) with the live records whose deadline has come, in their
+  // order, up to 64 at a time; after the call they are gone. Looks at no more than `budget`
+  // records, counting dead ones, and returns how many. f must not append, kill or expire.
   template <class F>
   unsigned expire(Tick now, unsigned budget, F&& f) {
     if (now < quiet_until_) [[likely]] {
@@ -147,8 +149,8 @@ class TimeWait {
   std::uint32_t capacity_;
   std::uint32_t live_ = 0;
   unsigned slot_shift_;
-  Tick position_;          // no record is in a slot before its slot
-  Tick quiet_until_;       // nothing expires before
+  Tick position_;          // no record is in an earlier slot than this tick's
+  Tick quiet_until_;       // nothing expires before this tick
   unsigned consumed_ = 0;  // records at the front of the position's slot that are gone
 
   std::uint32_t free_ = 0;       // chunks that were used before, through Chunk::next

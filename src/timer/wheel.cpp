@@ -14,7 +14,7 @@ std::uint64_t most_entries(std::uint64_t ids) { return ids + ids + ids / 2 + 4 *
 
 }  // namespace
 
-// Each slot may have one chunk in part, one more may be between slots, and chunk 0 is none.
+// Each slot may have one part-filled chunk, one more may be between slots, and chunk 0 is none.
 Wheel::Wheel(Memory& memory, std::uint32_t ids, Tick start)
     : position_(start),
       sweep_mark_(std::uint64_t{ids} + ids / 4 + small),
@@ -52,7 +52,7 @@ void Wheel::release(std::uint32_t chunk) {
   free_ = chunk;
 }
 
-// The chunk after `chunk`: its own lines were asked for when its predecessor was taken.
+// Prefetches the chunk after `chunk`, whose own lines were prefetched with its predecessor.
 void Wheel::prefetch_after(std::uint32_t chunk) const {
   const std::uint32_t after = next_[chunk];
   __builtin_prefetch(&next_[after]);
@@ -82,8 +82,8 @@ unsigned Wheel::take(unsigned index, unsigned most, Entry* out) {
   return taken;
 }
 
-// From the slot that the position has entered to lower ones: seen from here, the byte that put the
-// entries into this level no longer differs.
+// Moves entries of the slot that the position has entered to slots of lower levels: the byte of the
+// deadline that put them into this level is now equal to the position's.
 unsigned Wheel::deal_out(unsigned slot, unsigned budget) {
   std::array<Entry, max_batch> batch;
   const unsigned n = take(slot, std::min(budget, max_batch), batch.data());
@@ -115,7 +115,8 @@ std::optional<Tick> Wheel::next_occupied() const {
   return std::nullopt;
 }
 
-// To the next tick at which anything happens, at most to `now`. False: nothing until then.
+// Moves the position to the next tick with an entry, at most to `now`. False: there is none by
+// `now`.
 bool Wheel::step(Tick now) {
   if (now <= position_) return false;
   const std::optional<Tick> next = next_occupied();
