@@ -1,15 +1,15 @@
 // The Internet checksum (RFC 1071), its TCP pseudo-header, and its update in place (RFC 1624).
 //
-// Sums are kept in 64 bits over 32-bit words as they lie in memory: one's complement addition does
-// not care for byte order nor for the width of its words as long as the carries come back, so that
-// nothing is swapped and no carry is looked at before the end. A sum over 64 KiB has 2^14 words:
-// 2^46 is far from an overflow.
+// Sums are kept in 64 bits over 32-bit words as they lie in memory. One's complement addition works
+// in any byte order and with any width of words, as long as the carries are added at the end: so no
+// word is swapped, and carries are folded once. A sum over 64 KiB has 2^14 words: its 2^46 is far
+// from an overflow.
 //
-// A TCP header with its options, 20 to 60 bytes, is two masked loads and no branch: a mix of SYNs,
-// ACKs and timestamps, each of another length, costs the predictor nothing. Never a byte beyond
+// With AVX2 a TCP header with its options, 20 to 60 bytes, is two masked loads and no branch that
+// depends on the length: a mix of SYNs, ACKs and timestamps does not mispredict. No byte beyond
 // `length` is read (masked lanes are not accessed).
 //
-// Checksums are values as stored in a header: no net16() around them.
+// A checksum is a value as stored in a header: it needs no net16().
 #pragma once
 
 #include <cstddef>
@@ -35,10 +35,10 @@ constexpr std::uint16_t complement(std::uint64_t sum) {
   return static_cast<std::uint16_t>(~fold(sum));
 }
 
-// The two words of a pair, to be added to others.
+// The sum of the two 32-bit words in `pair`.
 constexpr std::uint64_t halves(std::uint64_t pair) { return (pair & 0xffffffff) + (pair >> 32); }
 
-// An IPv4 header without options, or a TCP header without.
+// The sum of 20 bytes: an IPv4 or a TCP header without options.
 inline std::uint64_t sum_20(const std::byte* bytes) {
   return halves(load<std::uint64_t>(bytes)) + halves(load<std::uint64_t>(bytes + 8)) +
          load<std::uint32_t>(bytes + 16);
@@ -111,7 +111,8 @@ inline std::uint64_t sum(const std::byte* bytes, std::size_t length) {
   return words + sum_last_bytes(bytes + length, length);
 }
 
-// The checksum to store, computed with zero in its place; over received bytes: 0 if they are right.
+// To send: the checksum of bytes whose checksum field is zero. On receipt: 0 if the bytes are
+// right.
 inline std::uint16_t internet_checksum(const std::byte* bytes, std::size_t length) {
   return complement(sum(bytes, length));
 }

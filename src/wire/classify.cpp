@@ -9,9 +9,9 @@ constexpr std::uint8_t next_hop_by_hop = 0;
 constexpr std::uint8_t next_routing = 43;
 constexpr std::uint8_t next_fragment = 44;
 constexpr std::uint8_t next_destination = 60;
-constexpr unsigned extensions_max = 8;  // as many as parse() goes through
+constexpr unsigned extensions_max = 8;  // as in parse()
 
-// The bytes that are left of a frame.
+// The bytes of a frame that are not read yet.
 struct Rest {
   const std::byte* at;
   std::size_t length;
@@ -36,14 +36,15 @@ void turn_round(flow::Ends& ends) {
   std::swap(ends.remote_port, ends.local_port);
 }
 
-// What an IP header says of the length of its packet; 0 if there is none.
+// The length of the packet as its IP header says; 0 if there is no whole header.
 std::size_t promised_length(const Rest& rest, bool ip6) {
   if (rest.length < (ip6 ? ipv6_size : ipv4_size)) return 0;
   return ip6 ? ipv6_size + net16(view<Ipv6Header>(rest.at).payload_length)
              : net16(view<Ipv4Header>(rest.at).total_length);
 }
 
-// To the transport of an IPv4 packet, with its addresses; its protocol, or 0 if there is none.
+// Reads the addresses of an IPv4 packet and skips its header. Returns its protocol; 0 if the header
+// is wrong or the packet is a fragment.
 std::uint8_t into_v4(Rest& rest, flow::Ends& ends) {
   if (rest.length < ipv4_size) return 0;
   const auto& ip = view<Ipv4Header>(rest.at);
@@ -56,7 +57,7 @@ std::uint8_t into_v4(Rest& rest, flow::Ends& ends) {
   return rest.skip(header) ? protocol : std::uint8_t{0};
 }
 
-// The same of an IPv6 packet; `odd` if there were extension headers.
+// The same for an IPv6 packet. Sets `odd` if there are extension headers.
 std::uint8_t into_v6(Rest& rest, flow::Ends& ends, bool& odd) {
   if (rest.length < ipv6_size) return 0;
   const auto& ip = view<Ipv6Header>(rest.at);
@@ -122,7 +123,7 @@ Recipient classify(const Frame& frame, flow::Ends& ends) {
   const std::uint8_t protocol = ip6 ? into_v6(rest, ends, odd) : into_v4(rest, ends);
   if (protocol == protocol_tcp) {
     if (!take_ports(rest, ends)) return Recipient::here;
-    // What is no whole TCP header a card may not have hashed as one.
+    // If the TCP header is not whole, a card may not have hashed its ports.
     const std::size_t headers = all - rest.length;
     odd |= promised > all || promised < headers + tcp_size;
     return odd ? Recipient::odd_flow : Recipient::flow;
@@ -131,7 +132,8 @@ Recipient classify(const Frame& frame, flow::Ends& ends) {
     return Recipient::here;
   const auto message = static_cast<std::uint8_t>(rest.at[0]);
   if (ip6 && (message == icmp6_advertisement || message == icmp6_solicitation)) {
-    // A copy for each worker: not for what comes from beyond the link, and would be dropped there.
+    // Each worker would get a copy. A packet from beyond the link is not worth it: with another hop
+    // limit it is dropped in any case.
     return hops == ndp_hop_limit ? Recipient::everyone : Recipient::here;
   }
   if (ip6 ? is_error_v6(message) : is_error_v4(message)) return quoted_flow(rest, ip6, ends);

@@ -1,14 +1,14 @@
-// Which worker a received frame is for, before anybody parses it: that of its flow, all of them, or
-// whoever has it.
+// Which worker is a received frame for? For the worker of its flow, for all workers, or for the one
+// that received it. parse() has not seen the frame yet.
 //
-// A flow is a TCP segment's, or that of the segment which an ICMP error quotes (RFC 792, RFC 4443):
-// there the ends are the other way round, since it was ours. What teaches an address of a link
-// (ARP, neighbour discovery) is for every worker, each of which has a table of neighbours; one
-// answers. Everything else, garbage and fragments too, is for whoever has
-// it: parse() says there what is wrong.
+// A TCP segment has a flow. So has an ICMP error (RFC 792, RFC 4443): the flow of the segment that
+// it quotes, with the ends swapped, because we sent that segment. ARP and neighbour discovery are
+// for every worker, because each has a neighbour table of its own; one of them answers. Everything
+// else, garbage and fragments too, stays with the worker that received it: its parse() says what is
+// wrong.
 //
-// Nothing is believed: every length is checked before what it promises is read; checksums are
-// not looked at, since a wrong guess only chooses who drops the frame.
+// No length is trusted: each is checked before the bytes that it promises are read. Checksums are
+// not verified, because a wrong frame is dropped by whatever worker gets it.
 //
 // Threads: any. Cost: one line of the frame; two for IPv6.
 #pragma once
@@ -21,13 +21,13 @@
 namespace salut::wire {
 
 enum class Recipient : std::uint8_t {
-  flow,      // `ends` says whose; a card that hashes TCP has seen the same
-  odd_flow,  // `ends` says whose; a card may have seen something else, or nothing
-  everyone,
-  here,
+  flow,      // the worker of `ends`; a card that hashes TCP has found the same ends
+  odd_flow,  // the worker of `ends`; a card may have found other ends, or none
+  everyone,  // all workers
+  here,      // the worker that received it
 };
 
-// A VLAN tag, any, may stand before the packet.
+// Sets `ends` if the result is flow or odd_flow. The frame may have one VLAN tag, with any ID.
 Recipient classify(const Frame& frame, flow::Ends& ends);
 
 }  // namespace salut::wire

@@ -1,9 +1,9 @@
-// A segment to send becomes a frame: Ethernet, IPv4 with DF or IPv6, TCP, the checksums.
+// Makes a frame of a segment to send: Ethernet, IPv4 with DF or IPv6, TCP, the checksums.
 //
-// The payload lies in its place before emit_tcp() is called: the caller copied it to payload_at(),
-// or the frame came with it. The sums are made from the fields while they are in registers, not
-// from the bytes just written: reading eight bytes that were stored as two and four stalls the CPU
-// until the stores have left.
+// The payload must be in its place before emit_tcp() is called: the caller has copied it to
+// payload_at(), or the frame came with it. Checksums are computed from the fields while they are in
+// registers, not from the bytes just written: a load of eight bytes that were stored as two and
+// four stalls the CPU until the stores have left its store buffer.
 //
 //   std::memcpy(payload_at(frame, options.size(), ip6), bytes, size);
 //   emit_tcp(frame, {.key = tcb.key, ..., .options = options, .payload_length = size});
@@ -21,7 +21,7 @@
 
 namespace salut::wire {
 
-// Numbers in host order, but for the key.
+// Numbers are in host order, except in the key.
 struct TcpOut {
   Key key;                           // as the connection has it: local is the sender
   const AddressPair* ip6 = nullptr;  // IPv6: the whole addresses; the key's are not used
@@ -34,14 +34,14 @@ struct TcpOut {
   std::uint8_t flags = 0;  // TcpFlag
   std::uint8_t ttl = 64;
   std::uint8_t traffic_class = 0;  // DSCP and ECN
-  std::uint16_t ip_id = 0;  // nobody needs one under DF (RFC 6864 §4.1); one that counts tells
-                            // strangers how much is sent (idle scans)
+  std::uint16_t ip_id = 0;  // with DF any value will do (RFC 6864 §4.1); a counter would tell
+                            // strangers how much we send (idle scans)
   std::uint16_t payload_length = 0;
-  bool leave_sum = false;  // the checksum is only that of the pseudo-header: the device goes on
+  bool leave_sum = false;  // the device completes the checksum: store the pseudo-header's sum only
   std::span<const std::byte> options;  // a multiple of 4, at most 40; may lie in the frame itself
 };
 
-// Where the payload of a frame to be emitted belongs.
+// Where the caller of emit_tcp() puts the payload.
 inline std::byte* payload_at(Frame& frame, std::size_t options_length, bool ip6) {
   return frame.data + (ip6 ? tcp_frame_min_6 : tcp_frame_min) + options_length;
 }
@@ -50,7 +50,7 @@ inline std::byte* payload_at(Frame& frame, std::size_t options_length, bool ip6)
 // REQUIRES: frame.room >= 54 (IPv6: 74) + options + payload; options as above.
 void emit_tcp(Frame& frame, const TcpOut& out);
 
-// How long the headers are, for a device that completes a checksum.
+// The lengths of the headers in bytes, for a device that completes a checksum.
 struct Layers {
   std::size_t l2 = 0;  // Ethernet, with a tag if there is one
   std::size_t l3 = 0;
@@ -58,7 +58,7 @@ struct Layers {
   bool ip6 = false;
   std::size_t tcp() const { return l2 + l3; }
 };
-// REQUIRES: a frame of emit_tcp(), tagged since or not.
+// REQUIRES: a frame made by emit_tcp(), with or without a VLAN tag added later.
 Layers layers_of(const std::byte* frame);
 
 }  // namespace salut::wire

@@ -1,5 +1,5 @@
-// The body of emit_tcp(), for whoever has the fields in registers already and wants them to stay
-// there: emit.cpp and tcp/output.cpp. A TcpOut that never leaves its function costs nothing.
+// The body of emit_tcp(), for emit.cpp and tcp/output.cpp. It is inlined into callers that have the
+// fields in registers, where they then stay: a TcpOut that never leaves its function costs nothing.
 #pragma once
 
 #include <cassert>
@@ -10,8 +10,7 @@
 
 namespace salut::wire::detail {
 
-// Copies the options and returns their sum. Timestamps, 12 bytes, are what nearly all segments
-// have.
+// Copies the options and returns their sum. Nearly all segments have timestamps only: 12 bytes.
 [[gnu::always_inline]] inline std::uint64_t put_options(std::byte* to,
                                                         std::span<const std::byte> options) {
   const std::size_t size = options.size();
@@ -31,7 +30,7 @@ namespace salut::wire::detail {
   return total;
 }
 
-// Each address at once to its place: a header that is put together on the stack first is stored in
+// Stores each address directly in its place. A header built on the stack first would be stored in
 // pieces and loaded as a whole, which stalls.
 [[gnu::always_inline]] inline void put_ethernet(std::byte* at, const TcpOut& out,
                                                 std::uint16_t type) {
@@ -40,8 +39,8 @@ namespace salut::wire::detail {
   store(at + offsetof(EthernetHeader, type), net16(type));
 }
 
-// TCP behind the IP header, its checksum with the sum of the pseudo-header. Words are put together
-// in registers and stored whole.
+// Writes the TCP header and options; `pseudo` is the pseudo-header's sum. Words are built in
+// registers and stored whole.
 [[gnu::always_inline]] inline void put_tcp(std::byte* at, const TcpOut& out,
                                            std::size_t header_length, std::uint64_t pseudo) {
   const std::uint32_t ports = out.key.local_port | std::uint32_t{out.key.remote_port} << 16;

@@ -1,8 +1,8 @@
 // The headers of Ethernet, ARP, IPv4, IPv6, TCP and ICMP as they lie in a frame.
 //
-// A struct here is a view of received bytes: packed (any address will do), allowed to alias, every
-// field in network order unless it is a byte. Reading one is REQUIRED to follow a check of the
-// length; parse.cpp is where these checks are.
+// A struct here is a view of the bytes of a frame: packed (it may be at any address), allowed to
+// alias, every field of more than one byte in network order. REQUIRES: the length was checked
+// before a field is read; parse.cpp has these checks.
 #pragma once
 
 #include <array>
@@ -67,7 +67,7 @@ struct [[gnu::packed, gnu::may_alias]] Ipv6Header {
   Address destination;
 };
 static_assert(sizeof(Ipv6Header) == 40);
-// Of neighbour discovery (RFC 4861): nothing that a router has passed on still has it.
+// The hop limit of neighbour discovery (RFC 4861): a packet that passed a router has less.
 inline constexpr std::uint8_t ndp_hop_limit = 255;
 
 struct [[gnu::packed, gnu::may_alias]] TcpHeader {
@@ -107,14 +107,14 @@ inline constexpr std::size_t arp_size = sizeof(ArpHeader);
 inline constexpr std::size_t ipv4_size = sizeof(Ipv4Header);  // without options
 inline constexpr std::size_t ipv6_size = sizeof(Ipv6Header);  // without extension headers
 inline constexpr std::size_t tcp_size = sizeof(TcpHeader);    // without options
-// What the header says of its own length, options included; not checked.
+// The header's length in bytes as it says itself, options included; not checked.
 inline std::size_t length_of(const TcpHeader& tcp) {
   return static_cast<std::size_t>(tcp.offset >> 4) * 4;
 }
 inline constexpr std::size_t icmp_size = sizeof(IcmpHeader);
 inline constexpr std::size_t tcp_options_max = 40;
 
-// Where TCP begins in a frame of ours, and in nearly all that come in.
+// Where TCP begins in a frame that we send, and in nearly all that we receive.
 inline constexpr std::size_t tcp_at = ethernet_size + ipv4_size;
 inline constexpr std::size_t tcp_frame_min = tcp_at + tcp_size;
 static_assert(tcp_frame_min == 54);
@@ -164,7 +164,7 @@ Header& view(std::byte* bytes) {
   return *reinterpret_cast<Header*>(bytes);
 }
 
-// A word at any address, in the order in which it lies there.
+// Loads a word from any address; no byte is swapped.
 template <typename Word>
 Word load(const std::byte* bytes) {
   Word word;

@@ -5,7 +5,7 @@
 namespace salut::wire {
 namespace {
 
-// The value of one option, `size` bytes with kind and length, at frame + at.
+// Reads one option at frame + at; its `size` includes kind and length.
 void take(const std::byte* frame, std::size_t at, std::uint8_t kind, std::size_t size, bool is_syn,
           Segment& out) {
   const std::byte* value = frame + at + 2;
@@ -31,7 +31,8 @@ void take(const std::byte* frame, std::size_t at, std::uint8_t kind, std::size_t
   }
 }
 
-// MSS, SACK-permitted, timestamps, NOP, window scale.
+// Reads the options of a usual SYN: MSS, SACK-permitted, timestamps, NOP, window scale. False: they
+// are others.
 bool parse_usual_syn(const std::byte* options, Segment& out) {
   constexpr std::uint32_t mss_word = option_mss | 4u << 8;
   constexpr std::uint32_t sack_timestamps_word =
@@ -89,8 +90,8 @@ std::size_t emit_options(OptionBytes& to, const OptionsOut& options) {
   };
   constexpr std::uint32_t nop = option_nop;
   if (options.mss != 0) word(std::uint32_t{option_mss} << 24 | 4u << 16 | options.mss);
-  // In the order that Linux uses: middleboxes have seen it. SACK-permitted takes the place of the
-  // two NOPs that would align the timestamps.
+  // The order is that of Linux, which every middlebox has seen. SACK-permitted takes the place of
+  // the two NOPs that would align the timestamps.
   const std::uint32_t pair =
       options.sack_permitted ? std::uint32_t{option_sack_permitted} << 8 | 2 : nop << 8 | nop;
   if (options.timestamps) {

@@ -1,13 +1,13 @@
 // TCP's options, read and written: MSS, window scale, SACK-permitted, SACK, timestamps.
 //
-// What a peer sends is walked within its length and nothing in it is believed: an unknown kind is
-// skipped by its length, a length below 2 or past the end stops the walk (what follows has no known
-// start), a known kind with a wrong length is skipped as if unknown, and of two of a kind the first
-// counts. Options that belong to a SYN are not seen elsewhere (RFC 9293 §3.7.1, RFC 7323 §2.2).
+// The walk over a peer's options trusts no length. It skips an unknown kind by its length. It stops
+// at a length below 2 or past the end, because nobody knows where the next option starts. It skips
+// a known kind with a wrong length as if it were unknown. Of two of a kind the first counts.
+// Options that belong to a SYN are ignored on other segments (RFC 9293 §3.7.1, RFC 7323 §2.2).
 //
-// Thread safety: no state. Cost: the timestamps of an established connection, alone and aligned as
-// everybody sends them, are one comparison; a SYN with the four options that we and Linux send, in
-// that order, three; anything else is a walk over at most 40 bytes.
+// Thread safety: no state. Cost: timestamps alone, aligned as nearly all stacks send them on an
+// established connection, are one comparison (parse_parts.hpp); a SYN with the four options that we
+// and Linux send, in the same order, is three; anything else is a walk over at most 40 bytes.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ inline constexpr std::uint8_t option_sack_permitted = 4;
 inline constexpr std::uint8_t option_sack = 5;
 inline constexpr std::uint8_t option_timestamps = 8;
 
-// NOP, NOP, timestamps, 10: the first word of the form that nearly all segments have.
+// NOP, NOP, timestamps, length 10: the first word of the options of nearly all segments.
 inline constexpr std::uint32_t timestamps_word =
     option_nop | option_nop << 8 | option_timestamps << 16 | 10u << 24;
 
@@ -33,7 +33,7 @@ inline constexpr std::uint32_t timestamps_word =
 // REQUIRES: out.options_length bytes at `frame` + out.options_offset.
 void parse_options(const std::byte* frame, Segment& out);
 
-// What a segment of ours carries. Sizes in bytes.
+// The options of a segment that we send.
 struct OptionsOut {
   std::uint16_t mss = 0;        // a SYN's; 0: none
   bool sack_permitted = false;  // a SYN's
@@ -42,13 +42,13 @@ struct OptionsOut {
   bool timestamps = false;
   std::uint32_t tsval = 0;
   std::uint32_t tsecr = 0;
-  // Left and right edges in pairs, host order; as many pairs as fit are sent.
+  // Blocks as pairs of left and right edge, host order; as many pairs as fit are sent.
   std::span<const std::uint32_t> sack;
 };
 
 using OptionBytes = std::array<std::byte, tcp_options_max>;
 
-// Timestamps alone, as every segment but a SYN has them: 12 bytes.
+// Writes timestamps alone, as on most segments that are no SYN: 12 bytes.
 inline std::size_t emit_timestamps(OptionBytes& to, std::uint32_t tsval, std::uint32_t tsecr) {
   store(to.data(), timestamps_word);
   store(to.data() + 4, std::uint64_t{net32(tsecr)} << 32 | net32(tsval));

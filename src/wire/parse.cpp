@@ -19,7 +19,7 @@ bool is_mac(const Mac& left, const Mac& right) {
   return ((head[0] ^ head[1]) | (tail[0] ^ tail[1])) == 0;
 }
 
-// 0/8 and 127/8 never leave a host, 224/4 and the broadcast address never send.
+// 0/8 and 127/8 never leave a host; 224/4 (multicast) and the broadcast address are no sender's.
 bool is_bad_source(std::uint32_t source_be) {
   const std::uint32_t source = net32(source_be);
   const std::uint32_t first = source >> 24;
@@ -56,7 +56,8 @@ Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out)
     return dropped(Drop::ip_bad_header);
   }
   if (total > room) return dropped(Drop::ip_truncated);
-  // A device that found a wrong checksum does not say which: if it is not this one, it is the next.
+  // A device that found a wrong checksum does not say which: if it is not the IP header's, it is
+  // that of TCP or ICMP.
   const bool doubted = (frame.flags & checksum_bad) != 0;
   const bool unverified = options.verify_checksums && (frame.flags & ip_checksum_good) == 0;
   if ((doubted || unverified) && internet_checksum(bytes, header_length) != 0) {
@@ -71,7 +72,7 @@ Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out)
 }
 
 // The fast path of IPv6. REQUIRES: frame.length >= tcp_frame_min.
-Parsed parse_road_6(const Frame& frame, const ParseOptions& options, Segment& out) {
+Parsed parse_fast_6(const Frame& frame, const ParseOptions& options, Segment& out) {
   const std::byte* data = frame.data;
   if (frame.length < tcp_frame_min_6) [[unlikely]]
     return parse_step_by_step(frame, options, out);
@@ -133,7 +134,7 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
     return parse_step_by_step(frame, options, out);
   }
   const auto& ethernet = view<EthernetHeader>(data);
-  if (ethernet.type == net16(ether_type_ipv6)) return parse_road_6(frame, options, out);
+  if (ethernet.type == net16(ether_type_ipv6)) return parse_fast_6(frame, options, out);
   const auto& ip = view<Ipv4Header>(data + ethernet_size);
   const auto& tcp = view<TcpHeader>(data + tcp_at);
   const std::size_t total = net16(ip.total_length);

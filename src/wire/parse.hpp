@@ -1,19 +1,19 @@
-// A received frame becomes a Segment, an ARP or ICMP packet, or a drop with its reason.
+// Makes of a received frame a Segment, an ARP or ICMP packet, or a drop with its reason.
 //
-// Nothing in a packet is believed: each length is checked before what it promises is read. The
-// fast path (IPv4 without options or IPv6 without extension headers, whole, TCP, for our MAC)
-// is a list of exits OR-ed into two branches that always go the same way, then the checksum.
-// Whatever leaves it is parsed again from the start by parse_step_by_step(), which knows every
-// reason; the two agree on all frames, and tests/unit/wire holds them to it.
+// No length is trusted: each is checked before the bytes that it promises are read. The fast path
+// (IPv4 without options or IPv6 without extension headers, whole, TCP, for our MAC) is a list of
+// exits OR-ed into two branches that nearly always go the same way, then the checksum. A frame that
+// leaves it is parsed again from the start by parse_step_by_step(), which knows every reason. Both
+// must agree on every frame; tests/unit/wire checks it.
 //
-// Which of our addresses a packet is for, and whether it is one at all, is the engine's business:
-// Segment::key is filled in for TCP, source as remote; the addresses of IPv6 are folded in it
-// (base/address.hpp), and the whole ones stay in the frame, at address_at().
+// Whether the destination is an address of ours is left to the engine. For TCP parse() fills in
+// Segment::key, with the source as remote; it folds IPv6 addresses (base/address.hpp), and the
+// whole ones stay in the frame, at address_at().
 //
 // IPv6 extension headers (parse_ipv6.cpp): hop-by-hop and destination options are skipped if every
-// option in them may be, a routing header if it has no segments left and is not of type 0, a
-// fragment header if it stands before a whole packet (RFC 6946). At most eight headers; jumbograms
-// and everything else are refused.
+// option in them may be skipped, a routing header if it has no segments left and is not of type 0,
+// a fragment header if it holds a whole packet (RFC 6946). At most eight headers are skipped; more,
+// jumbograms and other headers are refused.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +30,9 @@ namespace salut::wire {
 enum class Kind : std::uint8_t { tcp, arp, icmp, drop };
 
 struct ParseOptions {
-  bool verify_checksums = true;             // of IP, TCP and ICMP, where the device has not
+  bool verify_checksums = true;             // of IP, TCP and ICMP, unless the device has done it
   Mac mac;                                  // ours, on the port of the frame
-  const AddressFold* fold = &unkeyed_fold;  // of IPv6 addresses into Segment::key
+  const AddressFold* fold = &unkeyed_fold;  // folds IPv6 addresses into Segment::key
 };
 
 struct Parsed {
@@ -42,15 +42,17 @@ struct Parsed {
   friend constexpr bool operator==(const Parsed&, const Parsed&) = default;
 };
 
-// tcp: all of `out` is set but frame, hash and the reserved fields, which are left as they were.
-// icmp: ICMP or, with out.ip6, ICMPv6: ip_offset, port, and payload_* is the message.
-// arp: unchecked, ip/arp.hpp is what reads it. drop and arp: `out` means nothing.
+// What the result leaves in `out`:
+// - tcp: every field except frame, hash and reserved, which it does not touch; a field of an option
+//   only if the option is there.
+// - icmp: ICMP, or ICMPv6 if ip6 is set: ip6, ip_offset, port; payload_* is the message.
+// - arp and drop: nothing of use. An ARP packet is not checked yet; ip/arp.hpp reads it.
 Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out);
 
-// What parse() would have answered without its fast path.
+// The same answer as parse(), without the fast path.
 Parsed parse_step_by_step(const Frame& frame, const ParseOptions& options, Segment& out);
 
-// Source and destination address, next to each other, of a parsed TCP or ICMP packet.
+// Where the source address of a parsed TCP or ICMP packet is; the destination follows it.
 inline const std::byte* address_at(const Frame& frame, const Segment& segment) {
   return frame.data + segment.ip_offset +
          (segment.ip6 ? offsetof(Ipv6Header, source) : offsetof(Ipv4Header, source));

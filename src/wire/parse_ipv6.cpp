@@ -1,4 +1,4 @@
-// IPv6 step by step: RFC 8200's header and the chain behind it, to TCP or ICMPv6.
+// IPv6 step by step: the header of RFC 8200 and its extension headers, up to TCP or ICMPv6.
 #include "wire/parse_parts.hpp"
 
 namespace salut::wire::detail {
@@ -10,10 +10,10 @@ constexpr std::uint8_t routing = 43;
 constexpr std::uint8_t fragment = 44;
 constexpr std::uint8_t destination_options = 60;
 
-// A packet that means to be read needs two or three; nobody gets to make us walk for long.
+// An honest packet has two or three headers. The limits bound what an attacker's packet costs.
 constexpr unsigned headers_max = 8;
-constexpr unsigned options_max = 32;  // of one header, padding included
-constexpr std::size_t unit = 8;       // extension headers are multiples of it, and one at least
+constexpr unsigned options_max = 32;  // in one header, padding included
+constexpr std::size_t unit = 8;       // an extension header is one or more of these, in bytes
 
 std::uint8_t byte_at(const std::byte* bytes, std::size_t at) {
   return std::to_integer<std::uint8_t>(bytes[at]);
@@ -39,17 +39,17 @@ bool may_skip_options(const std::byte* header, std::size_t size) {
   return true;
 }
 
-// A source route is over, and is not of the type that RFC 5095 abolished.
+// A routing header may be skipped if it has no segments left and is not of type 0 (RFC 5095).
 bool may_skip_routing(const std::byte* header) {
   return byte_at(header, 2) != 0 && byte_at(header, 3) == 0;
 }
 
-// Offset or more-fragments is set.
+// Is it a real fragment: is an offset or "more fragments" set?
 bool is_part(const std::byte* header) {
   return (load<std::uint16_t>(header + 2) & net16(0xfff9)) != 0;
 }
 
-// One extension header of type `next` at `at`: steps over it. Drop::none: go on.
+// Steps over one extension header of type `next` at `at`. Drop::none: go on.
 Drop skip(const std::byte* data, std::size_t end, std::size_t& at, std::uint8_t& next) {
   if (end - at < unit) return Drop::ip_bad_extension;
   const std::byte* header = data + at;
@@ -65,7 +65,7 @@ Drop skip(const std::byte* data, std::size_t end, std::size_t& at, std::uint8_t&
   return Drop::none;
 }
 
-// As internet_checksum(), of what is inside.
+// As internet_checksum(), over the packet inside the IPv6 header.
 std::uint16_t checksum_of(const Frame& frame, const Inside& inside, std::uint8_t protocol) {
   const std::byte* addresses = frame.data + inside.ip_at + offsetof(Ipv6Header, source);
   return checksum_6(addresses, protocol, frame.data + inside.at, inside.length);
@@ -106,7 +106,7 @@ Parsed parse_ipv6(const Frame& frame, const ParseOptions& options, bool unicast,
     const bool known =
         next == hop_by_hop || next == routing || next == fragment || next == destination_options;
     if (!known) return dropped(Drop::ip_protocol_unknown);
-    // Hop-by-hop options stand first or nowhere.
+    // Hop-by-hop options must come first.
     if (n == headers_max || (next == hop_by_hop && n != 0)) return dropped(Drop::ip_bad_extension);
     if (const Drop why = skip(frame.data, end, at, next); why != Drop::none) return dropped(why);
   }

@@ -1,4 +1,4 @@
-// What parse.cpp and parse_ipv6.cpp share; nobody else includes it.
+// What parse.cpp and parse_ipv6.cpp share; no other file includes it.
 #pragma once
 
 #include "wire/checksum.hpp"
@@ -16,8 +16,8 @@ struct Inside {
   std::size_t length = 0;  // of TCP or ICMP with its payload
 };
 
-// Step by step, what the fast path asks at once: TCP behind either IP header. `checksum` gives
-// 0 if that of the segment is right.
+// Checks TCP behind either IP header, step by step, as the fast path does at once. `checksum()` is
+// 0 if the segment's checksum is right.
 template <class Checksum>
 Drop check_tcp(const Frame& frame, const ParseOptions& options, const Inside& inside,
                const Checksum& checksum) {
@@ -50,8 +50,9 @@ Parsed take_icmp(const Frame& frame, const ParseOptions& options, const Inside& 
   return {Kind::icmp, Drop::none};
 }
 
-// No options, or a SYN's MSS alone: both without a branch that depends on the packet, so that a
-// burst of SYNs among ACKs does not mispredict. `header` is what stands in if there are none.
+// No options, and a SYN's MSS alone, take no branch that depends on the packet, so that a burst of
+// SYNs among ACKs does not mispredict. `header` is any readable word, loaded if there are no
+// options.
 inline void fill_options(const std::byte* frame, const std::byte* header, Segment& out) {
   const bool any = out.options_length != 0;
   const auto word = load<std::uint32_t>(any ? frame + out.options_offset : header);
@@ -69,7 +70,7 @@ inline void fill_options(const std::byte* frame, const std::byte* header, Segmen
   }
 }
 
-// All but the key and what depends on the IP version.
+// Fills in all but the key and what depends on the IP version.
 inline void fill_tcp(const Frame& frame, const Inside& inside, std::size_t header_length,
                      Segment& out) {
   const std::byte* data = frame.data;
@@ -87,11 +88,12 @@ inline void fill_tcp(const Frame& frame, const Inside& inside, std::size_t heade
   fill_options(data, data + inside.at, out);
 }
 
-// REQUIRES, as does the next: a TCP header of header_length bytes within `inside`.
+// REQUIRES, as fill_tcp_6() does: a TCP header of header_length bytes within `inside`.
 inline void fill_tcp_4(const Frame& frame, const Inside& inside, std::size_t header_length,
                        Segment& out) {
-  // Source and destination lie as remote and local do in a key. Copied as the words that a hash
-  // will load: a load of eight bytes stored as four and four stalls.
+  // Source and destination lie in the packet as remote and local do in a key. They are copied in
+  // the words that the hash will load: a load of eight bytes that were stored as four and four
+  // stalls.
   static_assert(offsetof(Key, local_addr) == 4 && offsetof(Key, remote_port) == 8);
   auto* key = reinterpret_cast<std::byte*>(&out.key);
   const std::byte* ip = frame.data + inside.ip_at;
@@ -115,8 +117,8 @@ inline void fill_tcp_6(const Frame& frame, const AddressFold& fold, const Inside
   fill_tcp(frame, inside, header_length, out);
 }
 
-// No host sends from these: multicast, loopback, IPv4 in disguise; and none opens a connection
-// from the unspecified address, which only duplicate address detection uses.
+// No host sends from these: multicast, loopback, mapped IPv4. The unspecified address passes here:
+// duplicate address detection uses it, and parse_ipv6() refuses it for TCP.
 inline bool is_bad_source_6(const Address& source) {
   constexpr std::uint64_t loopback_low = std::uint64_t{1} << 56;  // ::1 as it lies
   return source.is_multicast() || source.is_v4() ||

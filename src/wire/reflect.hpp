@@ -1,11 +1,11 @@
-// Turns a frame round, as a mirror does: its two MACs, its two addresses and its two ports change
-// places, and whoever sent it meets it as if the other side had. A sum does not know the order of
-// what it adds, so every checksum stays right.
+// Reflects a frame: swaps its two MACs, its two addresses and its two ports, so that its sender
+// receives it as if from the peer. A sum does not depend on the order of what it adds, so every
+// checksum stays right.
 //
-// What is no TCP or UDP is turned round as far as it is understood (of ARP the MACs alone), as
-// testpmd does in its mode 5tswap. A frame that is cut short is turned as far as it goes.
+// A packet that is not TCP or UDP is swapped as far as it is understood (ARP: the MACs only), as
+// testpmd does in its mode 5tswap; so is a frame that is cut short.
 //
-// Cost: the first line of the frame, and the second of IPv6.
+// Cost: the first cache line of the frame, and the second for IPv6.
 #pragma once
 
 #include <algorithm>

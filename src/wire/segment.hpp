@@ -1,5 +1,5 @@
-// A parsed TCP segment: what parse() made of a frame, in host byte order, checked against every
-// length. 64 bytes, so that a burst of them is an array that the path walks line by line.
+// A parsed TCP segment: what parse() made of a frame, in host byte order (but the key), every
+// length checked. 64 bytes, so that a burst is an array with one cache line per segment.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ enum TcpFlag : std::uint8_t {
   cwr = 0x80,
 };
 
-// Which options a segment carried, beside MSS.
+// Which options a segment has, beside MSS and SACK.
 enum OptionBit : std::uint8_t {
   option_has_timestamps = 1,      // tsval, tsecr
   option_has_sack_permitted = 2,  // on a SYN only
@@ -28,7 +28,7 @@ enum OptionBit : std::uint8_t {
 };
 
 struct Segment {
-  Key key;                           // as a connection of ours has it: remote is the sender
+  Key key;                           // as its receiver sees it: remote is the sender
   std::uint32_t seq = 0;             // SEG.SEQ
   std::uint32_t ack = 0;             // SEG.ACK
   std::uint16_t wnd = 0;             // SEG.WND as sent, unscaled
@@ -45,7 +45,7 @@ struct Segment {
   std::uint8_t ip_offset = 0;        // of the IP header, from the start of the frame
   std::uint8_t traffic_class = 0;    // of the IP header; the low two bits are ECN (RFC 3168)
   std::uint8_t sack_count = 0;       // blocks of eight bytes, 0..4
-  std::uint64_t hash = 0;            // of key; filled in by the path, not by parse()
+  std::uint64_t hash = 0;            // of key; the engine fills it in, not parse()
   std::uint32_t tsval = 0;
   std::uint32_t tsecr = 0;
   std::uint16_t sack_offset = 0;  // of the first block, from the start of the frame
