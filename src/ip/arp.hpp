@@ -18,8 +18,8 @@ struct Arp {
 
 inline constexpr std::uint16_t arp_frame_size = wire::ethernet_size + wire::arp_size;
 
-// False, with `out` untouched, unless the frame is a whole request or reply whose sender is one
-// station: a broadcast or zero sender would make a cache send our traffic to everybody.
+// False, with `out` untouched, unless the frame is a whole request or reply with a unicast sender
+// MAC: a cache that learned a group MAC would send our traffic to every station.
 bool parse_arp(const Frame& frame, Arp& out);
 
 // Overwrites the frame and sets its length; the Ethernet source is the sender's MAC.

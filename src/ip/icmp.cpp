@@ -38,8 +38,8 @@ bool is_echo_request_6(const Frame& frame) {
          icmp.type == wire::icmp6_echo_request && icmp.code == 0;
 }
 
-// What the replies of both families have in common: both pairs of addresses change places, over
-// which no sum cares for the order, and the type is another.
+// What the replies of both families have in common: MACs and addresses are swapped, which leaves
+// every sum as it is, and the type changes.
 template <class IpHeader>
 IpHeader& turn_round(Frame& frame, std::uint8_t reply) {
   constexpr std::size_t at = wire::ethernet_size + sizeof(IpHeader);
@@ -57,7 +57,7 @@ IpHeader& turn_round(Frame& frame, std::uint8_t reply) {
   return ip;
 }
 
-// What the message says, if it is an error; the MTU with it.
+// Reads the kind of error, and the MTU. False: the message is no error.
 bool classify(const Frame& frame, const wire::Segment& icmp, IcmpError& out) {
   using What = IcmpError::What;
   const std::byte* bytes = frame.data + icmp.payload_offset;
@@ -69,7 +69,7 @@ bool classify(const Frame& frame, const wire::Segment& icmp, IcmpError& out) {
   if (icmp.ip6) {
     if (header.type < wire::icmp6_unreachable || header.type > wire::icmp6_parameter_problem)
       return false;
-    // No such port (4), forbidden (1, 5, 6); a next header that nobody there knows.
+    // No such port (4), prohibited (1, 5, 6); a next header that the host does not know.
     const bool hard = is(wire::icmp6_unreachable, 4) || is(wire::icmp6_unreachable, 1) ||
                       is(wire::icmp6_unreachable, 5) || is(wire::icmp6_unreachable, 6) ||
                       is(wire::icmp6_parameter_problem, 1);
@@ -82,7 +82,7 @@ bool classify(const Frame& frame, const wire::Segment& icmp, IcmpError& out) {
     return false;
   }
   const bool too_big = is(wire::icmp_unreachable, 4);
-  // RFC 1122 §4.2.3.9: protocol (2) and port (3); forbidden (9, 10, 13) are as final.
+  // RFC 1122 §4.2.3.9: protocol (2) and port (3); prohibited (9, 10, 13) is as final.
   const bool hard = is(wire::icmp_unreachable, 2) || is(wire::icmp_unreachable, 3) ||
                     is(wire::icmp_unreachable, 9) || is(wire::icmp_unreachable, 10) ||
                     is(wire::icmp_unreachable, 13);
@@ -91,7 +91,7 @@ bool classify(const Frame& frame, const wire::Segment& icmp, IcmpError& out) {
   return true;
 }
 
-// The quoted IP header; where TCP begins in it, or 0.
+// Reads the quoted IP header. Returns where TCP begins behind it, or 0 if it is not TCP.
 std::size_t quoted_ip(const std::byte* quoted, std::size_t size, const AddressFold& fold,
                       IcmpError& out) {
   if (!out.ip6) {
@@ -151,7 +151,8 @@ bool make_echo_reply(Frame& frame) {
   ip.checksum = 0;
   ip.checksum = wire::complement(wire::sum_20(frame.data + wire::ethernet_size));
   auto& icmp = wire::view<wire::IcmpHeader>(frame.data + icmp_at);
-  // The two zeroes are the same to who verifies, unless all else is zero: then only this one holds.
+  // 0 and 0xffff are the same to a receiver, except for a message of zeros only (an echo reply's
+  // type is 0): its sum is 0, and the complement of that is 0xffff.
   if (icmp.checksum == 0) icmp.checksum = 0xffff;
   frame.length = static_cast<std::uint16_t>(wire::ethernet_size + net16(ip.total_length));
   return true;

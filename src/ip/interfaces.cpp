@@ -10,7 +10,7 @@ namespace salut::ip {
 namespace {
 
 constexpr std::size_t tag_at = 2 * sizeof(Mac);
-constexpr unsigned vlan_id_mask = 0x0fff;  // the rest is priority, which is nobody's business here
+constexpr unsigned vlan_id_mask = 0x0fff;  // the rest is the priority, which we ignore
 
 bool has_tag(const Frame& frame, unsigned vlan) {
   return frame.length >= wire::ethernet_size + wire::vlan_size &&
@@ -18,8 +18,8 @@ bool has_tag(const Frame& frame, unsigned vlan) {
          (net16(wire::load<std::uint16_t>(frame.data + tag_at + 2)) & vlan_id_mask) == vlan;
 }
 
-// By moving what is behind it. The MACs would be less, but the frame would begin four bytes later
-// each time that its buffer crosses a wire of this process, until it had no room.
+// Moves the bytes behind the tag. To move the two MACs would be cheaper, but then the frame would
+// start four bytes later each time that its buffer crosses a loop port, until it had no room.
 void take_tag(Frame& frame) {
   std::byte* const tag = frame.data + tag_at;
   frame.length = static_cast<std::uint16_t>(frame.length - wire::vlan_size);
@@ -35,7 +35,7 @@ void for_next_hops(const Interface& interface, Function function) {
   }
 }
 
-// Room for the stations that the configuration names, beside what it says.
+// Adds room for the stations that the configuration names to its `neighbours`.
 NeighbourOptions with_links(NeighbourOptions options, const std::vector<Interface>& interfaces) {
   options.links = static_cast<std::uint16_t>(interfaces.size());
   for (const Interface& interface : interfaces) {
@@ -67,7 +67,8 @@ Interfaces::Interfaces(std::vector<Interface> interfaces, FramePool& pool, Memor
   local_.build();
   local6_.build();
   add_routes();
-  // All that lies beyond needs them: nobody can take their places.
+  // Next hops are held from the start: nothing behind them works without them, so that no other
+  // station may evict them.
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     for_next_hops(interfaces_[port], [&](const IpAddress& hop) {
       const std::uint16_t index = neighbours_.find_or_add(port, Address::of(hop));
@@ -86,7 +87,7 @@ Interfaces::~Interfaces() {
   release_spare();
 }
 
-// RFC 2464 §5: the MAC with ff:fe in its middle and the universal bit turned.
+// RFC 2464 §5: the MAC with ff:fe in its middle and the universal/local bit inverted.
 void Interfaces::add_link_local(Interface& interface) {
   bool ip6 = false;
   for (const AddressRange& range : interface.ranges) ip6 = ip6 || range.first.is_v6();
@@ -108,7 +109,7 @@ void Interfaces::add_addresses(std::uint16_t port) {
     local6_.add(number_of(first), number_of(last), 0, 0);
     has_ip6_ = true;
   };
-  constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a link of two has none
+  constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a /31 has no broadcast address
   for (const Prefix& prefix : interfaces_[port].addresses) {
     add(prefix.address, prefix.address);
     if (prefix.address.is_v4() && prefix.length <= broadcast_most) {
@@ -150,14 +151,14 @@ bool Interfaces::is_station(std::uint32_t v4) const {
          std::find(broadcasts_.begin(), broadcasts_.end(), v4) == broadcasts_.end();
 }
 
-// Of equal prefixes the first counts: links before routes before gateways.
+// Of equal prefixes the one added first wins: links before routes before gateways.
 void Interfaces::add_routes() {
   const IpAddress on_link;
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     for (const Prefix& prefix : interfaces_[port].addresses) routes_.add(prefix, port, on_link);
   }
-  // A next hop that no prefix of its port has is on the link all the same: clouds give a /32 and a
-  // gateway elsewhere.
+  // A next hop is on the link even if no prefix of its port contains it: clouds give a host a /32
+  // and a gateway outside of it.
   for (std::uint16_t port = 0; port < interfaces_.size(); ++port) {
     for_next_hops(interfaces_[port], [&](const IpAddress& hop) {
       if (hop.is_link_local()) return;
@@ -209,7 +210,7 @@ unsigned Interfaces::receive(unsigned port, Frame* frames, unsigned count) {
   return received;
 }
 
-// Takes the tags out; frames with another or none are dropped.
+// Removes the tags, and drops frames with another tag or none. Returns how many frames are left.
 unsigned Interfaces::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
   unsigned kept = 0;
   for (unsigned i = 0; i < count; ++i) {
@@ -228,7 +229,7 @@ unsigned Interfaces::untag(std::uint16_t vlan, Frame* frames, unsigned count) {
 bool Interfaces::untag_priority(Frame& frame) {
   if (!has_tag(frame, 0) || wire::load<std::uint16_t>(frame.data + tag_at + wire::vlan_size) ==
                                 net16(wire::ether_type_vlan)) {
-    return false;  // a second tag is nobody's, and would be looked for as long as there are some
+    return false;  // two tags: not for us, and a stack of tags would cost a move for each
   }
   take_tag(frame);
   return true;
@@ -289,7 +290,7 @@ Address Interfaces::source_for(std::uint16_t port, const Address& target) const 
     const IpAddress& address = prefix.address;
     if (address.is_v4() != to.is_v4()) continue;
     if (prefix.contains(to)) return Address::of(address);
-    // A link-local source is for the link; the first of the others will do.
+    // A link-local address is only good on its link; the first of the others will do.
     if (best == nullptr || (best->address.is_link_local() && !address.is_link_local())) {
       best = &prefix;
     }
@@ -315,7 +316,7 @@ void Interfaces::on_arp(const Frame& frame, Instant now) {
   Arp arp;
   if (!parse_arp(frame, arp)) return drop(frame, Drop::arp_malformed);
   const bool for_us = is_local(Address::v4(arp.target_ip));
-  // RFC 826: a packet for us teaches the sender's address; another one only refreshes.
+  // RFC 826: a request to us may add an entry for its sender; other packets only update one.
   neighbours_.learn(frame.port, Address::v4(arp.sender_ip), arp.sender_mac, now, *this,
                     for_us && arp.op == wire::arp_request);
   siblings_.heard(frame.port, Address::v4(arp.sender_ip), arp.sender_mac, now);

@@ -1,15 +1,15 @@
-// The stack's interfaces: which addresses are ours, where a destination leads, and the frames on
-// their way out.
+// The stack's interfaces: which addresses are ours, the route to a destination, and the frames to
+// be transmitted.
 //
-// A frame that came in and is done with is not given back at once: it is kept for this turn as a
-// spare, and the next segment to leave takes it, still hot in cache (reply in place without caring
-// which reply belongs to which frame). What is left at the end of the turn goes back in one call.
-// Transmission is staged per interface and handed to the device once per turn; what a full device
-// queue refuses stays first in line for the next turn.
+// A received frame that is no longer needed is not given back at once. It becomes a spare of this
+// turn, and the next segment to leave takes it while it is still in cache. So a reply is written in
+// place, though not always into the frame that it answers. The spares that are left at the end of
+// the turn go back in one call. Frames to send are staged per interface, and the device gets them
+// once per turn; those that its full queue refuses stay first in line for the next turn.
 //
-// An interface of a VLAN takes and sends tagged frames only; the tag is gone before anybody else
-// looks and put in after everybody else is done. One with an IPv6 address has a link-local address
-// too (RFC 4291 §2.1), made of its MAC if none is configured.
+// An interface of a VLAN takes and sends tagged frames only. The tag is removed before other code
+// sees the frame and added after all of it is done. An interface with an IPv6 address has a
+// link-local address too (RFC 4291 §2.1), made of its MAC if none is configured.
 //
 // Threads: the stack's lcore. Cost: a few loads per frame; virtual calls only per turn.
 #pragma once
@@ -34,10 +34,10 @@
 
 namespace salut::ip {
 
-// Destinations beyond a gateway.
+// Destinations that are not behind the gateway.
 struct StaticRoute {
   Prefix to;
-  IpAddress via;  // any: they are on the link
+  IpAddress via;  // the next hop; any: the destinations are on the link
 };
 
 // A station whose MAC is known from the start.
@@ -52,21 +52,21 @@ struct Interface {
   Mac mac;
   std::uint16_t mtu = 1500;
   std::uint16_t vlan = 0;            // 802.1Q tag of all its frames; 0: they have none
-  bool completes_checksums = false;  // the device honours l4_checksum_left
+  bool completes_checksums = false;  // the device supports l4_checksum_left
   std::vector<Prefix> addresses;
   std::vector<AddressRange> ranges;
-  IpAddress gateway;  // of each family; any: none
+  IpAddress gateway;  // one per family; any: none
   IpAddress gateway6 = IpAddress::any_v6();
   std::vector<StaticRoute> routes;
   std::vector<IpAddress> siblings;  // other instances on the link, with the same `ranges`
   std::vector<StaticNeighbour> neighbours;
-  // Where several workers share the port: whose flows are whose, and which of them this is.
-  // Outlives the engine.
+  // If several workers share the port: the function from flow to worker, and this worker's number
+  // in it. Must outlive the engine.
   const flow::Steering* steering = nullptr;
   unsigned steered_as = 0;
 };
 
-// Who is told that a next hop which somebody holds does not answer.
+// Is told when a next hop that somebody holds does not answer.
 class UnreachableListener {
  public:
   virtual ~UnreachableListener() = default;
@@ -81,14 +81,14 @@ class Interfaces final : private Neighbours::Sink {
   static constexpr unsigned staged_by_outputs = staged_max / 4 * 3;
   static constexpr Duration stuck_after = std::chrono::milliseconds{100};
   static constexpr Duration unanswered_most = std::chrono::milliseconds{20};
-  // Announcements of our addresses: RFC 5227 §1.1. Of ranges only so many: a neighbour that was
-  // told of 65,536 addresses would forget all others.
+  // Announcements of our addresses: RFC 5227 §1.1. Of ranges at most so many addresses: 65,536
+  // announcements would push everything else out of a neighbour's cache.
   static constexpr unsigned announce_rounds = 2;
   static constexpr Duration announce_every = std::chrono::seconds{2};
   static constexpr std::uint32_t announced_of_ranges = 1'024;
   static constexpr unsigned announce_burst = 64;  // frames per advance() and port
 
-  // `neighbours`: but for `links`, which is known here.
+  // `neighbours`: all but `links`, which this sets itself.
   Interfaces(std::vector<Interface> interfaces, FramePool& pool, Memory& memory, Counters& counters,
              const NeighbourOptions& neighbours = {});
   ~Interfaces() override;
@@ -106,44 +106,45 @@ class Interfaces final : private Neighbours::Sink {
                            : local6_.find(number_of(address)) != none;
   }
 
-  // Is it in a range of the port, and not in `addresses`, which are ours alone?
+  // Is it in a range of the port, which siblings may share, and not one of its own `addresses`?
   // REQUIRES: is_local(address).
   bool is_shared(unsigned port, const Address& address) const;
   const Siblings& siblings() const { return siblings_; }
 
-  // May one station have this address? Not any, not multicast, not the broadcast of a link of ours
-  // (RFC 9293 §3.9.2.3): nobody connects to those, and who comes from one is not answered.
+  // May a single station have this address? Not if it is any, multicast, or the broadcast address
+  // of a link of ours (RFC 9293 §3.9.2.3): we neither connect to those nor answer them.
   bool is_station(const Address& address) const {
     if (address.is_any() || address.is_multicast()) return false;
     return !address.is_v4() || is_station(net32(address.v4()));
   }
 
-  // Longest prefix first, then the gateway of the first interface that has one.
+  // The longest prefix wins; else the gateway of the first interface that has one.
   std::optional<Route> route(const Address& destination) const { return routes_.find(destination); }
-  // To the sender of a packet that came in on `port`, whose link a link-local address is of.
+  // The route to the sender of a packet that came in on `port`. A link-local sender is on the link
+  // of that port.
   std::optional<Route> route_back(const Address& source, std::uint16_t port) const {
     if (source.is_link_local()) return Route{port, source};
     return routes_.find(source);
   }
-  // Our address on the link of `port` in the family and scope of `target`, the one whose prefix
-  // has it if any; any of IPv4 if there is none.
+  // The address of `port` to talk to `target` from: the one whose prefix contains it; else one of
+  // its family, link-local only if there is no other; else 0.0.0.0.
   Address source_for(std::uint16_t port, const Address& target) const;
 
   Neighbours& neighbours() { return neighbours_; }
   const Neighbours& neighbours() const { return neighbours_; }
 
-  // Frames are asked for so many ahead of whoever reads or fills them. More misses at once than a
-  // core keeps track of (some twenty) are forgotten: between distant cores, 64 asked for at once
-  // cost 270 cycles each, and 8 ahead 40.
+  // Frames are prefetched so many ahead of the code that reads or fills them. A core tracks some
+  // twenty misses and forgets further prefetches: of frames from a distant core, 64 prefetched at
+  // once cost 270 cycles each, and 8 ahead cost 40.
   static constexpr unsigned ahead = 8;
-  // As the owner of its lines: most frames are written again, to carry a reply.
+  // For writing, because most frames are overwritten with a reply.
   static void prefetch(const Frame& frame) {
     constexpr std::size_t line = 64;
     __builtin_prefetch(frame.data, 1);
     __builtin_prefetch(frame.data + line, 1);
   }
 
-  // A frame to fill; false when none is left (counted).
+  // Takes a frame to fill. False: none is left, which is counted as no_buffer.
   bool acquire(Frame& frame) {
     if (spare_count_ > 0) {
       frame = spare_[--spare_count_];
@@ -152,7 +153,7 @@ class Interfaces final : private Neighbours::Sink {
     }
     return acquire_slow(frame);
   }
-  // Takes back a frame that is done with.
+  // Takes back a frame that is no longer needed.
   void recycle(const Frame& frame) {
     if (spare_count_ < spare_max && (frame.flags & scattered) == 0) {
       spare_[spare_count_++] = frame;
@@ -162,12 +163,12 @@ class Interfaces final : private Neighbours::Sink {
   }
   void drop(const Frame& frame, Drop reason) {
     ++counters_.drops[static_cast<std::size_t>(reason)];
-    Frame clean = frame;  // whoever takes it next may not ask for what it was to ask for
+    Frame clean = frame;  // the next segment in it must not inherit a request to the device
     clean.flags &= static_cast<std::uint16_t>(~l4_checksum_left);
     recycle(clean);
   }
 
-  // Takes a complete frame on its way to frame.port; the device gets it at the end of the turn.
+  // Takes a complete frame for frame.port; the device gets it at the end of the turn.
   void stage(const Frame& frame) {
     Staged& staged = staged_[frame.port];
     if (staged.count == staged_max) [[unlikely]]
@@ -177,26 +178,27 @@ class Interfaces final : private Neighbours::Sink {
       return drop(frame, Drop::no_buffer);
     ++staged.count;
   }
-  // How many segments of connections with data may still be staged; the last quarter is for what
-  // does not wait.
+  // How many segments of connections with data may still be staged. The last quarter of the room is
+  // kept for answers, which cannot wait.
   unsigned room_for_data(unsigned port) const {
     return staged_by_outputs - std::min(staged_by_outputs, staged_[port].count);
   }
-  // May a connection put together what it has to send? Where the device is slower than we are it
-  // waits in the queue of outputs, where waiting makes nothing out of date, and is not lost here;
-  // the last quarter is for answers, which do not wait. A device that takes nothing at all any more
-  // is another matter: what goes there is lost, as on a broken wire, and timers see to it.
+  // May a connection build its segments now? If the device is slower than we are, the connection
+  // waits in the queue of outputs: its segments are built later, up to date, and are not lost here.
+  // If the device has taken nothing for stuck_after, segments are built and lost as on a broken
+  // wire, so that retransmission timers run as usual.
   bool has_room_for_output(unsigned port, Instant now) const {
     const Staged& staged = staged_[port];
     return staged.count < staged_by_outputs || now - staged.moved_at > stuck_after;
   }
-  // May a burst of `port` be answered? If not it stays with its device, but not for long: two who
-  // wait for each other, or one for himself, must not.
+  // Is there room to answer a burst of `port`? If not, the burst stays in its device, for at most
+  // unanswered_most: two stacks that send to each other, or one that sends to itself, would wait
+  // for ever.
   bool has_room_for_answers(unsigned port, unsigned burst, Instant now) const {
     const Staged& staged = staged_[port];
     return staged.count + 2 * burst <= staged_max || now - staged.moved_at > unanswered_most;
   }
-  // Sends a complete frame, but for its destination MAC if that is not known yet.
+  // Sends a frame, complete except for its destination MAC if that is not known yet.
   void send_via(std::uint16_t neighbour, Frame& frame, Instant now) {
     if (neighbours_.resolved(neighbour)) [[likely]] {
       stage(frame);
@@ -205,28 +207,29 @@ class Interfaces final : private Neighbours::Sink {
     }
   }
 
-  // The entry of a station on the way to which a handshake was just completed at `mac`: itself if
-  // it is on the link, or its gateway. Neighbours::none if the table is full of what is held.
+  // The next hop's entry for a peer whose handshake was just completed from `mac`: the peer itself
+  // if it is on the link, or else its gateway. Neighbours::none if all entries are held.
   std::uint16_t settle(const Route& route, const Address& station, const Mac& mac, Instant now) {
     const Mac nobody;
     return neighbours_.settle(route.port, route.next_hop, route.next_hop == station ? mac : nobody,
                               now, *this);
   }
-  // Does somebody else use one of our addresses as his own (a LAND attack)? Our own frames come
-  // back by a wire to ourselves, or from the station that the configuration names.
+  // Does another station send from one of our addresses (a LAND attack)? Our own frames may come
+  // back: from a MAC of ours, by a wire to ourselves, or from the MAC that the configuration gives
+  // for that address.
   // REQUIRES: is_local(source).
   bool is_impostor(const Frame& frame, const Address& source) const;
-  // Takes the tag out of a frame that has one for its priority only: it is an untagged frame (IEEE
-  // 802.1Q §6.9). False, with the frame untouched, for all others.
+  // Removes a tag with VLAN ID 0, which has a priority only: such a frame counts as untagged (IEEE
+  // 802.1Q §6.9). False, with the frame untouched, for all other frames.
   static bool untag_priority(Frame& frame);
 
-  // The port was opened, or its link is up again: stations that have an old MAC for an address of
-  // ours learn the new one now and not when their cache is old, and gateways are asked for before
-  // anybody needs them. Never called for a wire of our own.
+  // The port was opened, or its link is up again. Stations that know an old MAC for an address of
+  // ours learn the new one now, not when their cache entry expires; and gateways are resolved
+  // before a segment needs them. Not for a port that is joined to ourselves.
   void announce(std::uint16_t port, Instant now);
 
   unsigned receive(unsigned port, Frame* frames, unsigned count);
-  // The device gave as many as it was asked for in the last receive(): there may be more.
+  // Did the last receive() get as many frames as it asked for? Then there may be more.
   bool burst_was_full() const { return burst_was_full_; }
   void flush(Instant now);  // hands everything staged to the devices
   void release_spare();     // gives back what this turn's replies did not use
@@ -242,7 +245,7 @@ class Interfaces final : private Neighbours::Sink {
       solicit(port, target, unicast);
     });
   }
-  // When the next request, probe or announcement is due; nothing if none is. For virtual time.
+  // When the next request, probe or announcement is due; empty if none is. For virtual time.
   std::optional<Instant> next_due() const;
   void set_unreachable_listener(UnreachableListener* listener) { unreachable_ = listener; }
 
@@ -251,7 +254,7 @@ class Interfaces final : private Neighbours::Sink {
     Frame* frames = nullptr;
     unsigned count = 0;
     std::uint16_t vlan = 0;
-    Instant moved_at;  // the device last took one, or had nothing to take
+    Instant moved_at;  // when the device last took a frame or had none to take
   };
   struct Announcing {
     unsigned rounds = 0;  // still to come
@@ -298,7 +301,7 @@ class Interfaces final : private Neighbours::Sink {
   bool sent_ = false;
   bool burst_was_full_ = false;
   Neighbours neighbours_;
-  std::vector<std::uint16_t> gateways_;  // their entries, held from the start; some maybe twice
+  std::vector<std::uint16_t> gateways_;  // entries of all next hops, held; some may be in it twice
   Siblings siblings_;
 };
 

@@ -1,9 +1,9 @@
-// What the link is told unasked: which of its addresses are ours (RFC 5227 §2.3, RFC 4861 §7.2.6).
+// Announces our addresses on the link (RFC 5227 §2.3, RFC 4861 §7.2.6).
 //
-// A station that took over an address, or whose link was elsewhere for a while, is behind another
-// MAC or another port of the switch than its neighbours believe, and they believe it for 35 to 45
-// s. A request for our own address, to all, and an unsolicited advertisement set them right at
-// once, twice, because a frame may be lost.
+// After a station took over an address, or its link moved, it is behind another MAC or another
+// port of the switch than its neighbours have in their caches, and they keep that for 35 to 45 s.
+// A broadcast ARP request for our own address, or an unsolicited neighbour advertisement, corrects
+// them at once. Each is sent twice, because a frame may be lost.
 #include <algorithm>
 
 #include "ip/arp.hpp"
@@ -21,8 +21,9 @@ void Interfaces::announce(std::uint16_t port, Instant now) {
   }
 }
 
-// The nth address that is announced: of several workers one speaks for all. What siblings share is
-// nobody's alone, and a router finds it through the address that each has for himself.
+// The nth address to announce. Of several workers only the first announces. Ranges that siblings
+// share are not announced: a router reaches them through the address that each instance has for
+// itself.
 std::optional<Address> Interfaces::announced(std::uint16_t port, std::uint32_t nth) const {
   const Interface& interface = interfaces_[port];
   if (interface.steered_as != 0) return std::nullopt;

@@ -1,4 +1,5 @@
-// Neighbour discovery as Interfaces does it: RFC 4861 §7.2 for a host with configured addresses.
+// The part of Interfaces that does neighbour discovery: RFC 4861 §7.2 for a host with configured
+// addresses.
 #include "ip/interfaces.hpp"
 #include "ip/ndp.hpp"
 
@@ -28,7 +29,8 @@ void Interfaces::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant n
     return recycle(frame);
   }
   const bool for_us = is_local(ndp.target);
-  // Who asks for us will talk to us next; other solicitations only refresh, as with ARP.
+  // A station that asks for us will talk to us next, and may get an entry; other solicitations only
+  // update one, as with ARP.
   if (ndp.has_mac) {
     neighbours_.learn(frame.port, ndp.source, ndp.mac, now, *this, for_us);
     siblings_.heard(frame.port, ndp.source, ndp.mac, now);
@@ -43,7 +45,8 @@ void Interfaces::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant n
   answer.mac = interfaces_[frame.port].mac;
   answer.source = ndp.target;
   answer.target = ndp.target;
-  // Without a source somebody tests whether the address is free: all must hear that it is not.
+  // A solicitation without a source tests whether the address is free: all must hear that it is
+  // not.
   answer.solicited = !ndp.source.is_any();
   answer.destination = answer.solicited ? ndp.source : all_nodes();
   if (!answer.solicited) asker = multicast_mac(answer.destination);
@@ -52,14 +55,14 @@ void Interfaces::on_ndp(const Frame& frame, const wire::Segment& icmp, Instant n
   stage(out);
 }
 
-// RFC 4861 §7.2.5: only what we asked for makes an entry.
+// RFC 4861 §7.2.5: an advertisement updates an entry and never makes one.
 void Interfaces::on_advertisement(std::uint16_t port, const Ndp& ndp, Instant now) {
   const std::uint16_t index = neighbours_.find(port, ndp.target);
   if (index == Neighbours::none) return;
   const bool known = neighbours_.resolved(index);
   if (!known && !ndp.has_mac) return;
   const Mac mac = ndp.has_mac ? ndp.mac : neighbours_.mac(index);
-  // Without the override flag nobody takes the place of a station that is known.
+  // Without the override flag another MAC does not replace the one that is known.
   if (known && !ndp.override && mac != neighbours_.mac(index)) return;
   neighbours_.learn(port, ndp.target, mac, now, *this);
 }

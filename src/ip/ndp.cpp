@@ -12,7 +12,8 @@ constexpr std::uint8_t option_target_mac = 2;
 constexpr std::uint32_t flag_solicited = 0x40000000;
 constexpr std::uint32_t flag_override = 0x20000000;
 
-// Walks the options; false if one has length 0 or runs past the end. Takes the first of `kind`.
+// Walks the options and takes the MAC of the first one of `kind`. False: one has length 0 or runs
+// past the end.
 bool read_options(const std::byte* at, std::size_t size, std::uint8_t kind, Ndp& out) {
   while (size > 0) {
     if (size < 8) return false;
@@ -28,13 +29,13 @@ bool read_options(const std::byte* at, std::size_t size, std::uint8_t kind, Ndp&
   return true;
 }
 
-// RFC 4861 §7.1.1: what only a solicitation must be.
+// The checks of RFC 4861 §7.1.1 that are for solicitations only.
 bool is_good_solicitation(const Ndp& ndp) {
   if (!ndp.source.is_any()) return true;
   return ndp.destination == solicited_node(ndp.target) && !ndp.has_mac;
 }
 
-// RFC 4861 §7.1.2.
+// The checks of RFC 4861 §7.1.2 that are for advertisements only.
 bool is_good_advertisement(const Ndp& ndp) {
   return !ndp.source.is_any() && !(ndp.solicited && ndp.destination.is_multicast());
 }
@@ -66,7 +67,7 @@ bool parse_ndp(const Frame& frame, const wire::Segment& icmp, Ndp& out) {
   ndp.source = ip.source;
   ndp.destination = ip.destination;
   ndp.target = header.target;
-  // A mapped target would reach into what ARP has learned.
+  // A mapped target would overwrite an entry that ARP has learned.
   if (ndp.target.is_multicast() || ndp.target.is_any() || ndp.target.is_v4()) return false;
   const std::uint8_t kind = ndp.advertisement ? option_target_mac : option_source_mac;
   if (!read_options(frame.data + icmp.payload_offset + sizeof(wire::NdpHeader),

@@ -1,8 +1,8 @@
 // Neighbour discovery: the two messages of RFC 4861 that take the place of ARP.
 //
-// Only solicitations and advertisements of neighbours are read. Routers are configured and not
-// discovered, and addresses are not tested for duplicates before they are used (RFC 4862 §5.4); a
-// station that tests one of ours is answered.
+// Only neighbour solicitations and advertisements are read. Routers are configured, not discovered.
+// We do not test our addresses for duplicates before we use them (RFC 4862 §5.4), but answer a
+// station that tests one of ours.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace salut::ip {
 
 struct Ndp {
   bool advertisement = false;
-  bool solicited = false;  // of an advertisement: it answers a solicitation
-  bool override = false;   // of an advertisement: it may replace an address that is known
+  bool solicited = false;  // advertisement only: it answers a solicitation
+  bool override = false;   // advertisement only: it may replace a MAC that is known
   bool has_mac = false;    // the option with the sender's (target's) link-layer address is there
   Mac mac;
   Address source;
@@ -28,7 +28,8 @@ struct Ndp {
 inline constexpr std::uint16_t ndp_frame_size =
     wire::ethernet_size + wire::ipv6_size + sizeof(wire::NdpHeader) + 8;
 
-// ff02::1:ff and the last three bytes of the address (RFC 4291 §2.7.1): who has it listens there.
+// ff02::1:ff and the last three bytes of the address (RFC 4291 §2.7.1): the group that the station
+// with this address listens to.
 Address solicited_node(const Address& address);
 // ff02::1, every station on the link.
 Address all_nodes();
@@ -36,11 +37,11 @@ Address all_nodes();
 // Is this ICMPv6 message (as parse() left it) one of neighbour discovery at all?
 bool is_ndp(const Frame& frame, const wire::Segment& icmp);
 
-// False, with `out` untouched, unless it passes every check of RFC 4861 §7.1.1 or §7.1.2 and comes
-// from one station about one: groups and IPv4 in disguise are refused.
+// False, with `out` untouched, unless the message passes every check of RFC 4861 §7.1.1 or §7.1.2,
+// its MAC is unicast, and its target is neither a group nor a mapped IPv4 address.
 bool parse_ndp(const Frame& frame, const wire::Segment& icmp, Ndp& out);
 
-// Overwrites the frame and sets its length. `mac` is the sender's own and always goes along.
+// Overwrites the frame and sets its length. ndp.mac is the sender's own and is always included.
 // REQUIRES: frame.room >= ndp_frame_size.
 void emit_ndp(Frame& frame, const Ndp& ndp, const Mac& ethernet_destination);
 

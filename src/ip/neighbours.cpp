@@ -54,7 +54,7 @@ void Neighbours::remove(FixedArray<Item>& items, List& list, std::uint16_t index
   }
 }
 
-// As base/hash.hpp does it. The secrets keep a station from choosing addresses that collide.
+// The hash of base/hash.hpp. The secrets keep a station from choosing addresses that collide.
 std::uint32_t Neighbours::home(std::uint16_t port, const Address& ip) const {
   const std::uint64_t low = ip.low ^ (std::uint64_t{port} << 48 | port);
   const std::uint64_t x = fold(ip.high ^ secrets_[0], low ^ secrets_[1]);
@@ -76,7 +76,7 @@ void Neighbours::index_insert(std::uint16_t index) {
   slots_[slot] = static_cast<std::uint16_t>(index + 1);
 }
 
-// Closes the gap by moving back what had to probe past it, so that no tombstones gather.
+// Closes the gap by moving back the entries that had probed past it, so that no tombstones pile up.
 void Neighbours::index_erase(std::uint16_t index) {
   std::uint32_t gap = home(entries_[index].hop.port, entries_[index].ip);
   while (slots_[gap] != index + 1) gap = (gap + 1) & slot_mask_;
@@ -106,7 +106,7 @@ std::uint16_t Neighbours::find_or_add(std::uint16_t port, const Address& ip) {
   return index;
 }
 
-// Into free room only.
+// Never evicts: `none` if no entry is free.
 std::uint16_t Neighbours::add(std::uint16_t port, const Address& ip) {
   std::uint16_t index = free_.head;
   if (index != none) {
@@ -154,7 +154,7 @@ bool Neighbours::fix(std::uint16_t port, const Address& ip, const Mac& mac) {
   return true;
 }
 
-// Its frames go back to the sink when there is one.
+// The frames of the entry go back in the next call that has a sink.
 void Neighbours::evict_one() {
   const std::uint16_t index =
       evictable_[unsure].head != none ? evictable_[unsure].head : evictable_[sure].head;
@@ -183,7 +183,7 @@ void Neighbours::vacate(std::uint16_t index) {
   --size_;
 }
 
-// Makes `evict` true again after holds or state changed.
+// Moves the entry to the eviction list that fits after `holds` or `state` changed.
 void Neighbours::update_evictable(std::uint16_t index) {
   Entry& entry = entries_[index];
   const Evict evict = entry.holds != 0 ? never : resolved(index) ? sure : unsure;
@@ -264,7 +264,7 @@ bool Neighbours::enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& s
   return true;
 }
 
-// The first frame of its entry, out of it.
+// Takes a frame out of its entry. REQUIRES: it is the first there.
 Frame Neighbours::take_place(std::uint16_t place) {
   Waiting& waiting = frames_[place];
   Entry& entry = entries_[waiting.entry];
@@ -277,7 +277,7 @@ Frame Neighbours::take_place(std::uint16_t place) {
   return waiting.frame;
 }
 
-// The oldest of all is the oldest of its entry.
+// The oldest frame of all is also the first of its entry.
 Frame Neighbours::take_oldest() { return take_place(ages_.head); }
 
 Neighbours::Taken Neighbours::take_waiting(std::uint16_t index) {
@@ -354,7 +354,7 @@ void Neighbours::retry(std::uint16_t index, Instant now, Sink& sink) {
   if (held) sink.unreachable(index);
 }
 
-// An answer is old. What somebody uses is probed, the rest goes.
+// An answer is too old. An entry in use is probed, another one is freed.
 void Neighbours::expire(std::uint16_t index, Instant now, Sink& sink) {
   Entry& entry = entries_[index];
   if (entry.holds == 0 && !entry.used) {

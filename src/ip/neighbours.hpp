@@ -1,36 +1,36 @@
-// Who is behind a next hop: the cache of ARP (RFC 826, RFC 1122 §2.3.2) and of neighbour discovery
+// The MACs of next hops: the cache of ARP (RFC 826, RFC 1122 §2.3.2) and of neighbour discovery
 // (RFC 4861), one for both families.
 //
-// Pure: requests and frames go out through a Sink, time comes in. The place of an entry is stable
-// and its 16-bit index is what a connection keeps, so that sending costs no lookup: resolved() and
-// mac() are one load from one line.
+// It sends requests and frames through a Sink, and time is an argument. An entry never moves, and a
+// connection keeps its 16-bit index, so that sending needs no look-up: resolved() and mac() are one
+// load from one line.
 //
 //   idle ──enqueue──► incomplete ──reply──► reachable ──lifetime──► probing ──reply──► reachable
 //     ▲                │ 3 requests, 1 s apart                        │ 3 unicast requests
 //     └────────────────┘◄─────────────────────────────────────────────┘ (asks all once more first)
 //
-// While probing the old MAC stays in use: a neighbour that is there never costs a queued frame.
-// What makes an entry: what we asked for, a handshake that was completed (settle()), and, into free
-// room only and held by nobody, a request for one of our addresses (RFC 826). A reply from a
-// stranger makes none (cache poisoning is still possible where a station lies about an
-// address that we did ask for: that is ARP).
+// While an entry is probed its old MAC stays in use, so that frames to a neighbour that is there
+// never wait. Three things make an entry: we ask for a station; a handshake is completed
+// (settle()); a station asks for one of our addresses (RFC 826), but only if an entry is free. A
+// reply that we did not ask for makes none. A station that lies about an address that we did ask
+// for still poisons the cache: ARP cannot prevent that.
 //
-// Whoever can send a SYN can invent its source, so that a table which every SYN had a place in was
-// full after a second. Here hold() and release() count who keeps an index, and only these do:
+// An attacker can invent the source of a SYN. If every SYN had an entry, the table would be full in
+// a second. So entries are held by use, with hold() and release(), and only these hold one:
 // gateways, the stations of the configuration, connections that we open, and those whose handshake
-// is complete. What is held is never evicted. Of the rest those go first that nobody has answered
-// for, frames and all, then those that were not used for longest. A connection in SYN_RECEIVED is
-// answered at the MAC that its SYN came from; its index is link(), which names the port alone.
+// is complete. A held entry is never evicted. Of the others those without an answer go first, with
+// their frames, then those that were unused for longest. A connection in SYN_RECEIVED answers to
+// the MAC that its SYN came from; its index is link(), which only says the port.
 //
-// Frames that wait are bounded twice: in one entry, so that a silent next hop keeps the others from
-// nothing, and all together, where the oldest makes room for the next: what is answered at all is
-// answered soon.
+// Waiting frames are bounded twice: per entry, so that a silent next hop takes nothing from others,
+// and in total, where the oldest frame makes room for the next: a station that answers at all
+// answers soon.
 //
-// Timers are two lists, each in order of deadline because all its waits are equally long:
-// advance() looks at the heads and nowhere else. Nothing is allocated after construction, and no
-// memory is touched that was never used.
+// The timers are two lists. All waits of a list are equally long, so that each is in order of
+// deadline and advance() only looks at the heads. Nothing is allocated after construction, and an
+// entry that was never used is never touched.
 //
-// Calls to the Sink are made last, when the entry is consistent: it may call back.
+// The Sink is called last, when the entry is consistent, because it may call back.
 // Thread safety: none; one stack, one lcore.
 #pragma once
 
@@ -52,11 +52,11 @@ struct NeighbourOptions {
   std::uint32_t capacity = 4'096;   // entries, 1..65,534 with `links`
   std::uint32_t waiting = 1'024;    // frames that may wait in all entries together, 1..32,768
   std::uint32_t waiting_each = 64;  // … in one, 1..waiting_max
-  Duration lifetime = std::chrono::seconds{60};  // of an answer, then it is probed
+  Duration lifetime = std::chrono::seconds{60};  // of an answer; then the station is probed
   Duration retry = std::chrono::seconds{1};      // between requests (RFC 1122: no faster than this)
   std::uint8_t tries = 3;                        // requests without an answer before giving up
   std::uint16_t links = 0;                       // ports that have a link()
-  std::uint64_t seed = 0;                        // of the hash, a secret: against chosen collisions
+  std::uint64_t seed = 0;  // of the hash; secret, or a station could choose colliding addresses
 };
 
 // What a segment needs of its next hop.
@@ -73,11 +73,11 @@ class Neighbours {
 
   enum class State : std::uint8_t {
     vacant,
-    idle,        // no MAC and nobody asking: new, or given up; the next enqueue() asks
-    incomplete,  // asking everybody
+    idle,        // no MAC and no request out: new, or given up; the next enqueue() asks
+    incomplete,  // asking by broadcast or multicast
     reachable,
     probing,  // asking the station at the old MAC, which is still in use
-    fixed,    // given by the configuration: nobody asks, nobody is believed, it is never evicted
+    fixed,    // from the configuration: never asked for, never changed, never evicted
   };
 
   // What the stack does for its neighbours.
@@ -86,71 +86,70 @@ class Neighbours {
     virtual ~Sink() = default;
     // An ARP request or a neighbour solicitation: to all, or to `unicast` if it is not null.
     virtual void solicit(std::uint16_t port, const Address& target, const Mac* unicast) = 0;
-    // The frame is the sink's again, its destination MAC filled in.
+    // The sink owns the frame again, with its destination MAC filled in.
     virtual void transmit(Frame& frame) = 0;
-    // The frame is the sink's again: nobody answered (Drop::neighbour_unresolved).
+    // The sink owns the frame again: nobody answered (Drop::neighbour_unresolved).
     virtual void unresolved(Frame& frame) = 0;
-    // The frame is the sink's again: others needed its place (Drop::neighbour_queue_full).
+    // The sink owns the frame again: others needed its place (Drop::neighbour_queue_full).
     virtual void crowded_out(Frame& frame) = 0;
-    // Nobody answers for an entry that is held: whoever waits for it waits in vain.
+    // No station answered for an entry that is held: its holders wait in vain.
     virtual void unreachable(std::uint16_t index) = 0;
   };
 
   explicit Neighbours(Memory& memory, const NeighbourOptions& options = {});
 
-  // The entry of a next hop. `none` if the table is full of entries that
-  // are held. Without hold() the index is good until the next call that may add or advance().
+  // The entry of a next hop, or `none` if all entries are held. Unless hold() follows, the index is
+  // valid until the next call that may add an entry, or advance().
   std::uint16_t find_or_add(std::uint16_t port, const Address& ip);
   std::uint16_t find(std::uint16_t port, const Address& ip) const;
-  // Where a look-up begins; nobody without the seed can say.
+  // The slot where a look-up begins. It depends on the secret seed.
   std::uint32_t home(std::uint16_t port, const Address& ip) const;
 
-  // The entry that stands for a port and no station in particular: resolved, with a MAC of zeros.
+  // The entry that stands for a port, not for a station: resolved, with a MAC of zeros.
   static std::uint16_t link(std::uint16_t port) { return port; }
   bool is_link(std::uint16_t index) const { return index < options_.links; }
 
-  // The entry of a station that has just completed a handshake at `mac`, which is used from now on
-  // where no other is known, and asked whether it is right. `none` as above.
+  // The entry of a station that has just completed a handshake from `mac`. If no MAC is known, this
+  // one is used from now on, and a unicast request checks it. `none` as above.
   std::uint16_t settle(std::uint16_t port, const Address& ip, const Mac& mac, Instant now,
                        Sink& sink);
 
-  // Asks for a station that is not known yet, before there is anything to send.
+  // Asks for a station that is not known yet, before there is a frame to send.
   void resolve(std::uint16_t index, Instant now, Sink& sink);
 
-  // Set-up: the station's MAC, for good. False if there is no room, or a MAC that is not a
-  // station's.
+  // For set-up: gives a station's MAC for good. False: the table is full, the address is known
+  // already, or `mac` is not unicast.
   bool fix(std::uint16_t port, const Address& ip, const Mac& mac);
 
   void hold(std::uint16_t index);
   void release(std::uint16_t index);
 
-  // Whether mac() may be used now.
+  // May mac() be used now?
   bool resolved(std::uint16_t index) const { return entries_[index].state >= State::reachable; }
   // REQUIRES: resolved(index).
   const Mac& mac(std::uint16_t index) const { return entries_[index].hop.mac; }
   const NextHop& hop(std::uint16_t index) const { return entries_[index].hop; }
 
-  // Takes the frame until the next hop is known, asking for it if nobody has; sends it at once if
-  // it is known. False if too many are waiting there: the frame stays the caller's
+  // Keeps the frame until the next hop is known, and asks for it if no request is out; sends it at
+  // once if the next hop is known. False: too many wait there, and the caller keeps the frame
   // (Drop::neighbour_queue_full).
   [[nodiscard]] bool enqueue(std::uint16_t index, Frame& frame, Instant now, Sink& sink);
 
-  // A sender's address in an ARP packet that came in on `port`: a reply, a request to us, or a
-  // gratuitous one; of IPv6, that of a solicitation or an advertisement. Updates an entry that
-  // exists. `may_add`: for a request to one of our addresses, whose sender will talk to us next
-  // (RFC 826); takes free room only.
+  // Takes the sender's address of a valid ARP packet, or that of a neighbour solicitation or
+  // advertisement, from `port`. Updates an entry that exists. `may_add`: makes one if an entry is
+  // free, for a request to one of our addresses, whose sender will talk to us next (RFC 826).
   void learn(std::uint16_t port, const Address& ip, const Mac& mac, Instant now, Sink& sink,
              bool may_add = false);
 
-  // When the next request is repeated or given up; nothing if none is out.
+  // When the next request is repeated or given up; empty if no request is out.
   std::optional<Instant> next_retry() const {
     if (retries_.head == none) return std::nullopt;
     return entries_[retries_.head].deadline;
   }
-  // Runs the timers that are due, at most advance_max. Every 100 ms or so.
+  // Runs the timers that are due, at most advance_max. Call it about every 100 ms.
   void advance(Instant now, Sink& sink);
 
-  // The end: what still waits goes back to where it came from.
+  // Releases all waiting frames to the pool; before the end.
   void give_back(FramePool& pool);
 
   std::uint16_t port(std::uint16_t index) const { return entries_[index].hop.port; }
@@ -158,7 +157,7 @@ class Neighbours {
   std::uint32_t holds(std::uint16_t index) const { return entries_[index].holds; }
   std::uint32_t size() const { return size_; }
   std::uint32_t capacity() const { return options_.capacity - options_.links; }
-  // Frames in all entries, and in those evicted since the last call with a sink.
+  // Frames that wait in entries, or in entries that were evicted since the last call with a sink.
   std::uint32_t waiting() const { return waiting_; }
 
  private:
@@ -170,7 +169,7 @@ class Neighbours {
     std::uint16_t head = none;
     std::uint16_t tail = none;
   };
-  // What is not held, in order of eviction.
+  // `unsure` entries, without a MAC, are evicted before `sure` ones; held ones `never`.
   enum Evict : std::uint8_t { unsure, sure, never };
   struct Entry {
     NextHop hop;
@@ -193,7 +192,7 @@ class Neighbours {
     std::uint16_t next;  // in the entry, among the evicted, or free
     Link age;            // in ages_
   };
-  // Frames taken out of an entry, so that no list is open while the sink is called.
+  // Frames taken out of an entry, so that no list is being changed while the sink is called.
   struct Taken {
     Frame frames[waiting_max];
     unsigned count = 0;
@@ -224,19 +223,19 @@ class Neighbours {
 
   NeighbourOptions options_;
   FixedArray<Entry> entries_;
-  FixedArray<std::uint16_t> slots_;  // open-addressed, linear; an entry's index and one, or 0
+  FixedArray<std::uint16_t> slots_;  // hash table, linear probing: index of an entry + 1, or 0
   FixedArray<Waiting> frames_;
   std::uint32_t slot_mask_ = 0;
   std::array<std::uint64_t, 4> secrets_ = {};
   std::uint32_t size_ = 0;
   std::uint32_t waiting_ = 0;
   std::uint16_t free_frame_ = none;
-  std::uint16_t evicted_ = none;  // frames of entries that went, until there is a sink for them
+  std::uint16_t evicted_ = none;  // frames of evicted entries, until a call has a sink
   List ages_;                     // frames in entries, oldest first
   std::uint32_t fresh_ = 0;       // entries from here on were never used
   List free_;
   std::array<List, 2> evictable_;  // by Evict; longest unused first
-  List retries_;                   // earliest deadline first, as is the next
+  List retries_;                   // earliest deadline first, as in lifetimes_
   List lifetimes_;
 };
 

@@ -1,13 +1,13 @@
-// Where a destination leads: the longest of the configured prefixes that has it, of both families.
+// The routes of both families: the longest configured prefix that contains the destination.
 //
-// Prefixes are laid flat at start: cut at all their ends, the address space falls into intervals,
-// and each knows the one prefix that wins there. A look-up is then one binary search without a
-// branch that depends on the address, two steps for a host with one link and a gateway, eleven for
-// a thousand routes. The bet against a trie: routes do not change after the start, and the few that
-// a host has lie in one cache line.
+// At start the address space is cut at both ends of every prefix. Each interval between two cuts
+// then has one prefix that wins in it. So a look-up is one binary search without a branch that
+// depends on the address: two steps for a host with one link and a gateway, eleven for a thousand
+// routes. The bet against a trie: routes do not change after the start, and a host has so few that
+// they fit one cache line.
 //
-// Intervals are of use to whatever asks "which of these ranges is it in": Interfaces keeps the
-// local addresses in them too.
+// Intervals answer "which of these ranges is it in?" for other ranges too: Interfaces keeps the
+// local addresses in one.
 //
 // Threads: immutable after the start, where it allocates.
 #pragma once
@@ -23,7 +23,7 @@
 
 namespace salut::ip {
 
-// The order of addresses as numbers.
+// The address as a number, whose order is that of the addresses.
 constexpr Wide number_of(const Address& address) {
   return Wide{__builtin_bswap64(address.high)} << 64 | __builtin_bswap64(address.low);
 }
@@ -37,8 +37,8 @@ class Intervals {
  public:
   static constexpr std::uint32_t none = 0xffff'ffff;
 
-  // Where ranges overlap the highest rank wins, of equals the one that was added first. Seen by
-  // find() after build().
+  // Where ranges overlap the highest rank wins; of equal ranks the one added first. find() sees a
+  // range only after build().
   void add(Word first, Word last, unsigned rank, std::uint32_t value) {
     ranges_.push_back(Range{first, last, rank, value});
   }
@@ -81,7 +81,7 @@ class Intervals {
     std::uint32_t value;
   };
   struct Piece {
-    Word first;  // up to the next one's first
+    Word first;  // ends before the next piece's first
     std::uint32_t value;
   };
 
@@ -96,8 +96,8 @@ struct Route {
 
 class Routes {
  public:
-  // `gateway`: next hop for all of the prefix; any: the prefix is on the link of `port`. Of two
-  // equal prefixes the first counts. Set-up only; build() ends it.
+  // `gateway`: the next hop for the whole prefix; any: the prefix is on the link of `port`. Of two
+  // equal prefixes the one added first wins. For set-up only; build() must follow.
   void add(const Prefix& prefix, std::uint16_t port, const IpAddress& gateway);
   void build() {
     v4_.build();
