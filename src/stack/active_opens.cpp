@@ -31,8 +31,9 @@ bool is_home(const ip::Interface& interface, const AddressPair* whole, const Key
   return interface.steering->worker_of(ends) == interface.steered_as;
 }
 
-// OPEN where there is a connection already: an error (RFC 9293 §3.10.1). One that was aborted in
-// this turn is CLOSED but still in the table, and in the way.
+// May an open take the place of the connection `found`? The table says: only in TIME_WAIT; else an
+// OPEN of an existing connection is an error (RFC 9293 §3.10.1). One that was aborted in this turn
+// is CLOSED but still in the flow table, so that its place is not free either.
 bool may_open(const tcp::Context& c, std::uint32_t found) {
   const bool record = (found & tcp::time_wait_bit) != 0;
   const State state = record ? State::time_wait : State{c.tcbs[found].state};
@@ -42,16 +43,16 @@ bool may_open(const tcp::Context& c, std::uint32_t found) {
 
 }  // namespace
 
-// The two ends of an active open: what is known of them before a port is chosen, and the key then.
+// The two ends of an active open, before and after its port is chosen.
 struct ActiveOpens::Opening {
   Address to;
-  Address from;  // any: whatever is free
+  Address from;  // any: whichever is free
   std::uint16_t remote_port = 0;
   flow::LocalWish wish;
   Key key;
-  AddressPair whole;  // of IPv6
+  AddressPair whole;  // IPv6 only
   bool ip6 = false;
-  bool named = false;      // the local port was asked for
+  bool named = false;      // the caller gave the local port
   std::uint16_t port = 0;  // interface
 
   const AddressPair* addresses() const { return ip6 ? &whole : nullptr; }
@@ -90,7 +91,8 @@ void ActiveOpens::add_sources(const tcp::Context& c, std::uint32_t port) {
   }
 }
 
-// SourcePorts gave an IPv6 source as a number: the key of the connection and its whole addresses.
+// Makes the key of the connection, and for IPv6 its whole addresses: SourcePorts gives an IPv6
+// source as a number.
 Key ActiveOpens::complete(const tcp::Context& c, Opening& o, const Key& chosen) const {
   if (!o.ip6) return chosen;
   o.whole.remote = o.to;
@@ -98,9 +100,9 @@ Key ActiveOpens::complete(const tcp::Context& c, Opening& o, const Key& chosen) 
   return c.fold.key(o.whole, chosen.remote_port, chosen.local_port);
 }
 
-// A bucket that nobody has touched for a minute is a cache miss and a page walk, for which even a
-// prefetch waits; the walks of several prefetches in a row overlap. A second open in one turn means
-// that more will follow.
+// A bucket that was not touched for a minute costs a cache miss and a page walk. Even a prefetch
+// waits for the page walk, but those of several prefetches in a row overlap: so this prefetches
+// eight at a time. It starts at the second open in one turn, because then more will follow.
 void ActiveOpens::prefetch_next(const tcp::Context& c, const Opening& o, std::uint32_t to) {
   const bool again = last_ == c.clock.now;
   last_ = c.clock.now;

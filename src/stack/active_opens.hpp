@@ -1,4 +1,6 @@
-// Active opens: connect(), and what only it needs to know, which is what local ends there are.
+// Active opens: connect(), and the local endpoints that it may choose from.
+//
+// Threads: the stack's lcore.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +16,7 @@ class ActiveOpens {
   // Opens come from the addresses and ranges of the interfaces of `c`.
   ActiveOpens(const tcp::Context& c, std::uint64_t seed);
 
-  // A connection in SYN_SENT, its SYN queued.
+  // Makes a connection in SYN_SENT and queues its SYN; in the quiet time a timer will send it.
   tl::expected<Connection, Errc> connect(tcp::Context& c, Endpoint remote, Endpoint local,
                                          std::uint64_t user, const ConnectionOptions& options);
 
@@ -27,8 +29,8 @@ class ActiveOpens {
   void prefetch_next(const tcp::Context& c, const Opening& opening, std::uint32_t to);
 
   flow::SourcePorts ports_;
-  Instant last_;                  // the turn of the last open
-  std::uint64_t prefetched_ = 0;  // SourcePorts::step() whose buckets were prefetched, in eights
+  Instant last_;                  // when the last turn with an open began
+  std::uint64_t prefetched_ = 0;  // the last eight of SourcePorts::step() that were prefetched
 };
 
 }  // namespace salut::stack

@@ -1,4 +1,4 @@
-// The public face of the protocol alone: checks what it is given, then an engine does the rest.
+// The public interface of the core library: checks its arguments and calls an engine.
 #include "salut/core.hpp"
 
 #include <new>
@@ -12,7 +12,7 @@ namespace salut {
 
 namespace {
 
-constexpr std::uint8_t id_max = 63;  // what a Connection has room for
+constexpr std::uint8_t id_max = 63;  // a Connection has six bits for it
 
 Mac mac_of(const MacAddress& bytes) { return Mac{bytes}; }
 

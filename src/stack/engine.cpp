@@ -34,7 +34,7 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.clock.set(now);
   c_.event_count = 0;
 
-  c_.interfaces.flush(now);  // what found no room in the last turn
+  c_.interfaces.flush(now);  // frames for which the device had no room
   bool busy = c_.interfaces.sent_something();
   const bool unsent = tcp::flush_outputs(c_, more_to_receive_);  // what the application made ready
   c_.interfaces.flush(now);
@@ -51,7 +51,8 @@ std::span<const Event> Engine::poll(Instant now) {
   }
   if (!unreachable_.empty()) tell_unreachable();
 
-  // With events to handle, ACKs wait for what the application answers; without, nothing waits.
+  // If there are events, ACKs wait until the application has handled them, to ride on what it
+  // sends. If there are none, nothing waits.
   if (c_.event_count == 0 || !c_.config.coalesce) tcp::flush_outputs(c_, more_to_receive_);
   c_.interfaces.flush(now);
   c_.interfaces.release_spare();
@@ -108,7 +109,7 @@ std::optional<Instant> Engine::next_timer() const {
   return next ? std::optional(std::max(c_.clock.now, *next)) : std::nullopt;
 }
 
-// The next hop of these never answered: an opening connection ends, others go on to their R2.
+// Ends the connections in SYN_SENT whose next hop did not answer. Others go on until their R2.
 void Engine::tell_unreachable() {
   unreachable_.walk(c_.tcbs.touched(),
                     [this](std::uint32_t index, const Unreachable::Hops& failed) {

@@ -1,8 +1,8 @@
 // One stack: the whole path on one screen, see poll() in engine.cpp.
 //
-// The engine is pure: it reads no clock, makes no system call and allocates nothing after its
-// construction. Frames come from Devices, memory from a Memory, time from the caller, so that the
-// same engine runs over DPDK (src/worker) and in a seeded world in virtual time (src/io/sim).
+// The engine reads no clock, makes no system call and allocates nothing after its construction.
+// Frames come from Devices, memory from a Memory, time from the caller, so that the same engine
+// runs over DPDK (src/worker) and in a simulation in virtual time (src/io/sim).
 //
 // Threads: one. Calls between two polls raise no events; the next poll reports what they caused.
 #pragma once
@@ -32,7 +32,8 @@ class Engine final : private ip::UnreachableListener {
   std::span<const Event> poll(Instant now);
   // Was there a frame, a timer, an event or anything to send in the last turn?
   bool last_poll_busy() const { return busy_; }
-  // No earlier than this will anything happen of itself; nothing is due if empty. For virtual time.
+  // Nothing happens by itself before this instant; empty: nothing is pending at all. For virtual
+  // time.
   std::optional<Instant> next_timer() const;
 
   tl::expected<std::uint16_t, Errc> listen(Endpoint local, std::uint32_t backlog,
@@ -40,11 +41,11 @@ class Engine final : private ip::UnreachableListener {
   Errc unlisten(std::uint16_t listener);
   tl::expected<Connection, Errc> connect(Endpoint remote, Endpoint local, std::uint64_t user,
                                          Instant now, const ConnectionOptions& options = {});
-  // Active OPEN on a listener: it ends, and connect() goes on from its endpoint.
+  // Active OPEN on a listener: ends it and returns its endpoint, from which connect() goes on.
   tl::expected<Endpoint, Errc> take_listener(std::uint16_t listener);
 
   tl::expected<std::size_t, Errc> read(Connection connection, std::span<std::byte> to);
-  // As Connection::peek(); `offset`: from so many bytes on.
+  // As Connection::peek(), but it skips the first `offset` bytes.
   tl::expected<std::span<const std::byte>, Errc> peek(Connection connection,
                                                       std::size_t offset = 0) const;
   Errc consume(Connection connection, std::size_t count);
@@ -55,20 +56,20 @@ class Engine final : private ip::UnreachableListener {
   Errc abort(Connection connection);
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
-  // Of connections whose SYN has not come yet.
+  // Sets the options of the connections that the listener makes from now on.
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
-  // From now on no new connection is accepted, and none is reset for it: Stack::drain().
+  // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().
   void drain() { c_.draining = true; }
   bool draining() const { return c_.draining; }
 
-  // The interface's link came up, or it was just opened: its neighbours are told where we are.
+  // The interface was just opened, or its link came up: tells its neighbours our MAC.
   void announce(unsigned interface) {
     c_.interfaces.announce(static_cast<std::uint16_t>(interface), c_.clock.now);
   }
 
-  // The last poll() left something to send or to receive for the next.
+  // Did the last poll() leave something to send or to receive for the next?
   bool saturated() const { return saturated_; }
   std::uint64_t open_connections() const { return c_.counters.open_connections(); }
   const Counters& counters() const { return c_.counters; }
@@ -80,7 +81,7 @@ class Engine final : private ip::UnreachableListener {
   std::uint32_t find(Connection connection) const;
   tl::expected<std::uint32_t, Errc> find_reader(Connection connection) const;
   tl::expected<std::uint32_t, Errc> find_writer(Connection connection);
-  void take(std::uint32_t index, std::size_t count);  // as read
+  void take(std::uint32_t index, std::size_t count);  // removes bytes that were read
   void written(std::uint32_t index, std::size_t taken, std::size_t offered);
   void on_unreachable(std::uint16_t hop) override { unreachable_.add(hop); }
   void tell_unreachable();
@@ -92,7 +93,7 @@ class Engine final : private ip::UnreachableListener {
   tcp::Context c_;
   ActiveOpens active_opens_;
   tcp::ReceiveBurst burst_;
-  bool more_to_receive_ = false;  // a port gave a full burst: there is more behind it
+  bool more_to_receive_ = false;  // a port gave a full burst, so that it may have more
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;

@@ -1,5 +1,5 @@
-// The calls of an application on listeners and connections, but for bytes (engine_data.cpp),
-// connect() (active_opens.cpp) and info().
+// The application's calls on listeners and connections, except those for data (engine_data.cpp),
+// connect() (active_opens.cpp) and info() (engine_info.cpp).
 #include <algorithm>
 
 #include "stack/engine.hpp"
@@ -39,10 +39,10 @@ Errc Engine::unlisten(std::uint16_t listener) {
   return Errc::ok;
 }
 
-// By CLOSE, or by OPEN, which goes on from here as an active one.
+// Ends a listener by CLOSE, or by an active OPEN on it.
 void Engine::end_listener(std::uint16_t listener, tcp::StateEvent event) {
   tcp::raise(State::listen, event);
-  // LISTEN, CLOSE: handshakes under way are reset (rare, so a walk over the slots will do).
+  // Handshakes under way are reset. This is rare, so that a walk over all slots will do.
   for (std::uint32_t i = 0; c_.listeners[listener].half_open > 0 && i < c_.tcbs.size(); ++i) {
     const Tcb& t = c_.tcbs[i];
     if (t.state == State::syn_received && t.has(Flag::passive) && t.listener == listener &&
@@ -98,13 +98,14 @@ Errc Engine::close(Connection connection) {
   if (t.has(Flag::user_closed)) return Errc::not_connected;
   const bool unread = t.has(Flag::data_ready) && t.recv.bytes > 0;
   t.set(Flag::user_closed);
-  if (t.state == State::closed || t.state == State::time_wait) {  // only the reader was not done
+  if (t.state == State::closed || t.state == State::time_wait) {  // only unread data kept it
     c_.queue_output(index);
     return Errc::ok;
   }
   const bool hard = t.has(Flag::data_ready) && c_.stream(t).linger_ms == 0;
   if (unread || hard) {
-    // Asked for, or RFC 2525 §2.17: bytes that nobody will read are lost, and the sender is told.
+    // RFC 2525 §2.17: received bytes that nobody will read are lost, and a RST tells the sender so.
+    // With linger 0 the application wants the RST.
     tcp::apply_event(c_, index, tcp::StateEvent::abort, {.later = true});
     return Errc::ok;
   }

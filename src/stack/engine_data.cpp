@@ -1,4 +1,4 @@
-// Bytes between the application and a connection's buffers.
+// The application's calls that move bytes from and to a connection's buffers.
 #include "stack/engine.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/stream_setup.hpp"
@@ -10,7 +10,7 @@ namespace salut::stack {
 using tcp::Flag;
 using tcp::Tcb;
 
-// The connection's slot, if somebody may still read from it.
+// The connection's slot, if the application may still read from it.
 tl::expected<std::uint32_t, Errc> Engine::find_reader(Connection connection) const {
   const std::uint32_t index = find(connection);
   if (index == tcp::TcbPool::none) return tl::unexpected(Errc::not_connected);
@@ -29,7 +29,7 @@ void Engine::take(std::uint32_t index, std::size_t count) {
     c_.buffers.consume(t.recv, static_cast<std::uint32_t>(count));
   }
   const bool over = t.state == State::closed || t.state == State::time_wait;
-  // Tell the peer of the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
+  // Tell the peer about the room if it may be waiting for it (RFC 9293 §3.8.6.2.2).
   if (!t.has(Flag::fin_received) && tcp::is_update_due(c_, t)) t.set(Flag::window_update);
   if ((over && t.recv.bytes == 0) || t.has(Flag::window_update)) c_.queue_output(index);
 }

@@ -1,4 +1,4 @@
-// What info() tells of a connection.
+// Engine::info(): the state of one connection.
 #include "stack/engine.hpp"
 #include "tcp/addresses.hpp"
 #include "tcp/congestion/congestion.hpp"

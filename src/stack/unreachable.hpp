@@ -1,9 +1,9 @@
-// Next hops that did not answer, until everybody who waits for one has been told.
+// Next hops that did not answer, until every connection that waits for one was told.
 //
-// Connections are not chained by their next hop: that would be a line of cache in each for the sake
-// of something rare. Instead the slots are walked once for all hops that failed meanwhile, some
-// thousands per turn, so that a bench against a dead network does not stall the connections of the
-// living: a million slots take 250 turns.
+// Connections are not chained by their next hop: that would cost each a cache line for a rare case.
+// Instead one walk over the slots serves all hops that failed before it. It visits 4,096 slots per
+// turn, so that dead next hops do not stall the connections of the others: a million slots take 250
+// turns.
 //
 // Threads: the stack's lcore. Nothing is allocated after the start. 16 KiB.
 #pragma once
@@ -20,13 +20,13 @@ class Unreachable {
 
   bool empty() const { return !walking_ && !waiting_; }
 
-  // Hops that fail during a walk are for the next.
+  // Adds a hop that failed. If a walk is under way, the next walk serves it.
   void add(std::uint16_t hop) {
     next_.set(hop);
     waiting_ = true;
   }
 
-  // Calls tell(slot, hops) for so many of the `slots`; the hops are those that failed.
+  // Calls tell(slot, hops) for the next slots_per_turn of `slots`; `hops` are those that failed.
   template <typename Tell>
   void walk(std::uint32_t slots, Tell tell) {
     if (!walking_) {
