@@ -1,7 +1,8 @@
-// While this lives, what anybody prints to standard output and standard error goes into a file in
-// memory, and to `sink` in the end: DPDK and the libraries below it print past DPDK's log.
+// While this lives, all that the process prints to standard output and standard error goes into a
+// file in memory. At the end `sink` gets its first 16 KiB. Reason: DPDK and the libraries below it
+// print past DPDK's log.
 //
-// Threads: the control thread, while nobody else has anything to say.
+// Threads: the control thread, while no other thread prints.
 #pragma once
 
 #include <string_view>

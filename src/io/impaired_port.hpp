@@ -1,6 +1,5 @@
 // A port that behaves like a bad link: it loses, repeats, corrupts and delays frames, both ways,
-// as PortConfig::impair says. It stands in front of any other device; a port that is not impaired
-// has none of it on its way.
+// as PortConfig::impair says. It wraps any other device; a port without `impair` is not wrapped.
 //
 // One seed decides: the same thing happens to frame n of a direction in every run with that seed,
 // because each frame draws the same count of random words whatever the shares are. When a delayed
@@ -86,11 +85,11 @@ class ImpairedLane {
   FramePool& pool_;
   std::uint64_t random_;
   std::uint64_t delay_;   // ticks
-  std::uint64_t behind_;  // ticks: so much more for a reordered frame
+  std::uint64_t behind_;  // ticks: the extra delay of a reordered frame
   Ring straight_;
   Ring late_;
 
-  // One writer. Relaxed: numbers for people.
+  // One writer. Relaxed, because the numbers are only for reports.
   struct Counts {
     std::atomic<std::uint64_t> frames = 0;
     std::atomic<std::uint64_t> dropped = 0;
@@ -108,7 +107,7 @@ class ImpairedPort final : public Device {
  public:
   using Now = std::uint64_t (*)();  // ticks
 
-  // `salt`: makes ports of one seed differ. `device` and `pool` outlive this.
+  // `salt`: makes ports with one seed differ. `device` and `pool` must outlive this.
   ImpairedPort(Device& device, FramePool& pool, const ImpairConfig& config, std::uint64_t salt,
                std::uint32_t held_max, Now now, double ticks_per_s);
   ~ImpairedPort() override;

@@ -8,7 +8,7 @@
 
 namespace salut::io {
 
-// Up, and with a carrier.
+// Is the interface up, with a carrier? False if there is no such interface.
 bool netdev_runs(const std::string& name);
 
 }  // namespace salut::io

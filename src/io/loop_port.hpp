@@ -1,8 +1,8 @@
 // The embedded wire: two ports of one process joined by two queues, without any device.
 //
-// A frame crosses as 24 bytes of description: the bytes and the mbuf stay where they are and are
-// not touched, so that what is measured over this wire is the stack and nothing else. The buffer
-// changes its owner; whoever ends up with it gives it back to the pool that all workers share.
+// A frame crosses as a description of 24 bytes: its bytes and its mbuf are not touched, so that a
+// measurement over this wire measures the stack and nothing else. The buffer changes its owner; its
+// last owner gives it back to the pool that all workers share.
 //
 // Threads: each direction has one producer and one consumer, which may be one thread. Cost: one
 // atomic store per burst and side. A full wire takes fewer frames than offered and loses none.
@@ -29,7 +29,7 @@ class LoopPort final : public Device {
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
-  // Gives back what is still under way towards this end; both workers have stopped.
+  // Releases the frames that are under way to this end. REQUIRES: both workers have stopped.
   void drain(FramePool& pool);
 
  private:

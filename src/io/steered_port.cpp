@@ -133,7 +133,7 @@ unsigned SteeredPort::take_burst(Frame* frames, unsigned count) {
   return kept;
 }
 
-// Rare: neighbours are learnt, not used up.
+// Copies a frame for every other worker. ARP and neighbour discovery are rare enough for that.
 void SteeredPort::copy_to_all(const Frame& frame) {
   for (unsigned to = 0; to < ports_.workers_; ++to) {
     Frame copy;
@@ -162,7 +162,7 @@ void SteeredPort::push(unsigned to) {
       static_cast<unsigned>(ports_.mail(worker_, to).push(leaving.frames.data(), leaving.count));
   moved_ += leaving.count;
   for (unsigned i = 0; i < leaving.count; ++i) {
-    if ((leaving.frames[i].flags & for_learning) != 0) continue;  // a copy changes no worker
+    if ((leaving.frames[i].flags & for_learning) != 0) continue;  // a copy is not redirected
     ++(i < taken ? redirected_ : dropped_);
   }
   if (taken < leaving.count) {

@@ -40,13 +40,13 @@ class SteeredPorts {
  public:
   using Mailbox = boost::lockfree::spsc_queue<Frame>;
   enum class Trust : std::uint8_t {
-    software,   // nobody claims RSS
+    software,   // the device does not claim RSS
     probation,  // claimed, not yet proved
-    believed,
-    lying,  // claimed and wrong: a frame was in the wrong queue, so software steers
+    believed,   // claimed and proved on every worker
+    lying,      // claimed and wrong: a frame was in the wrong queue, so software steers
   };
 
-  // The families for which the device says that it does what `steering` does.
+  // The families for which the device claims RSS under the key and table of `steering`.
   struct Claim {
     bool ip4 = false;
     bool ip6 = false;
@@ -74,11 +74,11 @@ class SteeredPorts {
   Claim claim_;
   std::atomic<bool> lying_ = false;
   std::vector<std::unique_ptr<Mailbox>> mail_;    // from one worker to another
-  std::vector<std::unique_ptr<Mailbox>> outbox_;  // of workers without a queue
+  std::vector<std::unique_ptr<Mailbox>> outbox_;  // for workers without a queue
   std::vector<std::unique_ptr<SteeredPort>> ports_;
 };
 
-// The port as one of its workers has it.
+// The port of one worker.
 class SteeredPort final : public Device {
  public:
   SteeredPort(SteeredPorts& ports, unsigned worker, Device* queue);
@@ -100,7 +100,7 @@ class SteeredPort final : public Device {
   static constexpr unsigned proofs_wanted = 32;  // entries of the table, or all of this worker's
   static constexpr unsigned looked_at = 64;  // once RSS is trusted, one burst in so many is checked
 
-  // Frames on their way to one other worker.
+  // Frames that wait to be pushed to one other worker.
   struct Leaving {
     std::vector<Frame> frames;
     unsigned count = 0;
@@ -118,10 +118,10 @@ class SteeredPort final : public Device {
   SteeredPorts& ports_;
   unsigned worker_;
   Device* queue_;                    // null: this worker has none
-  std::vector<unsigned> sends_for_;  // workers without one
+  std::vector<unsigned> sends_for_;  // workers without a queue, for which this one sends
   std::vector<Leaving> leaving_;     // by worker
   std::size_t next_sender_ = 0;      // the outbox that comes first
-  std::vector<Frame> held_;          // others', that the device had no room for
+  std::vector<Frame> held_;          // frames of sends_for_ for which the device had no room
   unsigned held_count_ = 0;
   unsigned next_mail_ = 0;  // the mailbox that comes first
   std::bitset<flow::Steering::table_max> proved_;

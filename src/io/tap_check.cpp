@@ -60,7 +60,7 @@ bool set_tap_queue(const std::string& interface, std::uint32_t frames) {
   return set;
 }
 
-// Of rtnetlink, by way of libc: /sys shows the namespace in which it was mounted, maybe not ours.
+// Asks rtnetlink, by way of libc. /sys shows the namespace in which it was mounted, maybe not ours.
 std::uint64_t tap_dropped(const std::string& interface) {
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return 0;

@@ -1,5 +1,7 @@
-// The kernel's side of a TAP, and what a TAP needs of the kernel, asked before DPDK does, since the
-// kernel says why not.
+// The kernel's side of a TAP. We try to make the TAP before DPDK does, because the kernel tells us
+// why it cannot be made, and DPDK does not.
+//
+// Threads: control thread.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +14,10 @@ namespace salut::io {
 // An Error, which starts with the port's key, if this process cannot make a TAP of that name now.
 Result<void> check_tap(const std::string& interface);
 
-// How many frames the kernel keeps for us where we do not take them at once. False: it stays at the
-// kernel's own 1,000.
+// Sets how many frames the kernel queues for us until we take them (txqueuelen). False: it failed,
+// and the kernel's default of 1,000 stays.
 bool set_tap_queue(const std::string& interface, std::uint32_t frames);
-// How many it had for us and did not keep, since the TAP was made; 0 if it does not say.
+// How many frames for us the kernel has dropped since the TAP was made; 0 if it does not say.
 std::uint64_t tap_dropped(const std::string& interface);
 
 }  // namespace salut::io

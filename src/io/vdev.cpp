@@ -79,7 +79,7 @@ Vdev Vdev::parse(std::string_view words) {
 std::string Vdev::value(std::string_view key) const { return value_of(arguments, key); }
 
 unsigned Vdev::queues() const {
-  // net_af_packet's and net_ring's kind; most others say `queues`.
+  // Each driver has its own key: net_af_packet has qpairs, and most have queues.
   for (const char* key : {"queues", "qpairs", "queue_count", "nb_queues"}) {
     const std::string text = value_of(arguments, key);
     unsigned count = 0;

@@ -105,7 +105,8 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
   // DPDK unlinks its telemetry socket at exit and leaves the directory; this runs after that.
   std::atexit([] { rmdir(rte_eal_get_runtime_dir()); });
   std::vector<std::string> arguments = arguments_of(options);
-  // DPDK refuses to start without its telemetry socket; without a place for that, go without it.
+  // DPDK does not start if it cannot make its telemetry socket. Without a directory for the socket,
+  // do without telemetry.
   const std::string& place = options.runtime_directory;
   const char* named = std::getenv("RUNTIME_DIRECTORY");
   const std::string before = named != nullptr ? named : "";
@@ -162,7 +163,7 @@ void append_to_log(std::string_view text) { LogBuffer::instance().append(text); 
 std::string take_log() { return LogBuffer::instance().take(); }
 
 std::string last_error_line() {
-  // What DPDK's upper layers say of a failure below them, which has said more.
+  // What DPDK's upper layers log about a failure; the layer below has logged the reason.
   static constexpr std::string_view generic[] = {"Failed to attach device",
                                                  "cannot attach the device", "already stopped",
                                                  "dev_configure = ", "Failed to start driver"};
@@ -185,7 +186,7 @@ std::string last_error_line() {
   return last;
 }
 
-// "PANIC in rte_eal_init():" stands before it.
+// The line after "PANIC in rte_eal_init():".
 std::string panic_line() {
   constexpr std::string_view mark = "PANIC in ";
   const std::string text = LogBuffer::instance().text();

@@ -1,7 +1,8 @@
-// DPDK's environment: cores, memory and devices of this process. One per process, and never twice.
+// DPDK's environment (EAL): cores, memory and devices of this process. It can start only once in a
+// process, even after it has ended.
 //
-// It never looks at PCI unless an address was configured, never leaves a hugepage file behind (all
-// memory is anonymous or a memfd, so that kill -9 frees it too), and keeps its chatter in a buffer,
+// It does not probe PCI unless an address was configured. It leaves no hugepage file behind: all
+// memory is anonymous or a memfd, so that kill -9 frees it too. Its messages go into a buffer,
 // which is shown when something fails.
 //
 // lcore 0 is the control thread, on all allowed cores; lcore w + 1 is worker w, on its own core.
@@ -21,11 +22,11 @@
 namespace salut::io {
 
 struct EalOptions {
-  std::string name;                    // file prefix; of the instance
-  std::vector<std::uint32_t> cores;    // of each worker
-  std::vector<std::uint32_t> allowed;  // of the control thread
-  std::vector<std::string> pci;        // addresses that may be probed; no other is looked at
-  std::string runtime_directory;       // "dpdk" in it is where telemetry listens; empty: without it
+  std::string name;                    // of the instance; the file prefix
+  std::vector<std::uint32_t> cores;    // the core of each worker
+  std::vector<std::uint32_t> allowed;  // the cores of the control thread
+  std::vector<std::string> pci;        // addresses to probe; no other device is probed
+  std::string runtime_directory;       // telemetry listens in its "dpdk"; empty: no telemetry
   std::uint32_t megabytes = 64;
   bool hugepages = false;
   bool shared = false;  // a vhost-user back end maps this memory: one descriptor per region
@@ -46,17 +47,20 @@ class Eal {
   Eal() = default;
 };
 
-// Of the TSC, from CPUID or measured; valid once Eal::start() has returned.
+// Cycles of the TSC per second, from CPUID or measured; valid once Eal::start() has returned.
 std::uint64_t tsc_hz();
+
+// Adds a line to the buffer in which DPDK's log is kept.
 
 void append_to_log(std::string_view text);
 
-// The last line that DPDK logged since take_log() and that says what is wrong, without its prefix.
+// The last line that DPDK logged since take_log(), without its prefix. It skips lines that only say
+// that something failed.
 std::string last_error_line();
 // Everything that DPDK logged since the last call, at most the first 64 KiB.
 std::string take_log();
 
-// What DPDK said when it panicked; empty if it did not.
+// The reason that DPDK gave when it panicked; empty if it did not panic.
 std::string panic_line();
 
 // Free 2 MiB hugepages of the kernel's default pool, in MiB; 0 if it has none. `root`: where /sys

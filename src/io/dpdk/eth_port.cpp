@@ -1,4 +1,4 @@
-// Making, setting up and closing a port; eth_queue.cpp is the way of the packets.
+// Makes, sets up and closes a port; eth_queue.cpp moves the packets.
 #include "io/dpdk/eth_port.hpp"
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@
 namespace salut::io {
 namespace {
 
-// The key and value that a complaint about this port starts with.
+// The key and value with which an error about this port starts.
 std::string device_key(const PortConfig& config) {
   switch (config.type) {
     case PortType::tap:
@@ -39,7 +39,7 @@ std::string device_key(const PortConfig& config) {
 IpAddress first_of(const Prefix& prefix) { return prefix.address; }
 IpAddress first_of(const AddressRange& range) { return range.first; }
 
-// What would be right where DPDK has said what is wrong.
+// What an error says would be right, after DPDK's own words about what is wrong.
 constexpr auto other_words = "what DPDK's guide to the driver has (doc.dpdk.org/guides/nics)";
 
 std::string reason(int rc) {
@@ -47,7 +47,8 @@ std::string reason(int rc) {
   return line.empty() ? std::strerror(std::abs(rc)) : line;
 }
 
-// Some drivers say only how long a frame may be; rte_eth_dev_configure() takes the difference so.
+// Some drivers only say how long a frame may be. Then the overhead of a frame is computed as
+// rte_eth_dev_configure() does it.
 std::uint32_t most_mtu(const rte_eth_dev_info& info) {
   const bool says = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
   const std::uint32_t overhead =
@@ -67,10 +68,10 @@ bool is_up(std::uint16_t port, const Vdev& vdev) {
 Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
                                                const EthPortOptions& options, MbufPool& pool) {
   const NoSigpipe quiet;
-  const CaptureOutput capture(append_to_log);  // libbpf and libxdp talk
+  const CaptureOutput capture(append_to_log);  // libbpf and libxdp print past the log
   const PanicGuard guard{panic_line};
   auto port = std::unique_ptr<EthPort>(new EthPort(config, options, pool));
-  take_log();  // what is in it from here on is about this port
+  take_log();  // lines from here on are about this port
   auto done = port->create(config);
   if (done) done = port->set_up(config);
   if (done) done = port->take_address(config);
@@ -80,7 +81,7 @@ Result<std::unique_ptr<EthPort>> EthPort::open(const PortConfig& config,
   return port;
 }
 
-// A bond takes ports that are there, by their names.
+// A bond names its members, so that they must exist before it.
 Result<void> EthPort::create_members(const PortConfig& config) {
   for (std::size_t i = 0; i < config.members.size(); ++i) {
     const std::string key = fmt::format("members[{}]", i);
@@ -138,7 +139,8 @@ Result<void> EthPort::create(const PortConfig& config) {
   return {};
 }
 
-// RSS is a wish. Some drivers look at it only when they start.
+// Sets the device up, with RSS if we want it. Some drivers refuse RSS only when they start: then
+// all is done again without it.
 Result<void> EthPort::set_up(const PortConfig& config) {
   rte_eth_dev_info info = {};
   if (const int rc = rte_eth_dev_info_get(id_, &info); rc != 0) {
@@ -169,8 +171,9 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
                                           info.min_mtu));
   }
   offloads_ = Offloads::choose(config, info);
-  // Some drivers take powers of two alone; every one takes one.
-  // Workers hold the queues of a device that is made anew: it has as many again, or stays away.
+  // If the device refuses a number of queues, try powers of two below it: some drivers take no
+  // other, and all take one. A device that is made again must have as many queues as before, since
+  // workers have them; else it stays away.
   unsigned queues = opened_ ? this->queues() : queues_of(config, info);
   int rc = queues_of(config, info) < queues ? -ENOTSUP : configure_queues(config, info, queues);
   while (rc != 0 && queues > 1 && !opened_) {
@@ -187,7 +190,7 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
     queues_.push_back(std::make_unique<EthQueue>(
         pool_, id_, static_cast<std::uint16_t>(queues_.size()), offloads_.large));
   }
-  // A device without this call takes what its buffers hold.
+  // A device without this call takes any frame that its buffers hold.
   if (rc = rte_eth_dev_set_mtu(id_, mtu_); rc != 0 && rc != -ENOTSUP) {
     return fail(Errc::bad_config, fmt::format("mtu = {}: the device refuses it: {}; want a smaller "
                                               "one, such as 1500",
@@ -196,7 +199,7 @@ Result<void> EthPort::configure(const PortConfig& config, const rte_eth_dev_info
   return {};
 }
 
-// With RSS if there is some, and without if that is refused.
+// Configures so many queues, with RSS if we ask for it, and without if the device refuses that.
 int EthPort::configure_queues(const PortConfig& config, const rte_eth_dev_info& info,
                               unsigned queues) {
   rte_eth_conf conf = {};
@@ -217,7 +220,8 @@ int EthPort::configure_queues(const PortConfig& config, const rte_eth_dev_info& 
 
 unsigned EthPort::queues_of(const PortConfig& config, const rte_eth_dev_info& info) const {
   unsigned most = std::min(info.max_rx_queues, info.max_tx_queues);
-  // A peer's queues are those of its own words: what DPDK could have is not what is there.
+  // A virtual device has as many queues as `vdev` says: the driver's maximum says nothing about
+  // the peer.
   if (config.queues != 0) {
     most = std::min(most, config.queues);
   } else if (config.type == PortType::vdev) {
@@ -235,7 +239,7 @@ void EthPort::ask_for_rss(const PortConfig& config, unsigned queues, const rte_e
                                     queues == 1 ? "one queue" : fmt::format("{} queues", queues),
                                     options_.workers));
   }
-  // The kernel spreads what it sends to a TAP by itself; that it is RSS is a claim of the driver's.
+  // The kernel chooses the queue of a TAP by itself; the driver's claim of RSS is not true.
   if (config.type == PortType::tap) return rss_.give_up("no RSS");
   const auto is_v4 = [](const auto& of) { return first_of(of).is_v4(); };
   RssWish wish;
@@ -249,8 +253,8 @@ void EthPort::ask_for_rss(const PortConfig& config, unsigned queues, const rte_e
 }
 
 Result<void> EthPort::set_up_queues(const PortConfig& config) {
-  // A TAP keeps a whole ring of buffers to fill one at a time. Elsewhere a ring must not be able
-  // to hold all there are.
+  // A TAP fills one buffer at a time but keeps a whole ring of them. On any device all rings
+  // together may take an eighth of the pool, if they do not get too short.
   if (config.type == PortType::tap) rx_descriptors_ = 64;
   while (rx_descriptors_ > 64 && rx_descriptors_ * queues() > pool_.size() / 8) {
     rx_descriptors_ /= 2;
@@ -267,7 +271,7 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
   started_ = rc == 0;
   if (!started_ && vdev_.waits && vdev_.is_revived()) {
     for (const auto& queue : queues_) queue->pause();
-    resting_ = true;  // no lcore has seen it that is not to see this first
+    resting_ = true;  // no lcore has used the queues yet, and each will see the pause first
     return {};
   }
   if (rc != 0) {
@@ -277,7 +281,7 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
   return {};
 }
 
-// The configured MAC, the device's, or `own_mac`, which is the stack's idea of one.
+// Chooses the MAC: the configured one, the device's, or else `own_mac`.
 Result<void> EthPort::take_address(const PortConfig& config) {
   mac_ = options_.own_mac;
   // A TAP's MAC is that of the kernel's end. The stack is another station on that wire, and a TAP
@@ -304,9 +308,9 @@ Result<void> EthPort::take_address(const PortConfig& config) {
   return {};
 }
 
-// Neighbour solicitations come to a group of each address (RFC 4291 section 2.7.1), of which a
-// range has as many as addresses: the card is asked for all groups. What is no card has no such
-// filter.
+// Neighbour solicitations go to a multicast group per address (RFC 4291 section 2.7.1). A range may
+// have more groups than a card's filter, so the card must pass all groups. Virtual devices filter
+// nothing.
 Result<void> EthPort::take_multicast(const PortConfig& config) {
   const auto is_v6 = [](const auto& of) { return !first_of(of).is_v4(); };
   const bool wanted =
@@ -325,7 +329,7 @@ void EthPort::remove_device() {
   if (!std::exchange(created_, false)) return;
   const bool virtio_server = vdev_.server && vdev_.shares_memory();
   if (virtio_server) {
-    // A peer that went a moment ago: DPDK sees to it in another thread, which needs the port.
+    // If the peer has just gone, a thread of DPDK is still at work on that and needs the port.
     is_up(id_, vdev_);
     sleep_for(std::chrono::milliseconds{50});
   }
@@ -337,7 +341,7 @@ void EthPort::remove_device() {
   promiscuous_ = false;
 }
 
-// Nobody touches the device any more, or, after a while in which somebody might, false.
+// Makes every lcore keep off the device. False if one did not within 200 ms.
 bool EthPort::rest() {
   constexpr auto patience = std::chrono::milliseconds{200};
   if (resting_) return true;

@@ -1,12 +1,11 @@
-// A port of DPDK: a TAP, a virtual device or a network card, with a queue each way for every worker
-// that polls it, as far as it has so many.
+// A port of DPDK: a TAP, a virtual device or a network card. Every worker that polls it has a
+// receive and a transmit queue of its own, if the device has so many.
 //
-// It asks the device only for what the device says it has, one offload at a time.
+// It enables only offloads that the device reports, each by itself.
 //
-// A peer that goes away takes no port with it. Where DPDK's driver looks for it again (servers,
-// vhost clients) that is left to it; where not (clients of memif and of virtio-user's sockets), the
-// device is closed and made anew while its queues rest, and frames that it held come back to the
-// pool.
+// A port survives its peer. Some drivers of DPDK reconnect by themselves (servers, vhost clients).
+// For the others (clients of memif and of virtio-user's sockets) revive() closes the device and
+// makes it again while its queues rest; frames that it held come back to the pool.
 //
 // Threads: control thread; its queues (eth_queue.hpp) belong to one lcore each.
 #pragma once
@@ -31,10 +30,10 @@ struct rte_eth_dev_info;
 namespace salut::io {
 
 struct EthPortOptions {
-  std::size_t index = 0;   // of the port in the configuration
-  unsigned workers = 1;    // that poll it
-  Mac own_mac;             // where neither the device nor the configuration has one
-  std::uint64_t seed = 0;  // of the RSS key
+  std::size_t index = 0;   // the port's place in the configuration
+  unsigned workers = 1;    // how many workers poll it
+  Mac own_mac;             // used if neither the device nor the configuration has a MAC
+  std::uint64_t seed = 0;  // for the RSS key
 };
 
 class EthPort {
@@ -48,18 +47,18 @@ class EthPort {
   // At least one, at most one per worker.
   unsigned queues() const { return static_cast<unsigned>(queues_.size()); }
   EthQueue& queue(unsigned nth) { return *queues_[nth]; }
-  // Of more than one worker: what the device says of RSS.
+  // With more than one worker: what the device says about RSS.
   const Rss& rss() const { return rss_; }
 
   // The stack's address on this port. A TAP's kernel side has one of its own.
   const Mac& mac() const { return mac_; }
-  // Of the port, and of each member of a bond: "bond", "bond (net_virtio_user0)".
+  // The link state of the port, and of each member of a bond: "bond", "bond (net_virtio_user0)".
   struct Link {
     std::string name;
     bool up;
   };
   std::vector<Link> links(const std::string& port) const;
-  // Makes a device anew whose peer was gone and may be back. To be called now and then.
+  // Makes the device again if its peer was gone and may be back. Call it about once a second.
   void revive();
   // May frames leave with FrameFlag::l4_checksum_left?
   bool completes_checksums() const { return offloads_.completes_checksums(); }
@@ -89,10 +88,10 @@ class EthPort {
   std::uint16_t id_ = 0;
   std::vector<std::unique_ptr<EthQueue>> queues_;
   Rss rss_;
-  bool opened_ = false;  // its queues are in the hands of workers
+  bool opened_ = false;  // workers have its queues
   bool created_ = false;
   bool started_ = false;
-  bool resting_ = false;  // its queues
+  bool resting_ = false;  // its queues are paused, and no lcore uses them
   bool promiscuous_ = false;
   Mac mac_;
   std::uint16_t mtu_ = 1'500;
@@ -101,7 +100,7 @@ class EthPort {
   Offloads offloads_;
   std::string device_name_;  // DPDK's
   Vdev vdev_;
-  std::vector<Vdev> members_;  // made before it
+  std::vector<Vdev> members_;  // of a bond; made before it
 };
 
 }  // namespace salut::io

@@ -13,8 +13,9 @@ namespace {
 
 constexpr unsigned burst = 64;
 
-// DPDK has two bits for each checksum: good, bad, and both of them for "not filled in, and verified
-// by other means" (a virtio peer on this machine). So its good bit is ours, and it outweighs bad.
+// DPDK has two bits for each checksum: good and bad; both together mean that the sender did not
+// fill it in and the data is intact (a virtio peer on this machine). So a good bit means good,
+// whatever the bad bit says.
 std::uint16_t checksum_flags(std::uint64_t ol_flags) {
   const bool ip_good = (ol_flags & RTE_MBUF_F_RX_IP_CKSUM_GOOD) != 0;
   const bool l4_good = (ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD) != 0;
@@ -40,8 +41,9 @@ Frame frame_of(rte_mbuf* mbuf) {
 
 }  // namespace
 
-// One segment, direct, ours and unshared is what everybody behind receive() relies on. Returns
-// false if the frame had to go. Rare: jumbo frames and devices that lend their own memory.
+// Makes the mbuf what all code behind receive() relies on: one segment, direct, of our pool and
+// unshared. False: there was no buffer for a copy, and the frame is gone. This is rare: jumbo
+// frames and devices that lend their own memory.
 [[gnu::noinline]] bool EthQueue::make_ordinary(rte_mbuf*& mbuf, Frame& frame) {
   const std::uint16_t checksums = checksum_flags(mbuf->ol_flags);
   if (mbuf->pool != pool_.pool() || !RTE_MBUF_DIRECT(mbuf) || rte_mbuf_refcnt_read(mbuf) != 1) {
@@ -71,7 +73,7 @@ unsigned EthQueue::receive(Frame* frames, unsigned count) {
   unsigned kept = 0;
   for (unsigned i = 0; i < got; ++i) {
     rte_mbuf* mbuf = mbufs[i];
-    // One condition per line; each is a way out of the fast path.
+    // One condition per line; each is an exit from the fast path.
     bool unusual = mbuf->nb_segs != 1;
     unusual |= mbuf->pool != pool_.pool();
     unusual |= !RTE_MBUF_DIRECT(mbuf);
@@ -107,7 +109,7 @@ unsigned EthQueue::transmit_large(const Frame* frames, unsigned count) {
     LargeSegments large(large_);
     const unsigned packets = large.build(frames + sent, count - sent);
     if (!prepare(large, packets)) {
-      // A driver that refuses one would refuse it for ever: it is asked for none any more.
+      // A driver that refuses one chain would refuse it for ever: from now on none is built.
       large.reclaim(0);
       large_.frames = 0;
       return sent + transmit(frames + sent, count - sent);
@@ -120,7 +122,7 @@ unsigned EthQueue::transmit_large(const Frame* frames, unsigned count) {
   return sent;
 }
 
-// Chains only: of what a frame alone asks for, all is in its place.
+// Has the driver prepare chains. A frame alone needs nothing: its checksum is the pseudo-header's.
 bool EthQueue::prepare(LargeSegments& large, unsigned packets) {
   for (unsigned i = 0; i < packets; ++i) {
     if (large.is_chain(i) && rte_eth_tx_prepare(port_, queue_, &large.packets()[i], 1) != 1) {

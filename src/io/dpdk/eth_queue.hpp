@@ -1,11 +1,11 @@
-// One receive and one transmit queue of a port of DPDK: the way of the packets.
+// One receive and one transmit queue of a port of DPDK.
 //
-// Every frame that receive() hands out is one segment of the process's own pool, unshared: what is
-// not is copied, or cut and flagged `scattered`. So everybody behind it may overwrite, send or free
-// a frame without a look at its mbuf.
+// Every frame that receive() returns is one mbuf segment of the process's own pool, and unshared. A
+// frame that is not is copied, or cut to its first segment and flagged `scattered`. So all code
+// behind receive() may overwrite, send or free a frame without a look at its mbuf.
 //
-// A device that is made anew, because its peer was, must not be touched meanwhile: pause() asks the
-// lcore to keep off, and at_rest() says that it does.
+// While a device is made again, because its peer came back, no lcore may use it: pause() asks the
+// lcore to keep off, and at_rest() says whether it does.
 //
 // Threads: one lcore; pause(), at_rest() and resume() the control thread. Cost: one rx or tx burst,
 // and per frame one line of the mbuf.
@@ -30,12 +30,11 @@ class EthQueue final : public Device {
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
 
-  // While paused nothing comes and nothing is taken. Each pause has a number of its own, so that
-  // the answer to an earlier one does not count.
+  // While paused, receive() and transmit() do nothing. Each pause has a number of its own, so that
+  // the lcore's answer to an earlier one does not count.
   void pause() { paused_.store(++pauses_, std::memory_order_release); }
   bool at_rest() const { return rests_.load(std::memory_order_acquire) == pauses_; }
-  // Of a device that was made anew.
-  // To the port of a device that was made anew, while this is paused.
+  // Attaches the queue to a device that was made again. REQUIRES: at_rest().
   void attach(std::uint16_t port, const LargeSegmentLimits& large) {
     port_ = port;
     large_ = large;

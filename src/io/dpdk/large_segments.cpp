@@ -18,9 +18,9 @@ using wire::Layers;
 using wire::TcpHeader;
 
 constexpr std::size_t ip_length_max = 65'535;
-// Of a device that cuts, only the last segment has these.
+// A device that segments sets these on the last segment only.
 constexpr std::uint8_t of_the_last = wire::psh | wire::fin;
-// A segment that another may follow: whatever else it says, it says once.
+// The only flags of a segment that others may follow: a device would repeat any other flag.
 constexpr std::uint8_t of_the_others = wire::ack | wire::ece;
 
 std::size_t headers_size(const Layers& layers) { return layers.tcp() + layers.l4; }
@@ -29,7 +29,7 @@ const TcpHeader& tcp_of(const std::byte* frame, const Layers& layers) {
   return wire::view<TcpHeader>(frame + layers.tcp());
 }
 
-// The bytes that no device counts up. REQUIRES: `layers` are those of `a`.
+// Are the header fields equal that a device does not write? REQUIRES: `layers` are those of `a`.
 bool same_headers(const std::byte* a, const std::byte* b, const Layers& layers) {
   const auto same = [a, b](std::size_t from, std::size_t to) {
     return std::memcmp(a + from, b + from, to - from) == 0;
@@ -48,7 +48,7 @@ bool same_headers(const std::byte* a, const std::byte* b, const Layers& layers) 
          same(tcp + offsetof(TcpHeader, urgent), tcp + layers.l4);
 }
 
-// Is run[n] the n-th of what a device would cut, after n of full size?
+// Is run[n] what a device would send as segment n, after n segments of full size?
 bool continues(const Frame* run, unsigned n, const Layers& layers) {
   const Frame& first = run[0];
   const Frame& next = run[n];
@@ -70,7 +70,7 @@ bool continues(const Frame* run, unsigned n, const Layers& layers) {
     const auto id_of = [&](const Frame& frame) {
       return net16(wire::view<Ipv4Header>(frame.data + layers.l2).id);
     };
-    // No ID at all (0 with DF, RFC 6864), or consecutive ones.
+    // IDs are all 0 (with DF, RFC 6864), or consecutive.
     const bool without_id = id_of(first) == 0 && id_of(next) == 0;
     const auto step = static_cast<std::uint16_t>(id_of(next) - id_of(first));
     if (!without_id && step != n) return false;
@@ -78,7 +78,8 @@ bool continues(const Frame* run, unsigned n, const Layers& layers) {
   return same_headers(first.data, next.data, layers);
 }
 
-// With no length in it, as drivers want it; each then makes of it what its device wants.
+// The pseudo-header's sum without a length, as rte_mbuf wants it for TSO; the driver adapts it to
+// its device.
 std::uint16_t pseudo_header(const std::byte* ip, bool ip6) {
   if (ip6) {
     return wire::fold(
@@ -96,7 +97,7 @@ unsigned LargeSegments::build(const Frame* frames, unsigned count) {
   for (unsigned at = 0; at < count;) {
     const unsigned left = std::min(count - at, limits_.frames);
     unsigned run = 1;
-    // The core leaves the checksum of what carries data; nothing else can be in a run.
+    // The core leaves the checksum of segments with data to the device; no other can be in a run.
     if (left > 1 && (frames[at].flags & frames[at + 1].flags & l4_checksum_left) != 0) {
       const Layers layers = wire::layers_of(frames[at].data);
       while (run < left && continues(frames + at, run, layers)) ++run;
@@ -130,7 +131,7 @@ void LargeSegments::chain(const Frame* run, unsigned count, const Layers& layers
   head->nb_segs = static_cast<std::uint16_t>(count);
   mbufs_[packets_] = head;
 
-  // The first frame's headers, now of all.
+  // Change the first frame's headers to those of the whole chain.
   Saved& saved = saved_[packets_];
   std::byte* const ip = run[0].data + layers.l2;
   auto& tcp = wire::view<TcpHeader>(run[0].data + layers.tcp());
@@ -167,7 +168,7 @@ void LargeSegments::take_apart(unsigned packet) {
   auto& tcp = wire::view<TcpHeader>(data + layers.tcp());
   tcp.flags = saved.tcp_flags;
   tcp.checksum = saved.tcp_checksum;
-  // As the pool wants its buffers back: each alone.
+  // The pool wants its buffers back one by one.
   for (rte_mbuf* mbuf = head; mbuf != nullptr;) {
     rte_mbuf* const next = mbuf->next;
     mbuf->next = nullptr;

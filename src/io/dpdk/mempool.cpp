@@ -15,8 +15,8 @@ namespace salut::io {
 namespace {
 
 constexpr unsigned bulk = 256;
-// Ethernet header, FCS and a VLAN tag, and what virtio puts before them: a frame must fit into one
-// buffer, or a driver wants to be allowed to scatter it.
+// Ethernet header, FCS, a VLAN tag, and virtio's header before them. A frame must fit into one
+// buffer, or the driver would want to scatter it.
 constexpr std::uint32_t frame_overhead = 14 + 4 + 4 + 12;
 
 // Drivers expect 2 KiB; an MTU above 1,500 takes more.
@@ -26,7 +26,8 @@ std::uint16_t data_room_for(std::uint16_t mtu) {
                                     RTE_PKTMBUF_HEADROOM);
 }
 
-// A fresh mbuf's bytes, from its address alone: the mbuf itself need not be in the CPU's cache.
+// Where the data of a fresh mbuf begins. It is computed from the address, so that the mbuf need not
+// be in the CPU's cache.
 std::byte* data_of(void* mbuf) {
   return static_cast<std::byte*>(mbuf) + sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM;
 }
@@ -42,12 +43,13 @@ std::uint64_t MbufPool::bytes_for(std::uint64_t mbufs, std::uint16_t mtu) {
 Result<std::unique_ptr<MbufPool>> MbufPool::create(const MbufPoolOptions& options) {
   auto made = std::unique_ptr<MbufPool>(new MbufPool());
   MbufPool& self = *made;
-  // Half of the buffers may lie in caches, of each worker and of the control thread.
+  // A cache holds up to 1.5 times its size. So the caches, of the workers and of the control
+  // thread, hold at most half of the buffers.
   const std::uint32_t share = options.mbufs / 3 / (options.workers + 1);
   const std::uint32_t cache = std::min<std::uint32_t>(RTE_MEMPOOL_CACHE_MAX_SIZE, share);
   const std::uint16_t data_room = data_room_for(options.mtu);
   self.size_ = options.mbufs;
-  // Our own memory is one run of virtual addresses, which is all that devices in software see.
+  // Our own memory is contiguous in virtual addresses, and software devices use no others.
   const unsigned flags = options.memory == nullptr ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
   self.pool_ = rte_mempool_create_empty(
       options.name.c_str(), options.mbufs, static_cast<unsigned>(sizeof(rte_mbuf)) + data_room,
@@ -63,7 +65,7 @@ Result<std::unique_ptr<MbufPool>> MbufPool::create(const MbufPoolOptions& option
 }
 
 Result<void> MbufPool::populate(std::uint16_t data_room, Memory* memory) {
-  // Without the plug-in for stacks the default ring serves as well, only colder.
+  // Without DPDK's stack mempool driver the default ring works too, with more cache misses.
   if (rte_mempool_set_ops_byname(pool_, "lf_stack", nullptr) != 0) {
     rte_mempool_set_ops_byname(pool_, "ring_mp_mc", nullptr);
   }
@@ -119,8 +121,8 @@ bool MbufPool::acquire(Frame* frames, unsigned count) {
   return true;
 }
 
-// Every frame's mbuf is one segment, direct, ours and unshared: EthPort::receive() lets no other
-// in, and nothing here shares one. So they go back as they are, without a look at them.
+// Every frame's mbuf is one segment, direct, of this pool and unshared: EthQueue::receive() returns
+// no other, and our code shares none. So mbufs go back without a look at them.
 void MbufPool::release(const Frame* frames, unsigned count) {
   std::array<void*, bulk> mbufs;
   for (unsigned done = 0; done < count;) {

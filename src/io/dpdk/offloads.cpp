@@ -16,7 +16,7 @@ constexpr Named rx_wanted[] = {{RTE_ETH_RX_OFFLOAD_IPV4_CKSUM, "IPv4"},
                                {RTE_ETH_RX_OFFLOAD_TCP_CKSUM, "TCP"}};
 
 constexpr std::uint64_t checksum = RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-// A device that cuts also completes, and takes a packet in several buffers.
+// TSO needs a device that also completes checksums and takes a packet in several buffers.
 constexpr std::uint64_t cutting =
     checksum | RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
@@ -26,9 +26,10 @@ Offloads Offloads::choose(const PortConfig& config, const rte_eth_dev_info& info
   Offloads chosen;
   for (const Named& offload : rx_wanted) chosen.rx |= info.rx_offload_capa & offload.bit;
 
-  // Behind a socket there is another program, which may pass the frame on and the wish not.
+  // Behind a vdev may be another program, which may pass the frame on without our request for a
+  // checksum.
   if (config.type != PortType::vdev) chosen.tx |= info.tx_offload_capa & checksum;
-  // Only a card cuts; a TAP's driver would do it in software, with copies.
+  // TSO on cards only: a TAP's driver would do it in software, with copies.
   const bool cuts =
       config.type == PortType::pci && config.tso && (info.tx_offload_capa & cutting) == cutting;
   if (!cuts) {

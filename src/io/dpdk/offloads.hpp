@@ -1,8 +1,8 @@
-// What a port leaves to its device, decided once from what the device lists, bit by bit: virtio,
-// for one, verifies TCP's checksums and not IPv4's, and refuses a wish for both.
+// The offloads of a port, chosen once from those that the device reports, bit by bit: virtio, for
+// example, verifies TCP checksums but not IPv4's, and refuses a request for both.
 //
-// Whatever is not there, software does: checksums in src/wire, segments in src/tcp, flows over
-// workers in io/steered_port.hpp. So a missing bit costs cycles and changes nothing else.
+// Software does the rest: checksums in src/wire, segmentation in src/tcp, steering to workers in
+// io/steered_port.hpp. So a missing offload costs cycles and changes nothing else.
 //
 // Threads: control thread.
 #pragma once

@@ -14,7 +14,7 @@ PanicGuard::Why why_it_panics = nullptr;
 // Called by abort() on the thread that panics, which holds no lock of the log any more.
 void on_abort(int) {
   const std::string why = why_it_panics();
-  if (why.empty()) return;  // not DPDK's: abort() goes on
+  if (why.empty()) return;  // not DPDK's panic: abort() goes on
   const std::string line =
       "salut: DPDK cannot start here: " + why + "; want what `salut doctor` finds missing\n";
   if (write(CaptureOutput::standard_error(), line.data(), line.size()) < 0) _exit(2);

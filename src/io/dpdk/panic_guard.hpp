@@ -1,6 +1,6 @@
-// While it lives, a panic of DPDK (rte_panic: one line, a list of frames, abort) is one line of
-// ours and exit status 2: at start it means that the machine lacks something, and nothing runs yet
-// that a core file would explain.
+// While it lives, a panic of DPDK (rte_panic: a line, a backtrace, abort) becomes one line of ours
+// and exit status 2. At start a panic means that the machine lacks something, so that a core file
+// would explain nothing.
 //
 // Threads: control thread, while DPDK starts or makes a device.
 #pragma once
@@ -12,7 +12,7 @@ namespace salut::io {
 
 class PanicGuard {
  public:
-  // Called on the thread that panics: why it does, or nothing if the panic is not DPDK's.
+  // Called on the thread that panics. Returns the reason, or nothing if the panic is not DPDK's.
   using Why = std::string (*)();
 
   explicit PanicGuard(Why why);

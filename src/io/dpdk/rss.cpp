@@ -20,14 +20,14 @@ void Rss::ask(const RssWish& wish, const rte_eth_dev_info& info, rte_eth_conf& c
   wish_ = wish;
   flows_ = (wish.ip4 ? flows_v4 : 0) | (wish.ip6 ? flows_v6 : 0);
   if ((info.flow_type_rss_offloads & flows_) != flows_) return give_up("no RSS over TCP ports");
-  // Some have a table only once they run with RSS (vmxnet3).
+  // Some devices report a table only while they run with RSS (vmxnet3).
   const bool later = info.reta_size == 0;
   if (!later && !lay_table(info.reta_size)) return;
   const std::size_t length =
       info.hash_key_size == 0 ? flow::Steering::key_bytes : info.hash_key_size;
   if (length < flow::Steering::key_bytes) return give_up("RSS key too short");
   std::uint64_t seed = wish.seed;
-  // Usable for a large table is usable for a small one.
+  // A key that is usable for a large table is usable for a small one too.
   key_ = flow::Steering::make_key(seed, flow::Steering::Input::received,
                                   later ? flow::Steering::table_max : info.reta_size);
   device_key_.assign(key_.begin(), key_.end());
@@ -65,7 +65,7 @@ void Rss::confirm(std::uint16_t port) {
   if (!table_is_set(port)) give_up("RSS table cannot be set");
 }
 
-// A driver that cannot say which key it has leaves it to the packets to show.
+// If the driver cannot read its key back, only packets can show whether it is right.
 bool Rss::key_is_set(std::uint16_t port) {
   std::vector<std::uint8_t> bytes(device_key_.size(), 0);
   rte_eth_rss_conf conf = {};
@@ -94,7 +94,7 @@ bool Rss::table_is_set(std::uint16_t port) {
   std::vector<rte_eth_rss_reta_entry64> read = wanted;
   for (rte_eth_rss_reta_entry64& group : read) std::fill_n(group.reta, RTE_ETH_RETA_GROUP_SIZE, 0);
   const auto size = static_cast<std::uint16_t>(table_.size());
-  // What counts is what it reads back: a table that cannot be set may be right as it is.
+  // Only the table that it reads back counts: one that cannot be set may still be usable.
   rte_eth_dev_rss_reta_update(port, wanted.data(), size);
   if (rte_eth_dev_rss_reta_query(port, read.data(), size) != 0) return false;
   for (std::size_t entry = 0; entry < table_.size(); ++entry) {

@@ -1,9 +1,9 @@
 // Receive side scaling: asking a device to spread flows over its queues under a key of ours, and
 // reading back whether it says that it does.
 //
-// A device may offer no RSS, refuse the key or the table, or answer with others than it was given:
-// then its flows are dispatched in software, and `why_not` says so in a few words. What it does
-// with packets is another matter, which only packets show (io/steered_port.hpp).
+// A device may offer no RSS, refuse the key or the table, or read back others than were set: then
+// software steers the flows, and why_not() says why. Whether the device does with packets what it
+// says, only packets show (io/steered_port.hpp).
 //
 // Threads: control thread.
 #pragma once
@@ -21,16 +21,16 @@ namespace salut::io {
 
 struct RssWish {
   std::uint16_t queues = 1;
-  bool ip4 = false;  // which families the port has addresses of
+  bool ip4 = false;  // the port has addresses of this family
   bool ip6 = false;
-  std::uint64_t seed = 0;  // of the key
+  std::uint64_t seed = 0;  // for the key
 };
 
 class Rss {
  public:
   // Adds the wish to `conf`, which rte_eth_dev_configure() takes, if the device offers it.
   void ask(const RssWish& wish, const rte_eth_dev_info& info, rte_eth_conf& conf);
-  // The device refused its set-up with it.
+  // The device refused to be configured with RSS.
   void refuse() {
     refused_ = true;
     give_up("RSS, or its key, refused by the device");
@@ -47,7 +47,7 @@ class Rss {
   const RssWish& wish() const { return wish_; }
   bool asked() const { return asked_; }
   const std::string& why_not() const { return why_not_; }
-  // REQUIRES: why_not() is empty. Entry to queue.
+  // The key, and the queue of each table entry. REQUIRES: why_not() is empty.
   const flow::Steering::SecretKey& key() const { return key_; }
   const std::vector<std::uint16_t>& table() const { return table_; }
 

@@ -1,4 +1,4 @@
-// A frame on its way out as the mbuf that it lies in, with what is left to the device.
+// Turns a frame to transmit back into its mbuf, with the offloads that it asks for.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -8,7 +8,7 @@
 
 namespace salut::io {
 
-// What the frame leaves to the device: the rest of the TCP checksum.
+// Asks the device to complete the TCP checksum. Returns the flags for the mbuf.
 inline std::uint64_t ask_for_checksum(rte_mbuf& mbuf, const Frame& frame) {
   const wire::Layers layers = wire::layers_of(frame.data);
   mbuf.tx_offload = rte_mbuf_tx_offload(layers.l2, layers.l3, layers.l4, 0, 0, 0, 0);

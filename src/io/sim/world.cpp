@@ -128,7 +128,7 @@ void World::carry(LinkEnd& from, const Frame& frame) {
   if (!taken) note(from, nullptr, frame, "  lost");
 }
 
-// One link, or on a switch two of them; the sender's has the rate.
+// Carries a frame over one link, or with a switch over two; the rate is that of the sender's link.
 void World::cross(LinkEnd& from, LinkEnd& to, const Frame& frame) {
   const Conditions& out = switched_ ? from.conditions : conditions_;
   const Conditions none{.delay_min = Duration{0}, .delay_max = Duration{0}};
@@ -155,7 +155,7 @@ void World::cross(LinkEnd& from, LinkEnd& to, const Frame& frame) {
     std::vector<std::byte> bytes(frame.data, frame.data + frame.length);
     const bool arp = bytes[12] == std::byte{8} && bytes[13] == std::byte{6};
     if (!arp && (chance(out.corrupt) || chance(in.corrupt))) {
-      // Behind the MACs and not in ARP, which has no checksum: somebody has to see it.
+      // Not in the Ethernet header and not in ARP, which no checksum of ours covers.
       const std::size_t at = 14 + random_() % (bytes.size() - 14);
       bytes[at] ^= static_cast<std::byte>(1u << (random_() % 8));
     }

@@ -1,12 +1,12 @@
-// The seeded world: production engines joined by links that lose, repeat, reorder, delay, corrupt
-// and are cut, on hosts that are paused, in virtual time.
+// The seeded world: production engines in virtual time. Links lose, repeat, reorder, delay and
+// corrupt frames and can be cut; hosts can be paused.
 //
-// Two hosts are joined by one link, or any number hang on a switch by a link each; a frame then
-// crosses two links, the sender's and the receiver's.
+// Two hosts are joined by one link, or any number of hosts by a switch, each with a link of its
+// own. A frame then crosses two links, the sender's and the receiver's.
 //
-// One seed decides everything, so that a failure is one number. Time jumps to the next thing that
-// happens: a minute of TIME_WAIT costs nothing. Frames that cross a link are copied: what an engine
-// does to a buffer that it gave away is its own fault and is seen.
+// One seed decides everything, so that one number repeats a failure. Time jumps to the next thing
+// that happens: a minute of TIME_WAIT costs nothing. A frame that crosses a link is copied, so that
+// an engine which writes into a buffer that it gave away cannot change the frame on the link.
 //
 //   World world(seed);
 //   Host& a = world.add_host(0x0a000001, config);
@@ -36,7 +36,7 @@ struct Conditions {
   double corrupt = 0;  // one bit is flipped
   Duration delay_min = std::chrono::microseconds{50};
   Duration delay_max = std::chrono::microseconds{50};  // above delay_min: frames overtake
-  double late = 0;                                     // of frames, by `late_by` more
+  double late = 0;                                     // delayed by `late_by` more
   Duration late_by = Duration{0};
   std::uint64_t rate = 0;            // bytes per second each way; 0: infinite
   std::uint32_t queue = 0xffffffff;  // bytes that wait for the rate; beyond them frames are lost
@@ -44,7 +44,7 @@ struct Conditions {
 
 using Random = std::mt19937_64;
 
-// Buffers of plain memory; knows how many are out, so that a test sees a leak.
+// Buffers of plain memory. It counts those that are in use, so that a test sees a leak.
 class Pool final : public FramePool {
  public:
   explicit Pool(unsigned capacity);
@@ -59,7 +59,7 @@ class Pool final : public FramePool {
   std::vector<std::byte*> free_;
 };
 
-// What a device does with FrameFlag::l4_checksum_left.
+// Does what a device does for FrameFlag::l4_checksum_left.
 void complete_checksum(const Frame& frame);
 
 class World;
@@ -82,10 +82,10 @@ class LinkEnd final : public Device {
   Mac mac;
   std::string name;
   std::multimap<Instant, std::vector<std::byte>> arriving;
-  Instant busy_until;  // the last frame's end leaves then, if there is a rate
+  Instant busy_until;  // when the last frame has left, if there is a rate
 };
 
-// How a host is made, beside its engine's configuration.
+// The options of a host, beside its engine's configuration.
 struct HostOptions {
   std::vector<IpAddress> more_addresses;
   std::vector<AddressRange> ranges;
@@ -105,8 +105,8 @@ struct Host {
   std::unique_ptr<stack::Engine> engine;
   // Called after each poll with its events, also when there are none.
   std::function<void(std::span<const Event>)> on_events = [](std::span<const Event>) {};
-  Instant wake_at = Instant::max();  // the application wants a poll then, events or not
-  Instant paused_until;              // its loop stands still until then
+  Instant wake_at = Instant::max();  // the application wants a poll at this time in any case
+  Instant paused_until;              // its loop does not run until then
 };
 
 class World {
@@ -120,7 +120,7 @@ class World {
                  const HostOptions& options = {});
   // Joins two hosts, or one to itself; a host has one link.
   void join(Host& a, Host& b, const Conditions& conditions);
-  // Hangs every host on one switch, which knows where each MAC is.
+  // Joins all hosts by one switch, which knows every MAC.
   void join_all();
 
   Instant now() const { return now_; }
@@ -128,12 +128,12 @@ class World {
   Conditions& conditions() { return conditions_; }
   bool chance(double probability);
 
-  // Polls at the next instant at which anything happens, on a switch the hosts to which it does,
-  // else all; false if nothing ever will, or not before `until`.
+  // Jumps to the next instant at which anything happens and polls: with a switch the hosts at which
+  // it happens, else all. False, without a poll, if nothing happens up to `until`.
   bool step(Instant until);
   void run_until(Instant until);
 
-  // One line per frame that entered the link, with what became of it; kept if `on`.
+  // Keeps a trace if `on`: one line per frame that entered a link, with what became of it.
   void keep_trace(bool on) { keep_trace_ = on; }
   bool keeps_trace() const { return keep_trace_; }
   void say(const Host& host, const std::string& what);
@@ -159,7 +159,7 @@ class World {
   std::uint64_t frames_ = 0;
 };
 
-// "12.345 ms  a > b  SYN,ACK seq 1 ack 2 len 0"; for people.
+// "80>1024 SYN,ACK seq 1 ack 2 len 0 wnd 65535".
 std::string describe_frame(const Frame& frame);
 
 }  // namespace salut::sim
