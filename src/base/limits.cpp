@@ -38,7 +38,7 @@ bool is_unicast(const IpAddress& address) {
     const std::uint32_t top = address.v4() >> 24;
     return top != 0 && top != 127 && top < 224;
   }
-  // ::, ::1 and other remains of ::/96 are nobody's.
+  // No host may have ::, ::1 or another address of ::/96.
   return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
 }
 

@@ -66,7 +66,7 @@ inline constexpr double vlan_max = 4'094;
 inline constexpr std::size_t ports_max = 16;       // per stack
 inline constexpr std::size_t addresses_max = 256;  // per stack: addresses and ranges together
 
-// An address that a host may have as its own; a prefix, a range of such.
+// May a host have this address, or each address of the range, as its own?
 bool is_unicast(const IpAddress& address);
 bool is_of_hosts(const Prefix& prefix);
 bool is_of_hosts(const AddressRange& range);

@@ -1,4 +1,4 @@
-// What a configuration must be as a whole, however it was made.
+// Checks a whole configuration, whether a file or code made it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -186,7 +186,7 @@ class Check : Checking {
   }
 
   void vdev_words(std::size_t i, std::string_view key, const std::string& words) {
-    // A path may have a space, the name of a device not.
+    // A path may have a space, a device's name may not.
     const std::string_view name = std::string_view(words).substr(0, words.find(','));
     const bool text = std::all_of(words.begin(), words.end(),
                                   [](unsigned char c) { return std::isprint(c) != 0; });
@@ -251,7 +251,7 @@ class Check : Checking {
     }
   }
 
-  // Active opens would come from an address twice.
+  // The addresses of one port must not overlap: active opens would use an address twice.
   void overlap_within(std::size_t i) {
     const std::vector<Span> all = spans(i);
     const std::size_t ranges_at = config_.ports[i].addresses.size();
@@ -321,13 +321,14 @@ class Check : Checking {
     return all;
   }
 
-  // Local addresses of one worker name one port each, or nobody could say where to answer.
+  // On one worker a local address must belong to one port only, or we would not know by which port
+  // to answer.
   void overlap(std::size_t i, std::size_t j) {
     const std::vector<Span> others = spans(j);
     for (const Span& a : spans(i)) {
       for (const Span& b : others) {
-        if (a.first > b.last || b.first > a.last) continue;  // mapped IPv4 lies apart from IPv6
-        if (a.first.is_link_local()) continue;               // each is of its own link
+        if (a.first > b.last || b.first > a.last) continue;  // the families never overlap
+        if (a.first.is_link_local()) continue;               // each has its own link
         bad_port(
             i, a.key, quoted(a.text),
             fmt::format("overlaps port[{}].{} = {} on the same worker", j, b.key, quoted(b.text)),
@@ -354,7 +355,7 @@ class Check : Checking {
     bad_port(i, "peer", quoted(a.peer), "no port has this name", list_text(loops));
   }
 
-  // What a worker's ports have together.
+  // The limits of all ports of a worker together.
   void worker(std::uint32_t w) {
     std::size_t ports = 0;
     std::size_t addresses = 0;

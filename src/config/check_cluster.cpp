@@ -1,4 +1,4 @@
-// What a configuration must be to make several instances one service.
+// Checks the keys that make several instances one service: siblings and [announce].
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// What ports take of the machine, each for itself: sockets, interfaces of the kernel, devices'
-// names.
+// Checks that no two ports use the same socket, kernel interface or device name.
 #include <fmt/format.h>
 
 #include <vector>
@@ -12,9 +11,9 @@ namespace {
 
 struct Taken {
   std::string key;    // "port[0].members[1]"
-  std::string words;  // as its value
+  std::string words;  // the key's value
   std::string device;
-  std::string socket;  // memif's with its id: several share one
+  std::string socket;  // for memif with its id, because several ids may share a socket
   std::string netdev;
 };
 

@@ -1,8 +1,7 @@
-// What a port says of the stations beyond it: its gateways, routes, and addresses that cannot all
-// be right at once.
+// Checks gateways, routes, and addresses that contradict each other.
 //
-// An address that is another station's must not be ours too: we would answer ARP for our own
-// gateway, and the whole link would lose it.
+// An address of another station must not be ours too: we would answer ARP for our own gateway, and
+// the whole link would lose it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,7 +13,7 @@
 namespace salut::config {
 namespace {
 
-constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a link of two has no broadcast address
+constexpr std::uint8_t broadcast_most = 30;  // RFC 3021: a /31 has no broadcast address
 
 bool is_broadcast(const PortConfig& p, const IpAddress& address) {
   return std::ranges::any_of(p.addresses, [&](const Prefix& prefix) {
@@ -26,8 +25,8 @@ bool is_own(const PortConfig& p, const IpAddress& address) {
   return std::ranges::find(p.addresses, address, &Prefix::address) != p.addresses.end();
 }
 
-// Does what is sent to our own address come back by this port? A wire to itself does that, and a
-// station that turns frames round (testpmd). A switch does not, nor does the kernel.
+// Do frames to our own address come back by this port? A wire to ourselves returns them, and so
+// does a station that reflects frames (testpmd). A switch does not, and the kernel does not.
 bool returns_own(const Config& config, const PortConfig& p, const IpAddress& address) {
   const auto names_it = [&](const NeighbourConfig& given) {
     return given.port == p.name && given.address == address;
@@ -90,7 +89,7 @@ class Check : Checking {
     next_hop(i, fmt::format("port[{}].{}", i, key), gateway);
   }
 
-  // Of a gateway or a route: a station, and not ourselves.
+  // The next hop of a gateway or a route must be a station other than ourselves.
   void next_hop(std::size_t i, std::string_view key, const IpAddress& hop) {
     const PortConfig& p = config_.ports[i];
     const std::string value = quoted(hop.to_string());
@@ -135,7 +134,7 @@ class Check : Checking {
              fmt::format("route[{}].via", i), r.via);
   }
 
-  // Every address of a range is ours: nobody else's may be among them.
+  // Every address of a range is ours, so that no other station's may be in it.
   void range(std::size_t i, std::size_t k) {
     const PortConfig& p = config_.ports[i];
     const AddressRange& range = p.ranges[k];

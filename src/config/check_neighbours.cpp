@@ -1,4 +1,5 @@
-// What a configuration says of other stations: their MACs, and whether a port is on their link.
+// Checks what a configuration says about other stations: their MACs, and that they are on a link of
+// their port.
 #include <fmt/format.h>
 
 #include <algorithm>

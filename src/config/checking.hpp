@@ -1,4 +1,4 @@
-// What the checks of a configuration share: the file's name and the first complaint, which is the
+// What the checks of a configuration share: the configuration, and the first error, which is the
 // one that the user reads.
 #pragma once
 

@@ -1,7 +1,7 @@
-// The keys of a configuration file as data, and the one line that says what is wrong with a value.
+// The keys of a configuration file and their limits as data, and the checks of a configuration.
 //
-// The reader (read.cpp) and the check (check.cpp) walk the same table of numbers, so that a value
-// from a file and a value from code meet the same limits and the same words.
+// The reader (read.cpp) and the check (check.cpp) use the same tables, so that a value from a file
+// and a value from code meet the same limits and the same messages.
 #pragma once
 
 #include <array>
@@ -70,7 +70,7 @@ inline constexpr auto announce_numbers = std::to_array<AnnounceNumber>({
     {"settle_s", &AnnounceConfig::settle, 0, 600},
 });
 inline constexpr double failures_max = 100;
-inline constexpr std::size_t siblings_max = 63;  // of a port; TTL has to bring them all
+inline constexpr std::size_t siblings_max = 63;  // per port; one TTL must be enough to visit all
 
 inline constexpr double workers_max = 64;
 inline constexpr double cores_max = 65'535;
@@ -81,7 +81,7 @@ inline constexpr double txqueuelen_max = 1'000'000;
 inline constexpr std::size_t routes_max = 1'024;
 inline constexpr std::size_t neighbours_max = 1'024;
 inline constexpr std::size_t name_max = 32;
-inline constexpr std::size_t interface_max = 15;  // IFNAMSIZ less its zero
+inline constexpr std::size_t interface_max = 15;  // IFNAMSIZ without the terminating zero
 
 // "FILE: KEY = VALUE: PROBLEM; want WANT". An empty file, value or want leaves its part out.
 Error complaint(std::string_view file, std::string_view key, std::string_view value,
@@ -90,33 +90,34 @@ Error complaint(std::string_view file, std::string_view key, std::string_view va
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
 std::string_view type_name(PortType type);                  // "tap"
 
-// 1 to 32 of a-z, 0-9, _ and -: an instance's, a port's.
+// A name of an instance or a port: 1 to 32 of a-z, 0-9, _ and -.
 bool is_instance_name(std::string_view text);
 
-// What is wrong with what makes several instances one service: siblings and [announce].
+// The checks return the first error that they find, or nothing. This one: siblings and [announce],
+// which make several instances one service.
 std::optional<Error> check_cluster(const Config& config);
-// What is wrong with the text of a station's MAC, and what would be right; nothing if nothing is.
+// What is wrong with the text of a unicast MAC, and what would be right; nothing if it is right.
 struct Problem {
   std::string_view what;
   std::string_view want;
 };
 std::optional<Problem> mac_problem(const std::string& text);
 
-// Two ports, or members of one, that take the same socket, interface or name.
+// No two ports or members may use the same socket, kernel interface or device name.
 std::optional<Error> check_devices(const Config& config);
 
-// Gateways, routes, and what ranges must not contain.
+// Gateways, routes, and the addresses that ranges must not contain.
 std::optional<Error> check_links(const Config& config);
 
-// One [[neighbour]] against the ports.
+// The ith [[neighbour]]: its port, address and MAC.
 std::optional<Error> check_neighbours(const Config& config, std::size_t i);
 
-// Is the address on a link of the port? Names the links of its family. Where the port has nothing
-// but host addresses (/32, /128) of a family, as clouds give them, every other address is: nothing
-// else could be its gateway.
+// Is the address on a link of the port? Adds the links of its family to `links`. If the port has
+// only host addresses (/32, /128) of a family, as clouds give them, every unicast address is on its
+// link, or it could have no gateway.
 bool on_link(const PortConfig& port, const IpAddress& address, std::vector<std::string>& links);
 
-// The key that was probably meant, or empty if none is near.
+// The known word that `word` was probably meant to be; empty if none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);
 
 }  // namespace salut::config

@@ -28,7 +28,7 @@ void apply(const RuntimeOptions& options, Config& config) {
   if (!options.impair) return;
   for (PortConfig& port : config.ports) {
     port.impair = *options.impair;
-    // Each way of a wire in memory is impaired once, at its first end.
+    // The port at one end of a wire in memory impairs both directions: once is enough.
     if (port.type == PortType::loop) break;
   }
 }

@@ -1,4 +1,4 @@
-// What the flags of every command say over a configuration file, or instead of one: a TAP.
+// The command-line flags that override a configuration file, or describe a TAP in place of one.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace salut {
 
-// What a command that opens ports takes: a file, or the few things a TAP needs.
+// The options of a command that opens ports: a file, or what a TAP needs.
 struct RuntimeOptions {
   std::string config;  // empty: none
   std::string name;    // of the instance; empty: the default
@@ -18,19 +18,21 @@ struct RuntimeOptions {
   std::optional<Duration> msl;
   std::string interface = "salut0";    // of the TAP, without a file
   std::vector<Prefix> addresses;       // of the TAP, without a file
-  std::optional<ImpairConfig> impair;  // of every port
+  std::optional<ImpairConfig> impair;  // for every port
 };
 
-// Where the kernel is to be on a TAP: the first address of the network that is not ours; any in
-// a network without room for two.
+// The kernel's address on a TAP: the first address of the network that is not ours; any (0.0.0.0 or
+// ::) if the network has no room for two.
 IpAddress kernel_address(const Prefix& ours);
 
-// The TAP that serve and bench make when they are given no configuration.
+// The TAP that serve and bench make if they get no configuration.
 PortConfig tap_port(const RuntimeOptions& options);
 
+// Writes the options that were given into `config`.
 void apply(const RuntimeOptions& options, Config& config);
 
-// An error of Runtime::open() as the user put it: the flag, where one gave the value, not the key.
+// Rewrites an error of Runtime::open(): if a flag gave the value, it names the flag and not the
+// key.
 Error in_words_of_flags(Error error, const RuntimeOptions& options);
 
 }  // namespace salut

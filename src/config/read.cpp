@@ -1,4 +1,4 @@
-// From TOML to a Config: types, ranges and unknown keys; check.cpp judges the whole.
+// Reads TOML into a Config and checks types, ranges and unknown keys; check.cpp checks the whole.
 #include "salut/config.hpp"
 
 #include <fmt/format.h>
@@ -38,7 +38,7 @@ std::string as_written(const toml::node& node) {
   return other.str();
 }
 
-// One table of the file. The first complaint wins; after it, reading does nothing.
+// One table of the file. The first error is kept; after it, reading does nothing.
 class Table {
  public:
   Table(std::string_view file, const toml::table& table, std::string prefix,
@@ -58,7 +58,7 @@ class Table {
     }
   }
 
-  // Numbers that may have a fraction are those with a unit.
+  // Reads a number in min..max. `fraction`: it may have one, as values with a unit may.
   std::optional<double> number(std::string_view key, double min, double max, bool fraction) {
     const toml::node* node = find(key);
     if (node == nullptr) return std::nullopt;
@@ -105,7 +105,7 @@ class Table {
     out = node->as_string()->get();
   }
 
-  // Each string of a list through T::parse; `example` is what would be right.
+  // Reads each string of a list with T::parse; `example` is what would be right.
   template <typename T>
   void parsed_list(std::string_view key, std::string_view example, std::vector<T>& out) {
     each(key, fmt::format("a list, [{}]", example),
@@ -125,7 +125,7 @@ class Table {
          });
   }
 
-  // A string through T::parse.
+  // Reads a string with T::parse.
   template <typename T>
   void parsed(std::string_view key, std::string_view example, T& out) {
     const toml::node* node = find(key);
@@ -276,7 +276,7 @@ void read_impair(Table table, ImpairConfig& impair) {
   }
 }
 
-// One worker has a key of its own.
+// Reads `workers`, a list, or `worker`, a single one.
 void read_port_workers(Table& table, PortConfig& port) {
   if (const auto one = table.number("worker", 0, workers_max - 1, false)) {
     port.workers = {static_cast<std::uint32_t>(*one)};
@@ -394,7 +394,7 @@ Result<Config> load_config(const std::string& path) {
   while (file && (got = std::fread(chunk.data(), 1, chunk.size(), file.get())) > 0) {
     text.append(chunk.data(), got);
   }
-  if (!file || std::ferror(file.get()) != 0) {  // a directory opens, and then does not read
+  if (!file || std::ferror(file.get()) != 0) {  // a directory can be opened but not read
     const int why = errno;
     return fail(why == EACCES ? Errc::no_permission : Errc::not_found,
                 fmt::format("{}: cannot read: {}; want a TOML file such as config/loop.toml", path,
