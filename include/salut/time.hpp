@@ -1,6 +1,6 @@
 // Time is a value that is passed in: nothing in the protocol reads a clock.
 //
-// Instants count nanoseconds from an origin that the caller chooses (a worker takes its start, a
+// Instants count nanoseconds from an origin that the caller chooses (a Runtime takes its start, a
 // simulation takes zero). Instants and durations are distinct types, so that nobody mixes them up.
 #pragma once
 

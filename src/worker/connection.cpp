@@ -1,4 +1,4 @@
-// A handle's methods: to the engine that made it.
+// The methods of the Connection handle: each calls the engine that made the handle.
 #include "salut/connection.hpp"
 
 #include "worker/engines.hpp"
@@ -6,7 +6,8 @@
 namespace salut {
 namespace {
 
-// Bits 26..31 of a slot name the stack. A handle that names nothing is stopped by its generation.
+// Bits 26..31 of a slot are the stack's number. The engine refuses a stale handle by its
+// generation.
 stack::Engine* engine_of(const Connection& connection) {
   return connection ? engines[connection.slot() >> 26] : nullptr;
 }

@@ -1,4 +1,5 @@
-// The engine of each stack of this process: how a Connection, which is no pointer, finds its own.
+// The engines of this process by stack number: a Connection is no pointer and finds its engine
+// here.
 #pragma once
 
 #include <array>
@@ -7,7 +8,7 @@
 
 namespace salut {
 
-inline constexpr unsigned max_stacks = 64;  // what six bits of a Connection tell apart
+inline constexpr unsigned max_stacks = 64;  // a Connection has six bits for it
 
 // Written while a stack is made or destroyed, on the control thread, when no worker runs.
 inline constinit std::array<stack::Engine*, max_stacks> engines = {};

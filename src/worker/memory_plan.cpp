@@ -23,7 +23,7 @@ std::uint16_t largest_mtu(const Config& config) {
   return mtu;
 }
 
-// Vhost-user back ends map our memory, network cards write to it: it must be DPDK's own.
+// Vhost-user back ends map our memory and network cards write to it: then it must be DPDK's own.
 bool shares_memory(const Config& config) {
   return std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
     const auto shares = [](const std::string& words) {
@@ -42,7 +42,7 @@ Result<MemoryPlan> plan_memory(Config& config, const std::string& root) {
   plan.mtu = largest_mtu(config);
   plan.mbuf_bytes = io::MbufPool::bytes_for(mbufs, plan.mtu);
   plan.shared = shares_memory(config);
-  // DPDK's own needs: its tables, the pool's caches (1.6 MB), the devices' rings.
+  // What DPDK itself needs: its tables, the pool's caches (1.6 MB), the devices' rings.
   const std::uint64_t base = 24 * mib + config.ports.size() * 2 * mib + mbufs * 32;
   const auto megabytes = [&](bool with_pool) {
     return (base + (with_pool ? plan.mbuf_bytes * 17 / 16 : 0)) / mib + 1;
@@ -71,7 +71,7 @@ struct Part {
   std::uint64_t bytes;
 };
 
-// What a key of `config` adds to a total of `all` bytes: what is saved with the least value of it.
+// How much of a total of `all` bytes a key of `config` adds: what its least value would save.
 Part part_of(const Config& config, std::uint64_t all, const char* name,
              std::uint32_t StackConfig::* key, std::uint32_t least) {
   Config without = config;
@@ -80,8 +80,8 @@ Part part_of(const Config& config, std::uint64_t all, const char* name,
   return {fmt::format("stack.{} = {}", name, config.stack.*key), rest ? all - rest->total() : 0};
 }
 
-// The keys that take at least a tenth, the greediest first. The least values are those that
-// config.hpp names.
+// The keys that take at least a tenth, the largest first. Their least values are those in
+// stack_config.hpp.
 std::string blame_of(const Config& config, std::uint64_t stacks, std::uint64_t mbuf_bytes) {
   std::vector<Part> parts = {
       part_of(config, stacks, "connections", &StackConfig::connections, 16),

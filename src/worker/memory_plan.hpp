@@ -1,8 +1,8 @@
-// How much memory DPDK gets, of which pages, and where the packet buffers lie.
+// Plans how much memory DPDK gets, from which pages, and where the packet buffers are.
 //
-// With hugepages everything is DPDK's. Without them its memory is a memfd of small pages, which a
-// vhost-user back end can map all the same; buffers that nobody maps lie in transparent huge pages
-// of our own instead, which a memfd cannot have.
+// With hugepages all of it is DPDK's memory. Without them DPDK's memory is a memfd of small pages,
+// which a vhost-user back end can map as well. If nobody maps the buffers, they are in our own
+// memory instead, because that can have transparent huge pages and a memfd cannot.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +15,20 @@ namespace salut {
 
 struct MemoryPlan {
   std::uint64_t mbuf_bytes = 0;
-  std::uint64_t huge_mb = 0;  // wanted, if of hugepages
-  std::uint64_t free_mb = 0;  // of those
-  std::uint16_t mtu = 0;      // the largest
+  std::uint64_t huge_mb = 0;  // MiB of hugepages that DPDK would need
+  std::uint64_t free_mb = 0;  // MiB of hugepages that are free
+  std::uint16_t mtu = 0;      // the largest of all ports
   bool hugepages = false;
-  bool shared = false;  // somebody maps it
+  bool shared = false;  // a device or another process maps DPDK's memory
   bool own_pool() const { return !hugepages && !shared; }
 };
 
-// Completes memory.hugepages and memory.megabytes. Errors start with the key. `root`: where /sys
-// is.
+// Makes the plan, and sets memory.hugepages and memory.megabytes to what it decides. Errors start
+// with the key. `root`: the directory in which /sys is.
 Result<MemoryPlan> plan_memory(Config& config, const std::string& root = {});
 
-// What the arrays of all workers and the packet buffers take, all of their pages touched. An Error
-// that names the keys that make it so if that is more than `available` bytes.
+// How many bytes the arrays of all workers and the packet buffers take once every page was touched.
+// If that is more than `available` bytes: an Error that names the keys with the largest shares.
 Result<std::uint64_t> check_memory(const Config& config, std::uint64_t mbuf_bytes,
                                    std::uint64_t available);
 

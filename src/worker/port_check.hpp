@@ -1,4 +1,4 @@
-// What the machine must be for the ports of a configuration, asked before DPDK sees any of them.
+// Checks that the machine can give the configuration its ports, before DPDK touches any of them.
 //
 // Threads: control thread. Errors start with the key: `port[0].pci = "…": what; want …`.
 #pragma once
@@ -17,23 +17,24 @@
 
 namespace salut {
 
-// Cards, and interfaces of the kernel that a vdev takes frames from.
+// Checks the cards, and the kernel's interfaces below vdevs.
 Result<void> check_ports(const Config& config, const Sysfs& sysfs);
 
-// The interface that a vdev is told to use, net_af_packet0,iface=eth1; empty if none.
+// The kernel's interface that a vdev uses: eth1 in net_af_packet0,iface=eth1; empty if none.
 std::string interface_of(const io::Vdev& vdev);
-// It is there and up, and not this machine's way out: AF_XDP takes every frame of its queue, and
-// beside any of them the kernel would answer too. Errors start with `key`, the words as its value.
+// An Error unless the interface exists, is up, and does not carry the machine's default route:
+// AF_XDP would take every frame of its queue, and with the other drivers the kernel would answer
+// too. Errors start with `key`, whose value is the vdev.
 Result<void> check_interface(const io::Vdev& vdev, const Netdev& interface,
                              std::string_view key = "vdev");
 
-// The node of a core; -1 if the kernel does not say.
+// The NUMA node of a core; -1 if the kernel does not say.
 int numa_node_of(const Sysfs& sysfs, std::uint32_t core);
-// Whether the port's card is on another node than the core of a worker that polls it: "what; want
-// …". Cores must have been chosen.
+// A note, "what; want …", if the port's card is on another NUMA node than the core of a worker that
+// polls it. REQUIRES: config.cores is filled in.
 std::optional<std::string> numa_note(const Config& config, const PortConfig& port,
                                      const Sysfs& sysfs);
-// Those of all ports.
+// The notes about all ports.
 std::vector<std::string> numa_notes(const Config& config, const Sysfs& sysfs);
 
 }  // namespace salut

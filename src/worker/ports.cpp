@@ -17,12 +17,12 @@ constexpr std::size_t wire_frames_min = 256;
 constexpr std::size_t held_min = 32;
 constexpr std::size_t mailbox_frames_max = 4'096;
 constexpr std::size_t mailbox_frames_min = 64;
-constexpr unsigned software_entries = 256;  // several per worker, however many there are
+constexpr unsigned software_entries = 256;  // at least four for each of 64 workers
 
-// Of a completed configuration.
+// REQUIRES: port.workers is filled in.
 unsigned worker_count(const PortConfig& port) { return static_cast<unsigned>(port.workers.size()); }
 
-// The place of a worker among those of the port; their count if it is none of them.
+// The place of a worker among those of the port; their number if it is not one of them.
 unsigned nth_of(const PortConfig& port, std::uint32_t worker) {
   return static_cast<unsigned>(std::ranges::find(port.workers, worker) - port.workers.begin());
 }
@@ -40,7 +40,7 @@ std::string why_software(const io::EthPort* eth) {
   return eth == nullptr ? "" : eth->rss().why_not();
 }
 
-// How flows find their workers; `why` there is no RSS, where there could be.
+// How flows find their workers. `why`: the reason that a device's RSS is not used, or empty.
 std::string steering_text(io::SteeredPorts::Trust trust, const std::string& why) {
   switch (trust) {
     case io::SteeredPorts::Trust::probation:
@@ -54,7 +54,8 @@ std::string steering_text(io::SteeredPorts::Trust trust, const std::string& why)
   }
 }
 
-// Locally administered, the same at every start, and of this instance and port alone: FNV-1a.
+// A locally administered MAC from a hash (FNV-1a) of instance and port: the same at every start,
+// and another one for each instance and port.
 Mac derived_mac(const std::string& instance, const std::string& port) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : instance + "/" + port) {
@@ -89,7 +90,7 @@ std::string impair_text(const ImpairConfig& impair) {
 }  // namespace
 
 Ports::~Ports() {
-  // From the workers to the wires: each layer passes the frames that it held to the next.
+  // From the workers to the wires: each layer passes the frames that it holds to the next.
   for (Port& port : ports_) port.steered.reset();
   for (Port& port : ports_) port.impaired.clear();
   for (Port& port : ports_) {
@@ -130,8 +131,8 @@ Result<void> Ports::open(Config& config) {
   return {};
 }
 
-// Makes the steering of every port with several workers. In software all use one key, so that both
-// ends of a wire choose the same worker.
+// Sets up steering for every port with several workers. In software all ports use one key, so that
+// both ends of a wire choose the same worker.
 void Ports::steer(const Config& config) {
   using flow::Steering;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -159,7 +160,7 @@ void Ports::steer(const Config& config) {
     const auto input = claimed ? Steering::Input::received : Steering::Input::folded;
     std::vector<Device*> queues;
     for (unsigned queue = 0; queue < port.queues(); ++queue) queues.push_back(port.queue(queue));
-    // All mailboxes together hold a quarter of the buffers at most.
+    // All mailboxes of a port together hold at most a quarter of the buffers, if not too small.
     const std::size_t room = std::clamp<std::size_t>(pool_.size() / (4 * workers * workers),
                                                      mailbox_frames_min, mailbox_frames_max);
     port.steered = std::make_unique<io::SteeredPorts>(
@@ -168,7 +169,7 @@ void Ports::steer(const Config& config) {
 }
 
 void Ports::impair(const Config& config) {
-  // All that could wait at once, in four rings per queue, is half of the buffers.
+  // All frames that may wait, in four rings per queue, are half of the buffers.
   std::size_t all = 0;
   for (const Port& port : ports_) all += port.queues();
   const auto held = static_cast<std::uint32_t>(
@@ -185,7 +186,7 @@ void Ports::impair(const Config& config) {
   }
 }
 
-// One reflector for each worker: a worker's frames come back to that worker alone.
+// One reflector per worker: a worker's frames come back to the same worker.
 void Ports::open_reflectors(const PortConfig& config, Port& port) {
   const unsigned workers = worker_count(config);
   const std::size_t frames =
@@ -196,12 +197,12 @@ void Ports::open_reflectors(const PortConfig& config, Port& port) {
 }
 
 void Ports::open_loops(const Config& config) {
-  // A full wire must leave packet buffers for all others.
   const auto index_of = [&](const std::string& name) {
     const auto port = std::ranges::find(config.ports, name, &PortConfig::name);
     return static_cast<std::size_t>(port - config.ports.begin());
   };
-  // One wire each way for each pair of workers, the first of one end with the first of the other.
+  // One wire in each direction for each pair of workers: the nth of one end with the nth of the
+  // other.
   std::vector<std::vector<std::shared_ptr<io::LoopPort::Wire>>> towards(ports_.size());
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (config.ports[i].type == PortType::mirror) open_reflectors(config.ports[i], ports_[i]);
@@ -211,6 +212,7 @@ void Ports::open_loops(const Config& config) {
     for (const PortConfig* end : {&config.ports[i], &peer}) {
       if (end->queues != 0) queues = std::min(queues, end->queues);
     }
+    // Full wires must leave packet buffers for all others.
     const std::size_t frames =
         std::clamp<std::size_t>(pool_.size() / (4 * queues), wire_frames_min, wire_frames_max);
     for (unsigned queue = 0; queue < queues; ++queue) {
@@ -304,7 +306,7 @@ std::vector<PortLink> Ports::links(const Config& config) {
   return all;
 }
 
-// Interfaces are numbered as interfaces() has them.
+// Interfaces are numbered as in interfaces().
 std::uint32_t Ports::risen(const Config& config, std::uint32_t worker) const {
   std::uint32_t bits = 0;
   unsigned interface = 0;

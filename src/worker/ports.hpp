@@ -1,6 +1,6 @@
-// The ports of a configuration, opened: embedded wires and devices of DPDK, in the file's order,
-// each with the layers between it and its workers: an impaired link, and steering if several share
-// it.
+// The open ports of a configuration, in its order: embedded wires and devices of DPDK. Between a
+// device and its workers may be two layers: an impaired link, and steering if several workers share
+// the port.
 //
 // Threads: control thread.
 #pragma once
@@ -24,38 +24,39 @@ namespace salut {
 
 class Ports {
  public:
-  // `seed`: of the key that steers flows to workers.
+  // `seed`: for the key that steers flows to workers.
   Ports(io::MbufPool& pool, std::uint64_t seed) : pool_(pool), seed_(seed) {}
   ~Ports();
   Ports(const Ports&) = delete;
 
-  // Opens all of them and writes the MACs into `config`. Errors start with the key: `port[0].…`.
+  // Opens all ports and writes their MACs into `config`. Errors start with the key: `port[0].…`.
   Result<void> open(Config& config);
 
-  // What the engine of `worker` sees.
+  // The interfaces of `worker`'s engine: one for each port that it polls.
   std::vector<ip::Interface> interfaces(const Config& config, std::uint32_t worker) const;
-  // The worker's ends of ports that others poll too, for their counters.
+  // The worker's part of each port that it shares with others, for its counters.
   std::vector<const io::SteeredPort*> steered(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
-  // Looks at the link of each port that has one, and counts what changed.
+  // Reads the link state of each port that has one, and counts changes. Makes a device again whose
+  // peer came back.
   std::vector<PortLink> links(const Config& config);
-  // Of `worker`'s interfaces, a bit each: those of ports whose link came up since the last
-  // forget(), which at the start are all devices.
+  // A bit for each of `worker`'s interfaces: set if the port's link came up since forget_risen(),
+  // or if the port is a device that was opened since.
   std::uint32_t risen(const Config& config, std::uint32_t worker) const;
   void forget_risen();
   std::vector<PortSteering> steering(const Config& config) const;
 
  private:
   struct Port {
-    std::vector<std::unique_ptr<io::LoopPort>> loops;  // one of the three
+    std::vector<std::unique_ptr<io::LoopPort>> loops;  // a port has loops, reflectors or eth
     std::vector<std::unique_ptr<io::Reflector>> reflectors;
     std::unique_ptr<io::EthPort> eth;
-    std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // before each queue, if so configured
+    std::vector<std::unique_ptr<io::ImpairedPort>> impaired;  // around each queue, if configured
     std::unique_ptr<io::SteeredPorts> steered;                // if several workers share it
     Mac mac;
     bool risen = false;
-    std::vector<PortLink> links;  // as last seen: its own, and then its members'
+    std::vector<PortLink> links;  // as last read: the port's, then its members'
 
     unsigned queues() const {
       return eth != nullptr ? eth->queues()
@@ -73,7 +74,8 @@ class Ports {
     Device* device(unsigned nth) const {
       return steered != nullptr ? static_cast<Device*>(&steered->port(nth)) : queue(nth);
     }
-    // An impaired link corrupts frames on their way out: they need their checksums before that.
+    // An impaired link corrupts frames before the device sees them, so that the stack must have
+    // filled in the checksum.
     bool completes_checksums() const {
       return eth != nullptr && impaired.empty() && eth->completes_checksums();
     }

@@ -1,4 +1,5 @@
-// From a configuration to running workers, step by step; each step gives back what it took.
+// Goes from a configuration to running workers, step by step. If a step fails, the destructors give
+// back what the steps before it took.
 #include "salut/runtime.hpp"
 
 #include <fmt/format.h>
@@ -27,7 +28,7 @@
 namespace salut {
 namespace {
 
-// Of this process, once a Runtime was open.
+// Cycles of the TSC per second; 0 until a Runtime was open in this process.
 std::uint64_t tsc_hz = 0;
 
 // The seed of a worker's hashes, ISNs and ports: secret, unless the configuration wants the same
@@ -55,8 +56,9 @@ Error located(const Config& config, const Error& error) {
 
 }  // namespace
 
-// Destroyed from the last member to the first: stacks give their frames back to the pool, ports
-// close before it goes, DPDK ends after all of them, and the name is free when nothing is left.
+// Members are destroyed from the last to the first: stacks give their frames back to the pool,
+// ports close before the pool goes, DPDK ends after all of them, and the instance's name becomes
+// free at the very end.
 class Runtime::Impl {
  public:
   explicit Impl(Config config) : config_(std::move(config)) {}
@@ -95,7 +97,7 @@ class Runtime::Impl {
   }
 
  private:
-  // What an lcore is given.
+  // The argument of an lcore's function.
   struct Job {
     Impl* runtime = nullptr;
     std::uint32_t worker = 0;
@@ -108,7 +110,7 @@ class Runtime::Impl {
   bool shares_core(std::uint32_t worker) const {
     return std::count(config_.cores.begin(), config_.cores.end(), config_.cores[worker]) > 1;
   }
-  // Neighbours are told of our addresses by ports whose link came up.
+  // Has the workers announce our addresses on ports whose link came up.
   void announce() {
     for (std::uint32_t worker = 0; worker < stacks_.size(); ++worker) {
       stacks_[worker].impl().announce(ports_->risen(config_, worker));
@@ -146,7 +148,7 @@ Result<void> Runtime::Impl::open() {
   };
 
   if (auto done = step(check_descriptors(config_)); !done) return done;
-  // Before DPDK may look at any card, and before memory is set aside for it.
+  // Before DPDK may touch a card, and before it allocates memory.
   if (auto done = step(check_ports(config_, Sysfs{})); !done) return done;
   auto plan = plan_memory(config_);
   if (!plan) return tl::unexpected<Error>(located(config_, plan.error()));
@@ -164,7 +166,7 @@ Result<void> Runtime::Impl::open() {
 
   if (auto done = step(open_environment(*plan)); !done) return done;
   if (auto done = step(open_pool(*plan)); !done) return done;
-  // A worker's number that none has.
+  // The number after the last worker's: its seed is used by nothing else.
   ports_ = std::make_unique<Ports>(*pool_, seed_for(config_.stack, config_.workers));
   if (auto done = step(ports_->open(config_)); !done) return done;
   signals_.adopt();
@@ -212,7 +214,7 @@ Result<void> Runtime::Impl::make_stacks() {
   options.origin = read_tsc();
   options.mbuf_bytes = pool_->bytes() / config_.workers;
   StackConfig stack = config_.stack;
-  stack.lent_frames = std::min(stack.lent_frames, config_.mbufs / 8);  // devices need theirs
+  stack.lent_frames = std::min(stack.lent_frames, config_.mbufs / 8);  // the rest is for devices
   stack.neighbour_frames = std::clamp(stack.neighbour_frames, 1u, config_.mbufs / 8);
   for (std::uint32_t worker = 0; worker < config_.workers; ++worker) {
     options.worker = worker;
@@ -296,12 +298,12 @@ int Runtime::Impl::run_job(void* argument) {
     runtime.stop();
   }
   const bool last = runtime.running_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-  // Others may live on what this worker's queues receive for them, and send. Nobody here would see
-  // a new connection.
+  // Other workers may still receive and send through this worker's queues, so it goes on polling.
+  // It drains, because no application here would see a new connection.
   if (!last && stack.impl().shares_port()) {
     stack.drain();
     while (runtime.running_.load(std::memory_order_acquire) != 0) stack.poll();
-    stack.poll();  // what the last of them left to be sent
+    stack.poll();  // sends the last frames of the others
   }
   stack.impl().leave();
   runtime.signals_.leave();
@@ -309,7 +311,8 @@ int Runtime::Impl::run_job(void* argument) {
   return 0;
 }
 
-// Sleeps, where DPDK's own wait would spin on a core that a worker may need.
+// Sleeps until all workers have returned. DPDK's own wait would spin on a core that a worker may
+// need.
 void Runtime::Impl::join() {
   for (;;) {
     const std::uint32_t running = running_.load(std::memory_order_acquire);

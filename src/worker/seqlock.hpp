@@ -1,7 +1,8 @@
-// A value that one thread writes now and then and others read at any time: a seqlock.
+// A seqlock: a value that one thread writes now and then, and others read at any time.
 //
 // The writer never waits. A reader that meets a write tries again; writes are milliseconds apart.
-// The words are relaxed atomics, so that a torn read is seen and thrown away, and is no data race.
+// The words are relaxed atomics, so that a torn read is no data race; the version shows it, and the
+// reader discards it.
 #pragma once
 
 #include <array>

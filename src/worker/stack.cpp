@@ -1,4 +1,4 @@
-// The public Stack over its insides.
+// The public Stack: each method calls its Impl (worker.hpp).
 #include "salut/stack.hpp"
 
 #include <string>

@@ -1,9 +1,9 @@
-// How much memory the stacks of a configuration take. Nobody computes it: an engine is constructed
-// over a Memory that only counts (host/counting_memory.hpp), so that the figure is the engine's own
-// and stays true when an array is added or grows.
+// How much memory the stacks of a configuration take. No formula computes it: an engine is
+// constructed over a Memory that only counts (host/counting_memory.hpp), so that the figure is the
+// engine's own and stays true when an array is added or grows.
 //
-// Thread safety: none of it is shared. Cost: some hundred microseconds for each worker whose ports
-// are not those of an earlier one.
+// Thread safety: no shared state. Cost: some hundred microseconds for each worker whose ports
+// differ from those of all earlier ones.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@
 
 namespace salut {
 
-// What a configuration says of a port that a worker polls. Ports::interfaces() adds the device and
-// what the device is.
+// The interface of a port as the configuration describes it. Ports::interfaces() adds the device,
+// its MAC, and steering.
 ip::Interface configured_interface(const Config& config, const PortConfig& port);
 
-// The arrays of all workers; packet buffers are not among them. An Error if not even address space
-// is there for one of them.
+// The bytes of the arrays of all workers, without packet buffers. An Error if the process cannot
+// even get the address space for one of them.
 Result<MemoryUse> stacks_memory(const Config& config);
 
 }  // namespace salut

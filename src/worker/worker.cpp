@@ -79,7 +79,7 @@ void Stack::Impl::run_task() {
 void Stack::Impl::run(const std::function<void()>& task) {
   const std::uint32_t done = tasks_done_.load(std::memory_order_relaxed);
   task_.store(&task);
-  // Whoever takes it runs it: the lcore, or, if that has left or never came, this thread.
+  // The lcore runs the task; if the lcore has left or has not started, this thread does.
   if (!running_.load()) run_task();
   tasks_done_.wait(done, std::memory_order_acquire);
 }
@@ -98,10 +98,10 @@ void Stack::Impl::publish(std::uint64_t tsc) {
   publish_at_ = tsc + options_.tsc_hz / publish_per_second;
 }
 
-// Two workers on one core make progress only if the one with nothing to do steps aside. A stack
-// that was idle for long does so too: where other processes want its core, waiting for the
-// scheduler to take it away costs whoever we talk to milliseconds a packet (measured with testpmd
-// between two stacks on two cores: 15 s against 5); where nobody does, it costs 0.1 µs.
+// Two workers on one core make progress only if the idle one yields. A stack that was idle for long
+// yields too: if other processes want its core and must wait until the scheduler preempts us, each
+// packet of theirs is milliseconds late (measured with testpmd between two stacks on two cores: 15
+// s against 5 s). If nobody wants the core, a yield costs 0.1 µs.
 void Stack::Impl::rest() const {
   if (options_.shares_core || idle_turns_ > idle_turns_polite) {
     sched_yield();
@@ -121,7 +121,7 @@ void Stack::Impl::leave() {
   here = nullptr;
   publish(read_tsc());
   running_.store(false);
-  run_task();  // one that came since
+  run_task();  // one that came after publish()
 }
 
 bool Stack::Impl::readable_here() const {
@@ -132,7 +132,7 @@ Counters Stack::Impl::counters() const {
   return readable_here() ? counted() : snapshot_.read().counters;
 }
 
-// The engine's, and those of frames that never came to it.
+// The engine's counters, and those of frames that steering redirected or dropped before it.
 Counters Stack::Impl::counted() const {
   Counters counters = engine_.counters();
   for (const io::SteeredPort* port : steered_) port->add_to(counters);

@@ -1,11 +1,12 @@
-// What a Stack is inside: an engine, its clock, and the account of how its cycles were spent.
+// The inside of a Stack: an engine, its clock, and statistics of how its cycles were spent.
 //
-// A turn runs from one entry into poll() to the next, so that the application's share is in it. It
-// is busy if the engine met a frame, a timer or an event, and the TSC is read once for it: as the
-// turn's end, the next one's start and the engine's now.
+// A turn lasts from one entry into poll() to the next, so that it includes the application's share.
+// It is busy if the engine had a frame, a timer or an event. The TSC is read once per turn: as the
+// end of one turn, the start of the next and the engine's `now`.
 //
-// Threads: poll() and all that follows from it on the worker's lcore. counters() and loop_stats()
-// from anywhere: fresh on the lcore itself and while it does not run, at most 10 ms old elsewhere.
+// Threads: poll() and all that it calls on the worker's lcore. counters() and loop_stats() on any
+// thread: exact on the lcore and while it does not run; elsewhere at most 10 ms old, or as old as
+// the present turn if that is longer.
 #pragma once
 
 #include <atomic>
@@ -29,14 +30,14 @@ struct WorkerOptions {
   std::uint64_t tsc_hz = 0;
   std::uint64_t origin = 0;      // TSC that is Instant 0
   std::uint64_t mbuf_bytes = 0;  // its share of the packet buffers, for memory_use()
-  Prefault prefault;             // its memory, as the Config has it
-  bool shares_core = false;      // with another worker: an idle turn gives the core away
+  Prefault prefault;             // which memory to touch at start, as in Config
+  bool shares_core = false;      // with another worker: an idle turn yields the core
 };
 
 class Stack::Impl {
  public:
-  // Throws std::bad_alloc. `stop` outlives this, and so do the ports; `steered`: this worker's ends
-  // of those that it shares.
+  // Throws std::bad_alloc. `steered`: this worker's part of each port that it shares. `stop` and
+  // the ports must outlive this.
   Impl(const StackConfig& config, std::vector<ip::Interface> interfaces,
        std::vector<const io::SteeredPort*> steered, FramePool& pool, const WorkerOptions& options,
        const std::atomic<bool>& stop);
@@ -45,18 +46,19 @@ class Stack::Impl {
 
   std::span<const Event> poll();
 
-  // Before the lcore starts, on the control thread; then around the application, on the lcore.
+  // prepare() on the control thread, before the lcore starts. enter() before and leave() after the
+  // application, on the lcore.
   void prepare();
   void enter();
   void leave();
 
-  // From any thread: the links of these interfaces came up, a bit each; the lcore tells their
-  // neighbours at its next look.
+  // On any thread: the links of these interfaces, a bit each, came up. Within 10 ms the lcore
+  // announces our addresses there.
   void announce(std::uint32_t interfaces) {
     announce_.fetch_or(interfaces, std::memory_order_relaxed);
   }
 
-  // From the control thread: runs `task` on the lcore at its next look, or here if that does not
+  // On the control thread: runs `task` on the lcore within 10 ms, or here if the lcore does not
   // run. Returns when it is done.
   void run(const std::function<void()>& task);
 
@@ -84,7 +86,7 @@ class Stack::Impl {
   void publish(std::uint64_t tsc);
   void run_task();
   void run_announcements();
-  bool readable_here() const;  // by this thread, without the snapshot
+  bool readable_here() const;  // may this thread read the counters directly?
   void rest() const;
 
   WorkerOptions options_;
@@ -99,7 +101,7 @@ class Stack::Impl {
   LoopStats loop_;
   std::uint64_t turn_start_ = 0;  // TSC; 0 before the first turn
   std::uint64_t publish_at_ = 0;  // TSC
-  std::uint64_t moved_ = 0;       // frames of other workers so far
+  std::uint64_t moved_ = 0;       // frames moved to and for other workers so far
   std::uint64_t idle_turns_ = 0;  // in a row
   bool busy_ = false;
 
