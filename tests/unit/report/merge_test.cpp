@@ -258,6 +258,18 @@ TEST(Merge, what_is_no_result_is_refused_by_its_file) {
   EXPECT_EQ(one(old.dump()), std::string("x.json: no histograms: made by an older salut") + want);
 }
 
+// Copying or printing it would need a stack as deep as the file says.
+TEST(Merge, what_is_nested_too_deep_is_refused) {
+  constexpr std::size_t depth = 200'000;
+  const std::string deep = std::string(depth, '[') + std::string(depth, ']');
+  const std::string want = "x.json: nested too deep; want a result of `salut bench --json FILE`";
+  EXPECT_EQ(refused({{"x.json", R"({"schema":"salut.bench/1","parts":[)" + deep + "]}"}}), want);
+  EXPECT_EQ(refused({{"x.json", std::string(depth, '[')}}), want);
+  std::string good = to_json(machine(1));
+  good.insert(good.rfind('}'), ",\"unknown\":" + deep);
+  EXPECT_EQ(refused({{"x.json", good}}), want);
+}
+
 // Each value of a good file, replaced by what it cannot be: refused by name, or harmless.
 TEST(Merge, any_wrong_value_is_one_line_or_harmless) {
   const Json good = Json::parse(to_json(machine(1)));
