@@ -91,7 +91,7 @@ class Rows {
     std::printf("checksum %s\n", checksum_.c_str());
     if (file_.empty()) return true;
     std::ofstream out(file_);
-    out << json_.dump(2) << '\n';
+    out << json_.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
     out.close();
     if (!out) std::fprintf(stderr, "bench: cannot write %s\n", file_.c_str());
     return !out.fail();

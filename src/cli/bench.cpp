@@ -160,14 +160,11 @@ int run_bench(const load::BenchOptions& options) {
 
   const report::BenchReport report = make_report(options, *setup, controller, *runtime);
   service::close_ports(*runtime);
-  const auto told = print_result(out, report::to_table(report));
-  if (auto done = write_text("--json", options.json, report::to_json(report)); !done)
-    return refuse(done.error());
-  if (auto done = write_text("--latencies", options.latencies, report.latencies); !done)
-    return refuse(done.error());
-  if (!told) return refuse(told.error());
-  if (is_vain(controller, report)) return exit_nothing;
-  return exit_ok;
+  const Result<void> done[] = {print_result(out, report::to_table(report)),
+                               write_text("--json", options.json, report::to_json(report)),
+                               write_text("--latencies", options.latencies, report.latencies)};
+  if (const int status = refuse_failed(done); status != exit_ok) return status;
+  return is_vain(controller, report) ? exit_nothing : exit_ok;
 }
 
 }  // namespace salut::cli

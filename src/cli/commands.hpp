@@ -2,6 +2,8 @@
 // argument, a configuration or the machine was not as it must be (one line says what).
 #pragma once
 
+#include <span>
+
 #include "cli/options.hpp"
 
 namespace salut::cli {
@@ -20,5 +22,7 @@ int run_doctor(const DoctorOptions& options);
 
 // Prints "salut: message" on standard error.
 int refuse(const Error& error);
+// The same for each that failed; exit_ok if none did.
+int refuse_failed(std::span<const Result<void>> results);
 
 }  // namespace salut::cli

@@ -22,6 +22,14 @@ int refuse(const Error& error) {
   return exit_refused;
 }
 
+int refuse_failed(std::span<const Result<void>> results) {
+  int status = exit_ok;
+  for (const Result<void>& one : results) {
+    if (!one) status = refuse(one.error());
+  }
+  return status;
+}
+
 bool can_write(const std::string& file) {
   if (file.empty() || file == "-") return true;
   if (access(file.c_str(), F_OK) == 0) return access(file.c_str(), W_OK) == 0;
@@ -45,9 +53,10 @@ Result<void> write_text(std::string_view flag, const std::string& file, const st
 
 Result<void> print_result(std::FILE* out, std::string_view text) {
   if (say_text(out, text) && std::fflush(out) == 0) return {};
-  return fail(Errc::no_permission,
-              fmt::format("standard output: cannot be written: {}; want {}", std::strerror(errno),
-                          errno == EPIPE ? "a reader that stays" : room_for(errno)));
+  return fail(
+      Errc::no_permission,
+      fmt::format("standard {}: cannot be written: {}; want {}", out == stderr ? "error" : "output",
+                  std::strerror(errno), errno == EPIPE ? "a reader that stays" : room_for(errno)));
 }
 
 Error cannot_write(std::string_view flag, const std::string& file) {

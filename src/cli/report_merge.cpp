@@ -44,10 +44,10 @@ int run_merge(const MergeOptions& options) {
   Result<report::BenchReport> merged = report::merge_reports(reports);
   if (!merged) return refuse(merged.error());
   merged->command = options.command;
-  const auto told = print_result(options.json == "-" ? stderr : stdout, report::to_table(*merged));
-  if (auto done = write_text("--json", options.json, report::to_json(*merged)); !done)
-    return refuse(done.error());
-  return told ? exit_ok : refuse(told.error());
+  const Result<void> done[] = {
+      print_result(options.json == "-" ? stderr : stdout, report::to_table(*merged)),
+      write_text("--json", options.json, report::to_json(*merged))};
+  return refuse_failed(done);
 }
 
 }  // namespace salut::cli

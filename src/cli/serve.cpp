@@ -150,12 +150,13 @@ int run_serve(const ServeOptions& options) {
   if (workers.failed) return refuse(*workers.failed);
   const report::ServeReport report = make_report(applications, options, *runtime);
   service::close_ports(*runtime);
-  const auto told = print_result(options.json == "-" ? stderr : stdout, report::to_table(report));
-  if (auto done = write_text("--json", options.json, report::to_json(report)); !done)
-    return refuse(done.error());
+  const Result<void> done[] = {
+      print_result(options.json == "-" ? stderr : stdout, report::to_table(report)),
+      write_text("--json", options.json, report::to_json(report))};
+  const int status = refuse_failed(done);
+  // Last: whoever waits for the end then finds the file complete.
   supervisor.report_end();
-  if (!told) return refuse(told.error());
-  return exit_ok;
+  return status;
 }
 
 }  // namespace salut::cli

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/dump.hpp"
 #include "report/report.hpp"
 
 namespace salut::report {
@@ -189,7 +190,7 @@ std::string to_json(const ServeReport& report) {
   add_impaired(report.impaired, object);
   add_links(report.links, object);
   add_steering(report.steering, object);
-  return object.dump(2) + "\n";
+  return dump(object, 2) + "\n";
 }
 
 std::string to_json(const BenchReport& report) {
@@ -220,7 +221,7 @@ std::string to_json(const BenchReport& report) {
   object["histograms"] = {{"handshake", json(report.handshakes)},
                           {"lifetime", json(report.lifetimes)}};
   for (const std::string& part : report.parts) object["parts"].push_back(Json::parse(part));
-  return object.dump(2) + "\n";
+  return dump(object, 2) + "\n";
 }
 
 }  // namespace salut::report

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "report/dump.hpp"
 #include "report/read.hpp"
 
 namespace salut::report {
@@ -25,7 +26,7 @@ Result<std::vector<Part>> all_parts(const std::vector<ReportText>& reports) {
     for (const ReportJson& json : *read) {
       auto report = read_report(one.file, json);
       if (!report) return tl::unexpected<Error>(report.error());
-      parts.push_back({one.file, json.dump(), std::move(*report)});
+      parts.push_back({one.file, dump(json), std::move(*report)});
     }
   }
   std::stable_sort(parts.begin(), parts.end(),

@@ -40,8 +40,8 @@ class Supervisor {
 
   // Returns when every worker has returned.
   void run(const Start& start);
-  // How many connections were still open when the drain was over; nothing if there was none.
-  // To be called when the report is printed: the clients of `salut drain --wait` get their answer.
+  // Says how the run ended, on standard error and to the clients of `salut drain --wait`. To be
+  // called once the result is written.
   void report_end();
 
  private:

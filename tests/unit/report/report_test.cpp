@@ -41,6 +41,17 @@ BenchReport sample() {
   return report;
 }
 
+// A command line is bytes. JSON is UTF-8: what is none is replaced, and the result is not lost.
+TEST(ReportJson, command_that_is_not_utf_8) {
+  BenchReport bench = sample();
+  bench.command = "salut bench --json \xff\xc3.json";
+  const std::string replaced = "salut bench --json \xef\xbf\xbd\xef\xbf\xbd.json";
+  EXPECT_EQ(Json::parse(to_json(bench))["command"], replaced);
+  ServeReport serve;
+  serve.command = bench.command;
+  EXPECT_EQ(Json::parse(to_json(serve))["command"], replaced);
+}
+
 // The contract of issue 2: exactly these keys.
 TEST(ReportJson, keys_are_the_contract) {
   const Json json = Json::parse(to_json(sample()));

@@ -1,0 +1,15 @@
+// JSON as text. JSON is UTF-8, and a command line or a file name need not be: each byte that is none
+// becomes U+FFFD. nlohmann's dump() throws there by default, and the result of a run would be lost.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace salut::report {
+
+// `indent` below 0: on one line.
+inline std::string dump(const nlohmann::ordered_json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace salut::report
