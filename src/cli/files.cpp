@@ -1,6 +1,7 @@
 #include "cli/files.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,11 +33,16 @@ int refuse_failed(std::span<const Result<void>> results) {
 
 bool can_write(const std::string& file) {
   if (file.empty() || file == "-") return true;
-  if (access(file.c_str(), F_OK) == 0) return access(file.c_str(), W_OK) == 0;
-  const std::size_t slash = file.rfind('/');
+  struct stat status = {};
+  if (stat(file.c_str(), &status) == 0) {
+    if (!S_ISDIR(status.st_mode)) return access(file.c_str(), W_OK) == 0;
+    errno = EISDIR;  // which access() would take
+    return false;
+  }
   if (errno != ENOENT) return false;
+  const std::size_t slash = file.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : file.substr(0, slash + 1);
-  return access(folder.c_str(), W_OK) == 0;
+  return access(folder.c_str(), W_OK | X_OK) == 0;
 }
 
 Result<void> write_text(std::string_view flag, const std::string& file, const std::string& text) {
