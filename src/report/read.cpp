@@ -5,6 +5,9 @@
 #include <limits>
 #include <optional>
 
+#include "base/text.hpp"
+#include "host/say.hpp"
+
 namespace salut::report {
 namespace {
 
@@ -105,7 +108,8 @@ class Object {
   void bad(std::string_view key, std::string_view problem) const {
     if (error_) return;
     error_ = Error{Errc::invalid_argument,
-                   fmt::format("{}: {}{}: {}; {}", file_, path_, key, problem, want_result)};
+                   fmt::format("{}: {}: {}; {}", file_, printable(path_ + std::string(key)),
+                               problem, want_result)};
   }
 
  private:
@@ -266,8 +270,8 @@ Result<std::vector<ReportJson>> read_parts(const std::string& file, const std::s
     return tl::unexpected<Error>(refused(file, "not a report of salut"));
   }
   if (json["schema"] != schema) {
-    return tl::unexpected<Error>(
-        refused(file, fmt::format("schema = \"{}\"", json["schema"].get<std::string>())));
+    return tl::unexpected<Error>(refused(
+        file, fmt::format("schema = {}", salut::quoted(json["schema"].get<std::string>()))));
   }
   if (!json.contains("parts")) return std::vector<ReportJson>{std::move(json)};
   if (!json["parts"].is_array() || json["parts"].empty()) {

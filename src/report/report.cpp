@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "host/say.hpp"
+
 namespace salut::report {
 
 Latency latency_of(const std::vector<Recording>& recordings) {
@@ -122,15 +124,21 @@ std::string cookies_text(const SideReport& side) {
                      with_commas(side.cookies_good));
 }
 
+// Of a merged report, much of the text is from files of others.
 class Table {
  public:
   void row(std::string_view name, std::string_view value) {
-    fmt::format_to(std::back_inserter(text_), "  {:<24}{}\n", name, value);
+    fmt::format_to(std::back_inserter(text_), "  {:<24}{}\n", printable(name),
+                   printable(value, line_max));
   }
-  void heading(std::string_view name) { fmt::format_to(std::back_inserter(text_), "\n{}\n", name); }
+  void heading(std::string_view name) {
+    fmt::format_to(std::back_inserter(text_), "\n{}\n", printable(name, line_max));
+  }
   std::string take() { return std::move(text_); }
 
  private:
+  static constexpr std::size_t line_max = 10'000;
+
   std::string text_;
 };
 

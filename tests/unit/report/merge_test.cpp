@@ -270,6 +270,37 @@ TEST(Merge, what_is_nested_too_deep_is_refused) {
   EXPECT_EQ(refused({{"x.json", good}}), want);
 }
 
+// A file of another's may hold what a terminal obeys.
+TEST(Merge, text_of_a_file_reaches_no_terminal_as_it_is) {
+  const std::string red = "\x1b]0;title\x07\x1b[31m\r";
+  BenchReport report = machine(1);
+  for (std::string* text : {&report.version, &report.transport, &report.mode, &report.target,
+                            &report.machine.cpu, &report.machine.kernel, &report.command}) {
+    *text += red;
+  }
+  report.impaired = {{"a" + red, {}, {}}};
+  report.steering = {{"b" + red, 2, "how" + red}};
+  BenchReport other = machine(2);
+  other.version +=
+      "\xc2\x9b"
+      "31m";
+  const auto is_clean = [](const std::string& text) {
+    return std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+  };
+  const BenchReport both = merged({file("a", report), file("b", other)});
+  EXPECT_TRUE(is_clean(to_table(both))) << to_table(both);
+
+  Json wrong = Json::parse(to_json(machine(1)));
+  wrong["schema"] = red;
+  EXPECT_TRUE(is_clean(refused({{"x.json", wrong.dump()}})));
+  wrong = Json::parse(to_json(machine(1)));
+  wrong["client"]["drops"][red] = 1;
+  EXPECT_TRUE(is_clean(refused({{"x.json", wrong.dump()}})));
+  wrong = Json::parse(to_json(machine(1)));
+  wrong["impaired"][red] = 1;
+  EXPECT_TRUE(is_clean(refused({{"x.json", wrong.dump()}})));
+}
+
 // Each value of a good file, replaced by what it cannot be: refused by name, or harmless.
 TEST(Merge, any_wrong_value_is_one_line_or_harmless) {
   const Json good = Json::parse(to_json(machine(1)));
