@@ -52,12 +52,31 @@ int spawn(const std::string& line, std::string_view name, pid_t& child) {
   return wrong;
 }
 
+// While it lives, the kernel keeps the exit status of a child for waitpid(). It does not where
+// SIGCHLD is ignored, and a process inherits that.
+class KeepExitStatus {
+ public:
+  KeepExitStatus() {
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &action, &before_);
+  }
+  ~KeepExitStatus() { sigaction(SIGCHLD, &before_, nullptr); }
+  KeepExitStatus(const KeepExitStatus&) = delete;
+  KeepExitStatus& operator=(const KeepExitStatus&) = delete;
+
+ private:
+  struct sigaction before_ = {};
+};
+
 }  // namespace
 
 std::string CommandResult::text() const {
   switch (end) {
     case End::exited:
       return fmt::format("exit status {} after {:.2f} s", code, seconds);
+    case End::lost:
+      return fmt::format("exit status unknown after {:.2f} s: {}", seconds, std::strerror(code));
     case End::signalled:
       return fmt::format("ended by signal {} after {:.2f} s", code, seconds);
     case End::timed_out:
@@ -73,6 +92,7 @@ std::string CommandResult::text() const {
 CommandResult run_command(const std::string& line, Duration timeout, std::string_view name,
                           const std::function<bool()>& cancelled) {
   const Clock::time_point start = Clock::now();
+  const KeepExitStatus keep;
   CommandResult result;
   pid_t child = 0;
   result.code = spawn(line, name, child);
@@ -81,7 +101,8 @@ CommandResult run_command(const std::string& line, Duration timeout, std::string
   result.end = End::exited;
   // Short at first: most are done in a few milliseconds.
   auto nap = std::chrono::microseconds{200};
-  while (waitpid(child, &status, WNOHANG) == 0) {
+  pid_t ended = 0;
+  while ((ended = waitpid(child, &status, WNOHANG)) == 0) {
     const bool late = Clock::now() - start >= timeout;
     if (late || cancelled()) {
       result.end = late ? End::timed_out : End::cancelled;
@@ -92,8 +113,14 @@ CommandResult run_command(const std::string& line, Duration timeout, std::string
     io::sleep_for(nap);
     nap = std::min(nap * 2, std::chrono::microseconds{10'000});
   }
+  const int why = errno;  // of waitpid()
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (result.end != End::exited) return result;
+  if (ended < 0) {
+    result.end = End::lost;
+    result.code = why;
+    return result;
+  }
   if (WIFSIGNALED(status)) result.end = End::signalled;
   result.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
   return result;

@@ -4,7 +4,8 @@
 // our standard error, and it inherits no other descriptor, so that a process that it leaves running
 // does not hold a TAP open. A command that runs too long is killed with its whole group.
 //
-// Threads: any, but not on an lcore: it waits.
+// Threads: control thread. While it runs, SIGCHLD is as by default (signal(7)) in the whole
+// process.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,14 @@
 namespace salut::service {
 
 struct CommandResult {
-  enum class End : unsigned char { exited, signalled, timed_out, cancelled, not_started };
+  enum class End : unsigned char {
+    exited,
+    signalled,
+    timed_out,
+    cancelled,
+    lost,  // the kernel did not say how it ended
+    not_started,
+  };
   End end = End::not_started;
   int code = 0;  // exit status, signal, or errno
   double seconds = 0;
