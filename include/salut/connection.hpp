@@ -18,6 +18,7 @@
 #include "salut/error.hpp"
 #include "salut/export.hpp"
 #include "salut/state.hpp"
+#include "salut/time.hpp"
 
 namespace salut {
 
@@ -117,6 +118,14 @@ class SALUT_API Connection {
   Errc set_options(const ConnectionOptions& options) const;
   // Event::user of every event of this connection from now on.
   Errc set_user(std::uint64_t user) const;
+
+  // Event::timer of this connection in `after` from the last poll(), rounded up to a millisecond
+  // (1.048576 ms, the stack's tick). Each connection has one such timer: setting it again moves it,
+  // and it ends with the connection. It needs none of stack.timers. Errc::invalid_argument: below
+  // 0, or above 24 days.
+  Errc set_timer(Duration after) const;
+  // From now on no Event::timer; one that the last poll() returned is there all the same.
+  Errc cancel_timer() const;
 
   // The two halves of the handle. A program may use them as a key, and needs them for nothing else.
   constexpr std::uint32_t slot() const { return slot_; }

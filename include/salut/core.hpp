@@ -43,6 +43,7 @@
 #include "salut/stack_config.hpp"
 #include "salut/state.hpp"
 #include "salut/time.hpp"
+#include "salut/timer.hpp"
 
 namespace salut {
 
@@ -121,6 +122,13 @@ class SALUT_API Engine {
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
+  Errc set_timer(Connection connection, Duration after);
+  Errc cancel_timer(Connection connection);
+
+  // Event::timer with this `user` in `after` from the last poll(), or from make() before the first.
+  // Stack::set_timer() says the rest.
+  tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user = 0);
+  Errc cancel_timer(TimerId timer);
 
   // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().
   void drain();

@@ -25,10 +25,12 @@ struct Event {
     closed = 32,       // the last event of this connection, with `reason`; the handle is stale now
     returned = 64,     // lend(): bytes were acknowledged and are yours again, see send_lent
     icmp_error = 256,  // `icmp` came about what we sent; nothing has ended (RFC 9293 MUST-47)
+    timer = 512,       // of Connection::set_timer(), or of Stack::set_timer(): no connection then
   };
 
   Connection connection;
-  std::uint64_t user = 0;  // what connect() was given or set_user() set; 0 on `accepted`
+  // What connect() was given or set_user() set, 0 on `accepted`; of Stack::set_timer() its own.
+  std::uint64_t user = 0;
   std::uint16_t what = 0;
   Reason reason = Reason::none;
   std::uint16_t listener = 0;  // on `accepted`: which one, Listener::index

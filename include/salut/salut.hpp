@@ -11,3 +11,4 @@
 #include "salut/stack.hpp"
 #include "salut/state.hpp"
 #include "salut/time.hpp"
+#include "salut/timer.hpp"

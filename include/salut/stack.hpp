@@ -35,6 +35,7 @@
 #include "salut/event.hpp"
 #include "salut/export.hpp"
 #include "salut/time.hpp"
+#include "salut/timer.hpp"
 
 namespace salut {
 
@@ -63,6 +64,14 @@ class SALUT_API Stack {
   // Active OPEN. `connected` or `closed` (refused, timed_out, unreachable) follows.
   // Errc::no_port: every local address and port to that peer is taken; overload: no free slot.
   tl::expected<Connection, Errc> connect(Endpoint remote, const ConnectOptions& options = {});
+
+  // Event::timer with this `user`, and no connection, in `after` from now(), rounded up to a
+  // millisecond (1.048576 ms, the stack's tick): never early, and late by what lies between two
+  // polls. It fires once. Errc::overload: stack.timers run already (1,024 unless configured);
+  // Errc::invalid_argument: below 0. O(1), as is cancel_timer(), which answers Errc::not_found if
+  // the timer has fired: its event was in the last poll(), or before.
+  tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user = 0);
+  Errc cancel_timer(TimerId timer);
 
   // One turn. The span is valid until the next poll().
   std::span<const Event> poll();

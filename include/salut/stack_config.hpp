@@ -24,6 +24,8 @@ struct StackConfig {
                                          // of memory.mbufs
   std::uint32_t send_buffer = 262'144;   // send_buffer: bytes per connection, 2,048..16,777,216
   std::uint32_t recv_buffer = 262'144;   // recv_buffer: bytes per connection, 2,048..1,073,741,824
+  std::uint32_t timers = 1'024;          // timers: of Stack::set_timer() at once per worker,
+                                         // 16..16,777,216
   // neighbours: stations on the links whose MACs are kept, per worker, 0..65,000; 0: as many as
   // connections, but 1,024 at least
   std::uint32_t neighbours = 0;

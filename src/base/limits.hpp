@@ -38,6 +38,7 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"lent_frames", &StackConfig::lent_frames, 0, 1'000'000},
     {"send_buffer", &StackConfig::send_buffer, 2'048, 16'777'216},
     {"recv_buffer", &StackConfig::recv_buffer, 2'048, 1'073'741'824},
+    {"timers", &StackConfig::timers, 16, 16'777'216},
     {"neighbours", &StackConfig::neighbours, 0, 65'000},
     {"neighbour_queue", &StackConfig::neighbour_queue, 1, 64},
     {"neighbour_frames", &StackConfig::neighbour_frames, 1, 32'768},

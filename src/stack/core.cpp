@@ -205,6 +205,15 @@ Errc Engine::set_user(Connection connection, std::uint64_t user) {
   return impl_->set_user(connection, user);
 }
 
+Errc Engine::set_timer(Connection connection, Duration after) {
+  return impl_->set_timer(connection, after);
+}
+Errc Engine::cancel_timer(Connection connection) { return impl_->cancel_timer(connection); }
+tl::expected<TimerId, Errc> Engine::set_timer(Duration after, std::uint64_t user) {
+  return impl_->set_timer(after, user);
+}
+Errc Engine::cancel_timer(TimerId timer) { return impl_->cancel_timer(timer); }
+
 void Engine::drain() { impl_->drain(); }
 bool Engine::saturated() const { return impl_->saturated(); }
 std::uint64_t Engine::open_connections() const { return impl_->open_connections(); }

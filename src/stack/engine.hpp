@@ -7,6 +7,7 @@
 // Threads: one. Calls between two polls raise no events; the next poll reports what they caused.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,6 +60,16 @@ class Engine final : private ip::UnreachableListener {
   // Sets the options of the connections that the listener makes from now on.
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
+
+  // Of a connection: it has one. Both kinds count from the last poll(), or from set_now().
+  Errc set_timer(Connection connection, Duration after);
+  Errc cancel_timer(Connection connection);
+  tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user) {
+    return c_.app_timers.set(c_.wheel, c_.clock.now, after, user);
+  }
+  Errc cancel_timer(TimerId timer) { return c_.app_timers.cancel(timer); }
+  // Calls count from this instant: for whoever makes them long after a poll() and before the next.
+  void set_now(Instant now) { c_.clock.set(std::max(c_.clock.now, now)); }
 
   // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().
   void drain() { c_.draining = true; }

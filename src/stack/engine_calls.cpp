@@ -64,7 +64,7 @@ tl::expected<Endpoint, Errc> Engine::take_listener(std::uint16_t listener) {
 
 tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, std::uint64_t user,
                                                Instant now, const ConnectionOptions& options) {
-  c_.clock.set(std::max(c_.clock.now, now));
+  set_now(now);
   return active_opens_.connect(c_, remote, local, user, options);
 }
 
@@ -140,6 +140,20 @@ Errc Engine::set_options(Connection connection, const ConnectionOptions& options
   if (index == tcp::TcbPool::none) return Errc::not_connected;
   if (!tcp::valid_options(options)) return Errc::invalid_argument;
   tcp::set_options(c_, index, options);
+  return Errc::ok;
+}
+
+Errc Engine::set_timer(Connection connection, Duration after) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  return tcp::set_owner_timer(c_, index, after);
+}
+
+Errc Engine::cancel_timer(Connection connection) {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return Errc::not_connected;
+  const Tcb& t = c_.tcbs[index];
+  if (t.has(Flag::data_ready)) c_.stream(t).owner_timer_at = 0;
   return Errc::ok;
 }
 

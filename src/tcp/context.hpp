@@ -26,6 +26,7 @@
 #include "tcp/syn_cookie.hpp"
 #include "tcp/tcb.hpp"
 #include "tcp/tcb_pool.hpp"
+#include "timer/app_timers.hpp"
 #include "timer/wheel.hpp"
 
 namespace salut::tcp {
@@ -39,11 +40,11 @@ inline constexpr unsigned output_budget = 2048;
 inline constexpr unsigned output_budget_behind = 2 * burst;
 // Wheel entries and TIME_WAIT records worked off per turn.
 inline constexpr unsigned timer_budget = 1024;
-// A segment raises at most three events (what its ACK gave back, what it brought, and the end); a
-// timer and an abort one.
+// A segment raises at most three events (what its ACK gave back, what it brought, and the end), an
+// entry of the wheel two (its owner's timer, and what the connection's own did), an abort one.
 // Output is flushed at both ends of a turn.
 inline constexpr unsigned event_capacity =
-    3 * burst * ip::Interfaces::max_interfaces + timer_budget + 2 * output_budget + 64;
+    3 * burst * ip::Interfaces::max_interfaces + 2 * timer_budget + 2 * output_budget + 64;
 
 // In the flow table: an index with this bit is a record of the TIME_WAIT arena.
 inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;
@@ -109,6 +110,7 @@ struct Context {
   FixedArray<AddressPair> addresses6;
   FixedArray<AddressPair> time_wait6;
   timer::Wheel wheel;
+  timer::AppTimers app_timers;  // on it, behind the connections
   IsnGenerator isn;
   AnswerLimits answers;
   SynCookies cookies;
@@ -133,6 +135,10 @@ struct Context {
     const Tcb& tcb = tcbs[index];
     events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint16_t>(what),
                                          reason, tcb.listener};
+  }
+  // Of Stack::set_timer().
+  void post_timer(std::uint64_t user) {
+    events[event_count++] = {.user = user, .what = salut::Event::timer};
   }
   void queue_output(std::uint32_t index) {
     Tcb& tcb = tcbs[index];

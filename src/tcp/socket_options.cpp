@@ -96,4 +96,18 @@ void start_linger(Context& c, std::uint32_t index) {
   set_deadline(c, index, stream.linger_at, Duration{stream.linger_ms * ns_per_ms});
 }
 
+// A tick tells deadlines of up to 26 days apart.
+Errc set_owner_timer(Context& c, std::uint32_t index, Duration after) {
+  constexpr Duration most = std::chrono::hours{24 * 24};
+  if (after < Duration{0} || after > most) return Errc::invalid_argument;
+  Tcb& t = c.tcbs[index];
+  prepare_data(c, t);
+  Stream& stream = c.stream(t);
+  const Tick at = after == Duration{0} ? c.clock.tick : tick_after(c.clock.now, after);
+  stream.owner_timer_at = at.value == 0 ? 1 : at.value;
+  if (c.wheel.arm(index, t.wheel_at, Tick{stream.owner_timer_at})) return Errc::ok;
+  stream.owner_timer_at = 0;
+  return Errc::overload;
+}
+
 }  // namespace salut::tcp

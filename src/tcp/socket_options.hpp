@@ -32,4 +32,8 @@ void watch_orphan(Context& c, std::uint32_t index);
 
 // close() with a linger time: the peer has so long to acknowledge everything.
 void start_linger(Context& c, std::uint32_t index);
+
+// Connection::set_timer().
+Errc set_owner_timer(Context& c, std::uint32_t index, Duration after);
+
 }  // namespace salut::tcp

@@ -48,8 +48,8 @@ struct alignas(64) Stream {
   Seq small_end;                         // end of the last segment below mss (Minshall)
   std::uint16_t bits = 0;                // StreamBit
   std::uint8_t backoff = 0;              // doublings of the RTO that last until a sample (Karn)
-  std::uint8_t reserved = 0;
-  std::uint32_t retransmits = 0;  // segments with data or FIN sent again, in all
+  std::uint8_t dscp = 0;                 // of everything that is sent (RFC 2474)
+  std::uint32_t retransmits = 0;         // segments with data or FIN sent again, in all
 
   // --- receiver ---
   std::uint32_t islands = 0xffffffff;  // the first Island beyond RCV.NXT
@@ -82,16 +82,16 @@ struct alignas(64) Stream {
   std::int32_t linger_ms = -1;        // below 0: close() goes on in the background
   std::uint32_t keep_at = 0;          // tick; 0 none, as for the next
   std::uint32_t linger_at = 0;
-  std::uint32_t heard_at = 0;    // tick of the peer's last acceptable segment
-  std::uint16_t keep_heard = 0;  // of heard_at when the last probe left
-  std::uint8_t keep_probes = 0;  // in a row, without an answer
-  bool keep_alive_own = false;   // keep_alive_ms was set, not taken from the configuration
-  std::uint16_t own_mss = 0;     // 0: what the port allows
-  std::uint16_t open_mss = 0;    // of before a black hole was suspected; 0 not now
-  std::uint8_t dscp = 0;         // of everything that is sent (RFC 2474)
-  std::uint32_t orphan_at = 0;   // tick: has an orphan's peer taken anything since? 0 none
-  Seq orphan_una;                // SND.UNA then
-  std::uint32_t lent = 0;        // bytes in Tcb::send that are the application's own memory
+  std::uint32_t heard_at = 0;        // tick of the peer's last acceptable segment
+  std::uint16_t keep_heard = 0;      // of heard_at when the last probe left
+  std::uint8_t keep_probes = 0;      // in a row, without an answer
+  bool keep_alive_own = false;       // keep_alive_ms was set, not taken from the configuration
+  std::uint16_t own_mss = 0;         // 0: what the port allows
+  std::uint16_t open_mss = 0;        // of before a black hole was suspected; 0 not now
+  std::uint32_t owner_timer_at = 0;  // tick: Connection::set_timer(); 0 none
+  std::uint32_t orphan_at = 0;       // tick: has an orphan's peer taken anything since? 0 none
+  Seq orphan_una;                    // SND.UNA then
+  std::uint32_t lent = 0;            // bytes in Tcb::send that are the application's own memory
 
   bool has(unsigned b) const { return (bits & b) != 0; }
   void set(unsigned b) { bits = static_cast<std::uint16_t>(bits | b); }

@@ -111,10 +111,19 @@ bool on_orphan(Context& c, std::uint32_t index) {
   return true;
 }
 
+// Connection::set_timer(). It is the application's, which knows the connection until `closed`.
+void fire_owner_timer(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  if (due(c, index, c.stream(t).owner_timer_at) && !t.has(Flag::closed_reported)) {
+    c.post_event(index, salut::Event::timer);
+  }
+}
+
 // The deadlines in the Stream. False: the connection is gone.
 bool fire_deadlines(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
+  fire_owner_timer(c, index);
   if (due(c, index, stream.ack_at) && t.has(Flag::ack_delayed)) {
     t.set(Flag::ack_pending);
     c.queue_output(index);
@@ -130,6 +139,7 @@ void fire(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   if (t.ending != 0 || t.has(Flag::finished)) {
     t.timer_at = 0;
+    if (t.ending == 0 && t.has(Flag::data_ready)) fire_owner_timer(c, index);  // a slow reader's
     return;
   }
   if (t.has(Flag::data_ready) && !fire_deadlines(c, index)) return;
@@ -155,8 +165,17 @@ void run_wheel(Context& c) {
       c.clock.tick, timer_budget,
       [&c](std::span<const timer::Entry> entries) {
         timer::visit(
-            entries, [&c](const timer::Entry& entry) { __builtin_prefetch(&c.tcbs[entry.id], 1); },
+            entries,
             [&c](const timer::Entry& entry) {
+              if (c.app_timers.owns(entry.id)) return c.app_timers.prefetch(entry.id);
+              __builtin_prefetch(&c.tcbs[entry.id], 1);
+            },
+            [&c](const timer::Entry& entry) {
+              if (c.app_timers.owns(entry.id)) {
+                const auto user = c.app_timers.fire(c.wheel, entry, c.clock.now);
+                if (user) c.post_timer(*user);
+                return;
+              }
               Tcb& t = c.tcbs[entry.id];
               if (t.wheel_at != entry.deadline.value) return;  // stale
               t.wheel_at = 0;
@@ -164,7 +183,8 @@ void run_wheel(Context& c) {
             });
       },
       [&c](const timer::Entry& entry) {
-        return c.tcbs[entry.id].wheel_at == entry.deadline.value;
+        return c.app_timers.owns(entry.id) ? c.app_timers.live(entry)
+                                           : c.tcbs[entry.id].wheel_at == entry.deadline.value;
       });
 }
 

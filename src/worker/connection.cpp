@@ -74,4 +74,14 @@ Errc Connection::set_user(std::uint64_t user) const {
   return engine == nullptr ? Errc::not_connected : engine->set_user(*this, user);
 }
 
+Errc Connection::set_timer(Duration after) const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->set_timer(*this, after);
+}
+
+Errc Connection::cancel_timer() const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->cancel_timer(*this);
+}
+
 }  // namespace salut

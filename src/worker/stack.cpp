@@ -30,6 +30,11 @@ tl::expected<Connection, Errc> Stack::connect(Endpoint remote, const ConnectOpti
   return impl_->engine().connect(remote, local, options.user, impl_->now(), options.options);
 }
 
+tl::expected<TimerId, Errc> Stack::set_timer(Duration after, std::uint64_t user) {
+  return impl_->engine().set_timer(after, user);
+}
+Errc Stack::cancel_timer(TimerId timer) { return impl_->engine().cancel_timer(timer); }
+
 std::span<const Event> Stack::poll() { return impl_->poll(); }
 Instant Stack::now() const { return impl_->now(); }
 std::uint32_t Stack::worker() const { return impl_->worker(); }

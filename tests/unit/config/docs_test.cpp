@@ -42,6 +42,7 @@ TEST(ConfigDocs, defaults_are_those_of_the_code) {
   EXPECT_TRUE(row("time_wait", "262,144") && config.time_wait == 262'144);
   EXPECT_TRUE(row("send_buffer", "262,144") && config.send_buffer == 262'144);
   EXPECT_TRUE(row("recv_buffer", "262,144") && config.recv_buffer == 262'144);
+  EXPECT_TRUE(row("timers", "1,024") && config.timers == 1'024);
   EXPECT_TRUE(row("msl_s", "30") && config.msl == std::chrono::seconds{30});
   EXPECT_TRUE(row("delayed_ack_ms", "40") && config.delayed_ack == std::chrono::milliseconds{40});
   EXPECT_TRUE(row("initial_window", "10") && config.initial_window == 10);
