@@ -77,8 +77,8 @@ using Wire = io::LoopPort::Wire;
 class World {
  public:
   explicit World(std::uint64_t flows)
-      : in_(io::LoopPort::make_wire(1024)),
-        out_(io::LoopPort::make_wire(1024)),
+      : in_(io::LoopPort::make_wire(1024, Pool::buffer_bytes)),
+        out_(io::LoopPort::make_wire(1024, Pool::buffer_bytes)),
         port_(out_, in_),
         flows_(flows) {
     StackConfig config;
@@ -125,9 +125,9 @@ class World {
                   .target_ip = net32(server),
                   .target_mac = {}},
                  server_mac);
-    in_->push(frame);
+    in_->push(&frame, 1);
     engine_->poll(now_);
-    if (!out_->pop(frame)) fail("ARP is not answered");
+    if (out_->pop(&frame, 1) == 0) fail("ARP is not answered");
     pool_.release(&frame, 1);
     ip::Neighbours& neighbours = c().interfaces.neighbours();
     hop_ = neighbours.find_or_add(0, Address::of(IpAddress::v4(gateway)));
@@ -286,7 +286,8 @@ class World {
 // What testpmd's io forwarding does: a burst in, the same burst out.
 double floor_cycles(unsigned bursts) {
   Pool pool(256);
-  const auto in = io::LoopPort::make_wire(1024), out = io::LoopPort::make_wire(1024);
+  const auto in = io::LoopPort::make_wire(1024, Pool::buffer_bytes),
+             out = io::LoopPort::make_wire(1024, Pool::buffer_bytes);
   io::LoopPort port(out, in);
   std::array<Frame, burst> frames;
   if (!pool.acquire(frames.data(), burst)) fail("no frames");

@@ -7,7 +7,7 @@
 // dpdk-testpmd --forward-mode=5tswap does the same to the frames of a device; this needs no device.
 //
 // The reflector swaps the fields of a frame in place (wire/reflect.hpp) and passes it on as a
-// description of 24 bytes, as a LoopPort does. A full wire takes fewer frames than offered and
+// description of 8 bytes, as a LoopPort does. A full wire takes fewer frames than offered and
 // loses none.
 //
 // Threads: one worker's lcore; drain() when it has stopped.
@@ -19,7 +19,8 @@ namespace salut::io {
 
 class Reflector final : public Device {
  public:
-  explicit Reflector(std::size_t frames) : Reflector(LoopPort::make_wire(frames)) {}
+  Reflector(std::size_t frames, std::uint32_t extent)
+      : Reflector(LoopPort::make_wire(frames, extent)) {}
 
   unsigned receive(Frame* frames, unsigned count) override { return end_.receive(frames, count); }
   unsigned transmit(const Frame* frames, unsigned count) override;

@@ -192,7 +192,7 @@ void Ports::open_reflectors(const PortConfig& config, Port& port) {
   const std::size_t frames =
       std::clamp<std::size_t>(pool_.size() / (4 * workers), wire_frames_min, wire_frames_max);
   for (unsigned nth = 0; nth < workers; ++nth) {
-    port.reflectors.push_back(std::make_unique<io::Reflector>(frames));
+    port.reflectors.push_back(std::make_unique<io::Reflector>(frames, pool_.extent()));
   }
 }
 
@@ -216,7 +216,7 @@ void Ports::open_loops(const Config& config) {
     const std::size_t frames =
         std::clamp<std::size_t>(pool_.size() / (4 * queues), wire_frames_min, wire_frames_max);
     for (unsigned queue = 0; queue < queues; ++queue) {
-      towards[i].push_back(io::LoopPort::make_wire(frames));
+      towards[i].push_back(io::LoopPort::make_wire(frames, pool_.extent()));
     }
   }
   for (std::size_t i = 0; i < ports_.size(); ++i) {

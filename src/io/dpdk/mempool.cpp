@@ -137,6 +137,8 @@ void MbufPool::release(const Frame* frames, unsigned count) {
   }
 }
 
+std::uint32_t MbufPool::extent() const { return pool_->elt_size; }
+
 std::uint32_t MbufPool::available() const { return rte_mempool_avail_count(pool_); }
 
 }  // namespace salut::io

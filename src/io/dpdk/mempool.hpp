@@ -47,6 +47,9 @@ class MbufPool final : public FramePool {
   std::uint64_t bytes() const { return bytes_; }
   std::uint32_t available() const;  // slow: it reads the cache of every lcore
 
+  // Bytes from a frame's handle to the end of its buffer.
+  std::uint32_t extent() const;
+
   // Bytes that `mbufs` buffers for `mtu` take, before any of them exists.
   static std::uint64_t bytes_for(std::uint64_t mbufs, std::uint16_t mtu);
 

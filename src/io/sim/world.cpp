@@ -10,9 +10,8 @@
 
 namespace salut::sim {
 
-Pool::Pool(unsigned capacity)
-    : capacity_(capacity), memory_(std::make_unique<std::byte[]>(capacity * buffer_bytes)) {
-  for (unsigned i = 0; i < capacity; ++i) free_.push_back(memory_.get() + i * buffer_bytes);
+Pool::Pool(unsigned capacity) : capacity_(capacity), memory_(std::make_unique<Buffer[]>(capacity)) {
+  for (unsigned i = 0; i < capacity; ++i) free_.push_back(memory_[i].bytes.data());
 }
 
 bool Pool::acquire(Frame* frames, unsigned count) {

@@ -16,6 +16,7 @@
 //   world.run_until(world.now() + std::chrono::minutes{2});
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -52,10 +53,14 @@ class Pool final : public FramePool {
   void release(const Frame* frames, unsigned count) override;
   unsigned outstanding() const { return capacity_ - static_cast<unsigned>(free_.size()); }
 
- private:
   static constexpr std::size_t buffer_bytes = 2048;
+
+ private:
   unsigned capacity_;
-  std::unique_ptr<std::byte[]> memory_;
+  struct alignas(64) Buffer {  // as an mbuf is
+    std::array<std::byte, buffer_bytes> bytes;
+  };
+  std::unique_ptr<Buffer[]> memory_;
   std::vector<std::byte*> free_;
 };
 
