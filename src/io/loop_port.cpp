@@ -71,7 +71,7 @@ unsigned LoopPort::Wire::pop(Frame* frames, unsigned count) {
     auto* handle = reinterpret_cast<std::byte*>(word >> handle_at << handle_shift);
     frames[i].data = handle + begin;
     frames[i].handle = handle;
-    // length, room, flags and port, in this order, as one word (base/frame.hpp says why).
+    // length, room, flags and port, in this order, as one word (salut/frame.hpp says why).
     const std::uint64_t rest = (word & length_most) | (extent_ - begin) << 16;
     std::memcpy(reinterpret_cast<std::byte*>(&frames[i]) + offsetof(Frame, length), &rest,
                 sizeof(rest));

@@ -2,6 +2,7 @@
 
 #include "wire/checksum.hpp"
 #include "wire/parse_parts.hpp"
+#include "wire/parse_vector.hpp"
 
 namespace salut::wire {
 namespace {
@@ -72,7 +73,7 @@ Parsed parse_ipv4(const Frame& frame, const ParseOptions& options, Segment& out)
 }
 
 // The fast path of IPv6. REQUIRES: frame.length >= tcp_frame_min.
-Parsed parse_fast_6(const Frame& frame, const ParseOptions& options, Segment& out) {
+Parsed parse_words_6(const Frame& frame, const ParseOptions& options, Segment& out) {
   const std::byte* data = frame.data;
   if (frame.length < tcp_frame_min_6) [[unlikely]]
     return parse_step_by_step(frame, options, out);
@@ -127,14 +128,18 @@ Parsed parse_fast_6(const Frame& frame, const ParseOptions& options, Segment& ou
   return parse_ipv4(frame, options, out);
 }
 
-Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
+namespace {
+
+// The fast path word by word. Not inlined: parse() is short where vectors do the work.
+[[gnu::noinline]] Parsed parse_words(const Frame& frame, const ParseOptions& options,
+                                     Segment& out) {
   const std::byte* data = frame.data;
   if (frame.length < tcp_frame_min || (frame.flags & (scattered | checksum_bad)) != 0)
       [[unlikely]] {
     return parse_step_by_step(frame, options, out);
   }
   const auto& ethernet = view<EthernetHeader>(data);
-  if (ethernet.type == net16(ether_type_ipv6)) return parse_fast_6(frame, options, out);
+  if (ethernet.type == net16(ether_type_ipv6)) return parse_words_6(frame, options, out);
   const auto& ip = view<Ipv4Header>(data + ethernet_size);
   const auto& tcp = view<TcpHeader>(data + tcp_at);
   const std::size_t total = net16(ip.total_length);
@@ -166,6 +171,25 @@ Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
     return parse_step_by_step(frame, options, out);
   detail::fill_tcp_4(frame, {ethernet_size, tcp_at, tcp_length}, header_length, out);
   return {Kind::tcp, Drop::none};
+}
+
+}  // namespace
+
+Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
+#ifdef __AVX2__
+  constexpr unsigned understood = ip_checksum_good | l4_checksum_good | for_learning;
+  const bool able = frame.length >= tcp_frame_min && frame.room >= detail::reach &&
+                    (frame.flags & ~understood) == 0;
+  if (able) [[likely]] {
+    const __m256i first = detail::vector_at(frame.data);
+    const bool ip6 = view<EthernetHeader>(frame.data).type == net16(ether_type_ipv6);
+    const bool done = ip6 ? detail::parse_vector_6(frame, options, first, out)
+                          : detail::parse_vector_4(frame, options, first, out);
+    if (done) [[likely]]
+      return {Kind::tcp, Drop::none};
+  }
+#endif
+  return parse_words(frame, options, out);
 }
 
 }  // namespace salut::wire

@@ -9,10 +9,12 @@
 #include "ip/icmp.hpp"
 #include "wire/options.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "ip/ndp.hpp"
 #include "salut/frame.hpp"
@@ -75,7 +77,8 @@ void check_round_trip(const Frame& frame, const Segment& segment) {
   out.payload_length = segment.payload_length;
   emit_tcp(again.frame, out);
   Segment back;
-  require(parse(again.frame, {true, our_mac}, back).kind == Kind::tcp, "emitted is not TCP");
+  require(parse(again.frame, ParseOptions(true, our_mac), back).kind == Kind::tcp,
+          "emitted is not TCP");
   require(same(segment, back), "emitted is another segment");
 }
 
@@ -85,6 +88,15 @@ void check_parse(const Frame& frame, bool verify) {
   Segment stepped;
   const Parsed parsed = parse(frame, options, segment);
   require(parsed == parse_step_by_step(frame, options, stepped), "the two paths disagree");
+  // Behind the frame the buffer goes on, with what is no part of it: the path in vectors.
+  std::vector<std::byte> roomy(frame.length + std::size_t{128}, std::byte{0xa5});
+  std::copy_n(frame.data, frame.length, roomy.data());
+  Frame again = frame;
+  again.data = roomy.data();
+  again.room = static_cast<std::uint16_t>(std::min<std::size_t>(roomy.size(), 0xffff));
+  Segment vector;
+  require(parse(again, options, vector) == parsed, "the path in vectors disagrees");
+  if (parsed.kind == Kind::tcp) require(same(vector, stepped), "the vectors make another segment");
   require((parsed.kind == Kind::drop) == (parsed.drop != Drop::none), "a drop without a reason");
   if (parsed.kind == Kind::tcp) {
     require(same(segment, stepped), "the two paths make two segments");

@@ -55,8 +55,9 @@ Parsed parse(const Packet& packet) {
   Frame frame;
   frame.data = const_cast<std::byte*>(packet.bytes.data());
   frame.length = packet.length;
-  wire::ParseOptions options{.verify_checksums = false, .mac = {}};
-  std::memcpy(&options.mac, frame.data, sizeof(options.mac));
+  Mac destination;
+  std::memcpy(&destination, frame.data, sizeof(destination));
+  const wire::ParseOptions options(false, destination);
   parsed.valid = wire::parse_step_by_step(frame, options, parsed.segment).kind == wire::Kind::tcp;
   return parsed;
 }

@@ -207,9 +207,9 @@ void World::run_until(Instant until) {
 
 std::string describe_frame(const Frame& frame) {
   wire::Segment s;
-  wire::ParseOptions options{.verify_checksums = false, .mac = {}};
-  if (frame.length >= sizeof(options.mac))
-    std::memcpy(&options.mac, frame.data, sizeof(options.mac));
+  Mac destination;
+  if (frame.length >= sizeof(destination)) std::memcpy(&destination, frame.data, sizeof(Mac));
+  const wire::ParseOptions options(false, destination);
   const wire::Parsed parsed = wire::parse_step_by_step(frame, options, s);
   if (parsed.kind == wire::Kind::arp) return "ARP";
   if (parsed.kind == wire::Kind::icmp) return "ICMP";

@@ -12,25 +12,18 @@
 #include "packets.hpp"
 #include "wire/emit.hpp"
 #include "wire/parse.hpp"
+#include "wire/parse_both.hpp"
 
 namespace salut::wire::test {
 namespace {
 
 const AddressFold fold{42};
-const ParseOptions verifying = {true, our_mac, &fold};
-
-Parsed parse_both(const Frame& frame, Segment& out) {
-  Segment stepped;
-  const Parsed parsed = parse(frame, verifying, out);
-  EXPECT_EQ(parsed, parse_step_by_step(frame, verifying, stepped));
-  EXPECT_TRUE(parsed.kind != Kind::tcp || same_segment(out, stepped));
-  return parsed;
-}
+const ParseOptions verifying(true, our_mac, &fold);
 
 std::string drop_of(const Bytes& bytes, std::uint16_t flags = 0) {
   const Buffer buffer(bytes, flags);
   Segment segment;
-  const Parsed parsed = parse_both(buffer.frame, segment);
+  const Parsed parsed = parse_both(buffer.frame, verifying, segment);
   return parsed.kind == Kind::drop ? std::string(name(parsed.drop)) : "";
 }
 
@@ -45,7 +38,7 @@ TEST(Ipv6, segment_with_options_and_payload) {
   bytes.resize(bytes.size() + 4, 0xee);  // padding
   const Buffer buffer(bytes);
   Segment segment;
-  ASSERT_EQ(parse_both(buffer.frame, segment), (Parsed{Kind::tcp, Drop::none}));
+  ASSERT_EQ(parse_both(buffer.frame, verifying, segment), (Parsed{Kind::tcp, Drop::none}));
   EXPECT_EQ(segment.key, fold.key(pair_of(peer_ip6, our_ip6), net16(40000), net16(80)));
   EXPECT_TRUE(segment.ip6);
   EXPECT_EQ(segment.ip_offset, 14);
@@ -75,7 +68,7 @@ TEST(Ipv6, extension_headers_are_skipped) {
   const Bytes bytes = tcp_packet_6({.payload = {9}}, headers, 0);
   const Buffer buffer(bytes);
   Segment segment;
-  ASSERT_EQ(parse_both(buffer.frame, segment), (Parsed{Kind::tcp, Drop::none}));
+  ASSERT_EQ(parse_both(buffer.frame, verifying, segment), (Parsed{Kind::tcp, Drop::none}));
   EXPECT_EQ(segment.ip_offset, 14);
   EXPECT_EQ(segment.payload_offset, 74 + headers.size());
   EXPECT_EQ(segment.payload_length, 1);
@@ -210,7 +203,7 @@ TEST(Ipv6, folds_have_a_key_and_tell_addresses_apart) {
 bool read_ndp(const Bytes& bytes, ip::Ndp& out) {
   const Buffer buffer(bytes);
   Segment segment;
-  EXPECT_EQ(parse_both(buffer.frame, segment).kind, Kind::icmp);
+  EXPECT_EQ(parse_both(buffer.frame, verifying, segment).kind, Kind::icmp);
   return ip::parse_ndp(buffer.frame, segment, out);
 }
 
@@ -310,7 +303,7 @@ TEST(Icmp6, echo_request_is_turned_round) {
 bool read_error(const Bytes& bytes, ip::IcmpError& out) {
   const Buffer buffer(bytes);
   Segment segment;
-  EXPECT_EQ(parse_both(buffer.frame, segment).kind, Kind::icmp);
+  EXPECT_EQ(parse_both(buffer.frame, verifying, segment).kind, Kind::icmp);
   return ip::parse_icmp_error(buffer.frame, segment, fold, out);
 }
 

@@ -30,12 +30,15 @@ inline constexpr IpAddress peer_ip6 = IpAddress::v6(0xfd00'0000'0000'0000, 2);
 
 class Buffer {
  public:
-  explicit Buffer(const Bytes& bytes, std::uint16_t flags = 0)
-      : memory_(new std::byte[bytes.size()]) {
+  // `slack`: bytes of the buffer behind the frame, full of what nobody may take for a part of it.
+  explicit Buffer(const Bytes& bytes, std::uint16_t flags = 0, std::size_t slack = 0)
+      : memory_(new std::byte[bytes.size() + slack]) {
     std::transform(bytes.begin(), bytes.end(), memory_.get(),
                    [](std::uint8_t byte) { return std::byte{byte}; });
     const auto length = static_cast<std::uint16_t>(bytes.size());
-    frame = Frame{memory_.get(), nullptr, length, length, flags, 0};
+    std::fill_n(memory_.get() + length, slack, std::byte{0xa5});
+    const auto room = static_cast<std::uint16_t>(length + slack);
+    frame = Frame{memory_.get(), nullptr, length, room, flags, 0};
   }
   // Room to emit into.
   explicit Buffer(std::size_t room) : memory_(new std::byte[room]) {

@@ -10,6 +10,7 @@
 #include "ip/ndp.hpp"
 #include "packets.hpp"
 #include "wire/parse.hpp"
+#include "wire/parse_both.hpp"
 
 namespace salut::wire::test {
 namespace {
@@ -23,12 +24,9 @@ Answer parse_checked(const Bytes& bytes, bool verify, std::uint16_t flags = 0) {
   const Buffer buffer(bytes, flags);
   const ParseOptions options{verify, our_mac};
   Answer answer;
-  Segment stepped;
-  answer.parsed = parse(buffer.frame, options, answer.segment);
-  EXPECT_EQ(answer.parsed, parse_step_by_step(buffer.frame, options, stepped));
+  answer.parsed = parse_both(buffer.frame, options, answer.segment);
   const Segment& segment = answer.segment;
   if (answer.parsed.kind == Kind::tcp) {
-    EXPECT_TRUE(same_segment(segment, stepped));
     EXPECT_LE(segment.options_offset + segment.options_length, segment.payload_offset);
     EXPECT_LE(segment.payload_offset + segment.payload_length, bytes.size());
   }

@@ -9,21 +9,13 @@
 #include <string>
 
 #include "packets.hpp"
+#include "wire/parse_both.hpp"
 
 namespace salut::wire::test {
 namespace {
 
-const ParseOptions verifying = {true, our_mac};
-const ParseOptions trusting = {false, our_mac};
-
-// Both paths, which must agree.
-Parsed parse_both(const Frame& frame, const ParseOptions& options, Segment& out) {
-  Segment stepped;
-  const Parsed parsed = parse(frame, options, out);
-  EXPECT_EQ(parsed, parse_step_by_step(frame, options, stepped));
-  EXPECT_TRUE(parsed.kind != Kind::tcp || same_segment(out, stepped));
-  return parsed;
-}
+const ParseOptions verifying(true, our_mac);
+const ParseOptions trusting(false, our_mac);
 
 Segment parse_good(const Bytes& bytes) {
   const Buffer buffer(bytes);
