@@ -1,8 +1,8 @@
 // An application: what a worker does with the events of its stack.
 //
-// Calls are per batch, never per event, so that their dispatch costs nothing per connection. An
-// application keeps what it knows of each connection in a fixed table (connection_table.hpp) and
-// allocates nothing once it has started.
+// A call handles a batch of events, so that an event pays little for its virtual dispatch. An
+// application keeps its data about each connection in a fixed table (connection_table.hpp) and
+// allocates nothing after its start.
 //
 // Threads: an application belongs to one worker, as its stack does.
 #pragma once
@@ -16,7 +16,7 @@
 
 namespace salut::app {
 
-// What an application has done since start; read it when its worker has returned.
+// What an application has done since its start. Read it after its worker has returned.
 struct Totals {
   std::uint64_t connections = 0;  // accepted
   std::uint64_t requests = 0;     // answered (http)
@@ -35,7 +35,8 @@ inline constexpr auto total_fields = std::to_array<CountField<Totals>>({
     {"aborted", &Totals::aborted, "reset at last"},
 });
 
-// The last turns of a worker: what is left to be sent leaves, as far as a device takes it.
+// The last turns of a worker: sends what is left, until the stack has nothing more to send or after
+// 1,024 turns (a device may take nothing).
 inline void send_rest(Stack& stack) {
   constexpr int turns_max = 1'024;
   stack.poll();
@@ -48,11 +49,11 @@ class Application {
 
   // Listens. An Error is one line for the user.
   virtual Result<void> start(Stack& stack) = 0;
-  // Once per turn, with an empty span too: that is when timeouts of the application are looked at.
+  // Called once per turn, also without events, so that the application can check its timeouts.
   virtual void on_events(Stack& stack, std::span<const Event> events) = 0;
-  // Accept nothing more, finish what was begun, send FIN on every connection.
+  // Accepts nothing more, finishes what was begun, sends FIN on every connection.
   virtual void stop(Stack& stack) = 0;
-  // Reset what stop() could not finish.
+  // Resets the connections that stop() could not finish.
   virtual void abort(Stack& stack) = 0;
 
   const Totals& totals() const { return totals_; }
@@ -61,8 +62,8 @@ class Application {
   Totals totals_;
 };
 
-// Serves until the stack is asked to stop, then closes every connection properly and returns when
-// none is open any more, after `drain` at the latest (what is left is reset then).
+// Serves until the stack is asked to stop, then closes every connection. Returns when none is open
+// any more, or after `drain`, when it resets those that are left.
 void serve_loop(Stack& stack, Application& application, Duration drain);
 
 }  // namespace salut::app

@@ -1,9 +1,11 @@
-// Blocks for bytes that were read and could not be passed on yet.
+// Blocks for bytes that were read and could not be sent yet.
 //
-// A connection borrows a block only while it reads; it keeps the block only if a write came up
-// short. So a busy server that nobody stalls works out of one block that stays in cache, and a
-// stalled one is bounded: when no block is free, connections wait for one with their bytes still in
-// the stack, whose window then closes.
+// A connection takes a block to read into and keeps it only if a write was short. So a busy server
+// whose peers read uses one block, which stays in cache. If peers do not read, memory is bounded:
+// when no block is free, a connection waits for one, its bytes stay in the stack, and its window
+// closes.
+//
+// Threads: one.
 #pragma once
 
 #include <cstddef>

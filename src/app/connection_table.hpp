@@ -1,13 +1,13 @@
-// What an application knows of each connection: a fixed array, indexed by the connection's slot.
+// An application's data about each connection: a fixed array, indexed by the connection's slot.
 //
-// A stack numbers its connections densely from 0 to StackConfig::connections, so an application
-// needs no map, no free list and no set_user(): the record lies at the slot, and the generation in
-// it says whether it is of this connection or of an earlier one. Slots are reused last in, first
-// out by the stack, so that the records in use stay in cache as its TCBs do. (Event::user carries
-// the same, but is still 0 in the events of the poll() that brought `accepted`.)
+// A stack numbers its connections densely from 0 and below StackConfig::connections, so that an
+// application needs no map, no free list and no set_user(): the record is at the slot, and its
+// generation says whether it belongs to this connection or to an earlier one. The stack reuses the
+// slot that was freed last, so that the records in use stay in cache as its TCBs do. (Event::user
+// would do too, but it is still 0 in the events of the poll() that brought `accepted`.)
 //
-// A Record is trivially copyable and has a member `std::uint32_t generation`. Memory comes zeroed
-// and untouched from the system: slots that are never used cost address space only.
+// A Record is trivially copyable and has a member `std::uint32_t generation`. Memory is zeroed, and
+// slots that are never used cost address space only.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ class ConnectionTable {
     return connection && record->generation == connection.generation() ? record : nullptr;
   }
 
-  // Asks for the record, which is found some events later.
+  // Prefetches the record, for a find() some events later.
   void prefetch(Connection connection) const {
     const std::uint32_t slot = connection.slot() & slot_mask;
     if (slot < slots_) __builtin_prefetch(&records_.get()[slot], 1);
@@ -84,7 +84,8 @@ class ConnectionTable {
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
-  static constexpr std::uint32_t slot_mask = (1u << 26) - 1;  // the rest names the stack
+  static constexpr std::uint32_t slot_mask =
+      (1u << 26) - 1;  // the other bits are the stack's number
 
   std::uint32_t slots_;
   std::uint32_t used_ = 0;

@@ -1,4 +1,4 @@
-// RFC 863: reads and forgets, until the peer closes.
+// The discard server of RFC 863: reads and throws away, until the peer closes.
 #pragma once
 
 #include "app/stream_server.hpp"

@@ -1,7 +1,7 @@
-// RFC 862: sends back what it receives, until the peer closes.
+// The echo server of RFC 862: sends back what it receives, until the peer closes.
 //
-// While a write is short nothing is read, so that a peer which does not read what it is sent closes
-// its own window and never fills our memory.
+// After a short write it reads nothing until the rest is sent. So a peer that does not read the
+// answers soon cannot send either, and cannot fill our memory.
 #pragma once
 
 #include "app/stream_server.hpp"

@@ -10,7 +10,7 @@ namespace salut::app {
 
 namespace {
 
-// "Sun, 06 Nov 1994 08:49:37 GMT", RFC 9110 §5.6.7, into [at, at + 29).
+// Writes a date, "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7), into [at, at + 29) of `head`.
 void write_date(std::int64_t second, std::string& head, std::size_t at) {
   static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -83,7 +83,7 @@ bool Http::respond(Connection connection, HttpState& state) {
   const HttpContent::Response& response = responses_[state.response];
   while (state.sent < response.size()) {
     const std::span<const std::byte> bytes = next_piece(state);
-    // A body lies there for as long as the server does: nobody needs to be told of its return.
+    // The body lives as long as the server, so that we need not wait for `returned`.
     const bool lent = state.sent >= response.head.size();
     const std::size_t taken = send(connection, state, bytes, lent);
     state.sent += taken;
@@ -95,7 +95,7 @@ bool Http::respond(Connection connection, HttpState& state) {
   return true;
 }
 
-// The rest of the head, or of the body.
+// The rest of the head; after that, the rest of the body.
 std::span<const std::byte> Http::next_piece(HttpState& state) {
   const HttpContent::Response& response = responses_[state.response];
   const std::uint64_t head_size = response.head.size();
@@ -111,7 +111,7 @@ std::span<const std::byte> Http::next_piece(HttpState& state) {
 
 void Http::end(Connection connection, HttpState& state) {
   if (state.refused || state.has_input()) return linger(connection, state);
-  // close() with bytes unread would be a reset: look first.
+  // close() with unread bytes would be a reset: read them first.
   const std::uint64_t before = totals_.bytes_in;
   if (!discard(connection, state)) return;
   if (totals_.bytes_in == before) return finish(connection, state);

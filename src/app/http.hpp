@@ -1,10 +1,11 @@
 // An HTTP/1.1 server with one page: GET and HEAD, keep-alive, pipelining, a body of fixed size.
 //
-// Requests are answered one after the other. While an answer is not fully taken by write(), what
-// was read of the next requests waits in the connection's block and nothing more is read.
+// Requests are answered one after the other. Until write() has taken all of an answer, the bytes
+// already read of the next requests wait in the connection's block, and nothing more is read.
 //
-// The Date of the answers is the system's, looked at when Stack::now() says that a second is over:
-// an answer costs no system call for it. An answer whose head write() took in part keeps its date.
+// The Date header comes from the system clock. It is read when Stack::now() says that a second is
+// over, so that an answer costs no system call. If write() took only part of an answer's head, the
+// rest keeps the date with which it began.
 //
 // After the last answer (`Connection: close`, HTTP/1.0, or a request that cannot be followed by
 // another) the connection is closed when write() has taken all of it; if the peer has sent more,
@@ -25,11 +26,11 @@ namespace salut::app {
 struct HttpState : StreamState {
   static constexpr std::uint8_t no_response = 255;
 
-  std::uint8_t response = no_response;  // the one being sent, of HttpContent
-  bool last = false;                    // close after it
-  bool refused = false;                 // more input may be on its way
-  std::uint64_t sent = 0;               // bytes of it
-  std::int64_t second = 0;              // of its date, since 1970
+  std::uint8_t response = no_response;  // index of the answer that is being sent
+  bool last = false;                    // close after this answer
+  bool refused = false;                 // more input of this request may come
+  std::uint64_t sent = 0;               // bytes of the answer
+  std::int64_t second = 0;              // the answer's date, in seconds since 1970
   HttpParser parser;
 };
 
@@ -51,10 +52,10 @@ class Http final : public StreamServer<Http, HttpState> {
   std::shared_ptr<const HttpContent> content_;
   HttpLimits limits_;
   Wall wall_;
-  HttpContent::Responses responses_;  // with the date of this second
+  HttpContent::Responses responses_;  // their heads have the date of second_
   std::int64_t second_ = 0;
   Instant second_ends_;
-  std::string old_head_;  // of an answer that was begun in another second
+  std::string old_head_;  // the head of an answer that was begun in an earlier second
 };
 
 }  // namespace salut::app

@@ -1,8 +1,8 @@
 // Every answer that the HTTP server can give, built once and shared by all workers.
 //
-// The body is text whose every line of 64 bytes begins with its own offset, so that bytes that were
-// lost, repeated or swapped show where. Answers with a small body are one piece of memory: one
-// write() each. Each worker has heads of its own, in which it keeps the date.
+// The body is text in lines of 64 bytes. Each begins with its own offset, which shows where bytes
+// were lost, repeated or swapped. An answer with a small body is one piece of memory and needs one
+// write(). Each worker copies the heads, to keep the date in them.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class HttpContent {
     std::uint64_t size() const { return head.size() + rest.size(); }
   };
   using Responses = std::array<Response, 8 * 4>;  // status * 4 + head_only * 2 + keep_alive
-  // Where the date stands in every head but that of 100, and how long it is.
+  // The length of the date, and where it is in every head but that of status 100.
   static constexpr std::size_t date_size = 29;
   static std::size_t date_at(const Response& response);
 

@@ -23,7 +23,7 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
-// What may stand in the value of a header: text, tabs, and bytes of other encodings.
+// May the value of a header have this byte? Text, tabs, and bytes of other encodings.
 constexpr bool is_text(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte >= ' ' && byte != 0x7f) || c == '\t';
@@ -203,7 +203,7 @@ bool HttpParser::step_header(char c) {
     case State::name:
       if (c == ':') return begin_value();
       push(lower(c));
-      return is_token(c) || refuse(400);  // a folded line starts with a space, which is no token
+      return is_token(c) || refuse(400);  // also refuses a folded line: it starts with a space
     case State::value_start:
       if (c == ' ' || c == '\t') return true;
       state_ = State::value;
@@ -265,7 +265,7 @@ bool HttpParser::step_length(char c) {
   }
   if (!is_digit(c) || space_) return refuse(400);
   has_digits_ = true;
-  // Saturates above any limit: 413, not a small number by overflow.
+  // Saturates above any limit, so that an overflow gives 413 and not a small number.
   body_left_ = std::min(body_left_, length_max / 10 - 1) * 10 + static_cast<unsigned>(c - '0');
   return true;
 }

@@ -1,23 +1,24 @@
 // An incremental parser of HTTP/1.x requests (RFC 9112), for a server that answers with a file.
 //
 // Bytes go in as they arrive, in pieces of any size, and nothing is buffered: each byte moves a
-// small automaton, and only the word that is being recognized (a method, a path, the name of a
-// header) is kept, 24 bytes of it. So a connection costs 56 bytes however slowly its peer types,
+// small state machine, and only the word that is being read (a method, a path, the name of a
+// header) is kept, 24 bytes of it. So a connection costs 56 bytes, however slowly its peer sends,
 // and a request split at any byte parses like one that came whole.
 //
-// The parser judges as it goes and answers with the status that the server should send:
+// The parser returns the status that the server should send:
 //   200 GET or HEAD of a path that exists     404 of one that does not
 //   405 another method                        411 a body of unknown length (chunked)
 //   400 malformed                             413 head or body over the limit
 //   505 not HTTP/1
-// After 400, 411, 413 and 505 what follows cannot be told apart from a request: the server closes.
-// A body with Content-Length is skipped before the answer is given. Who waits to be told to send it
-// (Expect: 100-continue, RFC 9110 §10.1.1) gets 100 first where it will be read, and the final
-// answer, after which the server closes, where that is clear without the body. 100 is left out if
-// some of the body is there already, and not said to HTTP/1.0; other expectations are ignored.
+// After 400, 411, 413 and 505 we cannot know where the next request begins: the server closes.
+// A body with Content-Length is skipped before the answer. A client may wait for our consent to
+// send its body (Expect: 100-continue, RFC 9110 §10.1.1). It gets 100 first if the body will be
+// read; if the answer is no success anyway, it gets that at once, and the server closes. 100 is not
+// sent if some of the body is there already, nor to HTTP/1.0; other expectations are ignored.
 //
-// Strict where laxness is how requests are smuggled (RFC 9112 §11.2): no space before a colon, no
-// folded lines, no bare CR, one Host, one value of Content-Length. A bare LF ends a line (§2.2).
+// Request smuggling lives on lax parsers (RFC 9112 §11.2), so this one is strict: no space before a
+// colon, no folded lines, no bare CR, one Host, one value of Content-Length. A bare LF ends a line
+// (§2.2).
 #pragma once
 
 #include <array>
@@ -39,14 +40,14 @@ bool http_path_exists(std::string_view path);
 class HttpParser {
  public:
   struct Answer {
-    std::uint16_t status = 0;  // 0: the request is not complete; 100: an answer before the answer
+    std::uint16_t status = 0;  // 0: the request is not complete; 100: the final answer will follow
     bool head_only = false;    // HEAD: the answer has no body
     bool keep_alive = false;   // another request may follow on this connection
-    bool unread = false;       // its body was not read and may come
+    bool unread = false;       // the request's body was not read and may still come
   };
   struct Progress {
     std::size_t consumed = 0;  // bytes taken from the front
-    Answer answer;             // with a status but 100: one request ended at `consumed`
+    Answer answer;             // a status other than 0 and 100: a request ended at `consumed`
   };
 
   // Takes bytes up to the end of one request. After an answer the parser is ready for the next.
@@ -104,7 +105,7 @@ class HttpParser {
     if (word_length_ < word_.size()) word_[word_length_] = c;
     if (word_length_ < 255) ++word_length_;
   }
-  // What was pushed; if it was longer than the room for it, it is none of the words we know.
+  // The word that was pushed. If it was longer than 24 bytes, it is none that we know: "\x7f".
   std::string_view word() const {
     return word_length_ <= word_.size() ? std::string_view(word_.data(), word_length_) : "\x7f";
   }
@@ -112,7 +113,7 @@ class HttpParser {
   std::array<char, 24> word_ = {};
   std::uint64_t body_left_ = 0;
   std::uint32_t head_bytes_ = 0;
-  std::uint16_t status_ = 0;  // decided so far; 0: nothing yet
+  std::uint16_t status_ = 0;  // of the answer; 0: not decided yet
   std::uint8_t word_length_ = 0;
   State state_ = State::start;
   Header header_ = Header::other;

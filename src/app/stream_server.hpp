@@ -1,13 +1,15 @@
 // What echo, discard and http share: accept, read, and the three ways in which a connection ends.
 //
 // A server derives from StreamServer<Itself, Record> and has pump(connection, record), which does
-// whatever can be done now: it is called when bytes arrived, when a short write may go on, when a
-// block is free again, and when the application stops. pump() takes input with fill() and gives up
-// when that says false.
+// all that can be done now. It is called when bytes arrived, when a short write may go on, when a
+// block is free again, and when the application stops. pump() takes input with fill() and returns
+// when that is false.
 //
-// The ends. finish(): close(), nothing unread is left behind. linger(): our FIN goes out and what
-// the peer still sends is discarded until it closes too, for a bounded time: a close() with bytes
-// unread would be a reset (RFC 2525 §2.17) and could take our last words with it. drop(): reset.
+// The ends. finish(): close(), after everything was read. linger(): sends our FIN and discards what
+// the peer still sends until it closes too, for at most 2 s: a close() with unread bytes would be a
+// reset (RFC 2525 §2.17), and the peer could lose our last bytes. drop(): reset.
+//
+// Threads: the worker's.
 #pragma once
 
 #include <algorithm>
@@ -27,25 +29,25 @@ namespace salut::app {
 struct StreamState {
   enum class Phase : std::uint8_t {
     serving,
-    finishing,  // stop() was called: what was begun is finished, nothing new
+    finishing,  // stop() was called: finishes what was begun, begins nothing new
     lingering,  // our FIN is out; input is discarded
     ended,      // close() or abort() was called; only `closed` is still to come
   };
 
   std::uint32_t generation = 0;
-  std::uint32_t block = BlockPool::none;  // input that was read: [begin, end) of this block
+  std::uint32_t block = BlockPool::none;  // unsent input is [begin, end) of this block
   std::uint16_t begin = 0;
   std::uint16_t end = 0;
   Phase phase = Phase::serving;
-  bool starved = false;  // in the list of those that found no block
+  bool starved = false;  // in the list of connections that wait for a block
 
   bool has_input() const { return begin != end; }
 };
 
 struct ServerOptions {
-  Endpoint local;                // any address listens on all
+  Endpoint local;                // with any address: listens on all
   std::uint32_t slots = 65'536;  // connections at once: StackConfig::connections
-  std::uint32_t blocks = 4'096;  // of input that its connection could not pass on yet
+  std::uint32_t blocks = 4'096;  // for input that could not be sent yet, 16 KiB each
 };
 
 template <typename Derived, typename Record>
@@ -56,7 +58,7 @@ class StreamServer : public Application {
         table_(options.slots),
         pool_(std::min(options.slots, options.blocks)),
         discarded_(BlockPool::block_size) {
-    // Twice as many as can wait: half of it at least is swept at a time.
+    // Twice as many as can wait: then a sweep of a full list removes at least half.
     starved_.reserve(2 * std::size_t{options.slots});
     fed_.reserve(2 * std::size_t{options.slots});
     lingering_.reserve(64);
@@ -95,7 +97,7 @@ class StreamServer : public Application {
  protected:
   using Phase = StreamState::Phase;
 
-  // More input into an empty record; false if there is none now, or never again.
+  // Reads more input into a record that has none. False: there is none now, or never again.
   bool fill(Connection connection, Record& record) {
     if (record.phase > Phase::finishing) return false;
     if (record.block == BlockPool::none) {
@@ -121,7 +123,7 @@ class StreamServer : public Application {
     return false;
   }
 
-  // Entries of the list of those that wait for a block.
+  // The length of the list of connections that wait for a block.
   std::size_t starved() const { return starved_.size(); }
 
   std::span<const std::byte> input(const Record& record) {
@@ -131,8 +133,8 @@ class StreamServer : public Application {
     record.begin = static_cast<std::uint16_t>(record.begin + count);
   }
 
-  // write() with the bookkeeping: how many were taken; a write that cannot be is the end.
-  // `lent`: they stay where they are, unchanged.
+  // Writes, or lends if `lent`: then the bytes must stay unchanged until they are acknowledged.
+  // Returns how many were taken. An error drops the connection.
   std::size_t send(Connection connection, Record& record, std::span<const std::byte> bytes,
                    bool lent = false) {
     const auto count = lent ? connection.lend(bytes) : connection.write(bytes);
@@ -164,7 +166,7 @@ class StreamServer : public Application {
     connection.abort();
   }
 
-  // Reads and forgets. False: the peer has closed, and so have we.
+  // Reads and throws away. False: the peer has closed, and so have we.
   bool discard(Connection connection, Record& record) {
     while (true) {
       const auto count = connection.read(discarded_);
@@ -216,8 +218,8 @@ class StreamServer : public Application {
     record.begin = record.end = 0;
   }
 
-  // Each connection stands in the list once, however many events it has there, and no longer than
-  // it lives: what left is swept out before the list grows.
+  // A connection is in the list at most once. Before a full list would grow, connections that have
+  // ended are removed from it.
   void starve(Connection connection, Record& record) {
     if (record.starved) return;
     if (starved_.size() == starved_.capacity()) {
@@ -227,7 +229,8 @@ class StreamServer : public Application {
     starved_.push_back(connection);
   }
 
-  // Connections that found no block, first come first served. Whoever finds none again queues up.
+  // Lets the connections that wait for a block go on, first come, first served. One that finds no
+  // block again waits at the end of the list.
   void feed_starved() {
     fed_.clear();
     fed_.swap(starved_);
@@ -241,7 +244,7 @@ class StreamServer : public Application {
     }
   }
 
-  // In order of their deadlines, since all wait for the same time; [0, lingered_) is done.
+  // The list is in order of deadlines, because all wait for the same time; [0, lingered_) is done.
   void end_lingering() {
     for (; lingered_ < lingering_.size() && lingering_[lingered_].until <= now_; ++lingered_) {
       const Connection connection = lingering_[lingered_].connection;
@@ -259,7 +262,7 @@ class StreamServer : public Application {
   ConnectionTable<Record> table_;
   BlockPool pool_;
   std::vector<std::byte> discarded_;
-  std::vector<Connection> starved_;  // some of them gone meanwhile
+  std::vector<Connection> starved_;  // some may have ended meanwhile
   std::vector<Connection> fed_;
   std::vector<Lingering> lingering_;
   std::size_t lingered_ = 0;
