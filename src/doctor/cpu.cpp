@@ -1,4 +1,4 @@
-// What the packets are worked on by: the CPU, its clock, and the cores that the workers poll on.
+// The checks of the CPU, its clock, and the cores that the workers poll on.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ std::vector<std::uint32_t> distinct(std::vector<std::uint32_t> cores) {
   return cores;
 }
 
-// Those of `cores` that are not in `among`.
+// The cores of `cores` that are not in `among`.
 std::vector<std::uint32_t> missing(const std::vector<std::uint32_t>& cores,
                                    const std::vector<std::uint32_t>& among) {
   std::vector<std::uint32_t> rest;
@@ -72,7 +72,8 @@ void examine_sharing(Examination& e) {
   e.green("cores", text);
 }
 
-// What the kernel's command line must have for polling cores, one of which it keeps for itself.
+// What to write on the kernel's command line for the polling cores. The kernel needs a core too: if
+// the workers have all of them, the text says so.
 std::string command_line(const Examination& e, const std::vector<std::uint32_t>& cores,
                          std::string_view format) {
   const auto online = e.sysfs.list("/sys/devices/system/cpu/online");
@@ -83,7 +84,7 @@ std::string command_line(const Examination& e, const std::vector<std::uint32_t>&
                      fmt::format(fmt::runtime(format), list));
 }
 
-// Somebody else's work on a polling core is latency for every connection of its worker.
+// Other work on a polling core delays every connection of its worker.
 void examine_quiet(Examination& e) {
   const std::vector<std::uint32_t> cores = distinct(e.config.cores);
   const auto isolated = e.sysfs.list("/sys/devices/system/cpu/isolated");
@@ -156,7 +157,7 @@ void examine_clock(Examination& e) {
   if (!flags.contains("constant_tsc") || !flags.contains("nonstop_tsc")) {
     return e.yellow("clock", text, "of a virtual machine: -cpu host,+invtsc; else idle=poll");
   }
-  // kvm-clock and Hyper-V's page scale the same TSC.
+  // kvm-clock and Hyper-V's page are scaled from the same TSC.
   constexpr std::string_view good[] = {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "xen"};
   if (source.empty() || std::find(std::begin(good), std::end(good), source) != std::end(good)) {
     return e.green("clock", text);

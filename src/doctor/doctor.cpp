@@ -20,13 +20,14 @@ constexpr std::string_view plain = "\x1b[0m";
 void examine_instance(Examination& e) {
   e.judge("name", InstanceLock::ask(e.config.name, e.sysfs),
           fmt::format("\"{}\" is free", e.config.name));
-  // Of the real system alone: it asks the environment, too.
+  // dpdk_parent() reads the environment, which a test's `root` does not replace.
   if (!e.sysfs.root().empty() || !dpdk_parent().empty()) return;
   e.yellow("telemetry", "no directory for DPDK's telemetry socket: it runs without",
            "export XDG_RUNTIME_DIR=/run/user/$(id -u), or RuntimeDirectory= in the unit");
 }
 
-// What a start would say first, with the numbers that the other checks need.
+// Plans the memory. `plan` is the plan or the error of a start; the result has numbers for the
+// other checks in any case.
 MemoryPlan planned(const Config& config, const Sysfs& sysfs, Result<MemoryPlan>& plan) {
   Config copy = config;
   plan = plan_memory(copy, sysfs.root());

@@ -1,9 +1,9 @@
-// Whether a configuration can start on this machine, and whether it will run well there.
+// Can a configuration start on this machine, and will it run well?
 //
-// Nothing is started, opened for writing or changed: all that the doctor knows is what the kernel
-// shows below /sys, /proc and /dev, and what the start itself would ask (src/worker/port_check.hpp,
-// memory_plan.hpp). Red is what a start is refused for; yellow is slower, or cannot be known before
-// it. So the two may not disagree, and tests/wire/doctor holds one against the other.
+// The doctor starts, writes and changes nothing. It reads what the kernel shows below /sys, /proc
+// and /dev, and runs the checks that a start runs (src/worker/port_check.hpp, memory_plan.hpp).
+// Red: a start would be refused. Yellow: it would run slower, or only the start can tell. The
+// doctor and a start must not disagree; tests/wire/doctor checks that.
 //
 // Threads: control thread. Cost: a few hundred small files.
 #pragma once
@@ -23,19 +23,20 @@ struct Finding {
   Health health = Health::green;
   std::string check;  // "hugepages", "port lan, driver"
   std::string found;
-  std::string mend;  // the command, or what to write where; empty if green
+  std::string mend;  // the command that helps, or what to write where; empty if green
 };
 
-// `allowed`: the cores that this process may use. A configuration without ports stands for none:
-// then the machine alone is looked at.
+// Runs all checks. `allowed`: the cores that this process may use. Without ports in `config` only
+// the machine is examined.
 std::vector<Finding> examine(Config config, const Sysfs& sysfs,
                              const std::vector<std::uint32_t>& allowed);
 
-// The red line of an Error: "what; want how".
+// Makes a red finding of an Error "what; want how".
 Finding refusal(std::string check, const Error& error);
 
+// Is no finding red?
 bool can_start(const std::vector<Finding>& findings);
-// A line for each; the words in colour if `colour`.
+// One line per finding, with "green", "yellow" and "red" in these colours if `colour`.
 std::string to_lines(const std::vector<Finding>& findings, bool colour);
 
 }  // namespace salut::doctor

@@ -1,4 +1,4 @@
-// The doctor's questions, by what they are about. Each appends its findings.
+// The checks of the doctor, file by file. Each appends its findings.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 namespace salut::doctor {
 
 struct Examination {
-  const Config& config;  // its cores are chosen
+  const Config& config;  // config.cores is filled in
   const Sysfs& sysfs;
   const std::vector<std::uint32_t>& allowed;
   std::vector<Finding>& findings;
@@ -27,7 +27,7 @@ struct Examination {
   void red(std::string check, std::string found, std::string mend) {
     findings.push_back({Health::red, std::move(check), std::move(found), std::move(mend)});
   }
-  // Green with `good`, or the error in red.
+  // Appends `good` in green, or the error in red. Returns whether it is green.
   template <typename T>
   bool judge(std::string check, const Result<T>& result, std::string good) {
     if (result) {
@@ -42,7 +42,7 @@ struct Examination {
 // cpu.cpp
 void examine_cpu(Examination& e);
 void examine_clock(Examination& e);
-void examine_cores(Examination& e);  // which, isolation, tick, governor
+void examine_cores(Examination& e);  // sharing, isolation, tick, governor
 
 // memory.cpp
 void examine_hugepages(Examination& e, const MemoryPlan& plan);
@@ -50,7 +50,7 @@ void examine_memory(Examination& e, const MemoryPlan& plan);
 
 // pci.cpp
 void examine_iommu(Examination& e);
-// RLIMIT_MEMLOCK, of a device that pins memory.
+// RLIMIT_MEMLOCK, for a device that pins memory.
 void examine_locked(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 void examine_pci(Examination& e, const PortConfig& port, const MemoryPlan& plan);
 
@@ -65,7 +65,7 @@ void examine_socket(Examination& e, const io::Vdev& vdev, const std::string& che
 // "port lan, driver"
 std::string of_port(const PortConfig& port, std::string_view check);
 
-// Numbers of capabilities, as linux/capability.h has them.
+// Capabilities, with the numbers of linux/capability.h.
 inline constexpr unsigned cap_net_admin = 12;
 inline constexpr unsigned cap_net_raw = 13;
 inline constexpr unsigned cap_ipc_lock = 14;

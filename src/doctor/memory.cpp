@@ -1,4 +1,4 @@
-// What the configuration takes, and of which pages.
+// The checks of memory: how much the configuration takes, and from which pages.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
 
-// A kernel that has some may still have none on the card's own node.
+// Shows the free hugepages of each NUMA node: the card's own node may have none.
 void examine_nodes(Examination& e, const MemoryPlan& plan) {
   std::string text;
   for (const std::string& node : e.sysfs.names("/sys/devices/system/node")) {

@@ -1,4 +1,4 @@
-// Cards: the IOMMU before them, their driver, what this process may open, and their queues.
+// The checks of network cards: the IOMMU, the driver, the rights of this process, and the queues.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,17 +11,17 @@
 namespace salut::doctor {
 namespace {
 
-// What is known of a card by its numbers, before a driver has asked it.
+// What a card's PCI IDs tell before a driver has asked it.
 struct Family {
   std::uint32_t vendor;
-  std::uint32_t device;  // 0: all others of the vendor
+  std::uint32_t device;  // 0: all other devices of the vendor
   std::string_view driver;
-  std::size_t queues;  // 0: known at start
+  std::size_t queues;  // 0: only known at start
   bool rss;
 };
 constexpr Family families[] = {
     {0x1af4, 0, "net_virtio", 0, false},        // RSS only if the hypervisor offers it
-    {0x15ad, 0x07b0, "net_vmxnet3", 0, false},  // advertises it, and delivers to queue 0
+    {0x15ad, 0x07b0, "net_vmxnet3", 0, false},  // it reports RSS, and delivers to queue 0
     {0x8086, 0x10d3, "net_e1000_em", 1, false},
     {0x8086, 0x100e, "net_e1000_em", 1, false},
     {0x8086, 0, "an Intel driver of DPDK", 0, true},
@@ -107,7 +107,8 @@ void examine_numa(Examination& e, const PortConfig& port, const PciDevice& devic
   }
 }
 
-// A card that the kernel shares says how many queues it has; of the others their driver will.
+// If the kernel's driver keeps the card too, the kernel knows its queues. For others DPDK's driver
+// knows them at start.
 void examine_card_queues(Examination& e, const PortConfig& port, const PciDevice& device) {
   const Family* family = family_of(device);
   if (family == nullptr) {
@@ -138,7 +139,8 @@ void examine_card_mtu(Examination& e, const PortConfig& port, const PciDevice& d
 
 }  // namespace
 
-// vfio pins what a card may reach, AF_XDP what the kernel fills, and both count it.
+// vfio pins the memory that a card may use, and AF_XDP the memory that the kernel fills; both count
+// against RLIMIT_MEMLOCK.
 void examine_locked(Examination& e, const PortConfig& port, const MemoryPlan& plan) {
   if (e.sysfs.capable(cap_ipc_lock)) return;
   const std::string prefix = "Max locked memory";

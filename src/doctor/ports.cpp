@@ -1,4 +1,4 @@
-// Ports by their type: wires in memory, TAPs, and DPDK's virtual devices.
+// The checks of ports by type: wires in memory, TAPs, and DPDK's virtual devices.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -75,7 +75,7 @@ struct Device {
   }
 };
 
-// Devices that take frames from an interface of the kernel.
+// Checks a device that takes frames from an interface of the kernel.
 void examine_attached(Examination& e, const Device& device) {
   const std::uint16_t mtu = device.port.mtu;
   const Netdev interface = Netdev::read(e.sysfs, interface_of(device.vdev));
@@ -100,7 +100,7 @@ void examine_attached(Examination& e, const Device& device) {
   }
 }
 
-// Captures that are read, and the directories of those that are written.
+// Checks the captures that net_pcap reads, and the files or directories that it writes.
 void examine_files(Examination& e, const Device& device) {
   for (const std::string_view key : {"rx_pcap", "tx_pcap"}) {
     const std::string path = device.vdev.value(key);
@@ -133,7 +133,7 @@ void examine_rights(Examination& e, const Device& device, std::initializer_list<
   std::string all;
   for (const Right& right : rights) {
     all += fmt::format("{}{}", all.empty() ? "" : " ", right.name);
-    // CAP_SYS_ADMIN was both of BPF's before they were cut out of it.
+    // CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON, which came later.
     const bool of_bpf = right.capability == cap_bpf || right.capability == cap_perfmon;
     if (e.sysfs.capable(right.capability)) continue;
     if (of_bpf && e.sysfs.capable(cap_sys_admin)) continue;
@@ -149,7 +149,7 @@ void examine_device(Examination& e, const Device& device, const MemoryPlan& plan
   if (interface_of(vdev).empty()) is_too_much(e, device.check("MTU"), vdev, device.port.mtu);
   if (!interface_of(vdev).empty()) examine_attached(e, device);
   if (vdev.is("net_af_packet") || vdev.is("eth_af_packet")) {
-    // The first for the MTU.
+    // CAP_NET_ADMIN is for setting the MTU.
     examine_rights(e, device, {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}});
   } else if (vdev.is("net_af_xdp")) {
     examine_rights(e, device,

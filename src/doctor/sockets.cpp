@@ -1,8 +1,9 @@
-// Unix sockets of vhost-user and memif: is the other side there, or is the path free?
+// The checks of Unix sockets of vhost-user and memif: is the other side there, or is the path free?
 //
-// Connecting would tell, and the other side would see it. The kernel's list of sockets tells
-// without, but only of one network namespace, and a path leads from one into another: the list of
-// each namespace that a process is in is read, and where not all can be seen nothing is certain.
+// A connection would tell, but the other side would see it. So this reads the kernel's list of
+// sockets. A list covers one network namespace, and a path may lead to a socket of another: this
+// reads the list of every namespace that a process is in. If it cannot see all processes, the
+// answer is not certain.
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -18,7 +19,8 @@ namespace {
 
 using io::Vdev;
 
-// "…: 00000002 00000000 00010000 0001 01 12345 /tmp/a.sock": bit 16 of the flags is a listener.
+// A line of the list: "…: 00000002 00000000 00010000 0001 01 12345 /tmp/a.sock". The fourth word is
+// the flags, of which bit 16 means that the socket listens.
 bool listens(const Sysfs& sysfs, const std::string& list, const std::string& path) {
   for (const std::string& line : sysfs.lines(list)) {
     std::istringstream words(line);
@@ -32,13 +34,13 @@ bool listens(const Sysfs& sysfs, const std::string& list, const std::string& pat
 
 struct Heard {
   bool somebody = false;
-  bool certain = false;  // all processes of the machine were asked
+  bool certain = false;  // the namespaces of all processes of the machine were read
 };
 
 Heard who_listens(const Sysfs& sysfs, const std::string& path) {
   if (listens(sysfs, "/proc/net/unix", path)) return {true, true};
-  // The number of the first of all process namespaces is fixed in the kernel (PROC_PID_INIT_INO).
-  // A /proc without the first process hides others, too.
+  // The inode of the machine's first PID namespace is fixed in the kernel (PROC_PID_INIT_INO). A
+  // /proc that does not show process 1 hides other processes too.
   const bool all = sysfs.target("/proc/self/ns/pid") == "pid:[4026531836]";
   Heard heard{false, all && sysfs.exists("/proc/1")};
   std::set<std::string> asked = {sysfs.target("/proc/self/ns/net")};
@@ -66,7 +68,7 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
 }
 
-// The directory of a socket that we are to make, or the socket that we are to open.
+// May this user make a socket in its directory, or open the socket of the other side?
 bool examine_rights(Examination& e, const Vdev& vdev, const std::string& check) {
   const std::string place = vdev.server ? directory_of(vdev.socket) : vdev.socket;
   if (vdev.server && !e.sysfs.exists(place)) {
@@ -105,7 +107,7 @@ void examine_socket(Examination& e, const Vdev& vdev, const std::string& check,
   }
   if (found == Vdev::Socket::heard) return e.green(check, vdev.socket + ": the other side listens");
   const std::string text = vdev.socket + ": nobody is seen to listen";
-  // Some drivers ask again and again; virtio-user does not.
+  // Some drivers try again until the other side is there; virtio-user does not.
   if (heard.certain && !vdev.waits) return e.red(check, text, mend);
   e.yellow(check, text, mend);
 }
