@@ -1,4 +1,4 @@
-// Recipient frame is it? Every kind of packet, and every way to cut one short.
+// Which worker is a frame for? Every kind of packet, and every way to cut one short.
 #include "wire/classify.hpp"
 
 #include <gtest/gtest.h>
