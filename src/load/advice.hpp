@@ -1,5 +1,5 @@
-// What a person can do about connections that failed on our side: one line for each reason, with
-// the flag or the key to change.
+// Advice about connections that failed on our side: one line per reason, with the flag or the key
+// to change.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-// Slots of a closed loop whose handshake failed rest before they open again: 10 ms, and twice as
-// long after each failure in a row, up to 1.28 s. A server that refuses answers within
-// microseconds: without a rest 256 slots sent it 78,000 SYNs a second.
+// Back-off of a closed loop: a slot whose handshake failed rests before it opens again, for 10 ms,
+// and twice as long after each failure in a row, up to 1.28 s. A server that refuses connections
+// answers within microseconds: without a rest 256 slots sent it 78,000 SYNs a second.
 //
-// All slots on one level rest equally long, so each level is a queue in order of time. Slots that
-// wake within a millisecond are one entry: a queue has at most 1,280 of them.
+// All slots of a level rest equally long, so that each level is a queue in order of time. Slots
+// that wake within the same millisecond share an entry: a queue has at most 1,280 entries.
 #pragma once
 
 #include <array>
@@ -19,9 +19,10 @@ class BackOff {
 
   explicit BackOff(double hz) : first_(static_cast<std::uint64_t>(first_s * hz)) {}
 
-  // A slot that opened on `level`, 0 for one that had not failed, failed.
+  // A slot failed that had opened on `level`; 0: it had not failed before.
   void rest(std::uint8_t level, std::uint64_t now) {
-    const std::uint8_t next = level < levels ? level : levels - 1;  // an index: level 1 is 0
+    const std::uint8_t next =
+        level < levels ? level : levels - 1;  // index of the next level, which counts from 1
     const std::uint64_t wake = now + (first_ << next);
     std::deque<Entry>& queue = queues_[next];
     ++resting_;
@@ -32,7 +33,7 @@ class BackOff {
     }
   }
 
-  // Slots that still rest.
+  // How many slots still rest.
   std::uint64_t resting(std::uint64_t now) {
     if (resting_ == 0) [[likely]]
       return 0;
@@ -45,7 +46,7 @@ class BackOff {
     return resting_;
   }
 
-  // The level of the slot that opens next: of one that has rested, if there is one.
+  // The level of the slot that opens next. A slot that has rested goes first, if there is one.
   std::uint8_t next_level() {
     for (std::uint8_t i = 0; i < levels; ++i) {
       if (awake_[i] == 0) continue;
@@ -64,7 +65,7 @@ class BackOff {
   std::uint64_t first_;  // ticks
   std::uint64_t resting_ = 0;
   std::array<std::deque<Entry>, levels> queues_;
-  std::array<std::uint64_t, levels> awake_ = {};  // by level, not yet opened again
+  std::array<std::uint64_t, levels> awake_ = {};  // slots that have rested and not opened yet
 };
 
 }  // namespace salut::load

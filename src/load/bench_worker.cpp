@@ -49,7 +49,7 @@ void BenchWorker::loop(Stack& stack) {
     dispatch(stack, events, now);
     if (!client_) continue;
     client_->on_turn(stack, read_tsc());
-    // Its first connection is over, and what is measured begins.
+    // The client begins its window again when its first connection is over: so does ours.
     const std::uint64_t measured_from = client_->window().begin;
     if (command_.measuring && measured_from != begin_.tick) [[unlikely]]
       begin_ = snapshot(stack, measured_from);

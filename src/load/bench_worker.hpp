@@ -1,5 +1,5 @@
 // One worker of a benchmark: a load client, a load server, or both on one stack, and the loop that
-// obeys the controller (controller.hpp) on the control thread.
+// carries out the commands of the controller (controller.hpp), which runs on the control thread.
 //
 // The two share a Command of four bytes. The worker reads it once per turn, applies it, and
 // publishes it as applied. Once the worker has applied the command that ended a window, the
@@ -23,14 +23,14 @@ enum class LoadMode : std::uint8_t { concurrency, rate, hold, max, stream };
 struct Command {
   enum class Phase : std::uint8_t {
     wait,     // serve, open nothing
-    open,     // open by the mode
-    release,  // close what is held; streams: send
-    abort,    // reset what is left
+    open,     // open connections as LoadMode says
+    release,  // close the held connections; streams: begin to send
+    abort,    // reset the connections that are left
     finish,   // return
   };
   Phase phase = Phase::wait;
   bool measuring = false;
-  std::uint16_t opening = 0;  // a new number is a new start, at the new rate
+  std::uint16_t opening = 0;  // another number: start opening again, at the new rate
 
   friend bool operator==(const Command&, const Command&) = default;
 };
@@ -38,14 +38,14 @@ static_assert(std::atomic<Command>::is_always_lock_free);
 
 struct alignas(64) CommandSlot {
   std::atomic<Command> command = Command{};
-  std::atomic<double> rate = 0;  // per second and client
+  std::atomic<double> rate = 0;  // opens per second of each client
 };
 
 struct Snapshot {
   std::uint64_t tick = 0;
   Counters counters;
   LoopStats loop;
-  std::uint64_t bytes = 0;  // read by the server; where there is none, written by the client
+  std::uint64_t bytes = 0;  // read by the server; without a server, written by the client
 };
 
 struct WorkerRole {
@@ -63,7 +63,7 @@ class BenchWorker {
 
   void run(Stack& stack);
 
-  // For the control thread.
+  // The methods from here on are for the control thread.
   enum class Status : std::uint8_t { starting, running, failed, finished };
   Status status() const { return status_.load(std::memory_order_acquire); }
   bool has_applied(Command command) const {
@@ -71,7 +71,7 @@ class BenchWorker {
   }
   const LoadProgress* progress() const { return client_ ? &client_->progress() : nullptr; }
 
-  // Valid once has_applied() says so of the command that ended the window, or once the worker has
+  // Valid once the worker has applied the command that ended the window (has_applied()), or has
   // finished.
   const WorkerRole& role() const { return role_; }
   const LoadClient* client() const { return client_.get(); }
@@ -93,7 +93,7 @@ class BenchWorker {
   WorkerRole role_;
   std::unique_ptr<LoadClient> client_;
   std::unique_ptr<LoadServer> server_;
-  std::vector<Event> client_events_;  // of a stack that is both
+  std::vector<Event> client_events_;  // if the stack is client and server
   std::vector<Event> server_events_;
 
   Command command_;

@@ -6,14 +6,14 @@ namespace salut::load {
 
 namespace {
 
-constexpr std::uint64_t opens_per_turn = 128;    // bounds a turn, and so the wait of the others
-constexpr std::uint64_t handshakes_max = 1'024;  // at once, where opening is not otherwise limited
-constexpr std::uint64_t closing_max = 1'024;     // at once, when what was held is closed
+constexpr std::uint64_t opens_per_turn = 128;    // bounds a turn, so that no connection waits long
+constexpr std::uint64_t handshakes_max = 1'024;  // at once with --hold, which has no other limit
+constexpr std::uint64_t closing_max = 1'024;     // at once, when held connections are closed
 constexpr double lag_s = 0.1;
 constexpr double retry_s = 0.001;
 constexpr double prime_s = 1.5;     // a SYN that was lost is repeated after a second
-constexpr double greet_s = 0.25;    // for the end of the first connection, once it is established
-constexpr double reason_s = 0.001;  // a table that was full so recently is still
+constexpr double greet_s = 0.25;    // from the first connection's handshake until we go on
+constexpr double reason_s = 0.001;  // a full table is taken to be full for so long
 constexpr std::uint32_t release_per_turn = 256;
 constexpr std::size_t buffer_bytes = 64 * 1024;
 
@@ -64,7 +64,8 @@ void LoadClient::open_concurrent(std::uint32_t connections) {
 
 void LoadClient::stop_opening(std::uint64_t now) {
   if (mode_ == Mode::rate && primed_ && !options_.search) {
-    // What fell due since the last turn is nobody's failure, unless there is no next one.
+    // Opens that fell due since the last turn are no failure, unless they are all that were left or
+    // more than a turn's worth.
     const std::uint64_t behind = schedule_.due(now) - scheduled_;
     const bool whole = behind >= options_.limit - totals_.attempted;
     if (whole || behind > opens_per_turn) give_up(behind);
@@ -73,7 +74,7 @@ void LoadClient::stop_opening(std::uint64_t now) {
   if (options_.exchange.stream) end_streams();
 }
 
-// Opens of the schedule that are not made.
+// Counts opens of the schedule that will not be made as failed.
 void LoadClient::give_up(std::uint64_t count) {
   const std::uint64_t counted = std::min(count, options_.limit - totals_.attempted);
   scheduled_ += count;
@@ -90,8 +91,8 @@ std::uint64_t LoadClient::wanted_by_rate(std::uint64_t now, bool saturated) {
   if (saturated) held_back_ = true;
   if (behind > lag_max_) [[unlikely]]
     give_up(behind - lag_max_);
-  // Answers first: opening into a backlog makes it longer, and at some length all that wait in it
-  // are sent again. The schedule goes on, and latencies count from it.
+  // Answers first: more opens make a backlog longer, and in a long one segments time out and are
+  // sent again. The schedule goes on, and latencies count from when an open was due.
   return saturated ? 0 : std::min(behind, lag_max_);
 }
 
@@ -102,8 +103,8 @@ std::uint64_t LoadClient::wanted_at_once(std::uint64_t now) {
   return room > busy ? room - busy : 0;
 }
 
-// Whether the first connection is no longer waited for. What is held or streams has no end to wait
-// for.
+// Need the client no longer wait for its first connection? One that is held or streams does not
+// end: then its handshake is enough.
 bool LoadClient::is_primed(std::uint64_t now) {
   if (now >= primed_by_ || in_flight_ == 0) return true;
   return answered_ && (options_.hold || options_.exchange.stream);
@@ -169,13 +170,13 @@ bool LoadClient::open(Stack& stack, std::uint64_t due) {
   return true;
 }
 
-// To the target whose turn it is. The address of a network or its broadcast, which a range may have
-// at its ends, is nobody's and passed over.
+// Connects to the next target. A range may contain network and broadcast addresses, which no host
+// has: they are skipped.
 tl::expected<Connection, Errc> LoadClient::connect(Stack& stack, const ConnectOptions& how) {
   const std::uint64_t targets = options_.target.size();
   if (targets == 1) [[likely]]
     return stack.connect(options_.target.at(0), how);
-  constexpr int neighbours_in_a_row = 2;  // the broadcast of one network, then the next one's own
+  constexpr int neighbours_in_a_row = 2;  // a broadcast address, then the next network's address
   for (int passed = 0;; ++passed) {
     if (of_target_++ == Targets::block) {
       of_target_ = 1;
@@ -184,7 +185,7 @@ tl::expected<Connection, Errc> LoadClient::connect(Stack& stack, const ConnectOp
     auto connection = stack.connect(options_.target.at(next_target_), how);
     const bool nobody = !connection && connection.error() == Errc::invalid_argument;
     if (!nobody || passed == neighbours_in_a_row) return connection;
-    // On to the next address, past its other ports.
+    // Go on to the next address, not to another port of this one.
     const std::uint64_t ports = options_.target.ports();
     next_target_ = (next_target_ / ports + 1) * ports - 1;
     of_target_ = Targets::block;
@@ -198,7 +199,7 @@ void LoadClient::fail_to_open(Stack& stack, Errc why, std::uint64_t now) {
   ++totals_.failures(failure);
 }
 
-// Which table has no room. Its figures are a large copy: looked at once in a millisecond.
+// Which table is full? counters() is a large copy, so the answer is kept for a millisecond.
 Failure LoadClient::find_full_table(Stack& stack, std::uint64_t now) {
   if (full_table_at_ != 0 &&
       now - full_table_at_ < static_cast<std::uint64_t>(reason_s * options_.hz))
@@ -206,7 +207,7 @@ Failure LoadClient::find_full_table(Stack& stack, std::uint64_t now) {
   full_table_at_ = now;
   const Counters counters = stack.counters();
   const std::uint64_t closed = counters.states[static_cast<std::size_t>(State::time_wait)];
-  // What finds no record waits in its slot.
+  // A connection that finds no TIME_WAIT record spends TIME_WAIT in its slot.
   if (closed > options_.time_wait) {
     full_table_ = Failure::time_wait_full;
   } else if (stack.open_connections() >= options_.slots) {
@@ -293,7 +294,7 @@ Failure LoadClient::failure_of(const Record& record, Reason reason) const {
 }
 
 void LoadClient::exchange(Connection connection, Record& record, unsigned what) {
-  // First, so that what comes before the request is not taken for the response.
+  // Read first, so that bytes which come before the request are not taken for the response.
   if ((what & Event::readable) != 0) read(connection, record);
   const bool waits = options_.exchange.stream && !releasing_;
   if (record.to_write != 0 && !waits) write(connection, record);
@@ -320,7 +321,7 @@ void LoadClient::write(Connection connection, Record& record) {
     const auto piece = options_.exchange.verify
                            ? pattern_.at(options_.exchange.request - record.to_write, offered)
                            : std::span<const std::byte>{bytes_.data(), offered};
-    // Neither changes for as long as we are there: no need to ask what was returned.
+    // Neither memory ever changes, so that lent bytes need no `returned`.
     const auto taken = options_.exchange.lends() ? connection.lend(piece) : connection.write(piece);
     if (!taken) return;  // it is ending; `closed` says why
     record.to_write -= *taken;
@@ -329,7 +330,7 @@ void LoadClient::write(Connection connection, Record& record) {
   }
 }
 
-// What was not asked for is read too: left unread it would turn our close into a reset.
+// Reads all, also bytes that were not asked for: unread bytes would turn our close into a reset.
 void LoadClient::read(Connection connection, Record& record) {
   const std::uint64_t request = options_.exchange.request;
   const bool asked = record.to_write != request || request == 0;
@@ -356,7 +357,7 @@ void LoadClient::close(Connection connection, Record& record) {
   connection.close();
 }
 
-// Half-closed: until the server closes too.
+// After our half-close: reads until the server closes too.
 void LoadClient::read_to_the_end(Connection connection, Record& record, unsigned what) {
   if ((what & Event::readable) != 0) read(connection, record);
   if ((what & Event::peer_closed) == 0) return;
@@ -372,7 +373,8 @@ void LoadClient::release() {
   release_cursor_ = 0;
 }
 
-// Streams begin: from here on events carry them on.
+// Streams begin to send; from then on events drive them. Held connections are closed, some per
+// turn.
 void LoadClient::release_batch() {
   if (options_.exchange.stream) {
     for (; release_cursor_ < table_.used(); ++release_cursor_) {
@@ -390,7 +392,7 @@ void LoadClient::release_batch() {
   }
 }
 
-// Ends by close(): what was written still arrives, and the peer sees how much it was.
+// Ends streams by close(): the bytes that were written still arrive.
 void LoadClient::end_streams() {
   table_.for_each([this](Connection connection, Record& record) {
     if (record.phase != Phase::exchanging) return;

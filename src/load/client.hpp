@@ -2,25 +2,25 @@
 //
 // It opens connections in one of three ways, which its owner chooses and may change while it runs:
 //   rate         open loop. The clock alone says when an open is due, however slow the answers are.
-//                An open starts when it is due, or as soon after as the stack is not saturated. One
-//                that cannot be started (no free slot, or the schedule is a tenth of a second
-//                late) counts as attempted and as failed by overload.
+//                An open starts when it is due, or as soon after that as the stack is not
+//                saturated. One that cannot start (no free slot, or the schedule is a tenth of a
+//                second late) counts as attempted and as failed (no_slot, saturated, late, …).
 //   concurrency  closed loop: so many connections at once
 //   hold         opens up to the limit, a bounded number of handshakes at a time, and keeps them
 // Streams (Exchange::stream) open as a closed loop and wait until release() lets all of them send.
-// The very first connection goes alone, unless it is the only one: it makes both ends resolve each
-// other's address, where a burst would overflow the queues for ARP and wait a second for its SYNs
-// to be repeated. It is in the totals and in no window.
+// The very first connection goes alone, unless it is the only one: both ends then resolve each
+// other's address. A burst would overflow the queues that wait for ARP, and the repeated SYNs would
+// come a second later. The first connection counts in the totals and in no window.
 //
-// It also shows whether the server sends what was not asked for, as SMTP and SSH do: it half-closes
-// and reads on to the end. Data that came after a close() would be answered with RST (RFC 1122
-// section 4.2.2.13), so after such a server all connections half-close; the others need not pay for
-// it.
+// The first connection also shows whether the server sends bytes that were not asked for, as SMTP
+// and SSH do: it half-closes and reads to the end. Data that comes after close() is answered with
+// RST (RFC 1122 section 4.2.2.13). So with such a server all connections half-close; with others
+// they need not.
 //
-// Time is ticks, given by the caller: one reading per batch of events and one per batch of opens.
-// A latency is from the reading before connect(), of an open loop from when the open was due, to
-// the reading after the poll() that brought the event. A window counts what was opened (or due) and
-// ended inside it, and its latencies.
+// Time is in ticks that the caller passes in: one reading per batch of events and one per batch of
+// opens. A latency begins with the reading before connect(), or in an open loop when the open was
+// due, and ends with the reading after the poll() that brought the event. A window counts the
+// connections that were opened (or due) and ended inside it, with their latencies.
 //
 // Threads: all on the worker; progress() may be read by another thread.
 #pragma once
@@ -40,39 +40,39 @@
 
 namespace salut::load {
 
-// Totals as another thread sees them while the load runs.
+// The totals for other threads to read while the load runs.
 struct alignas(64) LoadProgress {
   std::atomic<std::uint64_t> attempted = 0;
   std::atomic<std::uint64_t> established = 0;
   std::atomic<std::uint64_t> closed = 0;
   std::atomic<std::uint64_t> failed = 0;
   std::atomic<std::uint64_t> in_flight = 0;
-  std::atomic<std::uint64_t> handshakes = 0;  // of those in flight, not yet established
+  std::atomic<std::uint64_t> handshakes = 0;  // in flight and not yet established
   std::atomic<std::uint64_t> bytes = 0;       // written
-  std::atomic<bool> primed = false;           // opening has begun in earnest
+  std::atomic<bool> primed = false;           // the first connection is over, and opening goes on
 };
 
 struct LoadWindow {
   std::uint64_t begin = 0;  // ticks
   std::uint64_t end = 0;
-  std::uint64_t last_end = 0;   // ticks, of the last connection that closed in it
-  std::uint64_t last_open = 0;  // ticks, of the last that was established in it
+  std::uint64_t last_end = 0;   // ticks: when the last connection closed in the window
+  std::uint64_t last_open = 0;  // ticks: when the last one was established in it
   std::uint64_t completed = 0;  // opened and closed inside
-  LoadTotals totals;            // of what happened inside
-  Histogram handshake;          // ticks, of connections opened inside
-  Histogram lifetime;
+  LoadTotals totals;            // of all that happened inside
+  Histogram handshake;          // ticks; connections opened inside
+  Histogram lifetime;           // ticks; connections opened and closed inside
 };
 
 class LoadClient {
  public:
-  // What is on every event of its connections, so that a stack may also serve.
+  // Event::user of its connections, which tells them from a server's on the same stack.
   static constexpr std::uint64_t user_tag = 1;
 
   explicit LoadClient(const LoadOptions& options);
 
   void open_at_rate(double per_second, std::uint64_t now);
   void open_concurrent(std::uint32_t connections);
-  // Opens of the schedule that were due and not started count as failed.
+  // Opens that were due and did not start count as failed.
   void stop_opening(std::uint64_t now);
   void release();  // hold: closes everything, a bounded number at a time; stream: sends
   void abort();    // resets what is left
@@ -96,8 +96,8 @@ class LoadClient {
   struct Record {
     std::uint32_t generation = 0;
     Phase phase = Phase::connecting;
-    Failure fault = Failure::count;  // it ended in order, but not as it should; count: no fault
-    std::uint8_t rested = 0;         // BackOff's level of the slot
+    Failure fault = Failure::count;  // why a connection that closed in order failed; count: did not
+    std::uint8_t rested = 0;         // the slot's level in BackOff
     std::uint32_t to_read = 0;
     std::uint64_t to_write = 0;
     std::uint64_t opened = 0;
@@ -134,7 +134,7 @@ class LoadClient {
   Mode mode_ = Mode::idle;
   bool answered_ = false;      // a connection has ended its handshake
   bool primed_ = false;        // the first connection is no longer waited for
-  bool server_talks_ = false;  // the server sends what was not asked for
+  bool server_talks_ = false;  // the server sends bytes that were not asked for
   bool aborting_ = false;
   bool releasing_ = false;
   bool measuring_ = false;
@@ -143,23 +143,23 @@ class LoadClient {
   double rate_ = 0;
   RateSchedule schedule_;
   std::uint64_t scheduled_ = 0;   // opens of the schedule that were started or given up
-  std::uint64_t lag_max_ = 0;     // opens that it may be behind
-  bool held_back_ = false;        // since it was behind, the stack has been saturated
-  std::uint64_t not_before_ = 0;  // ticks: a closed loop that could not open waits a little
-  std::uint64_t primed_by_ = 0;   // ticks: the first connection is not waited for longer
+  std::uint64_t lag_max_ = 0;     // how many opens the schedule may be behind
+  bool held_back_ = false;        // the stack was saturated since the schedule is behind
+  std::uint64_t not_before_ = 0;  // ticks: when a closed loop that could not open tries again
+  std::uint64_t primed_by_ = 0;   // ticks: how long the first connection is waited for
   BackOff back_off_;
-  Failure full_table_ = Failure::overload;  // why the last open without a slot failed
-  std::uint64_t full_table_at_ = 0;         // ticks, when that was found
+  Failure full_table_ = Failure::overload;  // the table that was full at the last failed open
+  std::uint64_t full_table_at_ = 0;         // ticks: when that was found
   std::uint32_t next_local_ = 0;
   std::uint64_t next_target_ = 0;
-  std::uint64_t of_target_ = 0;  // connections opened to it in this turn
+  std::uint64_t of_target_ = 0;  // connections opened to this target in a row
 
   LoadTotals totals_;
   LoadTotals totals_at_begin_;
   std::uint64_t in_flight_ = 0;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t handshakes_ = 0;  // connections in flight that are not yet established
-  std::uint64_t closing_ = 0;     // … and those that we have closed
+  std::uint64_t closing_ = 0;     // connections in flight that we have closed
   LoadWindow window_;
   LoadProgress progress_;
 };

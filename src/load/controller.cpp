@@ -15,13 +15,13 @@ namespace salut::load {
 namespace {
 
 constexpr auto slice = std::chrono::milliseconds{5};
-constexpr double open_patience_s = 10;  // opening in which nothing changes for so long has ended
-constexpr double stop_patience_s = 1;   // a drain after a signal lasts no longer
-constexpr double prime_slack_s = 0.1;   // a run may be so much longer for its first connection
-constexpr double announced_s = 0.1;     // a drain that lasts longer says so
-constexpr double settle_s = 0.3;        // of a rate, before its window
+constexpr double open_patience_s = 10;  // opening ends if nothing changes for so long
+constexpr double stop_patience_s = 1;   // the longest drain after a signal
+constexpr double prime_slack_s = 0.1;   // a run may last so much longer for its first connection
+constexpr double announced_s = 0.1;     // a longer drain prints a line
+constexpr double settle_s = 0.3;        // a new rate runs so long before its window
 constexpr double window_s = 1.2;
-constexpr double held_share = 0.98;  // of the opens due must have been whole lives
+constexpr double held_share = 0.98;  // a rate holds if so many of its opens were completed
 
 }  // namespace
 
@@ -31,7 +31,7 @@ Controller::Controller(Workers& workers, const BenchPlan& plan, ProgressSink& li
   assign();
 }
 
-// Every worker's role, and its share of the whole.
+// Gives every worker its role, and its share of the load.
 void Controller::assign() {
   const auto share = [this](std::uint64_t whole, std::size_t nth) {
     const std::uint64_t n = plan_.clients.size();
@@ -49,13 +49,13 @@ void Controller::assign() {
     role.client = client != plan_.clients.end();
     if (role.client) {
       const auto nth = static_cast<std::size_t>(client - plan_.clients.begin());
-      // The clients open in turn, so that all of them together are as even as one client is.
+      // The clients open in turn, so that all together open as evenly as one.
       role.load.phase = static_cast<double>(nth) / static_cast<double>(plan_.clients.size());
       // Each client begins at another target, so that they do not all go to one server at a time.
       role.load.first_target = plan_.load.target.size() / plan_.clients.size() * nth;
       role.concurrency = static_cast<std::uint32_t>(share(plan_.concurrency, nth));
       if (plan_.limited()) role.load.limit = share(plan_.limit, nth);
-      // Exactly so many opens: the command to stop takes some milliseconds to arrive.
+      // The limit makes the number exact: the command to stop takes some milliseconds to arrive.
       if (plan_.mode == LoadMode::rate && !plan_.limited()) {
         const double opens = plan_.rate * plan_.duration.count();
         role.load.limit = share(static_cast<std::uint64_t>(std::llround(opens)), nth);
@@ -107,7 +107,8 @@ Result<void> Controller::wait_until_running() {
 
 // ---- the kinds of run
 
-// The first connection of each worker: it has the time until the first SYN was repeated.
+// Waits until every client is past its first connection. A client waits for it for at most 1.5 s,
+// so that a lost SYN can be repeated once.
 void Controller::wait_until_primed() {
   activity_ = "waiting for the first answer";
   clock_runs_ = false;
@@ -123,8 +124,8 @@ void Controller::timed_run() {
   began_ = shown_ = Clock::now();
   open(plan_.rate);
   wait_until_primed();
-  // The schedule of a rate starts when the first connection is over. Where that took a moment it
-  // is made whole; where it took long, a run still ends when it was told to.
+  // The schedule of a rate starts when the first connection is over. If that took a moment only,
+  // the run begins now and has its whole duration; if it took long, the run still ends in time.
   const Seconds primed_after = Clock::now() - began_;
   if (primed_after.count() < prime_slack_s) began_ = shown_ = Clock::now();
   const auto at = [this](Seconds offset) {
@@ -160,7 +161,7 @@ void Controller::limited_run() {
   window_ = collect();
 }
 
-// Every connection of the plan is established or has failed.
+// Is every connection of the plan established or failed?
 bool Controller::all_open() const {
   return sum(&LoadProgress::attempted) >= plan_.limit && sum(&LoadProgress::handshakes) == 0;
 }
@@ -184,7 +185,7 @@ void Controller::hold_run() {
   note_opening();
 }
 
-// How long opening took, by the clients' own clocks: ours looks every 5 ms.
+// Notes how long opening took, by the clients' own clocks: this thread looks every 5 ms only.
 void Controller::note_opening() {
   std::uint64_t opened = 0;
   double seconds = 0;
@@ -211,7 +212,7 @@ void Controller::stream_run() {
   const Seconds warm_up{plan_.endless() ? std::min(1.0, plan_.duration.count() / 10) : 0};
   if (plan_.endless()) give(command_);
   sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(warm_up));
-  measure(true);  // gives the command to send too
+  measure(true);  // also gives the command to send
   if (plan_.endless()) {
     sleep_until(began_ + std::chrono::duration_cast<Clock::duration>(plan_.duration));
   } else {
@@ -242,7 +243,7 @@ void Controller::max_run() {
   if (!search.done()) notes_.push_back("the search ran out of time; give it more with --duration");
 }
 
-// One window at one rate. It becomes the result if it held and is the best so far.
+// Measures one window at one rate. It becomes the result if the rate held and is the best so far.
 bool Controller::try_rate(double rate) {
   const std::string activity = fmt::format("trying {:.0f}", rate);
   activity_ = activity.c_str();
@@ -342,7 +343,7 @@ BenchWindow Controller::collect() const {
     auto& part = window.workers.emplace_back();
     part.begin = worker->begin();
     part.end = worker->end();
-    // If there is a server here, it knows how much arrived.
+    // If a server runs here, only its count of arrived bytes counts.
     if (plan_.servers.empty() || worker->role().server) {
       window.bytes += part.end.bytes - part.begin.bytes;
     }
@@ -377,7 +378,8 @@ void Controller::sleep_until(Clock::time_point until) {
   if (!interrupted_) wait_until([] { return false; }, until);
 }
 
-// A signal that comes meanwhile ends it; after a signal it is the drain that waits.
+// A signal that comes meanwhile ends the wait. A wait that begins after a signal, as the drain's
+// does, goes on.
 template <typename Condition>
 bool Controller::wait_until(Condition condition, Clock::time_point until) {
   const bool before = interrupted_;
@@ -393,7 +395,7 @@ bool Controller::wait_until(Condition condition, Clock::time_point until) {
   return true;
 }
 
-// What changes while a run gets on.
+// The totals whose change shows that a run makes progress.
 struct Controller::Moved {
   std::uint64_t attempted, established, closed, failed, bytes;
   friend bool operator==(const Moved&, const Moved&) = default;
@@ -442,7 +444,7 @@ void Controller::show() {
         static_cast<double>(bytes - shown_bytes_) * 8e-9 / Seconds(now - shown_).count();
   }
   shown_bytes_ = bytes;
-  sample.open = sum(&LoadProgress::in_flight);  // a server's end of them is no other connection
+  sample.open = sum(&LoadProgress::in_flight);  // the server's ends are the same connections
   live_.show(sample);
   shown_ = now;
   shown_closed_ = closed;

@@ -9,9 +9,9 @@
 // handshake in it, nor the second that a lost SYN costs: it is the whole transfer, or the middle of
 // a timed one.
 //
-// A timed run ends when it was told to, its first connection included, and a bounded drain later at
-// most: what is still open then is reset and counted as unfinished. Runs of a number end early when
-// nothing moves any more. A signal cuts all of that short.
+// A timed run lasts its duration, the first connection included, and at most a bounded drain
+// longer: connections that are still open then are reset and counted as unfinished. Runs of a fixed
+// number end early when nothing moves any more. A signal cuts all of that short.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,7 @@ namespace salut::load {
 
 struct BenchPlan {
   LoadMode mode = LoadMode::concurrency;
-  double rate = 0;                          // of all clients together
+  double rate = 0;                          // opens per second of all clients together
   std::uint32_t concurrency = 0;            // of all clients together
   std::uint64_t limit = ~std::uint64_t{0};  // connections in all; hold: how many to hold
   std::chrono::duration<double> duration = std::chrono::seconds{10};
@@ -38,15 +38,15 @@ struct BenchPlan {
   std::chrono::duration<double> silence = std::chrono::seconds{180};  // the longest that one peer
                                                                       // may keep us waiting
   LoadOptions load;
-  Targets listen;                      // of the servers
-  std::vector<std::uint32_t> clients;  // workers; one may be both
+  Targets listen;                      // what the servers listen on
+  std::vector<std::uint32_t> clients;  // workers; one may be client and server
   std::vector<std::uint32_t> servers;
 
   bool limited() const { return limit != ~std::uint64_t{0}; }
   bool endless() const { return load.exchange.request == endless_request; }
 };
 
-// What a window of all workers together found.
+// What all workers together measured in a window.
 struct BenchWindow {
   struct Worker {
     Snapshot begin;
@@ -56,8 +56,8 @@ struct BenchWindow {
   std::vector<Worker> workers;
   double seconds = 0;
   double cps = 0;
-  std::uint64_t bytes = 0;  // of streams
-  std::uint64_t ended = 0;  // connections that closed in it, whenever they began
+  std::uint64_t bytes = 0;  // streams only
+  std::uint64_t ended = 0;  // connections that closed in the window, whenever they began
   LoadTotals totals;
 };
 
@@ -81,7 +81,7 @@ class Controller {
   using Clock = std::chrono::steady_clock;
   using Seconds = std::chrono::duration<double>;
 
-  struct Moved;  // what changes while a run gets on
+  struct Moved;  // the totals whose change shows that a run makes progress
 
   void assign();
   Result<void> wait_until_running();
@@ -98,14 +98,14 @@ class Controller {
   void reset_rest(std::uint64_t left);
   void finish();
 
-  void give(Command command);  // and waits until every worker has applied it
+  void give(Command command);  // returns when every worker has applied it
   void open(double rate = 0);
   void measure(bool on);
   BenchWindow collect() const;
 
-  // All report progress meanwhile, and return early when the run is interrupted.
+  // All of these report progress meanwhile, and return early when the run is interrupted.
   void sleep_until(Clock::time_point until);
-  // Until the condition holds; false if nothing has moved for so long.
+  // Waits until the condition holds. False: nothing has moved for `patience`.
   template <typename Condition>
   bool wait_while_moving(Condition condition, Seconds patience);
   template <typename Condition>
@@ -128,7 +128,7 @@ class Controller {
   const char* activity_ = "";
   Clock::time_point began_;
   Clock::time_point shown_;
-  bool clock_runs_ = true;  // else the time is that of preparations, and 0 on the live line
+  bool clock_runs_ = true;  // false during preparations: the live line shows time 0
   Seconds elapsed_{0};
   std::uint64_t shown_closed_ = 0;
   std::uint64_t shown_bytes_ = 0;

@@ -1,4 +1,4 @@
-// What both ends of a load know: the exchange on each connection, and how one can fail.
+// What client and server of a load share: the exchange on each connection, and how it can fail.
 #pragma once
 
 #include <array>
@@ -13,39 +13,40 @@
 namespace salut::load {
 
 // The life of a connection: handshake, `request` bytes to the server, `response` bytes back, close.
-// Other bytes of the server are read, counted, and change nothing.
+// The client reads and counts other bytes of the server; they change nothing.
 struct Exchange {
   std::uint64_t request = 0;
   std::uint32_t response = 0;
-  bool server_closes = false;  // who sends the first FIN, and so holds TIME_WAIT
+  bool server_closes = false;  // the server sends the first FIN, and so is the one in TIME_WAIT
   // The request is a stream. Every connection waits for release() before it sends, so that all of
   // them send at once; stop_opening() ends those that are still sending.
   bool stream = false;
-  bool verify = false;  // the request is Pattern, and the server compares
-  bool copy = false;    // a stream goes by write() and read(), not by lend() and peek()
+  bool verify = false;  // the request is a Pattern, and the server compares it
+  bool copy = false;    // a stream uses write() and read(), not lend() and peek()
 
   bool lends() const { return stream && !copy; }
   bool bare() const { return request == 0 && response == 0; }
 };
 
-// A request that has no end: the stream goes on until stop_opening().
+// A request without end: the stream goes on until stop_opening().
 inline constexpr std::uint64_t endless_request = ~std::uint64_t{0} >> 1;
 
 struct LoadOptions {
   Targets target;
-  std::uint64_t first_target = 0;  // which of them is the first
+  std::uint64_t first_target = 0;  // index of the target to begin with
   Exchange exchange;
   std::optional<AddressRange> local;  // source addresses, one after the other; else the stack's
   std::uint32_t slots = 65'536;       // StackConfig::connections
   std::uint64_t limit = ~std::uint64_t{0};  // connections to open in all
-  double phase = 0;     // 0..1: of a rate, how far into its first interval the first open is due
+  double phase = 0;     // 0..1, for a rate: when in its first interval the first open is due
   bool hold = false;    // keep every connection open until release()
-  bool search = false;  // the rate is a guess: opens that are due when it is given up do not count
+  bool search = false;  // the rate is a guess: opens still due when it is given up do not fail
   std::uint64_t time_wait = ~std::uint64_t{0};  // StackConfig::time_wait
   double hz = 1e9;                              // ticks to the second
 };
 
-// How a connection, or the attempt to open one, can fail. The first eight are as old as the JSON.
+// How a connection, or the attempt to open one, can fail. Every report since the first has the
+// first eight.
 enum class Failure : std::uint8_t {
   refused,            // RST in answer to the SYN
   reset,              // RST later
@@ -57,10 +58,10 @@ enum class Failure : std::uint8_t {
   unfinished,         // still open when the run ended, and then reset by us
   no_slot,            // every slot of stack.connections was taken
   time_wait_full,     // … because stack.time_wait had no room for those that had closed
-  saturated,          // due by the schedule, while the stack had more to do than it could
-  late,               // due by the schedule, while the worker had no turn
-  closed_while_held,  // the server closed what was to be held
-  data_after_close,   // the server sent when we had closed, which is answered with RST
+  saturated,          // due by the schedule while the stack was saturated
+  late,               // due by the schedule while the worker had no turn
+  closed_while_held,  // the server closed a connection that was to be held
+  data_after_close,   // the server sent after our close(), which is answered with RST
   count,
 };
 inline constexpr std::size_t failure_count = static_cast<std::size_t>(Failure::count);
@@ -68,7 +69,7 @@ inline constexpr std::size_t first_failures = 8;
 
 struct FailureName {
   std::string_view text;
-  const char* key;  // of the JSON
+  const char* key;  // in JSON
 };
 inline constexpr std::array<FailureName, failure_count> failure_names = {{
     {"refused", "refused"},

@@ -1,10 +1,11 @@
-// Latencies, counted: 128 linear steps per power of two, so that a value of any size is kept with
-// a relative error below 0.4 % in 34 KiB, and recording one is a few instructions and one line.
+// A histogram of latencies: 128 linear steps per power of two, so that a value of any size is kept
+// with a relative error below 0.4 % in 34 KiB. Recording one costs a few instructions and one cache
+// line.
 //
-// The unit is the caller's (the load generator records TSC cycles and scales when it reports), the
-// range 0 .. 2^40; what is beyond counts in the last step, and max() stays exact.
+// The caller chooses the unit (the load generator records TSC cycles and converts them in reports).
+// The range is 0 .. 2^40; larger values count in the last step, and max() stays exact.
 //
-// Threads: one writer; merge what several threads recorded when they are done.
+// Threads: one writer. Merge the histograms of several threads after they are done.
 #pragma once
 
 #include <algorithm>
@@ -28,10 +29,10 @@ class Histogram {
 
   void merge(const Histogram& other);
 
-  // The steps that are not empty, "130:4 131:17": a step's number and how many. The first 256 hold
-  // one value each; from there on 128 to a power of two. max() travels beside it.
+  // The steps that are not empty, "130:4 131:17": number of the step and count. The first 256 steps
+  // hold one value each; above there are 128 to a power of two. The text does not contain max().
   std::string to_text() const;
-  // Nothing if the text is not of a histogram whose largest value is `max`.
+  // Nothing unless the text is that of a histogram whose largest value is `max`.
   static std::optional<Histogram> from_text(std::string_view text, std::uint64_t max);
   bool operator==(const Histogram&) const = default;
   void clear() { *this = Histogram{}; }
@@ -39,11 +40,11 @@ class Histogram {
   std::uint64_t count() const { return count_; }
   std::uint64_t max() const { return max_; }
 
-  // The smallest recorded step that `percent` (0..100) of the values do not exceed, as its middle;
-  // 0 when nothing was recorded.
+  // The middle of the smallest step that `percent` (0..100) of the values do not exceed; 0 if
+  // nothing was recorded.
   double percentile(double percent) const;
 
-  // Calls visit(middle of the step, how many) for each step that is not empty, the smallest first.
+  // Calls visit(middle of the step, count) for each step that is not empty, the smallest first.
   template <typename Visit>
   void for_each(Visit visit) const {
     for (std::size_t i = 0; i < size; ++i) {
@@ -57,8 +58,8 @@ class Histogram {
   static constexpr unsigned value_bits = 40;
   static constexpr std::uint64_t value_max = (std::uint64_t{1} << value_bits) - 1;
 
-  // Below 2^(step_bits + 1) an index is the value itself; above it the top eight bits of the value
-  // count within its power of two.
+  // Below 2^(step_bits + 1) the index is the value itself. Above, the top eight bits of the value
+  // are the step in its power of two.
   static constexpr std::size_t index(std::uint64_t value) {
     value = std::min(value, value_max);
     const unsigned shift = static_cast<unsigned>(std::bit_width(value | steps)) - 1 - step_bits;

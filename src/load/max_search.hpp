@@ -1,8 +1,8 @@
-// The search for the highest rate that holds: doubles until a rate fails, then halves the gap
-// between what held and what failed until it is small.
+// The search for the highest rate that holds: it doubles the rate until one fails, then halves the
+// gap between the rates that held and that failed until it is small.
 //
-// A rate has failed when it failed twice: one hiccup of the machine in a window of a second would
-// otherwise hide everything above it.
+// A rate fails only if it fails twice in a row: else one hiccup of the machine in a window of a
+// second would hide all higher rates.
 #pragma once
 
 #include <algorithm>

@@ -24,15 +24,15 @@ struct BenchOptions {
   std::uint32_t response = 0;
   bool server_closes = false;
   std::optional<AddressRange> local;
-  std::uint32_t workers = 0;  // both ends in this process: of each end; 0: as many as cores say
-  bool ip6 = false;           // both ends in this process: over IPv6
-  bool reflect = false;       // the port reflects what is sent: both ends are this stack
-  bool stream = false;        // request is of each connection, and endless with --duration
-  std::uint64_t bytes = 0;    // of a stream, of all connections; 0: endless
-  bool verify = false;        // of a stream
-  bool copy = false;          // the same
+  std::uint32_t workers = 0;  // of each end, if both are in this process; 0: as --cores says
+  bool ip6 = false;           // use IPv6, if both ends are in this process
+  bool reflect = false;       // the port reflects all frames: both ends are this stack
+  bool stream = false;        // `request` is per connection, and endless with --duration
+  std::uint64_t bytes = 0;    // of a stream, all connections together; 0: endless
+  bool verify = false;        // for a stream: Exchange::verify
+  bool copy = false;          // for a stream: Exchange::copy
   Duration duration = std::chrono::seconds{10};
-  Duration drain = std::chrono::seconds{5};  // at most, after the duration, for what is still open
+  Duration drain = std::chrono::seconds{5};  // the longest wait for open connections at the end
   std::string json;                          // a file, "-" for standard output, empty for none
   std::string latencies;                     // the same, without "-"
   std::string command;                       // as typed

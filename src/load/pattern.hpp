@@ -1,8 +1,8 @@
-// What a verified stream carries: at each position a byte that the position alone decides.
+// The bytes of a verified stream: each depends on its position only.
 //
-// The period is a prime, so that a segment that comes at the wrong place, of whatever size, shows:
-// no power of two and no segment size is a multiple of it. Both ends have the same table, one
-// period and the largest piece long, so that any piece is one span of it.
+// The period is a prime, so that a segment at the wrong place is always seen: no power of two and
+// no segment size is a multiple of it. Both ends have the same table. It is as long as one period
+// and the largest piece, so that any piece is one span of it.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ class Pattern {
  public:
   static constexpr std::uint64_t period = 65'521;
 
-  // Of nothing, which no stream needs, or for pieces of up to `piece` bytes.
+  // Empty, for runs that do not verify; or for pieces of up to `piece` bytes.
   Pattern() = default;
   explicit Pattern(std::size_t piece) : bytes_(period + piece) {
     std::uint64_t x = 0x9e3779b97f4a7c15;

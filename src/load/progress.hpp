@@ -1,4 +1,4 @@
-// How a run is going, once a second. The controller fills it in; whoever shows it implements
+// The progress of a run, once a second. The controller fills it in; code that shows it implements
 // ProgressSink (report/progress.hpp prints a line).
 //
 // Threads: the control thread.

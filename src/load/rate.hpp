@@ -1,7 +1,7 @@
-// When opens are due at a fixed rate: by the time that has passed, never by ticks.
+// When opens are due at a fixed rate. It is computed from the start, never from the last turn.
 //
-// Open k (from 0) is due at start + k / rate, so that any stretch of whole seconds holds exactly
-// its number of opens whatever the turns of the loop looked like: an error never adds up.
+// Open k (from 0) is due at start + k / rate, so that any whole number of seconds has exactly its
+// number of opens, however long the turns of the loop were: rounding errors do not add up.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@ class RateSchedule {
 
  public:
   RateSchedule() = default;
-  // `hz` ticks to the second, `per_second` opens.
+  // `start` in ticks, `hz` ticks per second, `per_second` opens per second.
   RateSchedule(std::uint64_t start, double per_second, double hz)
       : start_(start),
         micro_rate_(static_cast<std::uint64_t>(std::llround(per_second * 1e6))),

@@ -2,8 +2,8 @@
 //
 // Every frame comes back with MACs, addresses and ports swapped, so that both ends open a
 // connection at once and close it at once: SYN_SENT, SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1,
-// CLOSING, TIME_WAIT. The station that the stack connects to does not exist, so nobody answers ARP
-// for it: its MAC is a [[neighbour]] of the configuration.
+// CLOSING, TIME_WAIT. The station that the stack connects to does not exist, so no station answers
+// ARP for it: its MAC must be a [[neighbour]] of the configuration.
 #pragma once
 
 #include "load/setup.hpp"

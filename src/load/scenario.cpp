@@ -14,7 +14,7 @@ namespace salut::load {
 
 namespace {
 
-// The addresses of the two ends, where both are in this process.
+// The addresses of the two ends, if both are in this process.
 struct Ends {
   Prefix client;
   Prefix server;
@@ -28,8 +28,8 @@ constexpr Ends ends_v6 = {{IpAddress::v6(0xfd00'0000'0000'0000, 1), 64},  // fd0
                           {IpAddress::v6(0xfd00'0001'0000'0000, 0), 65'536}};
 constexpr std::uint16_t server_port = 80;
 
-// Optimistic: a TIME_WAIT arena that is too small would refuse connections, which looks like a
-// slow stack; one that is too large costs address space.
+// A high guess: with too small a TIME_WAIT arena connections are refused, which looks like a slow
+// stack; too large a one costs address space only.
 constexpr double cps_hoped_for = 3e6;
 constexpr double slack_s = 3;
 constexpr double memory_share = 0.4;
@@ -46,9 +46,9 @@ PortConfig loop_port(std::string name, std::string peer, const Prefix& address,
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// The share of the busiest worker in all connections of its end.
+// The largest share that one worker may have in all connections of its end.
 double share_of_one(const Config& config) {
-  constexpr double uneven = 1.25;  // cores differ, flows fall unevenly
+  constexpr double uneven = 1.25;  // cores differ, and flows are not spread evenly
   const double each_end = std::max(1.0, config.workers / 2.0);
   return each_end == 1 ? 1 : uneven / each_end;
 }
@@ -70,13 +70,13 @@ double time_wait_wanted(const BenchOptions& options, const Config& config) {
   if (options.connections) return static_cast<double>(*options.connections);
   if (options.stream) return options.concurrency;
   const double cps = options.mode == LoadMode::rate ? options.rate * 1.05 + 1'000 : cps_hoped_for;
-  // A search is below the highest rate most of the time.
+  // A search runs below the highest rate most of the time.
   const double share = options.mode == LoadMode::max ? 0.3 : 1;
   const double stay = std::min(seconds(options.duration) + slack_s, seconds(config.stack.msl) * 2);
   return cps * share * stay;
 }
 
-// For what is under way at once, what each connection sends and has sent to it.
+// The blocks for all connections that are open at once, for what each sends and receives.
 std::uint32_t blocks_wanted(const BenchOptions& options, const StackConfig& stack) {
   if (options.request == 0 && options.response == 0) return 1'024;
   const auto blocks = [&](std::uint64_t bytes) {
@@ -130,7 +130,7 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
 Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) {
   BenchSetup setup;
   Config& config = setup.config;
-  // Several may run at once on a machine.
+  // Several benchmarks may run at once on a machine.
   config.name = fmt::format("bench-{}", getpid());
   const std::size_t cores = options.runtime.cores.size();
   const auto side = static_cast<std::uint32_t>(
@@ -182,7 +182,7 @@ Result<BenchSetup> embedded(const BenchOptions& options, unsigned usable_cores) 
   return setup;
 }
 
-// The workers that serve, if the targets are addresses of our own; none if they are not.
+// The workers that serve the targets, if those are addresses of ours; none if they are not.
 Result<std::vector<std::uint32_t>> own_servers(const Config& config, const Targets& targets) {
   const PortConfig* first = port_with(config, targets.addresses().first);
   const PortConfig* last = port_with(config, targets.addresses().last());

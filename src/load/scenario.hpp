@@ -1,4 +1,4 @@
-// From options to a configuration, and from a configuration to which worker does what.
+// Makes a configuration from options, and decides which worker is client and which is server.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,12 @@
 
 namespace salut::load {
 
-// Without --connect and --config: two loop ports joined to each other, client and server a worker
-// each; where there is one core, one worker whose port is joined to itself, and both on its stack.
-// --connect without --config: one TAP. With --config: if --connect names one of its own addresses,
-// that address's worker serves; without --connect the last port's first address is served.
+// Without --connect and --config: two loop ports joined to each other, with a worker each for
+// client and server; on a single core one worker, whose port is joined to itself and whose stack is
+// both.
+// --connect without --config: one TAP. With --config: if --connect names an address of ours, the
+// workers of its port serve it; without --connect the last port's first address is served.
+// `available_memory`: bytes.
 Result<BenchSetup> bench_setup(const BenchOptions& options, unsigned usable_cores,
                                std::uint64_t available_memory);
 

@@ -28,7 +28,7 @@ Result<void> LoadServer::start(Stack& stack) {
 }
 
 namespace {
-constexpr std::size_t ahead = 4;  // events whose records are asked for
+constexpr std::size_t ahead = 4;  // records are prefetched so many events ahead
 }
 
 void LoadServer::on_events(Stack&, std::span<const Event> events) {
@@ -45,7 +45,7 @@ void LoadServer::on_events(Stack&, std::span<const Event> events) {
   }
 }
 
-// What stop() has to close.
+// Keeps track of the connections that stop() has to close.
 void LoadServer::remember(const Event& event) {
   if (event.has(Event::accepted)) table_.open(event.connection);
   if (!event.has(Event::closed)) return;
@@ -90,7 +90,7 @@ void LoadServer::on_event(const Event& event) {
   }
 }
 
-// What exceeds the request is read too: left unread it would turn our close into a reset.
+// Reads all, also bytes beyond the request: unread bytes would turn our close into a reset.
 void LoadServer::read(Connection connection, Record& record) {
   if (exchange_.lends()) return read_lent(connection, record);
   while (true) {
@@ -132,8 +132,8 @@ void LoadServer::write(Connection connection, Record& record) {
 void LoadServer::stop(Stack& stack) {
   for (const Listener listener : listeners_) stack.unlisten(listener);
   stopped_ = true;
-  // Who is in the middle of an exchange ends it; who waits for a request, or for the peer's FIN,
-  // not.
+  // A connection in the middle of an exchange finishes it. One that waits for a request, or for the
+  // peer's FIN, is closed now.
   table_.for_each([this](Connection connection, Record& record) {
     const bool begun =
         record.to_read != 0 ? record.to_read != exchange_.request : record.to_write != 0;

@@ -1,8 +1,8 @@
-// The other end of a load: takes `request` bytes, answers with `response` bytes, and closes first
-// or after the client.
+// The server of a load: takes `request` bytes, answers with `response` bytes, and closes first or
+// after the client.
 //
-// A bare exchange (0 and 0 bytes) keeps no state at all: one event in, one close() out. As `salut
-// serve --app load`, whose clients may stay, it knows at least who is there.
+// For a bare exchange (0 and 0 bytes) it keeps no state: one event in, one close() out. Only as
+// `salut serve --app load`, whose clients may stay, does it remember its connections.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ class LoadServer final : public app::Application {
   void stop(Stack& stack) override;
   void abort(Stack& stack) override;
 
-  // Exchange::verify: pieces that were not what the client sent.
+  // With Exchange::verify: how many pieces differed from what the client sent.
   std::uint64_t wrong() const { return wrong_; }
 
  private:

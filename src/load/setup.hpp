@@ -1,4 +1,4 @@
-// What a bench is set up as, whichever scenario made it, and what all scenarios ask of it.
+// The set-up of a benchmark, and what all scenarios share to make it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace salut::load {
 
-// What a bench needs: its configuration, and which workers are client and server.
+// A configuration, the targets, and which workers are client and server.
 struct BenchSetup {
   Config config;
   Targets target;
@@ -19,14 +19,14 @@ struct BenchSetup {
   std::vector<std::string> notes;
 };
 
-// The port that has this address, among its own or its ranges; nullptr if none has.
+// The port that has this address, as its own or in a range; nullptr if none has.
 const PortConfig* port_with(const Config& config, IpAddress address);
 
 // Every worker that does not serve; the servers themselves if there is no other.
 std::vector<std::uint32_t> client_workers(const Config& config,
                                           const std::vector<std::uint32_t>& servers);
 
-// Adds --local to the ranges of the clients' ports.
+// Adds --local to the ranges of the clients' ports, unless a port has its first address already.
 void add_local_range(const BenchOptions& options, BenchSetup& setup);
 
 }  // namespace salut::load

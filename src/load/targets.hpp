@@ -3,10 +3,10 @@
 //
 //   10.0.0.1:80   10.0.0.0/16:80   10.0.0.1-10.0.0.9:80   10.0.0.1:80-89   [fd00:2::/120]:80-89
 //
-// A client has 64,512 ports per address of its own and destination, and keeps none free for a
-// minute after it closed: with n destinations it has n times as many. All ports of an address come
-// before the next address; turns are of `block` connections, since the stack keeps the walk through
-// the source ports of the destination that it was last asked for (flow/source_ports.hpp).
+// A client has 64,512 source ports per own address and destination, and a port stays in TIME_WAIT
+// for a minute after its connection: with n destinations there are n times as many. All ports of an
+// address come before the next address. Each target gets `block` connections in a row, because the
+// stack keeps the candidates of the last destination only (flow/source_ports.hpp).
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,8 @@ class Targets {
   }
   const AddressRange& addresses() const { return addresses_; }
   std::uint32_t ports() const { return ports_; }
-  // What a server listens on for them, at the nth of the ports: the address, or all of its family.
+  // What a server listens on to serve the nth port: the one address, or all; for a range of IPv6
+  // addresses it is ::, which takes both families.
   Endpoint listen_at(std::uint32_t nth) const;
   std::string to_string() const;
   friend bool operator==(const Targets&, const Targets&) = default;

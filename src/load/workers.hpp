@@ -1,6 +1,7 @@
-// The workers of a benchmark as its controller sees them: started together, waited for together,
-// looked at meanwhile. salut bench has a Runtime behind it (cli/bench.cpp), a test whatever it
-// likes: so the load generator needs neither DPDK nor a port.
+// The workers of a benchmark as its controller sees them: it starts them together, waits for them
+// together, and reads their counters meanwhile. `salut bench` implements this with a Runtime
+// (cli/bench.cpp) and a test with anything else, so that the load generator needs neither DPDK nor
+// a port.
 //
 // Threads: the control thread.
 #pragma once
@@ -20,9 +21,9 @@ class Workers {
   virtual void start(std::function<void(Stack&)> application) = 0;
   // Has `application` returned on every worker?
   virtual bool finished() const = 0;
-  // Returns when it has.
+  // Waits until finished().
   virtual void wait() = 0;
-  // Those of one worker, while it runs.
+  // The counters of one worker, also while it runs.
   virtual Counters counters(std::uint32_t worker) = 0;
 };
 
