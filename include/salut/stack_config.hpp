@@ -31,7 +31,8 @@ struct StackConfig {
   std::uint32_t neighbours = 0;
   std::uint32_t neighbour_queue = 64;  // neighbour_queue: frames that wait for one station's MAC,
                                        // 1..64
-  // neighbour_frames: the same for all of them, 1..32,768; but at most an eighth of memory.mbufs
+  // neighbour_frames: the same for all stations together, 1..32,768; but at most an eighth of
+  // memory.mbufs
   std::uint32_t neighbour_frames = 1'024;
   Duration msl = std::chrono::seconds{30};             // msl_s: 0.001..3600; TIME_WAIT is twice it
   Duration rto_initial = std::chrono::seconds{1};      // rto_initial_ms: 1..60,000

@@ -1,7 +1,7 @@
 // A handle of a timer of Stack::set_timer(): 8 bytes, a value.
 //
 // It names a slot of one stack and the generation of that slot: the handle of a timer that has
-// fired or was cancelled names nothing, also when the slot is another timer's.
+// fired or was cancelled stays invalid, even after the slot has another timer.
 #pragma once
 
 #include <compare>

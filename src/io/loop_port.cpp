@@ -10,8 +10,8 @@ namespace {
 
 constexpr unsigned burst = 64;
 
-// A description: the handle in units of 64 bytes (42 bits), where the bytes begin behind it in
-// units of four (8 bits), how many they are (14 bits).
+// A description has the handle in units of 64 bytes (42 bits), the offset of the frame's bytes from
+// it in units of four (8 bits), and their number (14 bits).
 constexpr unsigned handle_shift = 6;
 constexpr unsigned begin_shift = 2;
 constexpr unsigned begin_at = 14;
@@ -24,8 +24,8 @@ constexpr std::uint64_t word_of(std::uint64_t handle, std::uint64_t begin, std::
   return handle >> handle_shift << handle_at | begin >> begin_shift << begin_at | length;
 }
 
-// Bytes that begin where eight bits cannot say, as a device may have put them, move to where they
-// can.
+// A device may have put the bytes at an offset that eight bits cannot hold: moves them to one that
+// they can.
 std::uint64_t move_and_describe(const Frame& frame) {
   auto* handle = static_cast<std::byte*>(frame.handle);
   const auto begin =
@@ -49,7 +49,7 @@ unsigned LoopPort::Wire::push(const Frame* frames, unsigned count) {
   std::array<std::uint64_t, burst> words;
   unsigned sent = 0;
   while (sent < count) {
-    // Only what is taken may be touched: the rest is offered again as it is.
+    // Touch only frames that the wire takes: the caller offers the rest again, unchanged.
     const auto now = static_cast<unsigned>(
         std::min<std::size_t>({count - sent, burst, words_.write_available()}));
     if (now == 0) break;
@@ -60,8 +60,8 @@ unsigned LoopPort::Wire::push(const Frame* frames, unsigned count) {
   return sent;
 }
 
-// Nobody has verified a checksum on the way, and the sender's port index means nothing here: both
-// are 0.
+// flags and port are 0: nobody has verified a checksum on the way, and the sender's port index
+// means nothing here.
 unsigned LoopPort::Wire::pop(Frame* frames, unsigned count) {
   std::array<std::uint64_t, burst> words;
   const auto got = static_cast<unsigned>(words_.pop(words.data(), std::min(count, burst)));

@@ -2,9 +2,9 @@
 //
 // A frame crosses as a description of 8 bytes: its bytes and its mbuf are not touched, so that a
 // measurement over this wire measures the stack and nothing else. The buffer changes its owner; its
-// last owner gives it back to the pool that all workers share. The queue's lines are all that goes
-// from core to core, so their size is the price: 40 to 47 cycles for a packet and its answer, 80 to
-// 91 when a description was a whole Frame of 24 bytes.
+// last owner gives it back to the pool that all workers share. Only the queue's cache
+// lines go from core to core, so that the size of a description is the price: 40 to 47 cycles for a
+// packet and its answer, against 80 to 91 with a whole Frame of 24 bytes.
 //
 // Threads: each direction has one producer and one consumer, which may be one thread. Cost: one
 // atomic store per burst and side. A full wire takes fewer frames than offered and loses none.

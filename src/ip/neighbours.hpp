@@ -59,7 +59,7 @@ struct NeighbourOptions {
   std::uint64_t seed = 0;  // of the hash; secret, or a station could choose colliding addresses
 };
 
-// What a segment needs of its next hop.
+// What a segment needs to know about its next hop.
 struct NextHop {
   Mac mac;  // if resolved
   std::uint16_t port;
@@ -80,7 +80,7 @@ class Neighbours {
     fixed,    // from the configuration: never asked for, never changed, never evicted
   };
 
-  // What the stack does for its neighbours.
+  // The stack's side: sends requests, and gets its frames back.
   class Sink {
    public:
     virtual ~Sink() = default;

@@ -31,9 +31,9 @@ bool is_home(const ip::Interface& interface, const AddressPair* whole, const Key
   return interface.steering->worker_of(ends) == interface.steered_as;
 }
 
-// May an open take the place of the connection `found`? The table says: only in TIME_WAIT; else an
-// OPEN of an existing connection is an error (RFC 9293 §3.10.1). One that was aborted in this turn
-// is CLOSED but still in the flow table, so that its place is not free either.
+// May an open use the two ends of the connection `found`? The table says that the OPEN of an
+// existing connection is an error (RFC 9293 §3.10.1), in TIME_WAIT too. One that was aborted in
+// this turn is CLOSED but still in the flow table, so that its ends are not free either.
 bool may_open(const tcp::Context& c, std::uint32_t found) {
   const bool record = (found & tcp::time_wait_bit) != 0;
   const State state = record ? State::time_wait : State{c.tcbs[found].state};

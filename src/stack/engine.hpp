@@ -61,14 +61,15 @@ class Engine final : private ip::UnreachableListener {
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
 
-  // Of a connection: it has one. Both kinds count from the last poll(), or from set_now().
+  // The timer of a connection, of which each has one; and timers of the stack. Both kinds count
+  // from the last poll(), or from a later set_now().
   Errc set_timer(Connection connection, Duration after);
   Errc cancel_timer(Connection connection);
   tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user) {
     return c_.app_timers.set(c_.wheel, c_.clock.now, after, user);
   }
   Errc cancel_timer(TimerId timer) { return c_.app_timers.cancel(timer); }
-  // Calls count from this instant: for whoever makes them long after a poll() and before the next.
+  // From now on calls count from this instant: for a caller that is long after the last poll().
   void set_now(Instant now) { c_.clock.set(std::max(c_.clock.now, now)); }
 
   // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().

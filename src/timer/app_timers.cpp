@@ -24,7 +24,7 @@ tl::expected<TimerId, Errc> AppTimers::set(Wheel& wheel, Instant now, Duration a
   return TimerId(index | tag_, slot.generation);
 }
 
-// What is due now is so in the next turn, and does not wait for the tick to end.
+// A timer that is due now fires in the next turn and does not wait for the next tick.
 bool AppTimers::arm(Wheel& wheel, std::uint32_t id, Slot& slot, Instant now) {
   const Duration after = std::min(slot.deadline - now, reach);
   const Tick at = after <= Duration{0} ? tick_of(now) : tick_after(now, after);

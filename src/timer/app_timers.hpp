@@ -1,12 +1,12 @@
 // The application's timers: a pool of fixed size whose entries share the wheel of the connections.
 //
-// Their ids on the wheel begin where those of the connections end. Cancelling gives the slot back
-// at once and leaves its entry on the wheel, as closing does with a connection's: the next timer of
-// the slot inherits it. What the wheel does for deadlines that are set earlier and earlier
-// (wheel.hpp) holds here too: where it has no room for another entry, set() refuses.
+// Their ids on the wheel come after those of the connections. cancel() frees the slot at once and
+// leaves its entry on the wheel, as a connection that closes does: the next timer of the slot
+// inherits it. If that needs an earlier entry and the wheel has no room for one (wheel.hpp), set()
+// refuses.
 //
 // Deadlines are Instants and not ticks, so that a timer may be set for longer than the wheel
-// reaches: it is put in again on the way.
+// reaches: its entry fires after 13 days and is armed again.
 //
 // Threads: one. 24 bytes per timer, touched as used, beside the wheel's 21. All calls are O(1).
 #pragma once
@@ -31,9 +31,10 @@ class AppTimers {
   AppTimers(Memory& memory, std::uint32_t capacity, std::uint32_t first_id, std::uint32_t tag)
       : first_id_(first_id), tag_(tag), slots_(memory, capacity, Use::timers) {}
 
-  // invalid_argument: `after` is below 0. overload: the pool is empty, or the wheel is full.
+  // Errc::invalid_argument: `after` is below 0. Errc::overload: the pool is empty, or the wheel has
+  // no room.
   tl::expected<TimerId, Errc> set(Wheel& wheel, Instant now, Duration after, std::uint64_t user);
-  // not_found: it has fired or was cancelled.
+  // Errc::not_found: the timer has fired or was cancelled.
   Errc cancel(TimerId id);
 
   bool owns(std::uint32_t id) const { return id >= first_id_; }
@@ -42,7 +43,8 @@ class AppTimers {
   bool live(const Entry& entry) const {
     return slots_[entry.id - first_id_].wheel_at == entry.deadline.value;
   }
-  // An entry fired. The user value of its timer, if that is due, which ends it.
+  // To be called when an entry fires. If its timer is due, ends the timer and returns its user
+  // value.
   std::optional<std::uint64_t> fire(Wheel& wheel, const Entry& entry, Instant now);
 
   std::uint32_t in_use() const { return in_use_; }
@@ -51,7 +53,7 @@ class AppTimers {
   static constexpr std::uint32_t none = 0xffff'ffff;
 
   struct Slot {
-    std::uint64_t user = 0;  // of a free slot the next free one
+    std::uint64_t user = 0;  // in a free slot: the next free slot
     Instant deadline;
     std::uint32_t wheel_at = 0;    // the wheel's live entry; belongs to the slot, not to the timer
     std::uint32_t generation = 0;  // odd while a timer has it

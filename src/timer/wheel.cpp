@@ -60,8 +60,8 @@ void Wheel::prefetch_after(std::uint32_t chunk) const {
   for (unsigned i = 0; i < chunk_entries; i += line_entries) __builtin_prefetch(entries + i);
 }
 
-// Takes up to `most` entries, newest first. The sweep forgets where it was in a slot that loses
-// its chunks: it starts on it anew.
+// Takes up to `most` entries, newest first. The slot may lose the chunk where the sweep was, so
+// that the sweep starts at the head of this slot again.
 unsigned Wheel::take(unsigned index, unsigned most, Entry* out) {
   Slot& slot = slots_[index];
   if (index == sweep_slot_) sweep_after_ = 0;
@@ -128,8 +128,9 @@ bool Wheel::step(Tick now) {
   return true;
 }
 
-// Empties one chunk, the next one of the round, and unlinks it. Its live entries come back to the
-// head of the same slot, which the round has behind it. 0: there was none, on to the next slot.
+// Empties and unlinks one chunk, the next of the sweep's round. The live entries go back to the
+// head of the same slot, where the round has been already. 0: the slot had no more; the round goes
+// on to the next slot.
 unsigned Wheel::take_for_sweep(Entry* out) {
   Slot& slot = slots_[sweep_slot_];
   const bool at_head = sweep_after_ == 0;

@@ -88,7 +88,7 @@ Parsed parse_words_6(const Frame& frame, const ParseOptions& options, Segment& o
   off |= length < tcp_size;
   off |= length > frame.length - tcp_at_6;
   off |= source.is_multicast();
-  off |= source.high == 0;  // unspecified, loopback, mapped, and others that nobody has
+  off |= source.high == 0;  // unspecified, loopback, mapped, and others that no host has
   off |= header_length < tcp_size;
   off |= header_length > length;
   off |= (tcp.source_port == 0) | (tcp.destination_port == 0);

@@ -1,4 +1,4 @@
-// Makes of a received frame a Segment, an ARP or ICMP packet, or a drop with its reason.
+// Turns a received frame into a Segment, an ARP or ICMP packet, or a drop with its reason.
 //
 // No length is trusted: each is checked before the bytes that it promises are read. The fast path
 // (IPv4 without options or IPv6 without extension headers, whole, TCP, for our MAC) is one compare
@@ -36,7 +36,7 @@ namespace salut::wire {
 
 enum class Kind : std::uint8_t { tcp, arp, icmp, drop };
 
-// What the first 32 bytes of every plain frame to one station have in common.
+// The bytes that are equal in the first 32 bytes of every plain frame to one station.
 class PlainHeader {
  public:
   static constexpr PlainHeader ip4(const Mac& station) {

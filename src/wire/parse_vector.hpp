@@ -1,16 +1,17 @@
-// The fast path of parse() in vectors (AVX2); parse.cpp alone includes it.
+// The fast path of parse() in vectors (AVX2); only parse.cpp includes it.
 //
-// The first 64 bytes of a frame are nearly all header. They are loaded once, as two vectors: one
-// compare with a template says that the constant bytes are as they must be (our MAC, the type, an
-// IP header without options, no fragment, TCP), one pass adds up both checksums, and two shuffles
-// put the fields into the Segment in host order. What differs in anything is not judged here: the
-// caller parses it again, word by word.
+// The first 64 bytes of a frame are nearly all header. They are loaded once, as two vectors. One
+// compare with a template checks the constant bytes (our MAC, the type, an IP header without
+// options, no fragment, TCP), one pass adds up both checksums, and two shuffles put the fields into
+// the Segment in host order. A frame that differs in any way gets no verdict here: the caller
+// parses it again, word by word.
 //
-// A pseudo-header lies next to its segment in the packet: of IPv4 and of IPv6 alike, the sum is
-// over one run of bytes from the source address to the end, plus length and protocol.
+// The addresses of the pseudo-header lie just before the segment in the packet. So for IPv4 and
+// IPv6 the checksum is over one run of bytes, from the source address to the end, plus length and
+// protocol.
 //
-// Reads up to 96 bytes of the buffer, of which those behind the packet are masked: REQUIRES
-// frame.room >= reach. Packets that are longer are added up from there on as they come.
+// Reads up to 96 bytes of the buffer and masks those behind the packet: REQUIRES frame.room >=
+// reach. sum() adds the bytes of longer packets from there on.
 #pragma once
 
 #ifdef __AVX2__
@@ -32,7 +33,7 @@ inline __m256i vector_at(const std::byte* bytes) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
 }
 
-// Ones in the first n bytes, 0..32.
+// A mask of the first n bytes, 0..32.
 inline __m256i first_bytes(std::size_t n) {
   alignas(64) static constexpr std::array<std::uint8_t, 64> window = [] {
     std::array<std::uint8_t, 64> bytes = {};
@@ -42,7 +43,7 @@ inline __m256i first_bytes(std::size_t n) {
   return vector_at(reinterpret_cast<const std::byte*>(window.data()) + 32 - n);
 }
 
-// A one in each of the words [from, 16), or [0, to).
+// A vector with a 1 in each of the words [from, to).
 constexpr std::array<std::int16_t, 16> words_between(unsigned from, unsigned to) {
   std::array<std::int16_t, 16> words = {};
   for (unsigned i = from; i < to; ++i) words[i] = 1;
@@ -54,15 +55,15 @@ __m256i ones() {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(words.data()));
 }
 
-// The words of a vector that `ones` names, added in pairs. They are signed where they are
-// multiplied: the caller has taken 32,768 from each (bias), and adds it again to the sum.
+// madd with ones() adds the words that ones() selects, in pairs. It takes words as signed, so
+// biased() first subtracts 32,768 (`bias`) from each, and the caller adds it to the sum again.
 inline __m256i biased(__m256i v) {
   return _mm256_xor_si256(v, _mm256_set1_epi16(static_cast<short>(0x8000)));
 }
 inline constexpr std::uint32_t bias = 32'768;
 
-// A sum of 16-bit words is right if it is a multiple of 65,535: the product with the inverse of
-// that (modulo 2^32) is small for multiples alone.
+// A sum of 16-bit words is right if it is a multiple of 65,535. Only for multiples is the product
+// with the inverse of 65,535 (modulo 2^32) small.
 constexpr bool is_right(std::uint32_t sum) {
   constexpr std::uint32_t inverse = 0xfffe'ffff;
   static_assert(inverse * 65'535u == 1);
@@ -75,8 +76,8 @@ struct Sums {
   std::uint32_t tcp;  // of addresses and segment
 };
 
-// `end`: of the packet, in the frame, at least 54. The words from `addresses` (in words of the
-// frame) on are of the pseudo-header and the segment.
+// Adds up both checksums. `end`: where the packet ends in the frame, at least 54. `addresses`: the
+// word of the frame at which the source address begins, and the TCP sum with it.
 template <unsigned addresses>
 Sums add_up(const std::byte* data, __m256i a, __m256i b, std::size_t end) {
   const __m256i c = vector_at(data + 64);
@@ -86,7 +87,7 @@ Sums add_up(const std::byte* data, __m256i a, __m256i b, std::size_t end) {
   const __m256i a_words = biased(a);
   const __m256i b_words = biased(_mm256_and_si256(b, first_bytes(in_b)));
   const __m256i c_words = biased(_mm256_and_si256(c, first_bytes(in_c)));
-  // The IPv4 header is words 7 to 16: nine in `a`, one in `b`, which is never cut before it.
+  // The IPv4 header is words 7 to 16: nine in `a`, and one in `b`, which the mask always keeps.
   const __m256i ip = _mm256_add_epi32(_mm256_madd_epi16(a_words, ones<7, 16>()),
                                       _mm256_madd_epi16(b_words, ones<0, 1>()));
   const __m256i tcp = _mm256_add_epi32(
@@ -100,7 +101,7 @@ Sums add_up(const std::byte* data, __m256i a, __m256i b, std::size_t end) {
           static_cast<std::uint32_t>(sums >> 32) + (16 - addresses + 32) * bias};
 }
 
-// Is the sum of a segment right, given that of its first `reach` bytes?
+// Is the checksum of a segment right? `sum_so_far`: of the frame's first `reach` bytes.
 inline bool is_right_tcp(const std::byte* data, std::size_t end, std::uint32_t sum_so_far,
                          std::size_t tcp_length) {
   std::uint32_t total = sum_so_far + net16(std::uint16_t{protocol_tcp}) +
@@ -110,7 +111,7 @@ inline bool is_right_tcp(const std::byte* data, std::size_t end, std::uint32_t s
   return is_right(total);
 }
 
-// ACK, window and flags of the header at `tcp`, in host order, and a zero for the port.
+// Stores ACK, window and flags of the header at `tcp`, in host order, and 0 as the port.
 inline void store_ack(const std::byte* tcp, Segment& out) {
   static_assert(offsetof(Segment, wnd) == 20 && offsetof(Segment, flags) == 22 &&
                 offsetof(Segment, port) == 23);
@@ -119,8 +120,8 @@ inline void store_ack(const std::byte* tcp, Segment& out) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(&out.ack), _mm_shuffle_epi8(fields, order));
 }
 
-// Where the payload and the options lie, and the options: everybody's timestamps in place, what is
-// rarer option by option.
+// Stores where payload and options are, and the options: timestamps alone, as nearly all segments
+// have them, at once, and rarer options one by one.
 inline void store_rest(const Frame& frame, std::size_t tcp_begin, std::size_t header_length,
                        std::size_t end, Segment& out) {
   static_assert(offsetof(Segment, payload_offset) == 26 && offsetof(Segment, mss) == 30 &&
@@ -149,7 +150,7 @@ inline void store_rest(const Frame& frame, std::size_t tcp_begin, std::size_t he
   }
 }
 
-// A plain packet of TCP over IPv4. False: `out` means nothing, parse word by word.
+// Parses a plain packet of TCP over IPv4. False: `out` is of no use; parse it word by word.
 inline bool parse_vector_4(const Frame& frame, const ParseOptions& options, __m256i a,
                            Segment& out) {
   const std::byte* data = frame.data;
@@ -174,7 +175,7 @@ inline bool parse_vector_4(const Frame& frame, const ParseOptions& options, __m2
     if (wrong) [[unlikely]]
       return false;
   }
-  // Addresses and ports as they lie, which is how a key has them, and SEQ.
+  // Addresses and ports in network order, as a key has them, and SEQ in host order.
   static_assert(offsetof(Segment, key) == 0 && offsetof(Segment, seq) == 12);
   const __m128i order = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12);
   _mm_storeu_si128(
@@ -187,7 +188,7 @@ inline bool parse_vector_4(const Frame& frame, const ParseOptions& options, __m2
   return true;
 }
 
-// The same over IPv6, without extension headers.
+// The same for IPv6 without extension headers.
 inline bool parse_vector_6(const Frame& frame, const ParseOptions& options, __m256i a,
                            Segment& out) {
   const std::byte* data = frame.data;
@@ -205,7 +206,7 @@ inline bool parse_vector_6(const Frame& frame, const ParseOptions& options, __m2
   off |= header_length < tcp_size;
   off |= tcp_at_6 + header_length > end;
   off |= source.is_multicast();
-  off |= source.high == 0;  // unspecified, loopback, mapped, and others that nobody has
+  off |= source.high == 0;  // unspecified, loopback, mapped, and others that no host has
   off |= ((ports & 0xffff) == 0) | (ports >> 16 == 0);
   if (off) [[unlikely]]
     return false;

@@ -20,7 +20,8 @@ using wire::TcpHeader;
 constexpr std::size_t ip_length_max = 65'535;
 // A device that segments sets these on the last segment only.
 constexpr std::uint8_t of_the_last = wire::psh | wire::fin;
-// The only flags of a segment that others may follow: a device would repeat any other flag.
+// The only flags of a segment that others of its run may follow. Another flag, such as CWR or URG,
+// belongs to one segment only, and a device might set it on all.
 constexpr std::uint8_t of_the_others = wire::ack | wire::ece;
 
 std::size_t headers_size(const Layers& layers) { return layers.tcp() + layers.l4; }
