@@ -1,35 +1,15 @@
-#include <fmt/format.h>
-
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <memory>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
-#include "host/say.hpp"
+#include "host/text_file.hpp"
 #include "report/merge.hpp"
 
 namespace salut::cli {
 namespace {
 
-constexpr std::size_t file_max = 256u << 20;  // a result is a hundredth of a megabyte
-
-Result<report::ReportText> read_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             std::fclose);
-  report::ReportText report{path, {}};
-  char chunk[65'536];
-  std::size_t got = 0;
-  while (file && report.text.size() < file_max &&
-         (got = std::fread(chunk, 1, sizeof(chunk), file.get())) > 0) {
-    report.text.append(chunk, got);
-  }
-  if (file && std::ferror(file.get()) == 0) return report;
-  return fail(Errc::not_found,
-              fmt::format("{}: cannot read: {}; want a result of `salut bench --json FILE`", path,
-                          std::strerror(errno)));
-}
+constexpr std::size_t file_max = 64u << 20;  // a result has some 10 KiB; a merged one, of each
 
 }  // namespace
 
@@ -37,9 +17,10 @@ int run_merge(const MergeOptions& options) {
   if (!can_write(options.json)) return refuse(cannot_write("--json", options.json));
   std::vector<report::ReportText> reports;
   for (const std::string& path : options.files) {
-    Result<report::ReportText> read = read_file(path);
-    if (!read) return refuse(read.error());
-    reports.push_back(std::move(*read));
+    Result<std::string> text =
+        read_text_file(path, file_max, "a result of `salut bench --json FILE`");
+    if (!text) return refuse(text.error());
+    reports.push_back({path, std::move(*text)});
   }
   Result<report::BenchReport> merged = report::merge_reports(reports);
   if (!merged) return refuse(merged.error());

@@ -4,11 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 #include <optional>
 #include <sstream>
 
@@ -17,11 +13,14 @@
 #include <toml++/toml.h>
 
 #include "config/keys.hpp"
+#include "host/text_file.hpp"
 
 namespace salut {
 namespace {
 
 using namespace config;
+
+constexpr std::size_t file_max = 16u << 20;  // all routes and neighbours that we take are a tenth
 
 // The value as the file has it, short enough for one line.
 std::string as_written(const toml::node& node) {
@@ -386,21 +385,9 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
 }
 
 Result<Config> load_config(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             std::fclose);
-  std::string text;
-  std::array<char, 4'096> chunk;
-  std::size_t got = 0;
-  while (file && (got = std::fread(chunk.data(), 1, chunk.size(), file.get())) > 0) {
-    text.append(chunk.data(), got);
-  }
-  if (!file || std::ferror(file.get()) != 0) {  // a directory can be opened but not read
-    const int why = errno;
-    return fail(why == EACCES ? Errc::no_permission : Errc::not_found,
-                fmt::format("{}: cannot read: {}; want a TOML file such as config/loop.toml", path,
-                            std::strerror(why)));
-  }
-  return parse_config(text, path);
+  auto text = read_text_file(path, file_max, "a TOML file such as config/loop.toml");
+  if (!text) return tl::unexpected<Error>(text.error());
+  return parse_config(*text, path);
 }
 
 }  // namespace salut

@@ -167,6 +167,14 @@ TEST(ConfigReader, directory_instead_of_a_file) {
             "config/loop.toml");
 }
 
+// Reading it to its end would take all memory.
+TEST(ConfigReader, file_without_an_end) {
+  const auto config = load_config("/dev/zero");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message,
+            "/dev/zero: larger than 16.0 MiB; want a TOML file such as config/loop.toml");
+}
+
 TEST(ConfigReader, syntax_error_says_line_and_column) {
   const std::string line = complaint_about("name = \"a\"\n[stack]\nconnections = = 3\n");
   EXPECT_EQ(line.substr(0, 15), "echo.toml:3:15:") << line;
