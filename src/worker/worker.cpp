@@ -68,8 +68,12 @@ void Stack::Impl::end_turn(std::uint64_t tsc) {
     publish(tsc);
 }
 
+// Both sides write one variable and then read the other: run() writes task_ and reads running_,
+// leave() writes running_ and reads task_. Only if all four are sequentially consistent does one of
+// the two see what the other wrote. Else each could leave the task to the other, and run() would
+// sleep for ever.
 void Stack::Impl::run_task() {
-  const auto* task = task_.load(std::memory_order_relaxed);
+  const auto* task = task_.load(std::memory_order_seq_cst);
   if (task == nullptr || !task_.compare_exchange_strong(task, nullptr)) return;
   (*task)();
   tasks_done_.fetch_add(1, std::memory_order_release);
@@ -78,9 +82,9 @@ void Stack::Impl::run_task() {
 
 void Stack::Impl::run(const std::function<void()>& task) {
   const std::uint32_t done = tasks_done_.load(std::memory_order_relaxed);
-  task_.store(&task);
+  task_.store(&task, std::memory_order_seq_cst);
   // The lcore runs the task; if the lcore has left or has not started, this thread does.
-  if (!running_.load()) run_task();
+  if (!running_.load(std::memory_order_seq_cst)) run_task();
   tasks_done_.wait(done, std::memory_order_acquire);
 }
 
@@ -120,7 +124,7 @@ void Stack::Impl::enter() { here = this; }
 void Stack::Impl::leave() {
   here = nullptr;
   publish(read_tsc());
-  running_.store(false);
+  running_.store(false, std::memory_order_seq_cst);
   run_task();  // one that came after publish()
 }
 
