@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,20 +31,25 @@ namespace salut::cli {
 
 namespace {
 
-// A Runtime as the controller of the load wants it.
+// A Runtime as the controller of the load wants it. Its links are watched while it runs.
 class RuntimeWorkers final : public load::Workers {
  public:
   explicit RuntimeWorkers(Runtime& runtime) : runtime_(runtime) {}
   std::uint32_t count() const override { return runtime_.workers(); }
   void start(std::function<void(Stack&)> application) override {
     runtime_.start(std::move(application));
+    links_.emplace(runtime_);
   }
   bool finished() const override { return runtime_.finished(); }
-  void wait() override { runtime_.wait(); }
+  void wait() override {
+    runtime_.wait();
+    links_.reset();
+  }
   Counters counters(std::uint32_t worker) override { return runtime_.stack(worker).counters(); }
 
  private:
   Runtime& runtime_;
+  std::optional<service::LinkWatch> links_;
 };
 
 load::BenchPlan make_plan(const load::BenchOptions& options, const load::BenchSetup& setup,
@@ -154,9 +160,7 @@ int run_bench(const load::BenchOptions& options) {
   RuntimeWorkers workers(*runtime);
   load::Controller controller(workers, make_plan(options, *setup, *runtime), live,
                               signals.stopped());
-  service::LinkWatch links(*runtime);
   if (Result<void> ran = controller.run(); !ran) return refuse(ran.error());
-  links.stop();
 
   const report::BenchReport report = make_report(options, *setup, controller, *runtime);
   service::close_ports(*runtime);

@@ -132,7 +132,6 @@ int run_serve(const ServeOptions& options) {
   const service::StopOnSignal signals(nullptr);  // the supervisor has to say `down` first
   say(stderr, "{}", runtime->describe());
 
-  service::LinkWatch links(*runtime);
   const auto applications = make_applications(options, *runtime);
   Workers workers;
   runtime->start([&](Stack& stack) {
@@ -144,6 +143,7 @@ int run_serve(const ServeOptions& options) {
     ++workers.listening;
     app::serve_loop(stack, application, options.drain);
   });
+  service::LinkWatch links(*runtime);
   service::Supervisor supervisor(*runtime, *socket, signals, options.drain);
   supervisor.run({workers.listening, [&] { announce(options, runtime->config()); }});
   links.stop();

@@ -15,6 +15,7 @@ namespace salut::service {
 
 class LinkWatch {
  public:
+  // REQUIRES: Runtime::start() has returned: it and the watch look at the same state of the ports.
   explicit LinkWatch(Runtime& runtime);
   void stop();
 
