@@ -49,7 +49,7 @@ void examine_hugepages(Examination& e, const MemoryPlan& plan) {
 
 void examine_memory(Examination& e, const MemoryPlan& plan) {
   const std::uint64_t mbufs = plan.hugepages ? 0 : plan.mbuf_bytes;
-  const std::uint64_t available = available_memory(e.sysfs.root());
+  const std::uint64_t available = available_memory(e.sysfs);
   const auto wanted = check_memory(e.config, mbufs, available);
   e.judge("memory", wanted,
           fmt::format("at most {} for {} connections and {} in TIME_WAIT a worker, {} available",

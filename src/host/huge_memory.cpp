@@ -3,13 +3,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
+#include <charconv>
 #include <limits>
 #include <new>
-#include <sstream>
 #include <string>
-#include <vector>
 
 namespace salut {
 namespace {
@@ -77,33 +74,25 @@ namespace {
 
 constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
-// A file that holds one number; no_limit if there is none ("max", or no such file).
-std::uint64_t number_in(const std::string& path) {
-  std::ifstream file(path);
-  std::uint64_t value = 0;
-  return file >> value ? value : no_limit;
-}
-
-std::uint64_t mem_available(const std::string& root) {
-  std::ifstream file(root + "/proc/meminfo");
-  std::string word;
-  while (file >> word) {
-    std::uint64_t kib = 0;
-    if (word == "MemAvailable:" && file >> kib) return kib * 1'024;
-  }
-  return no_limit;
+std::uint64_t mem_available(const Sysfs& sysfs) {
+  const std::string text = sysfs.value_of("/proc/meminfo", "MemAvailable");  // "16777216 kB"
+  std::uint64_t kib = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), kib);
+  return error == std::errc{} ? kib * 1'024 : no_limit;
 }
 
 // A group is bounded by its ancestors: what each of them leaves, from the leaf up to the root.
-std::uint64_t left_in_group(const std::string& root, std::string group, const char* limit_file,
-                            const char* usage_file) {
+std::uint64_t left_in_group(const Sysfs& sysfs, const std::string& root, std::string group,
+                            const char* limit_file, const char* usage_file) {
   std::uint64_t left = no_limit;
   for (;;) {
     const std::string at = root + group;
-    const std::uint64_t limit = number_in(at + "/" + limit_file);
-    const std::uint64_t usage = number_in(at + "/" + usage_file);
-    if (limit != no_limit && usage != no_limit)
-      left = std::min(left, limit > usage ? limit - usage : 0);
+    // No number: "max", or no such file.
+    const auto limit = sysfs.number(at + "/" + limit_file);
+    const auto usage = sysfs.number(at + "/" + usage_file);
+    if (limit && usage) {
+      left = std::min(left, static_cast<std::uint64_t>(std::max<std::int64_t>(*limit - *usage, 0)));
+    }
     const std::size_t slash = group.rfind('/');
     if (slash == std::string::npos || group == "/" || group.empty()) return left;
     group.resize(slash);
@@ -112,10 +101,10 @@ std::uint64_t left_in_group(const std::string& root, std::string group, const ch
 
 }  // namespace
 
-std::uint64_t available_memory(const std::string& root) {
-  std::uint64_t available = mem_available(root);
-  std::ifstream groups(root + "/proc/self/cgroup");  // "4:memory:/a/b" (v1) or "0::/a/b" (v2)
-  for (std::string line; std::getline(groups, line);) {
+std::uint64_t available_memory(const Sysfs& sysfs) {
+  std::uint64_t available = mem_available(sysfs);
+  // "4:memory:/a/b" (v1) or "0::/a/b" (v2)
+  for (const std::string& line : sysfs.lines("/proc/self/cgroup")) {
     const std::size_t first = line.find(':');
     const std::size_t second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
@@ -123,11 +112,11 @@ std::uint64_t available_memory(const std::string& root) {
     const std::string group = line.substr(second + 1);
     if (controllers == "memory") {
       available =
-          std::min(available, left_in_group(root + "/sys/fs/cgroup/memory", group,
+          std::min(available, left_in_group(sysfs, "/sys/fs/cgroup/memory", group,
                                             "memory.limit_in_bytes", "memory.usage_in_bytes"));
     } else if (controllers.empty()) {
       available = std::min(
-          available, left_in_group(root + "/sys/fs/cgroup", group, "memory.max", "memory.current"));
+          available, left_in_group(sysfs, "/sys/fs/cgroup", group, "memory.max", "memory.current"));
     }
   }
   return available;

@@ -13,16 +13,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include "base/memory.hpp"
+#include "host/sysfs.hpp"
 
 namespace salut {
 
-// Recipient pages are all taken at once: a slower start, and no fault on the way of a packet. The
-// TIME_WAIT arena is asked about apart: it fills front to back, a fault per 65,536 records, and may
-// never be filled; but where the kernel zeroes a page of 2 MiB the poll loop stands still, on a
-// virtual machine for some milliseconds.
+// Which arrays have all their pages from the start. That makes the start slower, and then no packet
+// waits while the kernel zeroes a page of 2 MiB, which takes some milliseconds on a virtual
+// machine. The TIME_WAIT arena has a switch of its own: it fills from front to back, one page fault
+// per 65,536 records, and may never be full.
 struct Prefault {
   bool arrays = false;
   bool time_wait = false;
@@ -43,7 +43,6 @@ class HugeMemory final : public Memory {
 };
 
 // What this process may still take: the least of MemAvailable and what its cgroups leave it.
-// `root`: where /proc and /sys are.
-std::uint64_t available_memory(const std::string& root = {});
+std::uint64_t available_memory(const Sysfs& sysfs = Sysfs{});
 
 }  // namespace salut
