@@ -219,8 +219,9 @@ void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
   check.refuse(!raw.config.empty() && !raw.address.empty(),
                "--address = " + raw.address + ": not with --config; want one of the two");
   if (!raw.interface.empty()) options.interface = raw.interface;
-  check.refuse(options.interface.size() > 15,
-               "--interface = " + options.interface + ": too long; want at most 15 letters");
+  check.refuse(options.interface.size() > config::interface_max,
+               fmt::format("--interface = {}: too long; want at most {} letters", options.interface,
+                           config::interface_max));
   check.take(raw.address, options.addresses, [](const std::string& text) {
     const auto one = parsed_as<Prefix>("--address", "10.0.0.2/24 or fd00::2/64")(text);
     return one.map([](const Prefix& prefix) { return std::vector{prefix}; });
@@ -399,8 +400,7 @@ Result<Command> drain_command(const Raw& raw) {
   if (raw.name.empty()) return Command{options};
   options.name = raw.name;
   if (config::is_instance_name(raw.name)) return Command{options};
-  return tl::unexpected<Error>(
-      complaint("--name", raw.name, "not a name", "1 to 32 of a-z, 0-9, _ and -"));
+  return tl::unexpected<Error>(complaint("--name", raw.name, "not a name", config::name_rule()));
 }
 
 Result<Command> states_command(const Raw& raw) {

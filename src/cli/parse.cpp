@@ -7,6 +7,9 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <variant>
+
+#include "config/keys.hpp"
 
 namespace salut::cli {
 
@@ -114,28 +117,52 @@ Result<std::vector<std::uint32_t>> parse_cores(std::string_view flag, std::strin
 
 namespace {
 
+// "delay" for delay_us: on the command line a time has its unit with it.
+std::string_view impair_word(const config::ImpairNumber& entry) {
+  std::string_view word = entry.key;
+  if (word.ends_with("_us")) word.remove_suffix(3);
+  return word;
+}
+
+bool is_share(const config::ImpairNumber& entry) {
+  return std::holds_alternative<double ImpairConfig::*>(entry.field);
+}
+
+bool take_seed(std::string_view value, ImpairConfig& impair) {
+  const auto number = scaled(value, counts);
+  if (!number || *number < 0 || *number >= 9e18) return false;
+  impair.seed = static_cast<std::uint64_t>(*number);
+  return true;
+}
+
+bool take_number(const config::ImpairNumber& entry, std::string_view value, ImpairConfig& impair) {
+  const auto number = is_share(entry) ? scaled(value, shares) : scaled(value, seconds);
+  if (!number) return false;
+  const double in_unit = is_share(entry) ? *number : std::round(*number * 1e9) / entry.unit_ns;
+  if (!(in_unit >= entry.min && in_unit <= entry.max)) return false;
+  if (is_share(entry)) {
+    impair.*std::get<double ImpairConfig::*>(entry.field) = *number;
+  } else {
+    impair.*std::get<Duration ImpairConfig::*>(entry.field) = Duration(std::llround(*number * 1e9));
+  }
+  return true;
+}
+
 // One of the words of parse_impair; false if it is none.
 bool take_impairment(std::string_view key, std::string_view value, ImpairConfig& impair) {
-  const auto share = [&](double& out) {
-    const auto number = scaled(value, shares);
-    if (number && *number >= 0 && *number <= 1) out = *number;
-    return number && *number >= 0 && *number <= 1;
-  };
-  const auto time = [&](Duration& out) {
-    const auto number = scaled(value, seconds);
-    if (!number || *number < 0 || *number > 1) return false;
-    out = Duration(std::llround(*number * 1e9));
-    return true;
-  };
-  if (key == "drop") return share(impair.drop);
-  if (key == "duplicate") return share(impair.duplicate);
-  if (key == "corrupt") return share(impair.corrupt);
-  if (key == "reorder") return share(impair.reorder);
-  if (key == "reorder_by") return time(impair.reorder_by) && impair.reorder_by > Duration{0};
-  if (key == "delay") return time(impair.delay);
-  const auto number = key == "seed" ? scaled(value, counts) : std::nullopt;
-  if (number && *number >= 0 && *number < 9e18) impair.seed = static_cast<std::uint64_t>(*number);
-  return number.has_value() && *number >= 0 && *number < 9e18;
+  if (key == "seed") return take_seed(value, impair);
+  const auto* const entry = std::ranges::find(config::impair_numbers, key, impair_word);
+  return entry != config::impair_numbers.end() && take_number(*entry, value, impair);
+}
+
+// "drop, duplicate": those that are shares, or those that are times.
+std::string impair_words(bool shares_wanted) {
+  std::string words;
+  for (const config::ImpairNumber& entry : config::impair_numbers) {
+    if (is_share(entry) == shares_wanted) words += fmt::format("{}, ", impair_word(entry));
+  }
+  words.resize(words.size() - 2);
+  return words;
 }
 
 }  // namespace
@@ -150,8 +177,9 @@ Result<ImpairConfig> parse_impair(std::string_view flag, std::string_view text) 
     if (!take_impairment(word.substr(0, equals), value, impair)) {
       return tl::unexpected<Error>(
           complaint(flag, word, "not understood",
-                    "some of drop, duplicate, corrupt, reorder (1% or 0.01), reorder_by, delay "
-                    "(500us, at most 1s), seed, such as drop=1%,reorder=2%,seed=7"));
+                    fmt::format("some of {} (1% or 0.01), {} (500us, at most 1s), seed, such as "
+                                "drop=1%,reorder=2%,seed=7",
+                                impair_words(true), impair_words(false))));
     }
     at = end + 1;
   }

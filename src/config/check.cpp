@@ -51,7 +51,7 @@ class Check : Checking {
 
   void instance() {
     if (!is_instance_name(config_.name)) {
-      bad("name", quoted(config_.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
+      bad("name", quoted(config_.name), "not a name", name_rule());
     }
   }
 
@@ -92,9 +92,9 @@ class Check : Checking {
   // One port by itself.
   void port(std::size_t i) {
     const PortConfig& p = config_.ports[i];
-    if (p.name.empty()) bad_port(i, "name", "", "missing", "1 to 32 of a-z, 0-9, _ and -");
+    if (p.name.empty()) bad_port(i, "name", "", "missing", name_rule());
     if (!is_instance_name(p.name)) {
-      bad_port(i, "name", quoted(p.name), "not a name", "1 to 32 of a-z, 0-9, _ and -");
+      bad_port(i, "name", quoted(p.name), "not a name", name_rule());
     }
     own_key(i, PortType::loop, "peer", p.peer, "the name of the port at the other end");
     own_key(i, PortType::tap, "interface", p.interface, "the kernel's name for it, \"salut0\"");
@@ -169,7 +169,7 @@ class Check : Checking {
                       });
     if (!good) {
       bad_port(i, "interface", quoted(name), "not a name for an interface",
-               "at most 15 letters, digits, - and _");
+               fmt::format("at most {} letters, digits, - and _", interface_max));
     }
   }
 

@@ -18,6 +18,8 @@ Error complaint(std::string_view file, std::string_view key, std::string_view va
   return {Errc::bad_config, std::move(line)};
 }
 
+std::string name_rule() { return fmt::format("1 to {} of a-z, 0-9, _ and -", name_max); }
+
 bool is_instance_name(std::string_view text) {
   return !text.empty() && text.size() <= name_max &&
          std::all_of(text.begin(), text.end(), [](char c) {

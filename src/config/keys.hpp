@@ -92,6 +92,7 @@ std::string_view type_name(PortType type);                  // "tap"
 
 // A name of an instance or a port: 1 to 32 of a-z, 0-9, _ and -.
 bool is_instance_name(std::string_view text);
+std::string name_rule();  // these words
 
 // The checks return the first error that they find, or nothing. This one: siblings and [announce],
 // which make several instances one service.

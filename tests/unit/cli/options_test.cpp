@@ -109,8 +109,9 @@ TEST(Options, impair_takes_shares_times_and_a_seed) {
 }
 
 TEST(Options, impair_that_is_wrong_names_the_word) {
-  for (const char* word : {"drop=101%", "drop=-1", "drop", "drop=", "lose=1%", "delay=2s", "seed=x",
-                           "reorder_by=0", "=1", ""}) {
+  for (const char* word :
+       {"drop=101%", "drop=-1", "drop", "drop=", "lose=1%", "delay=2s", "seed=x", "reorder_by=0",
+        "reorder_by=0.4us", "drop=nan", "delay=1001ms", "seed=1e19", "=1", ""}) {
     const std::string line = complaint_of(std::string("serve --impair reorder=1%,") + word);
     EXPECT_TRUE(line.starts_with(std::string("--impair = ") + word + ": not understood; want "))
         << line;
