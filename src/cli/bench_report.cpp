@@ -59,14 +59,6 @@ std::uint64_t packets(const load::Controller& controller, const std::vector<std:
   return packets;
 }
 
-void set_totals(const load::LoadTotals& totals, report::BenchReport& report) {
-  report.attempted = totals.attempted;
-  report.established = totals.established;
-  report.closed = totals.closed;
-  report.failed = totals.failed;
-  report.unexpected_bytes = totals.unexpected_bytes;
-}
-
 // One line a step, in microseconds.
 std::string as_csv(const load::Histogram& ticks, double hz) {
   std::string text = "us,count\n";
@@ -211,7 +203,7 @@ report::BenchReport make_report(const load::BenchOptions& options, const load::B
     report.packets_per_connection =
         static_cast<double>(report.measured.packets) / static_cast<double>(window.ended);
   }
-  set_totals(searched ? window.totals : controller.totals(), report);
+  static_cast<load::LoadTotals&>(report) = searched ? window.totals : controller.totals();
   report.tsc_hz = Runtime::tsc_hz();
   set_latencies(window, report.tsc_hz, report);
   report.client = side(controller, setup.clients, config);

@@ -19,24 +19,6 @@ constexpr std::size_t buffer_bytes = 64 * 1024;
 
 }  // namespace
 
-LoadTotals& LoadTotals::operator+=(const LoadTotals& other) {
-  attempted += other.attempted;
-  established += other.established;
-  closed += other.closed;
-  for (std::size_t i = 0; i < failure_count; ++i) failed[i] += other.failed[i];
-  unexpected_bytes += other.unexpected_bytes;
-  return *this;
-}
-
-LoadTotals& LoadTotals::operator-=(const LoadTotals& other) {
-  attempted -= other.attempted;
-  established -= other.established;
-  closed -= other.closed;
-  for (std::size_t i = 0; i < failure_count; ++i) failed[i] -= other.failed[i];
-  unexpected_bytes -= other.unexpected_bytes;
-  return *this;
-}
-
 LoadClient::LoadClient(const LoadOptions& options)
     : options_(options),
       table_(options.slots),

@@ -105,8 +105,38 @@ struct LoadTotals {
     for (const std::uint64_t count : failed) sum += count;
     return sum;
   }
-  LoadTotals& operator+=(const LoadTotals& other);
-  LoadTotals& operator-=(const LoadTotals& other);
+  constexpr LoadTotals& operator+=(const LoadTotals& other);
+  constexpr LoadTotals& operator-=(const LoadTotals& other);
 };
+
+// All but `failed`, as the JSON has them. Those that came later are there only if there were some.
+struct LoadTotalField {
+  const char* key;
+  std::uint64_t LoadTotals::* member;
+  bool later = false;
+};
+inline constexpr auto load_total_fields = std::to_array<LoadTotalField>({
+    {"attempted", &LoadTotals::attempted},
+    {"established", &LoadTotals::established},
+    {"closed", &LoadTotals::closed},
+    {"unexpected_bytes", &LoadTotals::unexpected_bytes, true},
+});
+static_assert(sizeof(LoadTotals) ==
+              load_total_fields.size() * sizeof(std::uint64_t) + sizeof(FailureCounts));
+
+constexpr LoadTotals& LoadTotals::operator+=(const LoadTotals& other) {
+  for (const LoadTotalField& field : load_total_fields) {
+    this->*field.member += other.*field.member;
+  }
+  for (std::size_t i = 0; i < failure_count; ++i) failed[i] += other.failed[i];
+  return *this;
+}
+constexpr LoadTotals& LoadTotals::operator-=(const LoadTotals& other) {
+  for (const LoadTotalField& field : load_total_fields) {
+    this->*field.member -= other.*field.member;
+  }
+  for (std::size_t i = 0; i < failure_count; ++i) failed[i] -= other.failed[i];
+  return *this;
+}
 
 }  // namespace salut::load

@@ -107,13 +107,13 @@ Json failures(const load::FailureCounts& failed) {
   return object;
 }
 
-Json connections(const BenchReport& report) {
-  Json object = {{"attempted", report.attempted},
-                 {"established", report.established},
-                 {"closed", report.closed},
-                 {"failed", failures(report.failed)}};
-  // A key that is there only if there were some.
-  if (report.unexpected_bytes != 0) object["unexpected_bytes"] = report.unexpected_bytes;
+Json connections(const load::LoadTotals& totals) {
+  Json object = Json::object();
+  for (const load::LoadTotalField& field : load::load_total_fields) {
+    const std::uint64_t count = totals.*field.member;
+    if (count != 0 || !field.later) object[field.key] = count;
+  }
+  object["failed"] = failures(totals.failed);
   return object;
 }
 

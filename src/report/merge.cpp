@@ -73,11 +73,6 @@ void add_recordings(const std::vector<Recording>& from, std::vector<Recording>& 
   }
 }
 
-template <std::size_t N>
-void add_counts(const std::array<std::uint64_t, N>& from, std::array<std::uint64_t, N>& to) {
-  for (std::size_t i = 0; i < N; ++i) to[i] += from[i];
-}
-
 // A side of all reports that have one. Cycles become those of a clock of `hz`.
 std::optional<SideReport> merge_sides(const std::vector<Part>& parts, double hz,
                                       std::optional<SideReport> BenchReport::* side) {
@@ -133,11 +128,7 @@ void add_steering(const std::vector<PortSteering>& from, std::vector<PortSteerin
 
 void add_totals(const BenchReport& one, BenchReport& sum) {
   sum.cps += one.cps;
-  sum.attempted += one.attempted;
-  sum.established += one.established;
-  sum.closed += one.closed;
-  add_counts(one.failed, sum.failed);
-  sum.unexpected_bytes += one.unexpected_bytes;
+  static_cast<load::LoadTotals&>(sum) += one;
   sum.sockets_peak += one.sockets_peak;
   sum.memory += one.memory;
   sum.measured.connections += one.measured.connections;

@@ -298,13 +298,11 @@ Result<BenchReport> read_report(const std::string& file, const ReportJson& json)
   report.cps = object.number("cps");
   report.packets_per_connection = object.number("packets_per_connection");
   const Object connections = object.object("connections");
-  report.attempted = connections.count("attempted");
-  report.established = connections.count("established");
-  report.closed = connections.count("closed");
-  read_failures(measured.object("failed"), report.failed);
-  if (connections.has("unexpected_bytes")) {
-    report.unexpected_bytes = connections.count("unexpected_bytes");
+  for (const load::LoadTotalField& field : load::load_total_fields) {
+    if (field.later && !connections.has(field.key)) continue;
+    report.*field.member = connections.count(field.key);
   }
+  read_failures(measured.object("failed"), report.failed);
   const Object histograms = object.object("histograms");
   report.handshakes = read_recordings(histograms, "handshake");
   report.lifetimes = read_recordings(histograms, "lifetime");

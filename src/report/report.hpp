@@ -73,7 +73,7 @@ struct Measured {
   std::uint32_t workers = 0;
 };
 
-struct BenchReport {
+struct BenchReport : load::LoadTotals {
   std::string version;
   std::string transport;  // "loop", "tap", "pci", or the driver of a vdev
   std::string mode;       // for the table: "512 at once", "100000 per second"
@@ -82,14 +82,6 @@ struct BenchReport {
   double msl_s = 0;
   double cps = 0;
   double packets_per_connection = 0;
-
-  std::uint64_t attempted = 0;
-  std::uint64_t established = 0;
-  std::uint64_t closed = 0;
-  load::FailureCounts failed = {};
-  std::uint64_t& failures(load::Failure why) { return failed[static_cast<std::size_t>(why)]; }
-  std::uint64_t failures(load::Failure why) const { return failed[static_cast<std::size_t>(why)]; }
-  std::uint64_t unexpected_bytes = 0;  // that the server sent unasked
 
   Latency handshake;
   Latency lifetime;
