@@ -78,7 +78,7 @@ struct Device {
 // Checks a device that takes frames from an interface of the kernel.
 void examine_attached(Examination& e, const Device& device) {
   const std::uint16_t mtu = device.port.mtu;
-  const Netdev interface = Netdev::read(e.sysfs, interface_of(device.vdev));
+  const Netdev interface = Netdev::read(e.sysfs, device.vdev.netdev);
   if (!e.judge(device.check("interface"), check_interface(device.vdev, interface, device.key),
                interface.describe())) {
     return;
@@ -146,8 +146,8 @@ void examine_rights(Examination& e, const Device& device, std::initializer_list<
 
 void examine_device(Examination& e, const Device& device, const MemoryPlan& plan) {
   const io::Vdev& vdev = device.vdev;
-  if (interface_of(vdev).empty()) is_too_much(e, device.check("MTU"), vdev, device.port.mtu);
-  if (!interface_of(vdev).empty()) examine_attached(e, device);
+  if (vdev.netdev.empty()) is_too_much(e, device.check("MTU"), vdev, device.port.mtu);
+  if (!vdev.netdev.empty()) examine_attached(e, device);
   if (vdev.is("net_af_packet") || vdev.is("eth_af_packet")) {
     // CAP_NET_ADMIN is for setting the MTU.
     examine_rights(e, device, {{cap_net_admin, "CAP_NET_ADMIN"}, {cap_net_raw, "CAP_NET_RAW"}});
@@ -158,7 +158,7 @@ void examine_device(Examination& e, const Device& device, const MemoryPlan& plan
                     {cap_bpf, "CAP_BPF"},
                     {cap_perfmon, "CAP_PERFMON"}});
     examine_locked(e, device.port, plan);
-  } else if (!interface_of(vdev).empty()) {
+  } else if (!vdev.netdev.empty()) {
     examine_rights(e, device, {{cap_net_raw, "CAP_NET_RAW"}});
   }
   examine_files(e, device);
@@ -174,7 +174,7 @@ void examine_vdev(Examination& e, const PortConfig& port, const MemoryPlan& plan
     examine_device(e, {port, io::Vdev::parse(port.members[i]), fmt::format("members[{}]", i)},
                    plan);
   }
-  if (interface_of(vdev).empty()) {
+  if (vdev.netdev.empty()) {
     e.green(of_port(port, "MTU"),
             fmt::format("{}; the other end must have the same, which cannot be seen", port.mtu));
   }

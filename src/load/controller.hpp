@@ -69,7 +69,6 @@ class Controller {
   // Returns when every worker has returned. An Error if a worker could not start.
   Result<void> run();
 
-  const BenchPlan& plan() const { return plan_; }
   const BenchWindow& window() const { return window_; }
   LoadTotals totals() const;
   const std::vector<std::unique_ptr<BenchWorker>>& workers() const { return workers_; }

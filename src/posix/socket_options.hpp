@@ -35,7 +35,6 @@ struct Options {
     const auto found = ints.find({level, name});
     return found == ints.end() ? otherwise : found->second;
   }
-  bool on(int level, int name) const { return get(level, name) != 0; }
 };
 
 // Keeps the value; -errno for what Linux refuses.

@@ -12,9 +12,8 @@ namespace salut {
 namespace {
 
 Result<void> check_vdev(const io::Vdev& vdev, std::string_view key, const Sysfs& sysfs) {
-  const std::string interface = interface_of(vdev);
-  if (interface.empty()) return {};
-  return check_interface(vdev, Netdev::read(sysfs, interface), key);
+  if (vdev.netdev.empty()) return {};
+  return check_interface(vdev, Netdev::read(sysfs, vdev.netdev), key);
 }
 
 }  // namespace
@@ -35,8 +34,6 @@ Result<void> check_ports(const Config& config, const Sysfs& sysfs) {
   }
   return {};
 }
-
-std::string interface_of(const io::Vdev& vdev) { return vdev.netdev; }
 
 Result<void> check_interface(const io::Vdev& vdev, const Netdev& interface,
                              std::string_view name_of_key) {

@@ -20,8 +20,6 @@ namespace salut {
 // Checks the cards, and the kernel's interfaces below vdevs.
 Result<void> check_ports(const Config& config, const Sysfs& sysfs);
 
-// The kernel's interface that a vdev uses: eth1 in net_af_packet0,iface=eth1; empty if none.
-std::string interface_of(const io::Vdev& vdev);
 // An Error unless the interface exists, is up, and does not carry the machine's default route:
 // AF_XDP would take every frame of its queue, and with the other drivers the kernel would answer
 // too. Errors start with `key`, whose value is the vdev.
