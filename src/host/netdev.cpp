@@ -1,15 +1,12 @@
 #include "host/netdev.hpp"
 
 #include <fmt/format.h>
-#include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
 #include <sstream>
 #include <vector>
+
+#include "io/netdevice.hpp"
 
 namespace salut {
 namespace {
@@ -24,16 +21,13 @@ std::vector<std::string> words_of(const std::string& line) {
 // /sys shows the interfaces of the namespace that mounted it, which need not be ours: of the real
 // system the kernel is asked itself.
 void ask_kernel(Netdev& interface) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  ifreq request = {};
-  std::memcpy(request.ifr_name, interface.name.data(),
-              std::min(interface.name.size(), sizeof(request.ifr_name) - 1));
-  if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) interface.up = (request.ifr_flags & IFF_UP) != 0;
-  if (ioctl(fd, SIOCGIFMTU, &request) == 0) {
+  ifreq request = io::request_for(interface.name);
+  if (io::ask_netdevice(SIOCGIFFLAGS, request)) {
+    interface.up = (request.ifr_flags & IFF_UP) != 0;
+  }
+  if (io::ask_netdevice(SIOCGIFMTU, request)) {
     interface.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
   }
-  close(fd);
 }
 
 void ask_files(const Sysfs& sysfs, Netdev& interface) {

@@ -10,9 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "io/netdevice.hpp"
 
 namespace salut::io {
 
@@ -30,9 +31,7 @@ Result<void> check_tap(const std::string& interface) {
                 fmt::format("{}: cannot open /dev/net/tun: {}; want {}", key, std::strerror(errno),
                             absent ? "a kernel with TUN/TAP" : "root, or access to it"));
   }
-  ifreq request = {};
-  std::memcpy(request.ifr_name, interface.data(),
-              std::min(interface.size(), sizeof(request.ifr_name) - 1));
+  ifreq request = request_for(interface);
   request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE;
   const int rc = ioctl(fd, TUNSETIFF, &request);
   const int why = errno;
@@ -49,15 +48,9 @@ Result<void> check_tap(const std::string& interface) {
 }
 
 bool set_tap_queue(const std::string& interface, std::uint32_t frames) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  ifreq request = {};
-  std::memcpy(request.ifr_name, interface.data(),
-              std::min(interface.size(), sizeof(request.ifr_name) - 1));
+  ifreq request = request_for(interface);
   request.ifr_qlen = static_cast<int>(frames);
-  const bool set = ioctl(fd, SIOCSIFTXQLEN, &request) == 0;
-  close(fd);
-  return set;
+  return ask_netdevice(SIOCSIFTXQLEN, request);
 }
 
 // Asks rtnetlink, by way of libc. /sys shows the namespace in which it was mounted, maybe not ours.
