@@ -102,12 +102,13 @@ Result Socket::listen(int backlog) {
   if (phase_ == Phase::listening) return 0;
   if (phase_ != Phase::fresh) return -EINVAL;
   if (local_.port == 0) return -EOPNOTSUPP;  // Linux would choose a port; no script asks for that
-  const auto most = static_cast<std::uint32_t>(std::clamp(backlog, 0, 4096)) + 1;
+  const auto most = static_cast<std::uint32_t>(std::clamp(backlog, 0, 4096)) + 1;  // as Linux
   const auto listener = loop_.engine().listen(local_, most, to_engine(options_));
   if (!listener) {
     return listener.error() == Errc::no_route ? -EADDRNOTAVAIL : -errno_of(listener.error());
   }
   listener_ = *listener;
+  children_max_ = most;
   phase_ = Phase::listening;
   return 0;
 }
@@ -139,6 +140,15 @@ Result Socket::connect_result() {
   if (phase_ == Phase::ended) return -ECONNABORTED;
   connect_reported_ = true;
   return 0;
+}
+
+void Socket::enqueue(std::shared_ptr<Socket> child) {
+  if (ready_children_.size() >= children_max_) {
+    loop_.engine().abort(child->connection());
+    return;
+  }
+  ready_children_.push_back(std::move(child));
+  ++activity;
 }
 
 std::shared_ptr<Socket> Socket::accept() {

@@ -50,11 +50,10 @@ class Socket final : public File {
   Result unread() const;  // SIOCINQ
   Result unsent() const;  // SIOCOUTQ
 
-  // A connection that arrived on this listener.
-  void enqueue(std::shared_ptr<Socket> child) {
-    ready_children_.push_back(std::move(child));
-    ++activity;
-  }
+  // A connection that arrived on this listener. It is reset if `backlog` others wait for accept()
+  // already, as Linux does with tcp_abort_on_overflow: the engine has told the peer that it is
+  // established, and cannot take that back.
+  void enqueue(std::shared_ptr<Socket> child);
   void attach(Connection connection, const Options& options);
   void on_event(const Event& event);
 
@@ -82,6 +81,7 @@ class Socket final : public File {
   Connection connection_;
   std::uint16_t listener_ = 0;
   std::deque<std::shared_ptr<Socket>> ready_children_;
+  std::size_t children_max_ = 0;
   int error_ = 0;                  // SO_ERROR
   int icmp_error_ = 0;             // what the last ICMP error said, since the peer last spoke
   bool connect_reported_ = false;  // connect() has returned 0 once

@@ -66,6 +66,11 @@ class Driver {
   void expect_at(Microseconds at, const Out& out, Where where = Where::current());
   void expect_nothing(Where where = Where::current());
   void drain();  // takes whatever was sent
+  // What is injected from now on comes from another port, of a peer that has sent nothing.
+  void next_peer() {
+    ++peer_port_;
+    peer_nxt_ = our_nxt_ = 0;
+  }
   void sleep(Microseconds time) { i_.usleep(i_.userdata, static_cast<useconds_t>(time.count())); }
   Microseconds now();  // since the start; reading it takes a microsecond
 

@@ -51,6 +51,27 @@ TEST(Open, connect_over_ipv6_sends_a_syn_from_local6) {
   EXPECT_EQ(packet[62] << 8 | packet[63], 1460) << "MSS";
 }
 
+// listen(2): `backlog` limits those that wait for accept(). Linux takes one more.
+TEST(Open, connection_beyond_the_backlog_is_reset) {
+  Driver d;
+  const int listener = d.socket();
+  EXPECT_EQ(d.bind(listener), 0);
+  d.our_port = 80;
+  EXPECT_EQ(Driver::result(d.calls().listen(d.calls().userdata, listener, 1)), 0);
+  for (int i = 0; i < 3; ++i) {
+    d.inject({.flags = "S", .mss = 1460});
+    d.expect({.flags = "SA", .seq = 0, .ack = 1});
+    d.inject({});
+    if (i == 2) d.expect({.flags = "RA", .seq = 1, .ack = 1});
+    d.expect_nothing();
+    d.next_peer();
+  }
+  EXPECT_GE(d.accept(listener), 0);
+  EXPECT_GE(d.accept(listener), 0);
+  EXPECT_EQ(d.fcntl_nonblocking(listener), 0);
+  EXPECT_EQ(d.accept(listener), -EAGAIN);
+}
+
 TEST(Open, accept_before_the_third_segment_is_eagain) {
   Driver d;
   const int listener = d.listen(SOCK_STREAM | SOCK_NONBLOCK);
