@@ -209,26 +209,34 @@ Result Sockets::splice(int in, loff_t* in_offset, int out, loff_t* out_offset, s
       std::dynamic_pointer_cast<Pipe>(to) == nullptr) {
     return -EINVAL;
   }
-  const bool wait = (flags & nonblock) == 0;
-  std::vector<std::byte> bytes;
-  const auto fill = [&]() -> Result {
+  // One piece under one hold of the lock: while this call slept, another could have taken what it
+  // saw before.
+  bool starved = false;
+  const auto move = [&]() -> Result {
+    std::vector<std::byte> bytes;
     for (;;) {
       Bytes run;
       const std::size_t most = std::min(count, Pipe::capacity) - bytes.size();
       const Result n = most == 0 ? 0 : from->peek(bytes.size(), run);
-      if (n <= 0) return bytes.empty() ? n : static_cast<Result>(bytes.size());
+      if (n <= 0 && !bytes.empty()) break;
+      starved = n == -EAGAIN;
+      if (n <= 0) return n;
       run = run.first(std::min(run.size(), most));
       bytes.insert(bytes.end(), run.begin(), run.end());
     }
+    const Result n = to->write(bytes);
+    if (n > 0) from->consume(static_cast<std::size_t>(n));
+    return n;
   };
-  const Result have =
-      retry(lock, from, POLLIN | POLLRDHUP, EngineLoop::never, wait && !from->nonblocking, fill);
-  if (have <= 0) return have;
-  const Result n = retry(lock, to, POLLOUT, EngineLoop::never, wait && !to->nonblocking,
-                         [&] { return to->write(bytes); });
-  if (n > 0) from->consume(static_cast<std::size_t>(n));
-  loop_.run();
-  return n;
+  for (;;) {
+    const Result n = move();
+    loop_.run();
+    const auto& late = starved ? from : to;
+    if (n != -EAGAIN || (flags & nonblock) != 0 || late->nonblocking) return n;
+    const unsigned bits = (starved ? POLLIN | POLLRDHUP : POLLOUT) | POLLERR | POLLHUP;
+    const auto ready = [&] { return (late->ready() & bits) != 0; };
+    if (!loop_.wait(lock, ready, EngineLoop::never)) return -EAGAIN;
+  }
 }
 
 }  // namespace salut::posix
