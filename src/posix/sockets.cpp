@@ -73,10 +73,13 @@ Result load_address(const sockaddr* user, socklen_t length, sockaddr_storage& to
 }
 
 Sockets::Sockets(EngineLoop& loop) : loop_(loop) {
+  const auto lock = loop_.enter();
   loop_.on_event = [this](const Event& event) { dispatch(event); };
 }
 
 Sockets::~Sockets() {
+  const auto lock = loop_.enter();
+  loop_.on_event = [](const Event&) {};
   for (const auto& [fd, file] : files_) ::close(fd);
 }
 
@@ -110,6 +113,11 @@ Result Sockets::add(std::shared_ptr<File> file) {
   if (fd < 0) return -errno;
   files_[fd] = std::move(file);
   return fd;
+}
+
+void Sockets::forget(int fd) {
+  files_.erase(fd);
+  ::close(fd);
 }
 
 std::shared_ptr<File> Sockets::find(int fd) const {
@@ -234,8 +242,7 @@ Result Sockets::close(int fd) {
   auto lock = loop_.enter();
   const auto file = find(fd);
   if (file == nullptr) return -EBADF;
-  files_.erase(fd);
-  ::close(fd);
+  forget(fd);
   file->close();
   loop_.run();
   // SO_LINGER with a time: until the peer has acknowledged everything, or the time is over.
@@ -322,14 +329,14 @@ Result Sockets::pipe(int* user) {
   std::array<int, 2> fds = {};
   for (unsigned i = 0; i < 2; ++i) {
     const Result fd = add(std::make_shared<Pipe>(shared, i == 1));
-    if (fd < 0) return fd;
+    if (fd < 0) {
+      if (i == 1) forget(fds[0]);
+      return fd;
+    }
     fds[i] = static_cast<int>(fd);
   }
   if (store_user(user, fds[0], 2)) return 0;
-  for (const int fd : fds) {
-    files_.erase(fd);
-    ::close(fd);
-  }
+  for (const int fd : fds) forget(fd);
   return -EFAULT;
 }
 

@@ -77,6 +77,7 @@ class Sockets {
   using Lock = EngineLoop::Lock;
 
   Result add(std::shared_ptr<File> file);
+  void forget(int fd);  // the descriptor is free for another file
   std::shared_ptr<File> find(int fd) const;
   std::shared_ptr<Socket> find_socket(int fd, Result& error) const;
   Instant deadline_after(int timeout_ms) const;    // below 0: never
