@@ -41,6 +41,16 @@ Result Epoll::control(int operation, int fd, std::weak_ptr<File> file, const epo
   }
 }
 
+std::vector<std::shared_ptr<Epoll>> Epoll::below() const {
+  std::vector<std::shared_ptr<Epoll>> sets;
+  for (const auto& [fd, watch] : watches_) {
+    if (auto set = std::dynamic_pointer_cast<Epoll>(watch.file.lock())) {
+      sets.push_back(std::move(set));
+    }
+  }
+  return sets;
+}
+
 Result Epoll::collect(epoll_event* events, std::size_t count) {
   std::size_t n = 0;
   for (auto& [fd, watch] : watches_) {

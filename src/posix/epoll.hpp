@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "posix/file.hpp"
 
@@ -17,6 +18,8 @@ class Epoll final : public File {
  public:
   unsigned ready() const override;
   Result control(int operation, int fd, std::weak_ptr<File> file, const epoll_event& event);
+  // The sets that this one watches.
+  std::vector<std::shared_ptr<Epoll>> below() const;
   // Into the caller's memory. What could not be stored is not counted as reported.
   Result collect(epoll_event* events, std::size_t count);
 

@@ -1,5 +1,6 @@
 // Waiting for several descriptors: poll and epoll.
 #include <climits>
+#include <set>
 #include <vector>
 
 #include "posix/epoll.hpp"
@@ -30,6 +31,45 @@ Result Sockets::poll(pollfd* fds, nfds_t count, int timeout_ms) {
   return count > 0 && !store_user(fds, watched[0], count) ? -EFAULT : ready;
 }
 
+namespace {
+
+using Sets = std::set<std::shared_ptr<Epoll>>;
+
+Sets below(const Sets& sets) {
+  Sets all;
+  for (const auto& set : sets) {
+    for (auto& one : set->below()) all.insert(std::move(one));
+  }
+  return all;
+}
+
+}  // namespace
+
+bool Sockets::may_nest(const std::shared_ptr<Epoll>& outer,
+                       const std::shared_ptr<Epoll>& inner) const {
+  constexpr int chain_max = 5;  // epoll_ctl(2), ELOOP
+  int chain = 0;
+  for (Sets level = {inner}; !level.empty(); level = below(level)) {
+    if (level.contains(outer) || ++chain == chain_max) return false;
+  }
+  Sets all;
+  for (const auto& [fd, file] : files_) {
+    if (auto set = std::dynamic_pointer_cast<Epoll>(file)) all.insert(std::move(set));
+  }
+  // Those that watch one of the level before, from `outer` up.
+  for (Sets level = {outer}; !level.empty();) {
+    if (++chain > chain_max) return false;
+    Sets above;
+    for (const auto& set : all) {
+      for (const auto& one : set->below()) {
+        if (level.contains(one)) above.insert(set);
+      }
+    }
+    level = std::move(above);
+  }
+  return true;
+}
+
 Result Sockets::epoll_create() {
   const auto lock = loop_.enter();
   return add(std::make_shared<Epoll>());
@@ -44,6 +84,8 @@ Result Sockets::epoll_ctl(int epoll, int operation, int fd, epoll_event* user) {
   if (set == nullptr || file == nullptr) return -EBADF;
   const auto watching = std::dynamic_pointer_cast<Epoll>(set);
   if (watching == nullptr || set == file) return -EINVAL;
+  const auto inner = std::dynamic_pointer_cast<Epoll>(file);
+  if (operation == EPOLL_CTL_ADD && inner != nullptr && !may_nest(watching, inner)) return -ELOOP;
   return watching->control(operation, fd, file, event);
 }
 

@@ -30,6 +30,8 @@
 
 namespace salut::posix {
 
+class Epoll;
+
 // An address of the caller's, as far as it goes: 0 or -errno.
 Result load_address(const sockaddr* user, socklen_t length, sockaddr_storage& to);
 
@@ -90,6 +92,9 @@ class Sockets {
   Result receive(int fd, std::span<const iovec> to, int flags, bool is_socket);
   Result send_all(int fd, std::span<const iovec> from, int flags, bool is_socket);
   void dispatch(const Event& event);
+  // May `outer` watch `inner`? Not if that closes a loop or makes a chain of more than five sets:
+  // ready() asks those below, and would never end.
+  bool may_nest(const std::shared_ptr<Epoll>& outer, const std::shared_ptr<Epoll>& inner) const;
 
   EngineLoop& loop_;
   std::map<int, std::shared_ptr<File>> files_;
