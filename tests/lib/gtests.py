@@ -89,7 +89,9 @@ def run(test, scale):
         env = dict(os.environ, **test["env"])
         env["GTEST_OUTPUT"] = "json:" + report
         env["GTEST_COLOR"] = "no"
-        env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
+        # No detect_stack_use_after_return: GCC 12 puts objects of 64-byte alignment, such as a Tcb,
+        # askew on the stack that it makes up for that (its bug 110027), and UBSan stops the test.
+        env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=0:strict_string_checks=1")
         env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
         limit = max(test.get("timeout") or 0, 30) * 4 * scale
         start = time.monotonic()
