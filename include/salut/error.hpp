@@ -27,8 +27,9 @@ enum class Errc : std::uint8_t {
   end_of_stream,  // the peer has closed and everything was read
   no_port,        // no local address and port is free for this peer
   no_route,       // no configured port leads there
-  overload,       // no free TCB, listener or neighbour entry; closing goes on, opening is refused
+  overload,       // a pool is full: TCBs, listeners, timers, …; closing goes on, opening is refused
   unsupported,    // the system, the device or this version cannot do it; the message says what
+  stopped,        // the application of this stack has returned
 };
 
 // The code in words, for a message: "the address or name is in use".

@@ -18,11 +18,13 @@
 // ready since the last one, takes a burst from each of the worker's ports, runs the protocol over
 // it as a batch, runs the timers that are due, and returns what happened. Nothing blocks.
 //
-// Threads: a Stack belongs to one lcore; every call is made there, except stop(), drain() and
-// the figures, which say so.
+// Threads: a Stack belongs to one lcore; every call is made there, except post(), stop(),
+// drain() and the figures, which say so.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <tl/expected.hpp>
@@ -72,6 +74,16 @@ class SALUT_API Stack {
   // the timer has fired: its event was in the last poll(), or before.
   tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user = 0);
   Errc cancel_timer(TimerId timer);
+
+  // Runs `function` on this stack's lcore, in its next poll() and before the packets: how another
+  // thread reaches the connections of this one. It may call everything but poll(); what it throws
+  // comes out of poll(). Those of one thread run in the order in which it posted them, at most 64
+  // of all in one poll(). Before Runtime::start() they wait for it. Any thread, but not a signal
+  // handler; takes no lock. Errc::overload: posts_max wait already. Errc::stopped: the application
+  // has returned, and its captures may be gone: functions that have not run by then are destroyed
+  // without having run, on the lcore or, at the latest, with the Runtime.
+  static constexpr std::size_t posts_max = 1'024;
+  Errc post(std::function<void(Stack&)> function);
 
   // One turn. The span is valid until the next poll().
   std::span<const Event> poll();

@@ -34,6 +34,8 @@ std::string_view describe(Errc code) {
       return "too many connections; opening is refused";
     case Errc::unsupported:
       return "not built yet";
+    case Errc::stopped:
+      return "the stack has stopped";
   }
   return "unknown error";
 }

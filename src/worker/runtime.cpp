@@ -297,6 +297,7 @@ int Runtime::Impl::run_job(void* argument) {
     job.failure = std::current_exception();  // wait() throws it; the others end in order
     runtime.stop();
   }
+  stack.impl().end_posts();
   const bool last = runtime.running_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   // Other workers may still receive and send through this worker's queues, so it goes on polling.
   // It drains, because no application here would see a new connection.

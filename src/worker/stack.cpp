@@ -2,6 +2,7 @@
 #include "salut/stack.hpp"
 
 #include <string>
+#include <utility>
 
 #include "worker/worker.hpp"
 
@@ -35,7 +36,9 @@ tl::expected<TimerId, Errc> Stack::set_timer(Duration after, std::uint64_t user)
 }
 Errc Stack::cancel_timer(TimerId timer) { return impl_->engine().cancel_timer(timer); }
 
-std::span<const Event> Stack::poll() { return impl_->poll(); }
+Errc Stack::post(std::function<void(Stack&)> function) { return impl_->post(std::move(function)); }
+
+std::span<const Event> Stack::poll() { return impl_->poll(*this); }
 Instant Stack::now() const { return impl_->now(); }
 std::uint32_t Stack::worker() const { return impl_->worker(); }
 bool Stack::stopping() const { return impl_->stopping(); }

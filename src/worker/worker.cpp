@@ -38,20 +38,29 @@ Stack::Impl::Impl(const StackConfig& config, std::vector<ip::Interface> interfac
 
 Stack::Impl::~Impl() { engines[options_.worker] = nullptr; }
 
-std::span<const Event> Stack::Impl::poll() {
+std::span<const Event> Stack::Impl::poll(Stack& self) {
   const std::uint64_t tsc = read_tsc();
   std::uint64_t moved = 0;  // for other workers
   end_turn(tsc);
   now_ = clock_.at(tsc);
   if (draining()) [[unlikely]]
     engine_.drain();
+  const bool posted = posts_.any();
+  if (posted) [[unlikely]]
+    run_posts(self);
   const std::span<const Event> events = engine_.poll(now_);
-  busy_ = engine_.last_poll_busy();
+  busy_ = engine_.last_poll_busy() || posted;
   for (const io::SteeredPort* port : steered_) moved += port->moved();
   busy_ |= std::exchange(moved_, moved) != moved;
   idle_turns_ = busy_ ? 0 : idle_turns_ + 1;
   if (!busy_) rest();
   return events;
+}
+
+// Their calls count from now and not from the last turn, which may be long ago.
+void Stack::Impl::run_posts(Stack& self) {
+  engine_.set_now(now_);
+  posts_.run(self);
 }
 
 void Stack::Impl::end_turn(std::uint64_t tsc) {
@@ -119,7 +128,11 @@ void Stack::Impl::prepare() {
   running_.store(true, std::memory_order_release);
 }
 
-void Stack::Impl::enter() { here = this; }
+void Stack::Impl::enter() {
+  here = this;
+  now_ = clock_.at(read_tsc());  // calls before the first poll() count from here
+  engine_.set_now(now_);
+}
 
 void Stack::Impl::leave() {
   here = nullptr;

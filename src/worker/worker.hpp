@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "host/clock.hpp"
@@ -20,6 +21,7 @@
 #include "io/steered_port.hpp"
 #include "salut/stack.hpp"
 #include "stack/engine.hpp"
+#include "worker/posts.hpp"
 #include "worker/seqlock.hpp"
 
 namespace salut {
@@ -44,7 +46,12 @@ class Stack::Impl {
   ~Impl();
   Impl(const Impl&) = delete;
 
-  std::span<const Event> poll();
+  std::span<const Event> poll(Stack& self);
+
+  // From any thread.
+  Errc post(std::function<void(Stack&)> function) { return posts_.post(std::move(function)); }
+  // The application has returned: no function of its own runs any more.
+  void end_posts() { posts_.close(); }
 
   // prepare() on the control thread, before the lcore starts. enter() before and leave() after the
   // application, on the lcore.
@@ -81,6 +88,7 @@ class Stack::Impl {
     LoopStats loop;
   };
 
+  void run_posts(Stack& self);
   Counters counted() const;
   void end_turn(std::uint64_t tsc);
   void publish(std::uint64_t tsc);
@@ -105,6 +113,7 @@ class Stack::Impl {
   std::uint64_t idle_turns_ = 0;  // in a row
   bool busy_ = false;
 
+  Posts posts_;
   std::atomic<bool> drain_{false};
   std::atomic<std::uint32_t> announce_{0};
   std::atomic<bool> running_{false};

@@ -23,7 +23,7 @@ ninja-build            command  ninja
 pkg-config             command  pkg-config
 libdpdk-dev            module   libdpdk
 libfmt-dev             module   fmt
-libboost-dev           header   boost/lockfree/spsc_queue.hpp
+libboost-dev           header   boost/lockfree/queue.hpp
 libcli11-dev           header   CLI/CLI.hpp
 libtomlplusplus-dev    header   toml++/toml.h
 nlohmann-json3-dev     header   nlohmann/json.hpp

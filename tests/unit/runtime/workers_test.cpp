@@ -92,6 +92,14 @@ TEST(Runtime, one_listen_serves_on_all_workers) {
   found.target = wanted;
   while (found.closed[0] + found.closed[1] < clients * wanted) usleep(1'000);
 
+  // A function for each of them, on its own lcore.
+  std::atomic<std::uint32_t> posted = 0;
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    EXPECT_EQ(runtime->stack(w).post([&posted, w](Stack& on) { posted += on.worker() == w; }),
+              Errc::ok);
+  }
+  while (posted < workers) usleep(1'000);
+
   // From here on nobody listens, on none of them.
   EXPECT_TRUE(runtime->unlisten(*listener));
   EXPECT_EQ(found.refused, 0u);
@@ -99,6 +107,7 @@ TEST(Runtime, one_listen_serves_on_all_workers) {
   while (found.refused < clients * 20) usleep(1'000);
   runtime->stop();
   runtime->wait();
+  EXPECT_EQ(runtime->stack(0).post([](Stack&) { ADD_FAILURE(); }), Errc::stopped);
 
   std::uint64_t accepted = 0;
   std::uint64_t redirected = 0;
