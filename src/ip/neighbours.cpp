@@ -23,6 +23,7 @@ Neighbours::Neighbours(Memory& memory, const NeighbourOptions& options) : option
     Entry& entry = entries_[fresh_];
     entry.state = State::fixed;
     entry.evict = never;
+    entry.holds = 1;  // the table's own: connections come and go
     entry.first_waiting = none;
     entry.hop.port = static_cast<std::uint16_t>(fresh_);
   }

@@ -221,6 +221,25 @@ TEST(Neighbours, link_names_a_port_and_no_station) {
   }
 }
 
+// Not even when all else is known or held: it is in no index, and who took it out looked for ever.
+TEST(Neighbours, link_is_not_evicted_by_a_full_table_of_known_stations) {
+  family = Family::v4;
+  HeapMemory memory;
+  FakeSink sink;
+  Neighbours neighbours(memory, {.capacity = 4, .links = 2});
+  for (std::uint16_t port = 0; port < 2; ++port) {
+    neighbours.hold(Neighbours::link(port));
+    neighbours.release(Neighbours::link(port));
+  }
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    const Address ip = at(ip_a + (i << 24));
+    const std::uint16_t index = neighbours.find_or_add(0, ip);
+    ASSERT_NE(index, Neighbours::none);
+    ASSERT_FALSE(neighbours.is_link(index));
+    neighbours.learn(0, ip, mac_a, Instant{}, sink, false);
+  }
+}
+
 // Without the seed nobody can choose addresses that begin at one slot: those of one seed are spread
 // by another.
 TEST(Neighbours, addresses_that_collide_do_so_for_one_seed_only) {
