@@ -10,6 +10,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <tl/expected.hpp>
 
@@ -116,8 +117,11 @@ class SALUT_API Connection {
   tl::expected<ConnectionInfo, Errc> info() const;
   // Errc::invalid_argument for a value out of its range; nothing is changed then.
   Errc set_options(const ConnectionOptions& options) const;
-  // Event::user of every event of this connection from now on.
+  // Event::user of every event of this connection that comes now: those that this poll() has
+  // returned already too, `closed` included.
   Errc set_user(std::uint64_t user) const;
+  // What connect() was given or set_user() set; 0 at first.
+  tl::expected<std::uint64_t, Errc> user() const;
 
   // Event::timer of this connection in `after` from the last poll(), rounded up to a millisecond
   // (1.048576 ms, the stack's tick). Each connection has one such timer: setting it again moves it,
@@ -141,3 +145,13 @@ class SALUT_API Connection {
 static_assert(sizeof(Connection) == 8);
 
 }  // namespace salut
+
+template <>
+struct std::hash<salut::Connection> {
+  std::size_t operator()(const salut::Connection& connection) const noexcept {
+    const std::uint64_t both =
+        std::uint64_t{connection.generation()} << 32 | std::uint64_t{connection.slot()};
+    const std::uint64_t mixed = both * 0x9e37'79b9'7f4a'7c15;
+    return static_cast<std::size_t>(mixed ^ mixed >> 32);
+  }
+};

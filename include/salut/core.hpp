@@ -122,6 +122,7 @@ class SALUT_API Engine {
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
+  tl::expected<std::uint64_t, Errc> user(Connection connection) const;
   Errc set_timer(Connection connection, Duration after);
   Errc cancel_timer(Connection connection);
 

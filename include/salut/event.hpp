@@ -29,7 +29,7 @@ struct Event {
   };
 
   Connection connection;
-  // What connect() was given or set_user() set, 0 on `accepted`; of Stack::set_timer() its own.
+  // What connect() was given or set_user() set, in this batch too; of Stack::set_timer() its own.
   std::uint64_t user = 0;
   std::uint16_t what = 0;
   Reason reason = Reason::none;

@@ -4,6 +4,7 @@
 #include "salut/address.hpp"
 #include "salut/config.hpp"
 #include "salut/connection.hpp"
+#include "salut/connection_table.hpp"
 #include "salut/counters.hpp"
 #include "salut/error.hpp"
 #include "salut/event.hpp"

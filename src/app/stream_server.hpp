@@ -22,7 +22,7 @@
 
 #include "app/application.hpp"
 #include "app/block_pool.hpp"
-#include "app/connection_table.hpp"
+#include "salut/connection_table.hpp"
 
 namespace salut::app {
 

@@ -241,7 +241,7 @@ void LoadClient::on_closed(Record& record, Reason reason, std::uint64_t now) {
   }
   if (record.phase == Phase::closing || record.phase == Phase::half_closed) --closing_;
   --in_flight_;
-  app::ConnectionTable<Record>::close(record);
+  ConnectionTable<Record>::close(record);
   if (reason == Reason::closed && record.fault == Failure::count) [[likely]] {
     ++totals_.closed;
     window_.last_end = now;

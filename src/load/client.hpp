@@ -30,12 +30,12 @@
 #include <span>
 #include <vector>
 
-#include "app/connection_table.hpp"
 #include "load/back_off.hpp"
 #include "load/exchange.hpp"
 #include "load/histogram.hpp"
 #include "load/pattern.hpp"
 #include "load/rate.hpp"
+#include "salut/connection_table.hpp"
 #include "salut/stack.hpp"
 
 namespace salut::load {
@@ -127,7 +127,7 @@ class LoadClient {
   void publish();
 
   LoadOptions options_;
-  app::ConnectionTable<Record> table_;
+  ConnectionTable<Record> table_;
   std::vector<std::byte> bytes_;
   Pattern pattern_;
 

@@ -49,7 +49,7 @@ void LoadServer::on_events(Stack&, std::span<const Event> events) {
 void LoadServer::remember(const Event& event) {
   if (event.has(Event::accepted)) table_.open(event.connection);
   if (!event.has(Event::closed)) return;
-  if (Record* record = table_.find(event.connection)) app::ConnectionTable<Record>::close(*record);
+  if (Record* record = table_.find(event.connection)) ConnectionTable<Record>::close(*record);
 }
 
 void LoadServer::on_bare_event(const Event& event) {
@@ -76,7 +76,7 @@ void LoadServer::on_event(const Event& event) {
   }
   Record* record = table_.find(event.connection);
   if (record == nullptr) return;
-  if (event.has(Event::closed)) return app::ConnectionTable<Record>::close(*record);
+  if (event.has(Event::closed)) return ConnectionTable<Record>::close(*record);
   if (record->closing) return;
 
   if (event.has(Event::readable)) read(event.connection, *record);

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "app/application.hpp"
-#include "app/connection_table.hpp"
 #include "load/exchange.hpp"
 #include "load/pattern.hpp"
+#include "salut/connection_table.hpp"
 
 namespace salut::load {
 
@@ -49,7 +49,7 @@ class LoadServer final : public app::Application {
 
   Targets local_;
   Exchange exchange_;
-  app::ConnectionTable<Record> table_;
+  ConnectionTable<Record> table_;
   bool keeps_;
   bool stopped_ = false;
   std::vector<std::byte> bytes_;

@@ -204,6 +204,9 @@ Errc Engine::set_options(Connection connection, const ConnectionOptions& options
 Errc Engine::set_user(Connection connection, std::uint64_t user) {
   return impl_->set_user(connection, user);
 }
+tl::expected<std::uint64_t, Errc> Engine::user(Connection connection) const {
+  return impl_->user(connection);
+}
 
 Errc Engine::set_timer(Connection connection, Duration after) {
   return impl_->set_timer(connection, after);

@@ -33,6 +33,7 @@ Engine::~Engine() { c_.interfaces.set_unreachable_listener(nullptr); }
 std::span<const Event> Engine::poll(Instant now) {
   c_.clock.set(now);
   c_.event_count = 0;
+  icmp_errors_before_ = c_.counters.icmp_errors;
 
   c_.interfaces.flush(now);  // frames for which the device had no room
   bool busy = c_.interfaces.sent_something();

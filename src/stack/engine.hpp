@@ -60,6 +60,7 @@ class Engine final : private ip::UnreachableListener {
   // Sets the options of the connections that the listener makes from now on.
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
   Errc set_user(Connection connection, std::uint64_t user);
+  tl::expected<std::uint64_t, Errc> user(Connection connection) const;
 
   // The timer of a connection, of which each has one; and timers of the stack. Both kinds count
   // from the last poll(), or from a later set_now().
@@ -100,6 +101,7 @@ class Engine final : private ip::UnreachableListener {
   bool receive();
   void note_peaks();
   Errc close_sending(std::uint32_t index);
+  bool name_events(Connection connection, std::uint64_t user);
   void end_listener(std::uint16_t listener, tcp::StateEvent event);
 
   tcp::Context c_;
@@ -109,6 +111,7 @@ class Engine final : private ip::UnreachableListener {
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;
+  std::uint64_t icmp_errors_before_ = 0;  // Counters::icmp_errors when this turn began
   Unreachable unreachable_;
 };
 

@@ -159,9 +159,36 @@ Errc Engine::cancel_timer(Connection connection) {
 
 Errc Engine::set_user(Connection connection, std::uint64_t user) {
   const std::uint32_t index = find(connection);
-  if (index == tcp::TcbPool::none) return Errc::not_connected;
-  c_.tcbs[index].user = user;
+  // It is over, but its `closed` may be in this batch: who forgets by `user` is told there.
+  if (index == tcp::TcbPool::none)
+    return name_events(connection, user) ? Errc::ok : Errc::not_connected;
+  Tcb& t = c_.tcbs[index];
+  t.user = user;
+  // A connection that has moved no byte and no FIN had only the event that it is told of.
+  const bool more = t.has(Flag::data_ready | Flag::fin_received) ||
+                    c_.counters.icmp_errors != icmp_errors_before_;
+  if (more) name_events(connection, user);
   return Errc::ok;
+}
+
+// The events of this turn that the application has not come to yet carry `user` too. Those of a
+// connection follow its `accepted`. False: it has none.
+bool Engine::name_events(Connection connection, std::uint64_t user) {
+  bool any = false;
+  for (unsigned i = c_.event_count; i-- > 0;) {
+    Event& event = c_.events[i];
+    if (event.connection != connection) continue;
+    event.user = user;
+    any = true;
+    if (event.has(Event::accepted)) break;
+  }
+  return any;
+}
+
+tl::expected<std::uint64_t, Errc> Engine::user(Connection connection) const {
+  const std::uint32_t index = find(connection);
+  if (index == tcp::TcbPool::none) return tl::unexpected(Errc::not_connected);
+  return c_.tcbs[index].user;
 }
 
 }  // namespace salut::stack

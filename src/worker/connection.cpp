@@ -74,6 +74,12 @@ Errc Connection::set_user(std::uint64_t user) const {
   return engine == nullptr ? Errc::not_connected : engine->set_user(*this, user);
 }
 
+tl::expected<std::uint64_t, Errc> Connection::user() const {
+  const stack::Engine* engine = engine_of(*this);
+  if (engine == nullptr) return tl::unexpected(Errc::not_connected);
+  return engine->user(*this);
+}
+
 Errc Connection::set_timer(Duration after) const {
   stack::Engine* engine = engine_of(*this);
   return engine == nullptr ? Errc::not_connected : engine->set_timer(*this, after);

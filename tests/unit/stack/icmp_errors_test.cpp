@@ -48,6 +48,23 @@ TEST(IcmpErrors, syn_sent_host_unreachable_is_soft) {
   h.expect_event(Event::icmp_error);
 }
 
+// Of a connection that has moved no byte; what set_user() sets is in the event behind it already.
+TEST(IcmpErrors, syn_sent_soft_error_and_syn_ack_in_one_burst_carry_the_user) {
+  Harness h;
+  h.syn_sent();
+  h.queue_raw(error_about(50'000, unreachable(), no_route(), 0, h.iss));
+  h.queue({.flags = "SA", .mss = 1460});
+  const std::span<const Event> events = h.engine().poll(h.now());
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].what, Event::icmp_error);
+  EXPECT_EQ(events[0].user, 7u);
+  EXPECT_EQ(h.engine().set_user(h.conn, 42), Errc::ok);
+  EXPECT_EQ(events[1].what, Event::connected);
+  EXPECT_EQ(events[1].user, 42u);
+  h.settle();
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+}
+
 TEST(IcmpErrors, syn_sent_quote_of_another_sequence_or_port_is_ignored) {
   Harness h;
   h.syn_sent();

@@ -1,13 +1,29 @@
-// An application's data about each connection: a fixed array, indexed by the connection's slot.
+// What a program knows of each connection: a fixed array, indexed by the connection's slot.
 //
-// A stack numbers its connections densely from 0 and below StackConfig::connections, so that an
-// application needs no map, no free list and no set_user(): the record is at the slot, and its
-// generation says whether it belongs to this connection or to an earlier one. The stack reuses the
-// slot that was freed last, so that the records in use stay in cache as its TCBs do. (Event::user
-// would do too, but it is still 0 in the events of the poll() that brought `accepted`.)
+//   struct Session {
+//     std::uint32_t generation = 0;
+//     std::uint32_t unsent = 0;
+//   };
+//   salut::ConnectionTable<Session> sessions(config.stack.connections);
+//   for (const salut::Event& event : stack.poll()) {
+//     if (event.has(salut::Event::accepted)) sessions.open(event.connection);
+//     Session* session = sessions.find(event.connection);
+//     if (session == nullptr) continue;
+//     ...
+//     if (event.has(salut::Event::closed)) sessions.close(*session);
+//   }
 //
-// A Record is trivially copyable and has a member `std::uint32_t generation`. Memory is zeroed, and
-// slots that are never used cost address space only.
+// A stack numbers its connections densely from 0 to StackConfig::connections, so a program needs no
+// map, no free list and no set_user(): the record lies at the slot, and the generation in it says
+// whether it is of this connection or of an earlier one. Slots are reused last in, first out by the
+// stack, so that the records in use stay in cache as its connections do. std::unordered_map with
+// std::hash<Connection> does the same for a few connections.
+//
+// A Record is trivially copyable and has a member `std::uint32_t generation`, which the table
+// writes. Memory comes zeroed and untouched from the system: slots that are never used cost address
+// space only. The constructor throws std::bad_alloc; nothing else allocates.
+//
+// Threads: one table for each Stack, on its lcore.
 #pragma once
 
 #include <cstddef>
@@ -19,13 +35,14 @@
 
 #include "salut/connection.hpp"
 
-namespace salut::app {
+namespace salut {
 
 template <typename Record>
 class ConnectionTable {
   static_assert(std::is_trivially_copyable_v<Record> && std::is_trivially_destructible_v<Record>);
 
  public:
+  // `slots`: StackConfig::connections of the stack.
   explicit ConnectionTable(std::uint32_t slots)
       : slots_(slots), records_(static_cast<Record*>(std::calloc(slots, sizeof(Record)))) {
     if (records_ == nullptr) throw std::bad_alloc();
@@ -57,6 +74,7 @@ class ConnectionTable {
     return record;
   }
 
+  // Forgets it. The connection is left as it is.
   static void close(Record& record) { record.generation = 0; }
 
   // The handle of an open record.
@@ -93,4 +111,4 @@ class ConnectionTable {
   std::unique_ptr<Record, Free> records_;
 };
 
-}  // namespace salut::app
+}  // namespace salut
