@@ -33,7 +33,7 @@ std::string_view describe(Errc code) {
     case Errc::overload:
       return "too many connections; opening is refused";
     case Errc::unsupported:
-      return "not built yet";
+      return "cannot be done here";
     case Errc::stopped:
       return "the stack has stopped";
   }

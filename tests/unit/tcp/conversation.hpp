@@ -306,8 +306,8 @@ class Conversation {
       frame.data = reinterpret_cast<std::byte*>(bytes.data());
       frame.length = frame.room = static_cast<std::uint16_t>(bytes.size());
       Seen seen;
-      const auto parsed = wire::parse_step_by_step(
-          frame, {.verify_checksums = true, .mac = peer_mac}, seen.segment);
+      const auto parsed =
+          wire::parse_step_by_step(frame, wire::ParseOptions(true, peer_mac), seen.segment);
       if (parsed.kind == wire::Kind::tcp) {
         note(seen, bytes);
       } else if (!answered_arp(bytes)) {
