@@ -103,11 +103,13 @@ class SALUT_API Connection {
   // stack.buffer_blocks.
   tl::expected<std::size_t, Errc> lend(std::span<const std::byte> from) const;
 
-  // Closes the sending half: a FIN follows what was written. Reading goes on (half-close).
+  // Closes the sending half: a FIN follows what was written. Reading goes on (half-close). Before
+  // `connected` it waits for the handshake if anything was written, and else ends the connection.
   Errc shutdown() const;
 
   // Closes both halves. With received bytes unread this is a reset (RFC 2525 §2.17), as is data
   // that arrives later (RFC 1122 §4.2.2.13). `closed` follows, when TIME_WAIT begins at the latest.
+  // Before `connected`, which still comes, it waits for the handshake as shutdown() does.
   Errc close() const;
 
   // RST and CLOSED at once; `closed` with Reason::aborted follows.

@@ -80,6 +80,14 @@ std::uint32_t Engine::find(Connection connection) const {
 }
 
 Errc Engine::close_sending(std::uint32_t index) {
+  Tcb& t = c_.tcbs[index];
+  // RFC 9293 §3.10.4 would fail the SENDs that wait in SYN_SENT, but write() has taken them. So
+  // CLOSE waits too: input_syn_sent() raises it once the peer has answered.
+  if (t.state == State::syn_sent && t.has(Flag::data_ready) && t.send.bytes > 0) {
+    t.set(Flag::fin_wanted);
+    t.clear(Flag::write_blocked);
+    return Errc::ok;
+  }
   const tcp::Applied applied = tcp::apply_event(c_, index, tcp::StateEvent::close, {.later = true});
   return (applied.acts & tcp::Act::error) != 0 ? Errc::not_connected : Errc::ok;
 }

@@ -6,6 +6,7 @@
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/socket_options.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timestamps.hpp"
 #include "tcp/transmit.hpp"
@@ -46,6 +47,15 @@ void repeat_syn(Context& c, std::uint32_t index) {
   c.queue_output(index);
 }
 
+// The CLOSE that was called in SYN_SENT with data to send: it is due as soon as the peer has
+// answered, in ESTABLISHED or SYN_RECEIVED.
+bool apply_queued_close(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
+  if (!c.tcbs[index].has(Flag::fin_wanted)) return true;
+  if (!apply(c, index, StateEvent::close, s, frame)) return false;
+  if (c.tcbs[index].has(Flag::user_closed)) watch_orphan(c, index);
+  return true;
+}
+
 // §3.10.7.3
 void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   Tcb& t = c.tcbs[index];
@@ -79,10 +89,11 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   if (ack) {
     accept_ack(c, index, s, frame, true);
     if (!apply(c, index, StateEvent::syn_ack, s, frame)) return;
+    if (!apply_queued_close(c, index, s, frame)) return;
     if (s.len() > 1) accept_text_and_fin(c, index, s, frame);
   } else {
     if (s.payload_length > 0) c.count_drop(Drop::tcp_syn_text);
-    apply(c, index, StateEvent::syn, s, frame);
+    if (apply(c, index, StateEvent::syn, s, frame)) apply_queued_close(c, index, s, frame);
   }
 }
 

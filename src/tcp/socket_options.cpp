@@ -83,7 +83,7 @@ void start_keep_alive(Context& c, std::uint32_t index) {
 
 void watch_orphan(Context& c, std::uint32_t index) {
   const Tcb& t = c.tcbs[index];
-  if (!t.has(Flag::data_ready) || t.send.bytes == 0) return;
+  if (!t.has(Flag::data_ready) || t.send.bytes == 0 || t.state == State::syn_sent) return;
   Stream& stream = c.stream(t);
   stream.orphan_una = t.snd_una;
   set_deadline(c, index, stream.orphan_at, c.config.orphan_timeout);

@@ -27,7 +27,7 @@ inline bool may_probe(State state) {
 void start_keep_alive(Context& c, std::uint32_t index);
 
 // close() with bytes that the peer has not acknowledged: looks again after `orphan_timeout` whether
-// it takes any.
+// it takes any. Not in SYN_SENT, which has a limit of its own: there it begins with the answer.
 void watch_orphan(Context& c, std::uint32_t index);
 
 // close() with a linger time: the peer has so long to acknowledge everything.

@@ -21,7 +21,7 @@ namespace salut::tcp {
 enum Flag : std::uint32_t {
   passive = 1,        // a listener's child
   syn_unacked = 2,    // our SYN stands at snd_una
-  fin_wanted = 4,     // CLOSE was called: a FIN follows the data
+  fin_wanted = 4,     // CLOSE was called: a FIN follows the data; in SYN_SENT CLOSE is queued
   fin_sent = 8,       // the FIN occupies snd_nxt - 1
   fin_received = 16,  // the peer's FIN was in order: rcv_nxt counts it
   user_closed = 32,   // close(), not shutdown(): nobody will read

@@ -142,6 +142,126 @@ TEST(SynSent, syn_sent_close_before_the_syn_left) {
   h.expect_closed(Reason::closed);
 }
 
+// What write() took is sent: CLOSE waits for the handshake.
+TEST(SynSent, syn_sent_close_after_write_waits_for_the_handshake) {
+  Harness h;
+  h.syn_sent();
+  EXPECT_EQ(h.write("early"), 5u);
+  h.close();
+  h.expect_nothing();
+  h.expect_no_event();
+  EXPECT_EQ(h.state(), State::syn_sent);
+  h.expect_after(1s, {.flags = "S", .seq = 0});  // its timers go on
+  h.send({.flags = "SA", .mss = 1460});
+  h.expect({.flags = "FA", .seq = 1, .ack = 1, .len = 5, .payload = "early"});
+  h.expect_event(Event::connected);
+  EXPECT_EQ(h.state(), State::fin_wait_1);
+  h.send({});
+  EXPECT_EQ(h.state(), State::fin_wait_2);
+  h.send({.flags = "FA"});
+  h.expect({.flags = "A", .seq = 7, .ack = 2});
+  h.expect_event(Event::peer_closed);
+  h.expect_closed(Reason::closed);
+}
+
+TEST(SynSent, syn_sent_shutdown_after_write_is_a_half_close) {
+  Harness h;
+  h.syn_sent();
+  EXPECT_EQ(h.write(std::string(3'000, 'r')), 3'000u);
+  h.shutdown();
+  EXPECT_EQ(h.engine().shutdown(h.conn), Errc::not_writable);
+  const std::byte more{1};
+  EXPECT_EQ(h.engine().write(h.conn, {&more, 1}).error(), Errc::not_writable);
+  h.expect_nothing();
+  h.send({.flags = "SA", .wnd = 2'920, .payload = "hello", .mss = 1460});
+  h.expect({.flags = "A", .seq = 1, .ack = 6, .len = 1460});
+  h.expect({.flags = "A", .seq = 1461, .ack = 6, .len = 1460});
+  h.expect_event(Event::connected);
+  h.expect_event(Event::readable);
+  EXPECT_EQ(h.state(), State::fin_wait_1);
+  h.send({.ack = 2921});
+  h.expect({.flags = "FA", .seq = 2921, .ack = 6, .len = 80});
+  EXPECT_EQ(h.read(), "hello");
+  h.send({.payload = "answer"});
+  h.expect({.flags = "A", .seq = 3002, .ack = 12});
+  h.expect_event(Event::readable);
+  EXPECT_EQ(h.read(), "answer");
+  EXPECT_EQ(h.engine().close(h.conn), Errc::ok);
+  h.send({.flags = "FA"});
+  h.expect({.flags = "A", .seq = 3002, .ack = 13});
+  h.expect_event(Event::peer_closed);
+  h.expect_closed(Reason::closed);
+}
+
+TEST(SynSent, syn_sent_close_after_write_in_a_simultaneous_open) {
+  Harness h;
+  h.syn_sent();
+  EXPECT_EQ(h.write("early"), 5u);
+  h.close();
+  h.send({.flags = "S", .mss = 1460});
+  h.expect({.flags = "SA", .seq = 0, .ack = 1});
+  EXPECT_EQ(h.state(), State::fin_wait_1);
+  h.send({.ack = 1});
+  h.expect({.flags = "FA", .seq = 1, .ack = 1, .len = 5});
+  h.expect_event(Event::connected);
+  h.send({});
+  EXPECT_EQ(h.state(), State::fin_wait_2);
+}
+
+TEST(SynSent, syn_sent_close_after_write_ends_as_the_opening_does) {
+  {
+    Harness h;
+    h.syn_sent();
+    h.write("early");
+    h.close();
+    h.send({.flags = "RA", .seq = 0, .ack = 1});
+    h.expect_closed(Reason::refused);
+  }
+  {
+    StackConfig config = small_config();
+    config.syn_timeout = 7s;
+    config.orphan_timeout = 5s;  // is for peers that were there
+    Harness h(config);
+    h.syn_sent();
+    h.write("early");
+    h.close();
+    h.advance(6900ms);
+    h.expect_no_event();
+    h.advance(200ms);
+    h.sent.clear();
+    h.expect_closed(Reason::timed_out);
+  }
+  {
+    Harness h;
+    h.syn_sent();
+    h.write("early");
+    h.close();
+    h.abort();
+    h.expect_nothing();
+    h.expect_closed(Reason::aborted);
+  }
+}
+
+// The peer answered, and takes nothing: the time of an orphan begins with its answer.
+TEST(SynSent, syn_sent_close_after_write_to_a_shut_window_is_an_orphan) {
+  StackConfig config = small_config();
+  config.orphan_timeout = 5s;
+  Harness h(config);
+  h.syn_sent();
+  h.write("early");
+  h.close();
+  h.advance(900ms);
+  h.send({.flags = "SA", .wnd = 0, .mss = 1460});
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  h.expect_event(Event::connected);
+  h.advance(4900ms);
+  h.expect_no_event();
+  h.sent.clear();
+  h.advance(200ms);
+  h.expect({.flags = "RA", .seq = 1, .ack = 1});
+  h.expect_closed(Reason::timed_out);
+}
+
 TEST(SynSent, syn_sent_rto_backs_off_and_r2_is_three_minutes) {
   Harness h;
   h.syn_sent();
