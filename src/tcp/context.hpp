@@ -120,6 +120,8 @@ struct Context {
   std::uint32_t islands_newest = TcbPool::none;
   std::uint32_t island_blocks = 0;
   std::uint32_t pressure_hand = 0;  // the slot that relieve_pressure() looked at last
+  std::uint32_t short_since = 0;    // tick at which the shortage of blocks began
+  std::uint32_t short_seen = 0;     // tick at which blocks were last short
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;

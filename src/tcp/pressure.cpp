@@ -16,13 +16,26 @@ bool holds_for_peer(const Tcb& t) {
          t.state != State::time_wait && t.send.bytes > 0;
 }
 
-// Has the peer taken too little for too long? Begins to watch it if nobody did.
+// Blocks are short now. After a pause this is another shortage, and what was noted before is void:
+// the connection may have sent gigabytes since.
+void note_shortage(Context& c) {
+  const std::uint32_t now = c.clock.tick.value;
+  if (now - c.short_seen > ticks(shortage_pause)) c.short_since = now;
+  c.short_seen = now;
+}
+
+// Has the peer taken too little for too long? Begins to watch it if nobody did. All distances are
+// unsigned: a comparison of sequence numbers would be wrong for half of those that went on.
 bool stands_still(const Context& c, const Tcb& t, Stream& stream) {
-  if (stream.watched_at != 0 && t.snd_una < stream.watched_until) {
+  const std::uint32_t now = c.clock.tick.value;
+  const std::uint32_t watched = now - stream.watched_at;
+  const std::uint32_t missing = stream.watched_until - t.snd_una;
+  const bool of_now = stream.watched_at != 0 && watched <= now - c.short_since;
+  if (of_now && missing > 0 && missing <= block_bytes) {
     const bool shut = t.snd_wnd < std::min<std::uint32_t>(t.mss, t.send.bytes);
-    return c.clock.tick.value - stream.watched_at >= ticks(shut ? shut_limit : stall_limit);
+    return watched >= ticks(shut ? shut_limit : stall_limit);
   }
-  stream.watched_at = std::max(c.clock.tick.value, 1u);
+  stream.watched_at = std::max(now, 1u);
   stream.watched_until = data_start(t) + std::min<std::uint32_t>(t.send.bytes, block_bytes);
   return false;
 }
@@ -30,6 +43,7 @@ bool stands_still(const Context& c, const Tcb& t, Stream& stream) {
 }  // namespace
 
 void relieve_pressure(Context& c) {
+  note_shortage(c);
   const std::uint32_t slots = c.tcbs.touched();
   const std::uint32_t kept = c.config.buffer_blocks >> kept_for_small;
   const std::uint32_t scarce = c.config.buffer_blocks >> kept_for_order;

@@ -17,6 +17,9 @@ namespace salut::tcp {
 // segment, and with one that does, whose segments may have been lost.
 inline constexpr Duration shut_limit = std::chrono::seconds{5};
 inline constexpr Duration stall_limit = std::chrono::seconds{30};
+// A shortage that pauses for no longer is the same one: nobody is watched anew because blocks were
+// free for a moment, as they are after each reset.
+inline constexpr Duration shortage_pause = std::chrono::seconds{30};
 // Slots that are looked at per turn: a hand over 65,536 takes 512 turns.
 inline constexpr std::uint32_t slots_per_turn = 128;
 // How often a loop that sleeps should turn meanwhile.

@@ -72,7 +72,7 @@ struct alignas(64) Stream {
   std::uint32_t older = 0xffffffff;  // slots of the connections whose islands are older and newer
   std::uint32_t newer = 0xffffffff;
   std::uint32_t watched_at = 0;  // tick since which pressure.cpp waits for SND.UNA; 0 not yet
-  Seq watched_until;             // to come here
+  Seq watched_until;             // to come here; both hold during one shortage only
 
   // --- what its owner asked for (socket_options.hpp) ---
   std::uint32_t send_buffer = 0;  // bytes; 0: the stack's, as for the next
