@@ -11,9 +11,11 @@ constexpr std::uint32_t ticks(Duration duration) {
   return static_cast<std::uint32_t>(duration.count() >> tick_shift);
 }
 
+// Does it hold bytes that its peer could take? Not before our SYN is acknowledged: the handshake
+// has limits of its own (syn_timeout, syn_ack_retries).
 bool holds_for_peer(const Tcb& t) {
-  return t.has(Flag::data_ready) && t.ending == 0 && t.state != State::closed &&
-         t.state != State::time_wait && t.send.bytes > 0;
+  return t.has(Flag::data_ready) && !t.has(Flag::syn_unacked) && t.ending == 0 &&
+         t.state != State::closed && t.state != State::time_wait && t.send.bytes > 0;
 }
 
 // Blocks are short now. After a pause this is another shortage, and what was noted before is void:
@@ -36,7 +38,7 @@ bool stands_still(const Context& c, const Tcb& t, Stream& stream) {
     return watched >= ticks(shut ? shut_limit : stall_limit);
   }
   stream.watched_at = std::max(now, 1u);
-  stream.watched_until = data_start(t) + std::min<std::uint32_t>(t.send.bytes, block_bytes);
+  stream.watched_until = t.snd_una + std::min<std::uint32_t>(t.send.bytes, block_bytes);
   return false;
 }
 

@@ -99,7 +99,8 @@ inline Duration retry_limit(const Context& c, const Tcb& tcb) {
 
 // Does the timer probe a shut window? Such a peer is given up only if it does not answer.
 inline bool probes_window(const Tcb& tcb) {
-  return tcb.has(Flag::data_ready) && tcb.snd_wnd == 0 && tcb.send.bytes > 0;
+  return tcb.has(Flag::data_ready) && !tcb.has(Flag::syn_unacked) && tcb.snd_wnd == 0 &&
+         tcb.send.bytes > 0;
 }
 
 // What the retransmission timer is set to: the RTO, or less if R2 comes first. Probes of a shut

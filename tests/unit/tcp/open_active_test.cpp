@@ -290,6 +290,20 @@ TEST(SynSent, syn_sent_r2_configurable) {
   h.expect_closed(Reason::timed_out);
 }
 
+// There is no window yet: bytes that wait for the handshake do not make it shut.
+TEST(SynSent, syn_sent_r2_is_the_same_with_bytes_written) {
+  StackConfig config = small_config();
+  config.syn_timeout = 100s;
+  Harness h(config);
+  h.syn_sent();
+  h.write("early");
+  h.advance(99900ms);
+  h.expect_no_event();
+  h.advance(200ms);
+  h.sent.clear();
+  h.expect_closed(Reason::timed_out);
+}
+
 TEST(SynSent, syn_sent_rto_syn_lost_then_answered) {
   Harness h;
   h.syn_sent();

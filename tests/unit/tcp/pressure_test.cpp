@@ -95,5 +95,22 @@ TEST(Pressure, established_shut_window_is_ended_though_the_shortage_pauses) {
   h.expect_closed(Reason::overload);
 }
 
+// What was written before the handshake waits for it; the SYN has a limit of its own.
+TEST(Pressure, syn_sent_is_not_a_peer_that_takes_nothing) {
+  Harness h;
+  h.syn_sent();
+  h.write("early");
+  const Scarcity scarcity(h);
+  h.advance(40s);
+  EXPECT_EQ(h.state(), State::syn_sent);
+  EXPECT_EQ(h.counters().pressure_resets, 0u);
+  h.sent.clear();
+  h.send({.flags = "SA", .mss = 1460});
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 5});
+  h.expect_event(Event::connected);
+  h.abort();
+  h.sent.clear(), h.events.clear();
+}
+
 }  // namespace
 }  // namespace salut::test
