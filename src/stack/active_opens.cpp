@@ -9,7 +9,6 @@
 #include "tcp/options.hpp"
 #include "tcp/raise.hpp"
 #include "tcp/socket_options.hpp"
-#include "tcp/timers.hpp"
 
 namespace salut::stack {
 namespace {
@@ -173,12 +172,7 @@ tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, Endpoint re
   tcp::offer_options(c, t);
   if (options.any()) tcp::set_options(c, index, options);
   t.set(Flag::emit_syn);
-  const Instant quiet_until = c.clock.started + c.config.msl;
-  if (c.config.quiet_time && c.clock.now < quiet_until) {
-    tcp::set_timer(c, index, quiet_until - c.clock.now);  // the SYN leaves then
-  } else {
-    c.queue_output(index);
-  }
+  c.queue_output(index);
   ++c.counters.active_opens;
   return c.handle(index);
 }

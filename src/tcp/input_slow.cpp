@@ -41,6 +41,7 @@ bool apply(Context& c, std::uint32_t index, StateEvent event, const Segment& s, 
 // ACKs that somebody forges.
 void repeat_syn(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
+  if (t.has(Flag::emit_syn)) return;  // it has not left yet
   if (!c.answers.allow(index, t.generation, Answer::challenge, c.clock.tick)) return;
   ++c.counters.retransmits;
   t.set(Flag::emit_syn);

@@ -42,6 +42,13 @@ bool fin_may_leave(const Tcb& t) {
          (!t.has(Flag::data_ready) || t.send.bytes == 0);
 }
 
+// Quiet time (RFC 9293 §3.4.3), if it is configured: within one MSL of the start no SYN of ours
+// leaves, whatever asked for it. An answer to a peer's is not held.
+bool is_held(const Context& c, const Tcb& t) {
+  return c.config.quiet_time && t.state == State::syn_sent &&
+         c.clock.now < c.clock.started + c.config.msl;
+}
+
 }  // namespace
 
 bool is_quick_ack_due(const Context& c, const Tcb& t) {
@@ -64,6 +71,8 @@ void output(Context& c, std::uint32_t index) {
   }
   if (t.state == State::closed) return;
   if (t.has(Flag::emit_syn)) {
+    if (is_held(c, t)) [[unlikely]]
+      return set_timer(c, index, c.clock.started + c.config.msl - c.clock.now);
     output_syn(c, index);
     return;
   }

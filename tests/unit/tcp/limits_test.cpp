@@ -95,6 +95,49 @@ TEST(Limits, syn_sent_quiet_time_is_one_msl_or_off) {
   }
 }
 
+// Nothing that happens to a connection in the meantime lets its SYN out.
+TEST(Limits, syn_sent_quiet_time_outlasts_calls_and_old_acks) {
+  for (const std::string what : {"write", "close", "options", "old ACK", "no blocks"}) {
+    SCOPED_TRACE(what);
+    StackConfig config = small_config();
+    config.quiet_time = true;
+    config.msl = 5s;
+    if (what == "no blocks") config.buffer_blocks = 16;
+    Harness h(config);
+    h.resolve_peer();
+    const Instant until = h.engine().context().clock.started + 5s;
+    h.conn = h.engine()
+                 .connect({peer_address(), peer_port}, {our_address(), 50'000}, 0, h.now())
+                 .value_or(Connection{});
+    h.settle();
+    h.advance(1s);
+    tcp::Chain other;
+    tcp::Buffers& buffers = h.engine().context().buffers;
+    if (what == "no blocks") {
+      const std::string all(16 * tcp::block_bytes, 'o');
+      buffers.append(other, std::as_bytes(std::span(all)), 1 << 20);
+      EXPECT_EQ(h.write("early"), 0u);  // looks again after an RTO
+    } else if (what == "write" || what == "close") {
+      EXPECT_EQ(h.write("early"), 5u);
+      if (what == "close") h.close();
+    } else if (what == "options") {
+      EXPECT_EQ(h.engine().set_options(h.conn, {.no_delay = true}), Errc::ok);
+    } else {
+      h.send({.seq = 500, .ack = 4711, .to_port = 50'000});
+      h.expect({.flags = "R", .seq = 4711});
+    }
+    h.settle();
+    h.expect_nothing();
+    h.expect_after(until - h.now(), {.flags = "S", .seq = 0});
+    EXPECT_EQ(h.counters().retransmits, 0u);
+    h.expect_after(1s, {.flags = "S", .seq = 0});
+    EXPECT_EQ(h.counters().retransmits, 1u);
+    h.abort();
+    h.events.clear();
+    buffers.clear(other);
+  }
+}
+
 // RFC 9293 §3.4.3 speaks of sending first: who is asked may answer.
 TEST(Limits, listen_quiet_time_does_not_hold_answers) {
   StackConfig config = small_config();
