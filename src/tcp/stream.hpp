@@ -27,6 +27,7 @@ enum StreamBit : std::uint16_t {
   override_due = 16,    // the silly window override timer fired: a part of a segment may leave
   controller_bit = 32,  // Congestion: 0 CUBIC, 1 NewReno
   fin_alone = 64,       // the FIN left without data: it is the segment with the highest sequence
+  orphan_spared = 128,  // an orphan's peer took nothing for one period, but its window was open
 };
 
 inline constexpr std::uint32_t no_recovery = 0xffffffff;

@@ -96,17 +96,19 @@ bool on_linger(Context& c, std::uint32_t index) {
 
 // An orphan, closed by its owner and with a peer that takes nothing, is given up (RFC 6429 §4): it
 // holds a slot and its bytes as long as the peer answers probes. One that gets on is not; a byte
-// now and then is not getting on. False: it was reset, and is gone.
+// now and then is not getting on. A window that is open now may take something yet, but only once:
+// a peer could open it whenever we look. False: it was reset, and is gone.
 bool on_orphan(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   Stream& stream = c.stream(t);
   const bool waits = t.has(Flag::user_closed) && t.send.bytes > 0;
   if (!waits) return true;
-  const std::uint32_t taken = t.snd_una - stream.orphan_una;
-  if (t.snd_wnd < t.mss && taken < t.mss) {
+  const bool stuck = t.snd_una - stream.orphan_una < t.mss;
+  if (stuck && (t.snd_wnd < t.mss || stream.has(orphan_spared))) {
     apply_event(c, index, StateEvent::abort, {.reason = Reason::timed_out});
     return false;
   }
+  stuck ? stream.set(orphan_spared) : stream.clear(orphan_spared);
   watch_orphan(c, index);
   return true;
 }

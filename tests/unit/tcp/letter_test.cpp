@@ -222,6 +222,26 @@ TEST(Orphan, closed_with_a_peer_that_reads_on_is_not) {
   h.events.clear();
 }
 
+// A window that is open when somebody looks, and takes nothing, buys one more look.
+TEST(Orphan, closed_with_a_window_that_opens_for_each_look_is_given_up) {
+  Harness h;
+  h.established();
+  h.send({.wnd = 0});
+  h.write("0123456789");
+  h.close();
+  const Instant start = h.now();
+  bool reset = false;
+  while (!reset && h.now() - start < 400s) {
+    h.advance(250ms);
+    while (!h.sent.empty()) reset |= (h.take().segment.flags & wire::rst) != 0;
+    const Duration into = (h.now() - start) % 60s;
+    const bool open = into > 59s || into < 1s;
+    if (!reset) h.send({.ack = 1, .wnd = static_cast<std::uint16_t>(open ? 0xffff : 0)});
+  }
+  EXPECT_NEAR(std::chrono::duration<double>(h.now() - start).count(), 120, 1);
+  h.expect_closed(Reason::timed_out);
+}
+
 // --- SYN_SENT ------------------------------------------------------------------------------------
 
 // The peer's TIME_WAIT answers our SYN with an old ACK. Our RST ends it; the SYN follows at once
