@@ -83,8 +83,10 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
     apply(c, index, StateEvent::other, s, frame);
     return;
   }
+  // Our SYN has said so; without one, which only a simultaneous open can overtake, it says nothing.
+  const std::uint32_t offered = t.rcv_wnd() != 0 ? t.rcv_wnd() : syn_window(recv_buffer(c, t));
   t.rcv_nxt = Seq{s.seq} + 1;
-  t.rcv_adv = t.rcv_nxt + recv_buffer(c, t);
+  t.rcv_adv = t.rcv_nxt + offered;
   t.snd_wnd = s.wnd;
   agree_options(c, t, s);
   if (ack) {

@@ -198,7 +198,7 @@ bool open_passive(Context& c, std::uint16_t listener, const wire::Segment& s, co
   offer_options(c, t);
   agree_options(c, t, s);
   take_listener_options(c, index);
-  t.rcv_adv = t.rcv_nxt + recv_limit(c, t);
+  t.rcv_adv = t.rcv_nxt + syn_window(recv_limit(c, t));
   // Nothing of the application's can ride on a SYN,ACK: it leaves at once, if there is a way out.
   t.set(Flag::emit_syn);
   if (c.interfaces.has_room_for_output(c.interfaces.neighbours().port(way.hop), c.clock.now)) {

@@ -126,9 +126,11 @@ void output_syn(Context& c, std::uint32_t index) {
   const bool answer = t.state != State::syn_sent;
   auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1
-  // A SYN's window is never scaled (RFC 7323 §2.2).
-  const std::uint32_t room = answer ? t.rcv_wnd() : recv_buffer(c, t);
-  const auto wnd = static_cast<std::uint16_t>(std::min(room, 65'535u));
+  // What a SYN offers is kept in RCV.ADV, before RCV.NXT is known: it never moves left.
+  if (!answer) {
+    t.rcv_adv = t.rcv_nxt + std::max(t.rcv_wnd(), syn_window(recv_buffer(c, t)));
+  }
+  const auto wnd = static_cast<std::uint16_t>(syn_window(t.rcv_wnd()));
   emit_segment(
       c, t, frame,
       {.seq = t.snd_una.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}});

@@ -19,6 +19,9 @@ inline std::uint32_t recv_buffer(const Context& c, const Tcb& tcb) {
   const std::uint32_t own = tcb.has(Flag::data_ready) ? c.stream(tcb).recv_buffer : 0;
   return own != 0 ? own : c.config.recv_buffer;
 }
+// What a SYN says of a window: it is never scaled (RFC 7323 §2.2).
+constexpr std::uint32_t syn_window(std::uint32_t window) { return std::min(window, 65'535u); }
+
 // How many unread bytes a connection is offered room for: its buffer, but never more than half of
 // what is free in the pool beyond the last eighth, and two blocks in any case. So readers that
 // never read leave room for those that do, however many they are, and a pool that is free gives

@@ -37,7 +37,9 @@ TEST(Scale, syn_received_window_of_a_syn_is_not_scaled) {
 }
 
 TEST(Scale, syn_sent_first_ack_is_scaled) {
-  Harness h(scaled(1 << 20));
+  StackConfig config = scaled(1 << 20);
+  config.buffer_blocks = 4'096;
+  Harness h(config);
   h.resolve_peer();
   h.syn_sent();
   In answer = syn_with(scaling, true);
@@ -242,6 +244,55 @@ TEST(SndWl, data_out_of_order_moves_it_and_what_it_overtook_does_not) {
   h.expect({.flags = "A", .seq = 1, .ack = 9});
   h.expect_event(Event::readable);
   EXPECT_EQ(h.engine().info(h.conn)->snd_wnd, 4000u);
+}
+
+// --- the window of a SYN -------------------------------------------------------------------------
+
+// A buffer of 1 MiB, and then the pool is used up by others: nothing more is offered than was.
+StackConfig wide_config() {
+  StackConfig config = small_config();
+  config.recv_buffer = 1 << 20;
+  return config;
+}
+void use_up(Harness& h, tcp::Chain& chain) {
+  tcp::Buffers& buffers = h.engine().context().buffers;
+  const std::string all(std::size_t{buffers.available_blocks()} * tcp::block_bytes, 'o');
+  buffers.append(chain, std::as_bytes(std::span(all)), 1u << 30);
+}
+
+TEST(Window, syn_sent_offered_what_an_unscaled_syn_says) {
+  Harness h(wide_config());
+  h.syn_sent();
+  tcp::Chain other;
+  use_up(h, other);
+  h.send({.flags = "SA", .mss = 1460, .wscale = 3});
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .wnd = 65'535 >> 5});
+  h.expect_event(Event::connected);
+  EXPECT_EQ(h.engine().info(h.conn)->rcv_wnd, 65'535u);
+  h.engine().context().buffers.clear(other);
+}
+
+TEST(Window, syn_received_offered_what_an_unscaled_syn_ack_says) {
+  Harness h(wide_config());
+  h.listen();
+  h.send({.flags = "S", .mss = 1460, .wscale = 3});
+  h.expect({.flags = "SA", .seq = 0, .ack = 1, .wnd = 65'535, .wscale = 5});
+  tcp::Chain other;
+  use_up(h, other);
+  h.send({});
+  h.expect_event(Event::accepted);
+  EXPECT_EQ(h.engine().info(h.conn)->rcv_wnd, 65'535u);
+  h.engine().context().buffers.clear(other);
+}
+
+// RCV.ADV never moves left: what the SYN said holds, whatever the owner asks for since.
+TEST(Window, syn_sent_smaller_buffer_takes_nothing_back) {
+  Harness h;
+  h.syn_sent();
+  EXPECT_EQ(h.engine().set_options(h.conn, {.recv_buffer = 4'096}), Errc::ok);
+  h.send({.flags = "SA", .mss = 1460});
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .wnd = 65'535});
+  h.expect_event(Event::connected);
 }
 
 }  // namespace
