@@ -88,7 +88,8 @@ void send_cookie(Context& c, std::uint16_t listener, const wire::Segment& s, con
                                                         .tsecr = s.tsval});
   const auto flags =
       static_cast<std::uint8_t>(wire::syn | wire::ack | (content.ecn ? wire::ece : 0));
-  const auto wnd = static_cast<std::uint16_t>(std::min(c.config.recv_buffer, 65'535u));
+  const auto wnd = static_cast<std::uint16_t>(
+      syn_window(c.listener_options[listener].recv_buffer.value_or(c.config.recv_buffer)));
   ++c.counters.cookies_sent;
   reply(c, s, frame, iss, Seq{s.seq} + 1, flags, wnd, {options.data(), size});
 }
@@ -129,7 +130,7 @@ void open_from_cookie(Context& c, std::uint16_t listener, const wire::Segment& s
   t.ts_recent = s.tsval;
   t.ts_recent_at = c.clock.epoch;
   take_listener_options(c, index);
-  t.rcv_adv = t.rcv_nxt + std::min(recv_limit(c, t), 65'535u);
+  t.rcv_adv = t.rcv_nxt + syn_window(recv_buffer(c, t));  // as send_cookie() said
   input_segment(c, index, s, frame);
 }
 

@@ -168,5 +168,31 @@ TEST(Cookie, every_bit_but_the_mss_depends_on_the_peers_sequence) {
   EXPECT_EQ(differ, 0x1fff'ffffu);
 }
 
+// What the SYN,ACK offered is what the child takes: the listener's buffer, and not what the pool
+// has to spare by the time of the ACK, which nobody was told.
+TEST(Cookie, window_of_the_child_is_that_of_the_syn_ack) {
+  Flooded h;
+  ASSERT_EQ(h.engine().set_options(std::uint16_t{0}, {.recv_buffer = 8'192}), Errc::ok);
+  const Seen answer = h.cookie({.mss = 1460});
+  EXPECT_EQ(answer.segment.wnd, 8'192);
+  h.send({});
+  h.expect_event(Event::accepted);
+  EXPECT_EQ(h.tcb().rcv_wnd(), 8'192u);
+}
+
+TEST(Cookie, window_of_the_child_though_the_pool_is_used_up) {
+  Flooded h;
+  const Seen answer = h.cookie({.mss = 1460});
+  EXPECT_EQ(answer.segment.wnd, 65'535);
+  tcp::Chain other;
+  tcp::Buffers& buffers = h.engine().context().buffers;
+  const std::string all(std::size_t{buffers.available_blocks()} * tcp::block_bytes, 'o');
+  buffers.append(other, std::as_bytes(std::span(all)), 1u << 30);
+  h.send({});
+  h.expect_event(Event::accepted);
+  EXPECT_EQ(h.tcb().rcv_wnd(), 65'535u);
+  buffers.clear(other);
+}
+
 }  // namespace
 }  // namespace salut::test
