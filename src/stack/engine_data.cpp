@@ -85,12 +85,13 @@ tl::expected<std::size_t, Errc> Engine::write(Connection connection,
   if (!index) return tl::unexpected(index.error());
   Tcb& t = c_.tcbs[*index];
   const std::size_t room = c_.buffers.room(t.send, tcp::blocks_for_sending(c_, t));
-  const std::size_t wanted = std::min({from.size(), room, std::size_t{tcp::send_buffer(c_, t)}});
-  tcp::make_room(c_, static_cast<std::uint32_t>(wanted / tcp::block_bytes) + 1);
+  const std::uint32_t limit = tcp::send_buffer(c_, t);
+  const std::size_t wanted = std::min({from.size(), room, std::size_t{limit}});
+  tcp::make_room(c_, t.send, wanted, limit);
   std::size_t n = 0;
   {
     const tcp::BlockCount counted(c_.buffers, c_.stream(t).send_blocks);
-    n = c_.buffers.append(t.send, from.first(wanted), tcp::send_buffer(c_, t));
+    n = c_.buffers.append(t.send, from.first(wanted), limit);
   }
   written(*index, n, from.size());
   return n;
@@ -102,12 +103,15 @@ tl::expected<std::size_t, Errc> Engine::lend(Connection connection,
   if (!index) return tl::unexpected(index.error());
   Tcb& t = c_.tcbs[*index];
   const std::uint32_t most = tcp::blocks_for_sending(c_, t);
-  const std::size_t wanted = std::min<std::size_t>(from.size(), tcp::send_buffer(c_, t));
-  tcp::make_room(c_, std::min(most, static_cast<std::uint32_t>(wanted / tcp::reference_most) + 1));
+  const std::uint32_t limit = tcp::send_buffer(c_, t);
+  const std::size_t wanted =
+      std::min<std::size_t>(from.size(), limit - std::min(limit, t.send.bytes));
+  tcp::drop_oldest_islands(c_,
+                           std::min(most, c_.buffers.blocks_to_refer(t.send, from.first(wanted))));
   std::size_t n = 0;
   {
     const tcp::BlockCount counted(c_.buffers, c_.stream(t).send_blocks);
-    n = c_.buffers.refer(t.send, from, most, tcp::send_buffer(c_, t));
+    n = c_.buffers.refer(t.send, from, most, limit);
   }
   c_.stream(t).lent += static_cast<std::uint32_t>(n);
   written(*index, n, from.size());

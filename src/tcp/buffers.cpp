@@ -26,14 +26,10 @@ bool Buffers::keep(Chain& chain, const Frame& frame, std::span<const std::byte> 
 std::size_t Buffers::refer(Chain& chain, std::span<const std::byte> from, std::uint32_t most,
                            std::uint32_t limit) {
   std::size_t left = std::min<std::size_t>(from.size(), limit - std::min(limit, chain.bytes));
-  std::size_t taken = 0;
-  if (left > 0 && chain.tail != no_block && blocks_[chain.tail].kind == Kind::reference &&
-      bytes_of(blocks_[chain.tail]) + chain.tail_end == from.data()) {
-    taken = std::min<std::size_t>(left, reference_most - chain.tail_end);
-    chain.tail_end = static_cast<std::uint16_t>(chain.tail_end + taken);
-    chain.bytes += static_cast<std::uint32_t>(taken);
-    left -= taken;
-  }
+  std::size_t taken = continued(chain, from.first(left));
+  chain.tail_end = static_cast<std::uint16_t>(chain.tail_end + taken);
+  chain.bytes += static_cast<std::uint32_t>(taken);
+  left -= taken;
   for (std::uint32_t block = 0; left > 0 && block < most; ++block) {
     const auto n = static_cast<std::uint16_t>(std::min<std::size_t>(left, reference_most));
     if (!extend(chain, Kind::reference, {from.data() + taken, {}}, n)) break;

@@ -88,6 +88,18 @@ class Buffers {
     return std::size_t{most} * block_bytes + (open ? block_bytes - chain.tail_end : 0u);
   }
 
+  // How many blocks more append() takes from the pool for `bytes`.
+  std::uint32_t blocks_to_append(const Chain& chain, std::size_t bytes) const {
+    const std::size_t open = room(chain, 0);
+    if (bytes <= open) return 0;
+    return static_cast<std::uint32_t>((bytes - open + block_bytes - 1) / block_bytes);
+  }
+  // And refer() for `from`.
+  std::uint32_t blocks_to_refer(const Chain& chain, std::span<const std::byte> from) const {
+    const std::size_t left = from.size() - continued(chain, from);
+    return static_cast<std::uint32_t>((left + reference_most - 1) / reference_most);
+  }
+
   // Keeps `payload`, which lies in `frame`, and the frame with it. False: it has to be copied.
   bool keep(Chain& chain, const Frame& frame, std::span<const std::byte> payload,
             std::uint32_t limit);
@@ -226,6 +238,14 @@ class Buffers {
     chain.tail = block;
     chain.tail_end = 0;
     return true;
+  }
+
+  // How many bytes of `from` lie behind the chain's last reference and go on in its block.
+  std::size_t continued(const Chain& chain, std::span<const std::byte> from) const {
+    const bool behind = !from.empty() && chain.tail != no_block &&
+                        blocks_[chain.tail].kind == Kind::reference &&
+                        bytes_of(blocks_[chain.tail]) + chain.tail_end == from.data();
+    return behind ? std::min<std::size_t>(from.size(), reference_most - chain.tail_end) : 0;
   }
 
   // Appends a block whose bytes lie elsewhere. False: the pool is empty.

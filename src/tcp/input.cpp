@@ -210,8 +210,8 @@ std::uint32_t accept_payload(Context& c, Tcb& t, const Frame& frame,
   prepare_data(c, t);
   Stream& stream = c.stream(t);
   stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(payload.size()));
-  make_room(c, static_cast<std::uint32_t>(payload.size() / block_bytes) + 1);
   const std::uint32_t most = recv_most(c, t);
+  make_room(c, t.recv, payload.size(), most);
   const BlockCount counted(c.buffers, stream.recv_blocks);
   c.frame_kept = c.buffers.keep(t.recv, frame, payload, most);
   const auto taken = static_cast<std::uint32_t>(

@@ -119,7 +119,11 @@ std::uint32_t blocks_for_islands(Context& c, const Tcb& t, const Stream& stream)
     const std::uint32_t share = share_left(most, c.island_blocks, stream.island_blocks);
     if (share > 0) return share;
     if (stream.island_blocks == 0 && c.island_blocks < most) return 1;
-    if (stream.island_blocks >= islands_least || !drop_oldest(c, &t)) return 0;
+    if (stream.island_blocks >= islands_least) return 0;
+    // Were it alone and had no share even so, the others would lose theirs for nothing.
+    const std::uint32_t own = stream.island_blocks;
+    if (own > 0 && share_left(most, own, own) == 0) return 0;
+    if (!drop_oldest(c, &t)) return 0;
   }
 }
 

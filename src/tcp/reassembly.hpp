@@ -47,10 +47,14 @@ void drop_islands(Context& c, Tcb& tcb);
 // Drops islands, the oldest first, until `blocks` are free or none are left.
 void drop_oldest_islands(Context& c, std::uint32_t blocks);
 
-// Before blocks are taken for bytes in order or for sending.
-inline void make_room(Context& c, std::uint32_t blocks) {
-  if (c.buffers.available_blocks() < blocks && c.island_blocks > 0) [[unlikely]]
-    drop_oldest_islands(c, blocks);
+// Before `bytes` in order are appended to `chain`, which may hold `limit`: islands give way if the
+// free blocks will not do. The chain's last block may have room for all of them, or its limit for
+// none: then nobody loses anything.
+inline void make_room(Context& c, const Chain& chain, std::size_t bytes, std::uint32_t limit) {
+  if (c.buffers.available_blocks() > bytes / block_bytes || c.island_blocks == 0) [[likely]]
+    return;
+  const std::size_t most = limit - std::min(limit, chain.bytes);
+  drop_oldest_islands(c, c.buffers.blocks_to_append(chain, std::min(bytes, most)));
 }
 
 // A segment brought [begin, end) again: the next ACK says so, once. Of several repetitions in one

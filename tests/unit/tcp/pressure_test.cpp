@@ -112,5 +112,96 @@ TEST(Pressure, syn_sent_is_not_a_peer_that_takes_nothing) {
   h.sent.clear(), h.events.clear();
 }
 
+// --- what is in order needs no room --------------------------------------------------------------
+
+// A connection `h.conn`, and an island of another.
+struct WithIsland : Harness {
+  explicit WithIsland(const StackConfig& config = small_config()) : Harness(config) {
+    listen();
+    send({.flags = "S", .seq = 0, .mss = 1460, .from_port = 9});
+    sent.clear();
+    send({.seq = 1, .ack = 1, .from_port = 9});
+    send({.seq = 100, .ack = 1, .payload = "island", .from_port = 9});
+    events.clear();
+    send({.flags = "S", .seq = 0, .mss = 1460});
+    peer_nxt = 1;
+    send({.ack = 1});
+    expect_event(Event::accepted);
+    sent.clear();
+    our_nxt = 1;
+  }
+  std::uint64_t dropped() const { return counters().islands_dropped; }
+  void end() {
+    abort();
+    sent.clear(), events.clear();
+  }
+};
+
+TEST(MakeRoom, write_into_a_block_that_is_open_drops_no_island) {
+  WithIsland h;
+  h.send({.ack = 1, .wnd = 0});
+  EXPECT_EQ(h.write("first"), 5u);
+  const Scarcity scarcity(h);
+  EXPECT_EQ(h.write("second"), 6u);
+  EXPECT_EQ(h.dropped(), 0u);
+  h.send({.ack = 1, .wnd = 0, .payload = "in order, and needs a block"});
+  EXPECT_EQ(h.dropped(), 1u);
+  h.sent.clear(), h.events.clear();
+  h.end();
+}
+
+TEST(MakeRoom, write_of_what_the_buffer_does_not_hold_drops_no_island) {
+  StackConfig config = small_config();
+  config.send_buffer = 2'048;
+  WithIsland h(config);
+  h.send({.ack = 1, .wnd = 0});
+  EXPECT_EQ(h.write(std::string(3'000, 'w')), 2'048u);
+  const Scarcity scarcity(h);
+  EXPECT_EQ(h.write("more"), 0u);
+  const std::string lent(5'000, 'l');
+  EXPECT_EQ(h.engine().lend(h.conn, std::as_bytes(std::span(lent))).value_or(9), 0u);
+  EXPECT_EQ(h.dropped(), 0u);
+  h.end();
+}
+
+TEST(MakeRoom, lend_of_what_follows_the_last_piece_drops_no_island) {
+  WithIsland h;
+  h.send({.ack = 1, .wnd = 0});
+  const std::string lent(5'000, 'l');
+  const auto bytes = std::as_bytes(std::span(lent));
+  EXPECT_EQ(h.engine().lend(h.conn, bytes.first(2'000)).value_or(0), 2'000u);
+  const Scarcity scarcity(h);
+  EXPECT_EQ(h.engine().lend(h.conn, bytes.subspan(2'000)).value_or(0), 3'000u);
+  EXPECT_EQ(h.engine().lend(h.conn, bytes.first(1'000)).value_or(9), 0u) << "of the reserve";
+  EXPECT_EQ(h.dropped(), 0u);
+  h.settle();
+  h.end();
+}
+
+TEST(MakeRoom, established_text_that_fits_or_is_not_taken_drops_no_island) {
+  WithIsland h;
+  h.send({.payload = std::string(80, 'x')});
+  for (int i = 0; i < 3; ++i) h.send({.payload = std::string(1'000, 'x')});
+  const Scarcity scarcity(h);
+  h.send({.payload = std::string(900, 'x')});
+  EXPECT_EQ(h.dropped(), 0u) << "3,980 bytes need no third block";
+  EXPECT_EQ(h.read().size(), 3'980u);
+  h.sent.clear(), h.events.clear();
+  h.end();
+}
+
+// One that may have no more than it has must not cost another what that one has.
+TEST(MakeRoom, island_that_is_refused_anyway_drops_no_other) {
+  StackConfig config = small_config();
+  config.buffer_blocks = 16;
+  WithIsland h(config);
+  h.send({.seq = 100, .ack = 1, .payload = "mine"});
+  h.send({.seq = 200, .ack = 1, .payload = "more"});
+  EXPECT_EQ(h.drops(Drop::tcp_not_kept), 1u);
+  EXPECT_EQ(h.dropped(), 0u);
+  h.sent.clear();
+  h.end();
+}
+
 }  // namespace
 }  // namespace salut::test
