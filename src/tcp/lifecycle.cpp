@@ -188,7 +188,8 @@ void send(Context& c, std::uint32_t index, unsigned acts, const Cause& cause) {
                              : output_reset(c, index);
   }
   if ((acts & Act::send_syn_ack) != 0) {
-    tcb.set(Flag::emit_syn);
+    // The peer's SYN came again, or crossed ours: unless ours still waits, it leaves once more.
+    if (!tcb.has(Flag::emit_syn)) tcb.set(Flag::emit_syn | Flag::syn_repeated);
     c.queue_output(index);
   }
   if ((acts & Act::send_fin) != 0) {

@@ -34,7 +34,7 @@ enum Flag : std::uint32_t {
   window_update = 4096,  // the receive window opened enough to say so
   probe = 8192,          // persist timer fired: one byte beyond the window
   finished = 16384,      // CLOSED in order and out of the flow table, kept only for unread bytes
-  syn_repeated = 32768,  // our SYN was lost at least once: RTO starts at 3 s (RFC 6298 (5.7))
+  syn_repeated = 32768,  // our SYN left more than once: its ACK is no sample, and RTO starts at 3 s
   closed_reported = 1 << 16,  // `closed` was reported; the handle is stale
   ip6 = 1 << 17,          // IPv6: the addresses in `key` are folded, the whole ones stand elsewhere
   timestamps = 1 << 18,   // agreed in the handshake (RFC 7323)

@@ -36,7 +36,8 @@ inline void set_deadline(Context& c, std::uint32_t index, std::uint32_t& deadlin
 }
 inline void clear_timer(Tcb& tcb) { tcb.timer_at = 0; }
 
-// RFC 6298 (5.7): a path that lost a SYN, or took longer than the initial RTO, is given more time.
+// RFC 6298 (5.7): a path that lost a SYN, or took longer than the initial RTO, is given more time
+// once the SYN is acknowledged.
 inline constexpr Duration rto_after_lost_syn = std::chrono::seconds{3};
 
 // Before backoff. The clock's grain G is a tick, about 1 ms.
@@ -52,8 +53,10 @@ inline Duration rto_base(const Context& c, const Tcb& tcb) {
     rttvar = srtt / 2;
   }
   if (srtt == 0) {
-    return tcb.has(Flag::syn_repeated) ? std::max<Duration>(config.rto_initial, rto_after_lost_syn)
-                                       : config.rto_initial;
+    constexpr unsigned mask = Flag::syn_repeated | Flag::syn_unacked;
+    const bool repeated = (tcb.flags & mask) == Flag::syn_repeated;
+    return repeated ? std::max<Duration>(config.rto_initial, rto_after_lost_syn)
+                    : config.rto_initial;
   }
   const std::uint64_t us = srtt + std::max<std::uint64_t>(1049, 4 * std::uint64_t{rttvar});
   return std::clamp<Duration>(std::chrono::microseconds(us), config.rto_min, config.rto_max);

@@ -259,6 +259,36 @@ TEST(SynSentLetter, old_ack_rst_and_the_syn_again_at_once) {
   h.expect_event(Event::connected);
 }
 
+// Karn: which of the two SYNs is meant? The timer of the first goes on.
+TEST(SynSentLetter, old_ack_syn_again_is_no_sample) {
+  Harness h(plain_config());
+  h.syn_sent();
+  h.advance(500ms);
+  h.send({.seq = 500, .ack = 4711});
+  h.expect({.flags = "R", .seq = 4711});
+  h.expect({.flags = "S", .seq = 0});
+  h.advance(100ms);
+  h.send({.flags = "SA", .seq = 0, .ack = 1, .mss = 1460});
+  h.expect({.flags = "A", .seq = 1, .ack = 1});
+  h.expect_event(Event::connected);
+  h.write("x");
+  h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
+  EXPECT_EQ(h.engine().info(h.conn)->srtt_us, 0u);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 3'000u);
+}
+
+TEST(SynSentLetter, old_ack_the_timer_of_the_syn_goes_on_as_it_was) {
+  Harness h(plain_config());
+  h.syn_sent();
+  h.advance(500ms);
+  h.send({.seq = 500, .ack = 4711});
+  h.expect({.flags = "R", .seq = 4711});
+  h.expect({.flags = "S", .seq = 0});
+  EXPECT_NEAR(static_cast<double>(h.silence(5s) / 1ms), 500, 3);
+  h.expect({.flags = "S", .seq = 0});
+  h.expect_after(2s, {.flags = "S", .seq = 0});
+}
+
 TEST(SynSentLetter, old_acks_without_end_do_not_make_a_flood) {
   Harness h;
   h.syn_sent();

@@ -133,6 +133,39 @@ TEST(Rto, syn_received_repeated_syn_ack_is_no_sample) {
   EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 3'000u);
 }
 
+// The same if it was not our timer that sent it again, but the peer's SYN that came again.
+TEST(Rto, syn_received_syn_ack_repeated_for_the_peer_is_no_sample) {
+  for (const Open how : {Open::passive, Open::active}) {
+    Harness h(plain_config());
+    h.syn_received(how);
+    h.advance(900ms);
+    h.send({.flags = "S", .seq = 0, .mss = 1460});
+    h.expect({.flags = "SA", .seq = 0, .ack = 1});
+    h.advance(50ms);
+    h.send({});
+    h.expect_event(how == Open::active ? Event::connected : Event::accepted);
+    EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 3'000u);
+    h.write("x");
+    EXPECT_EQ(h.engine().info(h.conn)->srtt_us, 0u);
+    h.sent.clear();
+  }
+}
+
+// Of a simultaneous open the SYN,ACK is our SYN once more.
+TEST(Rto, syn_received_of_a_simultaneous_open_is_no_sample) {
+  Harness h(plain_config());
+  h.syn_sent();
+  h.advance(400ms);
+  h.send({.flags = "S", .mss = 1460});
+  h.expect({.flags = "SA", .seq = 0, .ack = 1});
+  h.advance(400ms);
+  h.send({});
+  h.expect_event(Event::connected);
+  h.write("x");
+  EXPECT_EQ(h.engine().info(h.conn)->srtt_us, 0u);
+  h.sent.clear();
+}
+
 TEST(Rto, fast_paths_get_the_minimum) {
   StackConfig config = small_config();
   config.rto_min = 200ms;
