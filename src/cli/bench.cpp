@@ -31,7 +31,7 @@ namespace salut::cli {
 
 namespace {
 
-// A Runtime as the controller of the load wants it. Its links are watched while it runs.
+// A Runtime behind load::Workers. Its links are watched while the workers run.
 class RuntimeWorkers final : public load::Workers {
  public:
   explicit RuntimeWorkers(Runtime& runtime) : runtime_(runtime) {}
@@ -87,7 +87,7 @@ void announce(std::FILE* out, const load::BenchOptions& options, const load::Ben
   std::fflush(out);
 }
 
-// The TAPs that the clients go out by: those on whose link the targets are, or all if none is.
+// The TAPs of the clients: those with the target on their link, or all if there is none.
 std::vector<const PortConfig*> taps_to(const load::BenchSetup& setup, const Config& config) {
   std::vector<const PortConfig*> all;
   std::vector<const PortConfig*> near;
@@ -102,8 +102,8 @@ std::vector<const PortConfig*> taps_to(const load::BenchSetup& setup, const Conf
   return near.empty() ? all : near;
 }
 
-// A TAP is there only now that we made it: who runs the server has to join it first. Before that
-// the first SYN, or the question for the server's address, would be lost.
+// The TAP exists only since we made it, and the server's side must first set it up. Until then the
+// first SYN, or the ARP request before it, would be lost.
 void wait_for_kernel(const PortConfig& tap, const IpAddress& target,
                      const std::atomic<bool>& interrupted) {
   const bool ip6 = !target.is_v4();
@@ -118,7 +118,8 @@ void wait_for_kernel(const PortConfig& tap, const IpAddress& target,
   }
 }
 
-// Whether the run was good for nothing, and says so.
+// True if the run measured nothing: no connection was opened, none was closed in order, or bytes
+// were wrong. Says which.
 bool is_vain(const load::Controller& controller, const report::BenchReport& report) {
   const load::LoadTotals totals = controller.totals();
   if (totals.established == 0 && totals.attempted != 0) {

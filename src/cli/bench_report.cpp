@@ -43,8 +43,8 @@ report::SideReport side(const load::Controller& controller,
   return side;
 }
 
-// Every packet on the wire once: what the clients sent and received, or, where both ends share a
-// stack, what it sent.
+// Each packet once: what the clients sent and received. Where both ends share a stack: what it
+// sent.
 std::uint64_t packets(const load::Controller& controller, const std::vector<std::uint32_t>& clients,
                       bool one_stack) {
   const load::BenchWindow& window = controller.window();
@@ -59,7 +59,7 @@ std::uint64_t packets(const load::Controller& controller, const std::vector<std:
   return packets;
 }
 
-// One line a step, in microseconds.
+// One line per bucket of the histogram, in microseconds.
 std::string as_csv(const load::Histogram& ticks, double hz) {
   std::string text = "us,count\n";
   ticks.for_each([&](double middle, std::uint64_t count) {
@@ -75,7 +75,7 @@ void set_latencies(const load::BenchWindow& window, double hz, report::BenchRepo
     handshake.merge(worker.load.handshake);
     lifetime.merge(worker.load.lifetime);
   }
-  // As the JSON has the rate, so that what is merged from it comes out the same.
+  // Rounded as in the JSON, so that a merge of the JSON gives the same percentiles.
   report.handshakes.push_back({std::round(hz), handshake});
   report.lifetimes.push_back({std::round(hz), lifetime});
   report.handshake = report::latency_of(report.handshakes);
@@ -132,7 +132,8 @@ void note_other_ways(report::BenchReport& report) {
       with_commas(report.closed - both), with_commas(report.closed)));
 }
 
-// A connection has two ends here: the side with more of them counts.
+// Where both ends are in this process, each connection has two sockets. The side with more of them
+// counts.
 std::uint64_t sockets_peak(const load::Controller& controller, const load::BenchSetup& setup) {
   const auto peak = [&](const std::vector<std::uint32_t>& workers) {
     std::uint64_t sum = 0;

@@ -1,5 +1,5 @@
-// The subcommands. Each returns the exit status: 0 it ran, 1 nothing could be opened, 2 an
-// argument, a configuration or the machine was not as it must be (one line says what).
+// The subcommands. Each returns the exit status: 0 if it ran, 1 if no connection could be opened, 2
+// if an argument, the configuration or the machine was not as it must be (one line says what).
 #pragma once
 
 #include <span>

@@ -1,4 +1,4 @@
-// `salut drain`: tells an instance to end without cutting anybody off.
+// `salut drain`: tells an instance to finish its connections and end.
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ int run_drain(const DrainOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   const Result<int> fd = service::connect_to_instance(options.name, start_patience);
   if (!fd) return refuse(fd.error());
-  // One whose control thread runs a command of [announce] takes the order when that is done.
+  // An instance answers late while it runs a command of [announce].
   const timeval patience{answer_patience_s, 0};
   setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   constexpr std::string_view order = "drain\n";

@@ -1,4 +1,4 @@
-// The files that a command was told to write: a name, "-" for standard output, or nothing.
+// Output files of a command: a name, "-" for standard output, or empty for none.
 #pragma once
 
 #include <cstdio>
@@ -9,14 +9,14 @@
 
 namespace salut::cli {
 
-// Asked before the run: ten seconds of work are not to end in a file that cannot be written.
+// Called before the run, so that a wrong name does not cost a whole run. False: errno says why.
 bool can_write(const std::string& file);
 
 Result<void> write_text(std::string_view flag, const std::string& file, const std::string& text);
-// What a command was asked for, on standard output: a full disk or a reader that left is an error.
+// Writes the result of a command. A full disk or a closed pipe is an error.
 Result<void> print_result(std::FILE* out, std::string_view text);
 
-// By errno.
+// The error for what errno says.
 Error cannot_write(std::string_view flag, const std::string& file);
 
 }  // namespace salut::cli

@@ -163,7 +163,7 @@ void add_drain(CLI::App& program, Raw& raw) {
 
 Error error(std::string message) { return {Errc::invalid_argument, std::move(message)}; }
 
-// Runs `parse` on a value that was given and keeps what it returns; false and `failed` if not.
+// Parses the values that were given. It keeps the first error; after that it does nothing.
 class Checker {
  public:
   template <typename Target, typename Parse>
@@ -194,7 +194,7 @@ auto count(const char* flag, std::uint64_t min, std::uint64_t max) {
 auto bytes(const char* flag, std::uint64_t max) {
   return [=](const std::string& text) { return parse_bytes(flag, text, max); };
 }
-// The library's own parsers do not know the flag.
+// T::parse(), with the flag in the error.
 template <typename T>
 auto parsed_as(const char* flag, const char* want) {
   return [=](const std::string& text) -> Result<T> {
@@ -316,13 +316,13 @@ void take_stream(const Raw& raw, load::BenchOptions& options, Checker& check) {
   check.take(raw.bytes, options.bytes, bytes("--bytes", 1'000 * gib));
   check.refuse(!raw.bytes.empty() && options.bytes == 0,
                "--bytes = " + raw.bytes + ": nothing to send; want 1 or more");
-  // A share each, rounded up.
+  // For each connection, rounded up.
   options.request = options.bytes == 0
                         ? load::endless_request
                         : (options.bytes + options.concurrency - 1) / options.concurrency;
 }
 
-// A reflecting port sends back what it gets: there is no server, and no other direction.
+// A reflecting port sends every frame back: there is no server, and no response.
 void take_reflect(const Raw& raw, load::BenchOptions& options, Checker& check) {
   if (!raw.reflect) return;
   check.refuse(

@@ -24,9 +24,9 @@ struct ServeOptions {
   ServeApp app = ServeApp::http;
   std::uint16_t port = 80;
   std::uint64_t body = 1024;
-  std::uint64_t request = 0;   // of a load
-  std::uint32_t response = 0;  // the same
-  bool server_closes = false;  // the same
+  std::uint64_t request = 0;   // with --app load
+  std::uint32_t response = 0;  // with --app load
+  bool server_closes = false;  // with --app load
   std::string json;            // a file, "-" for standard output, empty for none
   std::string command;         // as typed
   Duration drain = std::chrono::seconds{5};
@@ -52,7 +52,7 @@ struct MergeOptions {
   std::string command;  // as typed
 };
 
-// Help or the version: printed, and that was all.
+// Help or the version: text to print, and nothing else to do.
 struct Text {
   std::string text;
 };

@@ -9,7 +9,7 @@
 namespace salut::cli {
 namespace {
 
-constexpr std::size_t file_max = 64u << 20;  // a result has some 10 KiB; a merged one, of each
+constexpr std::size_t file_max = 64u << 20;  // a result has some 10 KiB for each part
 
 }  // namespace
 

@@ -57,7 +57,7 @@ std::vector<std::unique_ptr<app::Application>> make_applications(const ServeOpti
   return applications;
 }
 
-// The workers' side: what they tell the control thread.
+// What the workers tell the control thread.
 struct Workers {
   std::atomic<std::uint32_t> listening = 0;
   std::mutex mutex;
@@ -129,7 +129,7 @@ int run_serve(const ServeOptions& options) {
   if (!runtime) return refuse(in_words_of_flags(runtime.error(), options.runtime));
   Result<service::ControlSocket> socket = service::ControlSocket::open(runtime->config().name);
   if (!socket) return refuse(socket.error());
-  const service::StopOnSignal signals(nullptr);  // the supervisor has to say `down` first
+  const service::StopOnSignal signals(nullptr);  // the supervisor runs `down` first
   say(stderr, "{}", runtime->describe());
 
   const auto applications = make_applications(options, *runtime);
@@ -154,7 +154,7 @@ int run_serve(const ServeOptions& options) {
       print_result(options.json == "-" ? stderr : stdout, report::to_table(report)),
       write_text("--json", options.json, report::to_json(report))};
   const int status = refuse_failed(done);
-  // Last: whoever waits for the end then finds the file complete.
+  // After the file, so that who waits for the end finds it complete.
   supervisor.report_end();
   return status;
 }

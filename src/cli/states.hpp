@@ -1,4 +1,4 @@
-// The transition table for people and for programs, always from the table itself.
+// The transition table as text, JSON, DOT and SVG, generated from the table itself.
 #pragma once
 
 #include <string>
@@ -12,11 +12,11 @@ namespace salut::cli {
 std::string states_text();
 std::string states_json();
 std::string states_dot();
-// Figure 5 of RFC 9293: the eleven states where the RFC draws them, edges from the table. A change
-// of state that the picture has no place for is listed below it, so that none is missing.
+// Figure 5 of RFC 9293: the states where the RFC draws them, the edges from the table. A transition
+// without a place in the picture is listed below it, so that none is missing.
 std::string states_svg();
 
-// Events that change one state into another, in the table's order.
+// The events of one edge, in the table's order.
 struct Edge {
   State from;
   State to;
@@ -27,7 +27,7 @@ std::vector<Edge> state_changes();
 // "send SYN, report established"; "-" for nothing.
 std::string acts_text(std::uint16_t acts);
 
-// `_passive` is the same event for a reader of the picture.
+// The name without `_passive`: in the picture both are one event.
 std::string_view short_name(tcp::StateEvent event);
 
 }  // namespace salut::cli

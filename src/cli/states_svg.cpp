@@ -70,7 +70,7 @@ constexpr Route routes[] = {
      Anchor::middle},
 };
 
-// Ends that any state may come to: the picture would be nothing but them.
+// Transitions that nearly every state has. Drawn, they would cover the picture.
 bool is_sudden(StateEvent event, State to) {
   const std::string_view what = short_name(event);
   return to == State::closed && (what == "abort" || what == "reset" || what == "retries_out");
@@ -80,7 +80,7 @@ bool cannot_be(State from, StateEvent event) {
   return tcp::step(from, event).note.starts_with("cannot be");
 }
 
-// What leaves on the wire, and the 2MSL timer; what the application is told is not for a picture.
+// The segments that are sent, and the 2MSL timer. Reports to the application are left out.
 std::string wire_acts(State from, StateEvent event) {
   using tcp::Act;
   constexpr std::uint16_t shown = Act::send_syn | Act::send_syn_ack | Act::send_ack |
@@ -138,7 +138,8 @@ class Svg {
   std::string body_;
 };
 
-// What has no place in the picture, by event, action and next state, with the states it is from.
+// Transitions without a place in the picture: event, action and next state, with the states that
+// they leave.
 using Legend = std::map<std::tuple<std::string, State>, std::vector<State>>;
 
 void draw(const Edge& edge, Svg& svg, Legend& legend) {

@@ -17,7 +17,7 @@ namespace salut::cli {
 std::string tap_commands(const PortConfig& port) {
   std::string text;
   for (const Prefix& ours : port.addresses) {
-    // Nobody else is on this wire, and whoever connects at once does not want to wait a second.
+    // nodad: duplicate address detection takes a second, and nobody else is on this link.
     text += fmt::format("  ip address add {}/{} dev {}{}\n", kernel_address(ours).to_string(),
                         ours.length, port.interface, ours.address.is_v4() ? "" : " nodad");
   }
@@ -26,7 +26,7 @@ std::string tap_commands(const PortConfig& port) {
 
 namespace {
 
-// Duplicate address detection has not ended: the kernel does not answer for it yet.
+// Duplicate address detection has not ended: the kernel does not answer for the address yet.
 bool is_tentative(const std::string& interface, const in6_addr& address) {
   std::ifstream file("/proc/net/if_inet6");
   constexpr unsigned long tentative = 0x40;  // IFA_F_TENTATIVE
@@ -54,7 +54,7 @@ bool tap_is_joined(const std::string& interface, bool ip6) {
       joined = one->ifa_addr->sa_family == AF_INET;
     } else if (one->ifa_addr->sa_family == AF_INET6) {
       const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
-      // A link-local address the kernel makes itself.
+      // The kernel makes a link-local address by itself; it says nothing.
       joined = !IN6_IS_ADDR_LINKLOCAL(&address) && !is_tentative(interface, address);
     }
   }

@@ -8,11 +8,11 @@
 
 namespace salut::cli {
 
-// The commands that join the kernel to the TAP.
+// The commands that give the kernel's end its addresses and set it up.
 std::string tap_commands(const PortConfig& port);
 
-// Whether somebody has: it is up and has an address of that family that can be used, is in a
-// bridge, or went to another namespace.
+// Whether somebody has run them: the TAP is up and has a usable address of that family, or it is in
+// a bridge or in another namespace.
 bool tap_is_joined(const std::string& interface, bool ip6);
 
 }  // namespace salut::cli

@@ -4,7 +4,8 @@
 
 namespace salut {
 
-// The tightest of a few: between its two reads of the TSC nothing came in the way.
+// Of several tries, the one with the least time between its two reads of the TSC: nothing
+// interrupted it.
 TscSample TscSample::take() {
   TscSample best;
   std::uint64_t best_gap = ~std::uint64_t{0};

@@ -10,8 +10,8 @@ namespace salut {
 
 std::vector<std::uint32_t> allowed_cores();
 
-// Unless the configuration did: worker i on the i-th core that this process may use, and round
-// again.
+// If the configuration names no cores, worker i gets the i-th core that this process may use. With
+// more workers than cores it starts again at the first.
 void choose_cores(Config& config, const std::vector<std::uint32_t>& allowed);
 
 }  // namespace salut

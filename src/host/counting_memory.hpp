@@ -1,8 +1,8 @@
-// A Memory that adds up what it is asked for and sets nothing aside: an engine that is constructed
-// over it tells how much memory its arrays will take, before anybody takes it.
+// A Memory that only counts. An engine that is constructed over it shows how much memory its arrays
+// need, before any is taken.
 //
 // Arrays are mapped without a reservation, so that a page costs nothing until it is written. A
-// constructor writes a few small arrays; the large ones stay address space.
+// constructor writes a few small arrays; the large ones cost only address space.
 //
 // Throws std::bad_alloc where not even the address space is there (RLIMIT_AS, or a kernel that
 // never overcommits).

@@ -11,8 +11,8 @@
 namespace salut {
 namespace {
 
-// Counted of runs (/proc/self/fd), and as many again for what comes and goes: 17 for DPDK, the lock
-// and the control socket, up to five for each queue of a device.
+// Counted in runs (/proc/self/fd): 17 for DPDK, the lock and the control socket, up to five for
+// each queue of a device. The rest is for descriptors that are open for a moment.
 constexpr unsigned base_descriptors = 32;
 constexpr unsigned per_queue = 8;
 
@@ -26,7 +26,7 @@ unsigned wanted(const Config& config) {
   return count;
 }
 
-// Opens so many and closes them: this needs no /proc and knows what was inherited.
+// Opens that many and closes them. This needs no /proc and counts inherited ones, too.
 bool has_room(unsigned count) {
   std::vector<int> open;
   open.reserve(count);

@@ -1,7 +1,7 @@
 // Whether the process may open as many files as an instance needs.
 //
 // DPDK ends the process (rte_panic) where it gets no descriptor for its timers and interrupts, and
-// a device without one fails in words that say nothing of it. So it is asked before.
+// a device without one fails in words that say nothing of it. So this is checked first.
 //
 // Threads: control thread, before anything is opened.
 #pragma once

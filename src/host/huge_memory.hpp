@@ -3,10 +3,10 @@
 // A table of ten million connections on 4 KiB pages costs a page walk per random access; on 2 MiB
 // pages the walk stays in the caches. The kernel gives such pages to anonymous memory that asks
 // (madvise), without root and without hugetlbfs; where it has none left it gives small ones, and
-// nothing fails. Pages arrive zeroed. The flow table's and the first of every array are there at
-// start, so that the first connections do not wait milliseconds for them; the others come on first
-// touch, so that what is never used costs nothing. On a machine of several nodes the first ones are
-// the control thread's.
+// nothing fails. Pages arrive zeroed. Those of the flow table, and the first of every other array,
+// are populated at start, so that the first connections do not wait for them. The others come on
+// first touch, so that unused memory costs nothing. With several NUMA nodes, pages that are
+// populated at start are on the node of the control thread.
 //
 // Thread safety: none; start-up runs on one thread. Cost: one mmap per array.
 #pragma once
@@ -36,7 +36,7 @@ class HugeMemory final : public Memory {
   void release(void* memory, std::size_t bytes, Use use) noexcept override;
 
  private:
-  // How many bytes of an array have their pages when it is made.
+  // How many bytes of an array are populated when it is made.
   std::size_t pages_at_start(std::size_t size, Use use) const;
 
   Prefault prefault_;

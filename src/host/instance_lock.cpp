@@ -104,7 +104,7 @@ Result<InstanceLock> InstanceLock::take(const std::string& name) {
     }
     const std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, pid.data(), pid.size(), 0) < 0) {
-      // Only the message of another instance is poorer for it.
+      // Not fatal: the number is only for messages.
     }
     return InstanceLock(path, fd);
   }

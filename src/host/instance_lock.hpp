@@ -1,4 +1,4 @@
-// One process per instance name: a lock that the kernel gives back whatever way the process ends.
+// One process per instance name: a lock that the kernel releases however the process ends.
 //
 // Threads: control thread.
 #pragma once
@@ -13,9 +13,9 @@ namespace salut {
 
 class InstanceLock {
  public:
-  // Errors start with the key: `name = "echo": another process has it …`.
+  // Errors start with the key: `name = "echo": process 4711 runs under this name; want another`.
   static Result<InstanceLock> take(const std::string& name);
-  // Whether take() would succeed now, without a trace: of the kernel's list of locks.
+  // Whether take() would succeed now. It changes nothing: it reads the kernel's list of locks.
   static Result<void> ask(const std::string& name, const Sysfs& sysfs);
   // The process that has this name now, if one has; 0 if it does not say which.
   static std::optional<int> holder(const std::string& name);

@@ -18,8 +18,8 @@ std::vector<std::string> words_of(const std::string& line) {
   return words;
 }
 
-// /sys shows the interfaces of the namespace that mounted it, which need not be ours: of the real
-// system the kernel is asked itself.
+// /sys shows the interfaces of the namespace that mounted it, which need not be ours. So on the
+// real system the kernel is asked.
 void ask_kernel(Netdev& interface) {
   ifreq request = io::request_for(interface.name);
   if (io::ask_netdevice(SIOCGIFFLAGS, request)) {

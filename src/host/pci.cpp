@@ -84,7 +84,7 @@ Result<void> PciDevice::usable() const {
                             key, describe()));
   }
   if (for_user_space() || shared_driver()) return {};
-  // Nobody is to be told how to take the machine's disk from it.
+  // No hint how to rebind it: it may be the machine's disk.
   constexpr std::uint32_t network = 0x02;
   if (kind != network) {
     return fail(Errc::invalid_argument,

@@ -1,8 +1,8 @@
-// A device on PCI, looked at without touching it, and whether a port may have it.
+// A PCI device, read from /sys only, and whether a port may take it.
 //
-// DPDK would probe whatever it is told to, and a card that the kernel drives carries perhaps the
-// very connection by which its owner came in. So a port gets a card only if that is bound to a
-// driver for user space, or to one that shares it (Mellanox), and if nobody is seen to use it.
+// DPDK probes whatever it is told to, and a card that the kernel drives may carry the very ssh
+// session of its user. So a port gets a card only if that is bound to a driver for user space, or
+// to one that shares it (Mellanox), and is not seen to be in use.
 //
 // Threads: control thread. Errors are one line: `pci = "0000:03:00.0": what; want …`.
 #pragma once

@@ -69,8 +69,8 @@ bool is_our_socket(const std::string& path) {
          status.st_uid == geteuid();
 }
 
-// With --no-shconf there is nothing in it but the sockets of telemetry. One file more, and the
-// directory is another program's that has the same prefix.
+// With --no-shconf there is nothing in it but the sockets of telemetry. With any other file it is
+// the directory of another program with the same prefix.
 void clear_dpdk_directory(const std::string& directory) {
   if (!is_our_directory(directory)) return;
   std::vector<std::string> sockets;
@@ -93,7 +93,7 @@ bool says_a_process(int fd) {
          std::all_of(text, text + size, [](char c) { return (c >= '0' && c <= '9') || c == '\n'; });
 }
 
-// While we hold the lock of the dead, nobody can take its name.
+// While we hold the lock of a dead instance, nobody can take its name.
 void clear_instance(const Place& place, const std::string& name, const std::string& dpdk) {
   const std::string lock = place.path(name, "lock");
   const int fd = open(lock.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -116,7 +116,7 @@ void clear_instance(const Place& place, const std::string& name, const std::stri
 
 std::string instance_path(const std::string& name, const std::string& suffix) {
   const Place at = place();
-  // Whoever opens a file in it finds out whether it is ours.
+  // Whether it is ours is checked when a file in it is opened.
   if (at.directory.starts_with("/tmp/")) mkdir(at.directory.c_str(), 0700);
   return at.path(name, suffix);
 }

@@ -1,11 +1,11 @@
 // Where the files of instances lie: /run/salut for root and for a service with that directory, else
 // $XDG_RUNTIME_DIR, else /tmp/salut-UID.
 //
-// Nothing is believed that another user could have put there. $XDG_RUNTIME_DIR counts only if it is
+// Nothing that another user could have put there is trusted. $XDG_RUNTIME_DIR counts only if it is
 // this user's and nobody else may write to it (su and sudo keep that of the user before); the
 // directory in /tmp is made with mode 0700, and one of that name that is not ours is refused. A
-// file of an instance is regular, ours, and has one name: not a link to a file that somebody wants
-// overwritten, not a pipe that holds us up.
+// file of an instance is regular, ours, and has one name: not a link to a file that would be
+// overwritten, and not a pipe, which would block us.
 //
 // Threads: control thread.
 #pragma once
@@ -24,7 +24,7 @@ namespace salut {
 
 // "/run/salut/NAME.SUFFIX". The same for whoever asks as the same user.
 std::string instance_path(const std::string& name, const std::string& suffix);
-// The same of another root, and nothing is made.
+// The same below another root. Makes no directory.
 std::string instance_path(const std::string& name, const std::string& suffix, const Sysfs& sysfs);
 
 // A directory, not a link, of this user, which nobody else may write to.
@@ -32,7 +32,7 @@ bool is_our_directory(const std::string& path);
 // A regular file of this user with this one name; `status` from lstat() or fstat().
 bool is_our_file(const struct stat& status);
 
-// Whether the process at the other end of a Unix socket may be believed to be the instance whose
+// Whether the process at the other end of a Unix socket may be trusted to be the instance whose
 // socket is at `path`: it is of this user, or we are root and the directory is its user's.
 bool may_be_believed(int connected, const std::string& path);
 
@@ -40,8 +40,8 @@ bool may_be_believed(int connected, const std::string& path);
 // as above. Empty if there is none.
 std::string dpdk_parent();
 
-// Removes what instances left that were killed: their locks, which nobody holds, their sockets, and
-// their directories below `dpdk`, DPDK's own. What is not provably theirs stays.
+// Removes what killed instances left behind: locks that nobody holds, sockets, and their
+// directories below `dpdk`. What may be of another program stays.
 void clear_dead_instances(const std::string& dpdk);
 
 }  // namespace salut

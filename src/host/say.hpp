@@ -1,7 +1,7 @@
 // A line for a person, on a stream that may be gone.
 //
-// fmt::print() throws where nothing can be written: a closed terminal, a pipe without a reader or a
-// full disk under standard error would end a server that is well. What cannot be said is not said.
+// fmt::print() throws where nothing can be written. A closed terminal, a pipe without a reader or a
+// full disk under standard error must not end a server, so what cannot be written is dropped.
 //
 // Threads: any.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace salut {
 
-// False if it was not written. Only what is the program's result is worth asking.
+// False if it was not written, which matters only for the result of the program.
 inline bool say_text(std::FILE* out, std::string_view text) {
   return std::fwrite(text.data(), 1, text.size(), out) == text.size();
 }

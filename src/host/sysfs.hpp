@@ -25,7 +25,7 @@ class Sysfs {
   bool exists(std::string_view path) const;
   // As access(2) has it: R_OK, W_OK, X_OK.
   bool may(std::string_view path, int mode) const;
-  // Opened for reading and writing, and closed again: only for what nothing happens to by that.
+  // Opens for reading and writing and closes again: only for files on which that has no effect.
   bool opens(std::string_view path) const;
   // The first line, without the space around it.
   std::string line(std::string_view path) const;
@@ -49,7 +49,7 @@ class Sysfs {
 };
 
 std::vector<std::uint32_t> parse_list(std::string_view text);
-// "0-3, 8"
+// "0-3,8"
 std::string list_of(const std::vector<std::uint32_t>& numbers);
 
 }  // namespace salut

@@ -1,5 +1,5 @@
-// A file that a user named, read whole. It need not be what he meant: a directory opens, and
-// /dev/zero has no end.
+// A file that a user named, read whole. It need not be the one that was meant: a directory opens,
+// and /dev/zero has no end.
 //
 // Threads: any.
 #pragma once

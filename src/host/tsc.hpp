@@ -1,6 +1,6 @@
 // The cycle counter that LoopStats count in and Runtime::tsc_hz() is the frequency of: the TSC, or
-// the virtual counter of aarch64. Constant, and in step between cores. And the hint to a processor
-// that its thread waits.
+// the virtual counter of aarch64. Constant, and in step between cores. And the instruction for a
+// loop that waits.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ inline std::uint64_t read_tsc() {
 #endif
 }
 
-// In a loop that waits: the other thread of the core gets its share.
+// To be called in a loop that waits: it leaves the core to its other hardware thread.
 inline void pause_core() {
 #if defined(__x86_64__)
   _mm_pause();

@@ -1,10 +1,9 @@
-// What the sockets layer stands on: an engine, who turns it, what time it is, and how a thread
-// waits.
+// What the sockets layer needs: an engine, something that polls it, a clock, and a way to wait.
 //
-// A socket call changes the engine and then may have to sleep until a segment or a timer has made
-// something true. This layer does not know what sleeping is: packetdrill's plug-in implements it
-// with virtual time (tests/packetdrill/plugin/virtual_loop.hpp), a layer for programs would with a
-// real clock and a thread that polls the engine.
+// A socket call changes the engine and then may have to sleep until a segment or a timer has made a
+// condition true. How to sleep is left to the implementation: packetdrill's plug-in does it in
+// virtual time (tests/packetdrill/plugin/virtual_loop.hpp). A layer for programs would use a real
+// clock and a thread that polls the engine.
 //
 // Threads: any; a call holds the lock from its first line to its last, wait() gives it up
 // meanwhile.
@@ -28,12 +27,13 @@ class EngineLoop {
 
   virtual ~EngineLoop() = default;
 
-  // Every call of the sockets layer begins with it.
+  // Takes the lock. Every call of the sockets layer begins with it.
   virtual Lock enter() = 0;
   virtual stack::Engine& engine() = 0;
   virtual const StackConfig& config() const = 0;
   virtual Instant now() const = 0;
-  // Where a connection to `remote` comes from if its socket is not bound; any: the engine chooses.
+  // The source address of a connection to `remote` whose socket is not bound; any: the engine
+  // chooses.
   virtual IpAddress source_for(const IpAddress& remote) const = 0;
 
   // Polls the engine until it has nothing more to do at this instant, so that what a call asked for

@@ -20,14 +20,14 @@ class Epoll final : public File {
   Result control(int operation, int fd, std::weak_ptr<File> file, const epoll_event& event);
   // The sets that this one watches.
   std::vector<std::shared_ptr<Epoll>> below() const;
-  // Into the caller's memory. What could not be stored is not counted as reported.
+  // Stores events in the caller's memory. Those that cannot be stored are reported the next time.
   Result collect(epoll_event* events, std::size_t count);
 
  private:
   struct Watch {
     std::weak_ptr<File> file;
     epoll_event event = {};
-    std::uint64_t reported = 0;  // the file's activity when it was last reported, plus one
+    std::uint64_t reported = 0;  // the file's activity at the last report, plus one; 0: none yet
   };
   static unsigned due(const Watch& watch);
   std::map<int, Watch> watches_;

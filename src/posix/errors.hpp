@@ -1,4 +1,4 @@
-// Which errno stands for what the engine says.
+// From results of the engine to errno.
 #pragma once
 
 #include "salut/error.hpp"

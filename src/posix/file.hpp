@@ -26,8 +26,8 @@ class File {
  public:
   virtual ~File() = default;
   virtual unsigned ready() const = 0;  // POLLIN and its kind; POLLERR, POLLHUP are always reported
-  // The bytes that begin `offset` bytes after the next one, as many as lie together: how many, or 0
-  // at the end. They stay until consume(), and `run` points to them until the next call.
+  // The unread bytes from `offset` on, as far as they are contiguous. Returns their number, or 0 at
+  // the end of the stream. They stay unread until consume(); `run` is valid until the next call.
   virtual Result peek(std::size_t /*offset*/, Bytes& /*run*/) { return -EINVAL; }
   virtual void consume(std::size_t /*count*/) {}
   virtual Result write(Bytes /*from*/) { return -EINVAL; }
@@ -53,7 +53,7 @@ class Pipe final : public File {
   void close() override;
 
  private:
-  void notify() const;  // the other end may go on
+  void notify() const;  // wakes who waits for the other end
 
   std::shared_ptr<Shared> shared_;
   bool writer_;

@@ -10,7 +10,7 @@
 namespace salut::posix {
 
 Result Sockets::poll(pollfd* fds, nfds_t count, int timeout_ms) {
-  constexpr nfds_t most = 1 << 20;  // as the kernel's default of RLIMIT_NOFILE at the largest
+  constexpr nfds_t most = 1 << 20;  // the kernel's default limit of RLIMIT_NOFILE (nr_open)
   auto lock = loop_.enter();
   if (count > most) return -EINVAL;
   std::vector<pollfd> watched(count);
@@ -56,7 +56,7 @@ bool Sockets::may_nest(const std::shared_ptr<Epoll>& outer,
   for (const auto& [fd, file] : files_) {
     if (auto set = std::dynamic_pointer_cast<Epoll>(file)) all.insert(std::move(set));
   }
-  // Those that watch one of the level before, from `outer` up.
+  // From `outer` up: each level watches one of the level before.
   for (Sets level = {outer}; !level.empty();) {
     if (++chain > chain_max) return false;
     Sets above;

@@ -24,7 +24,8 @@ void Socket::attach(Connection connection, const Options& options) {
 
 void Socket::on_event(const Event& event) {
   ++activity;
-  // As the kernel's sk_err_soft: it explains a silence, and whatever comes from the peer ends that.
+  // As Linux's sk_err_soft: it is the error if the connection times out, and is forgotten when the
+  // peer answers.
   if (event.has(Event::icmp_error)) icmp_error_ = errno_of(event.icmp, remote_.address.is_v6());
   if (event.has(Event::connected | Event::readable | Event::peer_closed)) icmp_error_ = 0;
   if (event.has(Event::connected)) phase_ = Phase::connected;
@@ -101,7 +102,7 @@ Result Socket::bind(Endpoint local) {
 Result Socket::listen(int backlog) {
   if (phase_ == Phase::listening) return 0;
   if (phase_ != Phase::fresh) return -EINVAL;
-  if (local_.port == 0) return -EOPNOTSUPP;  // Linux would choose a port; no script asks for that
+  if (local_.port == 0) return -EOPNOTSUPP;  // not built: Linux chooses a port
   const auto most = static_cast<std::uint32_t>(std::clamp(backlog, 0, 4096)) + 1;  // as Linux
   const auto listener = loop_.engine().listen(local_, most, to_engine(options_));
   if (!listener) {

@@ -28,7 +28,7 @@ namespace salut::posix {
 
 class Socket final : public File {
  public:
-  // LISTEN and CLOSED are ours; what happens between is the engine's to know.
+  // Only what the calls depend on; the state of the connection is the engine's.
   enum class Phase : std::uint8_t { fresh, listening, connecting, connected, ended };
 
   explicit Socket(EngineLoop& loop, int domain) : loop_(loop), domain_(domain) {}
@@ -83,7 +83,7 @@ class Socket final : public File {
   std::deque<std::shared_ptr<Socket>> ready_children_;
   std::size_t children_max_ = 0;
   int error_ = 0;                  // SO_ERROR
-  int icmp_error_ = 0;             // what the last ICMP error said, since the peer last spoke
+  int icmp_error_ = 0;             // of the last ICMP error since the peer was last heard
   bool connect_reported_ = false;  // connect() has returned 0 once
   bool read_shut_ = false;
   bool write_shut_ = false;

@@ -1,9 +1,9 @@
-// Socket options: the one place where Linux's names meet the engine's.
+// Socket options: from Linux's names to those of the engine.
 //
 // A socket keeps what was set, because options are set before there is a connection and are
-// inherited from the listener; to_engine() says what of it the engine has. An option that the
-// engine does not have can be read, and set to what is so anyway; any other value is ENOPROTOOPT:
-// who sets it relies on it.
+// inherited from the listener. to_engine() converts those that the engine has. The others can be
+// read, and set to the value that they have; any other value is ENOPROTOOPT, because a caller would
+// rely on it.
 //
 // SO_SNDBUF and SO_RCVBUF as in Linux: the value set is doubled and read back so. The kernel counts
 // its own overhead in that; of ours, two thirds hold payload.
@@ -44,7 +44,7 @@ Result get_option(const Options& options, const StackConfig& config,
                   const std::optional<ConnectionInfo>& info, int level, int name, void* value,
                   socklen_t* length);
 
-// What of it the engine has: of a connection, or of a listener for its children.
+// The options for the engine: of a connection, or of a listener for its children.
 ConnectionOptions to_engine(const Options& options);
 // How much payload write() takes before it blocks.
 std::size_t send_buffer(const Options& options, const StackConfig& config);

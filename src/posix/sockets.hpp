@@ -1,8 +1,8 @@
 // The calls of sockets(7) over an engine: descriptors, and who waits for what.
 //
 // Every call takes the EngineLoop's lock, lets the engine run, and answers with a count or -errno.
-// A call that would block waits in retry(), the same for all: read, write, accept, connect, poll
-// and epoll_wait differ in what they wait for and in nothing else.
+// Most calls that would block wait in retry(): read, write, accept and epoll_wait differ in what
+// they wait for and in nothing else.
 //
 // A descriptor is one of the kernel's (an eventfd that nobody uses), so that no file of the process
 // can have the same number.
@@ -11,7 +11,7 @@
 //   const Result fd = sockets.socket(AF_INET, SOCK_STREAM, 0);
 //   if (fd < 0) errno = static_cast<int>(-fd);
 //
-// Every pointer is the caller's and believed in nothing (user_memory.hpp): -EFAULT for a bad one.
+// Pointers come from the caller and are not trusted (user_memory.hpp): a bad one is -EFAULT.
 //
 // Threads: any.
 #pragma once
@@ -32,7 +32,7 @@ namespace salut::posix {
 
 class Epoll;
 
-// An address of the caller's, as far as it goes: 0 or -errno.
+// Copies an address from the caller's memory. 0 or -errno.
 Result load_address(const sockaddr* user, socklen_t length, sockaddr_storage& to);
 
 class Sockets {
@@ -88,7 +88,7 @@ class Sockets {
   // one of the poll() bits `bits` of `file`. -EAGAIN once the deadline has passed.
   Result retry(Lock& lock, const std::shared_ptr<File>& file, unsigned bits, Instant deadline,
                bool wait, const std::function<Result()>& attempt);
-  // What all forms of read and write come to; of the vectors, `iov_base` is the caller's memory.
+  // All forms of read and write. `iov_base` of the vectors is the caller's memory.
   Result receive(int fd, std::span<const iovec> to, int flags, bool is_socket);
   Result send_all(int fd, std::span<const iovec> from, int flags, bool is_socket);
   void dispatch(const Event& event);

@@ -1,5 +1,5 @@
-// The caller's memory, of which nothing is believed: a pointer that leads nowhere is EFAULT, as it
-// is from the kernel, and never a crash.
+// Copies from and to the caller's memory. Its pointers are not trusted: a bad one is EFAULT, as
+// from the kernel, and no crash.
 //
 // The kernel itself is asked to copy (process_vm_readv and process_vm_writev on our own process):
 // it checks page by page and stops at the first bad one. That costs a system call per copy, 200 to

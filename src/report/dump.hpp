@@ -1,5 +1,5 @@
-// JSON as text. JSON is UTF-8, and a command line or a file name need not be: each byte that is none
-// becomes U+FFFD. nlohmann's dump() throws there by default, and the result of a run would be lost.
+// JSON as text. JSON is UTF-8, which a command line or a file name need not be. Bytes that are not
+// UTF-8 become U+FFFD. By default nlohmann's dump() throws, and the result of a run would be lost.
 #pragma once
 
 #include <nlohmann/json.hpp>

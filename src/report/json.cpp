@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Digits beyond the third say nothing and make diffs.
+// Three decimals: more would only make diffs.
 double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 Json json(const Latency& latency) {
@@ -28,15 +28,15 @@ Json json(const std::array<std::uint64_t, state_count>& states) {
   return object;
 }
 
-// CLOSED has no peak: a connection in it is none, and its slot is given back at once.
+// All but CLOSED: a connection in it has no slot.
 Json peaks(const std::array<std::uint64_t, state_count>& states) {
   Json object = json(states);
   object.erase(std::string(state_names[static_cast<std::size_t>(State::closed)]));
   return object;
 }
 
-// The counters that are shown in one of `where`. A key of two parts, "cookies.sent", is of an
-// object in the object.
+// The counters that are shown in one of `where`. A key with a dot, "cookies.sent", goes into an
+// inner object.
 void add_counters(const Counters& counters, unsigned where, Json& object) {
   for (const CounterField& field : counter_fields) {
     if (!field.in(where)) continue;
@@ -138,7 +138,7 @@ Json measured_side(const std::optional<SideReport>& side) {
   return object;
 }
 
-// What the figures are made of; `salut report merge` reads it.
+// The counts behind the figures, for `salut report merge`.
 Json measured(const BenchReport& report) {
   return {{"mode", report.mode},
           {"target", report.target},
@@ -152,14 +152,14 @@ Json measured(const BenchReport& report) {
           {"server", measured_side(report.server)}};
 }
 
-// A key that is there only if something was impaired.
+// The key is there only if a port impairs frames.
 void add_impaired(const std::vector<PortImpaired>& ports, Json& object) {
   for (const PortImpaired& port : ports) {
     object["impaired"][port.port] = {{"in", json(port.in)}, {"out", json(port.out)}};
   }
 }
 
-// The same of what came and went: a port whose link was up all the time says nothing.
+// The keys are there only for a port whose frames the kernel dropped, or whose link was down.
 void add_links(const std::vector<PortLink>& ports, Json& object) {
   for (const PortLink& link : ports) {
     if (link.kernel_dropped != 0) object["kernel_dropped"][link.port] = link.kernel_dropped;
@@ -168,7 +168,7 @@ void add_links(const std::vector<PortLink>& ports, Json& object) {
   }
 }
 
-// A key that is there only if a port has several workers.
+// The key is there only if a port has several workers.
 void add_steering(const std::vector<PortSteering>& ports, Json& object) {
   for (const PortSteering& port : ports) {
     object["steering"][port.port] = {{"queues", port.queues}, {"how", port.how}};
@@ -213,10 +213,10 @@ std::string to_json(const BenchReport& report) {
       {"command", report.command}};
   add_impaired(report.impaired, object);
   add_links(report.links, object);
-  // Of `bench --reflect` alone: each connection in each state of the simultaneous way.
+  // Only of `bench --reflect`: how often each state was entered.
   if (report.reflect) object["client"]["states_entered"] = json(report.client->states_entered);
   add_steering(report.steering, object);
-  if (report.stream) object["stream"] = stream(report);  // of `bench --stream` alone
+  if (report.stream) object["stream"] = stream(report);  // only of `bench --stream`
   object["measured"] = measured(report);
   object["histograms"] = {{"handshake", json(report.handshakes)},
                           {"lifetime", json(report.lifetimes)}};

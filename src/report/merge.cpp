@@ -14,7 +14,7 @@ namespace {
 
 struct Part {
   std::string file;
-  std::string text;  // of its JSON, by which parts are told apart and put in order
+  std::string text;  // its JSON: it orders the parts and finds equal ones
   BenchReport report;
 };
 
@@ -42,7 +42,7 @@ Result<std::vector<Part>> all_parts(const std::vector<ReportText>& reports) {
           : fmt::format("{}: its result is in {}, too; want each result once", other, twice->file));
 }
 
-// "a, b": each different one once, in order.
+// "a, b": each value once, in order.
 template <typename Get>
 std::string distinct(const std::vector<Part>& parts, Get get) {
   std::string text;
@@ -73,7 +73,7 @@ void add_recordings(const std::vector<Recording>& from, std::vector<Recording>& 
   }
 }
 
-// A side of all reports that have one. Cycles become those of a clock of `hz`.
+// One side, summed over the reports that have it. Cycles are converted to a clock of `hz`.
 std::optional<SideReport> merge_sides(const std::vector<Part>& parts, double hz,
                                       std::optional<SideReport> BenchReport::* side) {
   std::optional<SideReport> sum;
@@ -112,7 +112,7 @@ void add_impaired(const std::vector<PortImpaired>& from, std::vector<PortImpaire
   }
 }
 
-// The ports of a name on all machines; where they differ the words of each are kept.
+// Ports of the same name on all machines are one. Where their steering differs, each is named.
 void add_steering(const std::vector<PortSteering>& from, std::vector<PortSteering>& to) {
   for (const PortSteering& one : from) {
     const auto known = std::find_if(
@@ -153,7 +153,7 @@ void add_stream(const StreamReport& one, std::optional<StreamReport>& sum) {
   sum->wrong += one.wrong;
 }
 
-// What the reader of one table could not know.
+// Notes on what differs between the results.
 void add_notes(const std::vector<Part>& parts, BenchReport& sum) {
   const auto differ = [&](const char* what, auto get) {
     if (!same(parts, get)) sum.notes.push_back(fmt::format("{}: {}", what, distinct(parts, get)));

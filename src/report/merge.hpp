@@ -1,13 +1,12 @@
 // The results of several machines as one: `salut report merge`.
 //
-// A percentile of percentiles is no percentile, and a mean of means is none of what was measured.
-// So each result carries what its figures are made of, histograms with their counts among it, and
-// the merged one is computed from all of that. It carries its parts along: merging what was merged
-// takes these again, hence the order and the grouping make no difference, not in the last digit.
+// Percentiles cannot be merged, nor can means. So each result carries its histograms and counts,
+// and the merged figures are computed from those. A merged result also carries its parts. Merging
+// it again starts from them, so that order and grouping do not change a digit.
 //
-// Counts are summed, states and memory among them: the machines ran side by side. Cycles are
-// turned into those of the fastest clock, so that as nanoseconds they are what they were. What does
-// not fit together, durations and targets, is said in a note.
+// Counts, states and memory are summed, because the machines ran side by side. Cycles are converted
+// to the fastest clock, and stay the same in nanoseconds. Durations or targets that differ are
+// named in a note.
 //
 // Threads: any. Errors are one line that starts with the file.
 #pragma once

@@ -27,8 +27,8 @@ void ProgressLine::show(const load::Progress& sample) {
   if (!terminal_) {
     say(out_, "{}\n", line);
   } else {
-    // Asked each time, since windows change. One column stays free: a terminal that wraps at its
-    // last one would begin a new line with the next.
+    // Read each time, because windows are resized. One column stays free: some terminals wrap when
+    // the last one is filled.
     const std::size_t room = terminal_width(out_) - std::min(1u, terminal_width(out_));
     line.resize(std::min(line.size(), room));
     const bool red = colour_ && sample.failures != 0;

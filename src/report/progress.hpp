@@ -1,6 +1,6 @@
-// The line that says once a second how a run is going: rewritten in place on a terminal, cut to its
-// width and red once something failed; one line after the other into a file, a pipe, or a terminal
-// that knows no escape sequences (TERM=dumb). NO_COLOR is honoured.
+// The progress of a run, one line a second. On a terminal the line is rewritten in place, cut to
+// the width, and red once something failed. In a file, a pipe or on a terminal without escape
+// sequences (TERM=dumb) each is a line of its own. NO_COLOR is honoured.
 #pragma once
 
 #include <cstdio>

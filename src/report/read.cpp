@@ -16,7 +16,7 @@ constexpr const char* want_result = "want a result of `salut bench --json FILE`"
 constexpr double numbers_max = 1e18;  // no figure of ours is larger; sums stay finite
 constexpr int depth_max = 16;         // a merged result has half of it
 
-// An object of the file. The first complaint wins; after it, everything reads as nothing.
+// An object of the file. The first error is kept; after it every value reads as 0 or empty.
 class Object {
  public:
   Object(const std::string& file, const ReportJson* json, std::string path,
@@ -237,7 +237,7 @@ void read_ports(const Object& object, BenchReport& report) {
   });
 }
 
-// Those that came later are not in every file.
+// Files of older versions do not have all of them.
 void read_failures(const Object& failed, load::FailureCounts& counts) {
   for (std::size_t i = 0; i < load::failure_count; ++i) {
     const char* key = load::failure_names[i].key;

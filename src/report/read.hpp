@@ -1,4 +1,4 @@
-// A result of `salut bench --json`, read back: of that file nothing is trusted.
+// Reads back a result of `salut bench --json`. The file is not trusted: each value is checked.
 #pragma once
 
 #include <nlohmann/json.hpp>

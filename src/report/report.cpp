@@ -26,7 +26,7 @@ Latency latency_of(const std::vector<Recording>& recordings) {
   }
   latency.count = all;
   std::sort(steps.begin(), steps.end());
-  // The smallest step that so many do not exceed, as Histogram::percentile().
+  // The lowest bucket that reaches the percentile, as in Histogram::percentile().
   const auto percentile = [&](double percent) {
     const double share = percent / 100 * static_cast<double>(all);
     const auto rank = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(share)));
@@ -111,7 +111,7 @@ std::string count_text(double value) {
   return with_commas(static_cast<std::uint64_t>(value + 0.5));
 }
 
-// Of the frames that a worker got, those that came by way of another.
+// Frames that came to a worker by way of another one, and their share.
 std::string redirected_text(const SideReport& side) {
   const double share = side.rx_frames == 0 ? 0
                                            : 100 * static_cast<double>(side.redirected) /
@@ -124,7 +124,7 @@ std::string cookies_text(const SideReport& side) {
                      with_commas(side.cookies_good));
 }
 
-// Of a merged report, much of the text is from files of others.
+// Printable ASCII only: in a merged report the text is from files of other people.
 class Table {
  public:
   void row(std::string_view name, std::string_view value) {

@@ -1,7 +1,7 @@
 // What a benchmark found, as a table for a person and as JSON for programs.
 //
 // The JSON's keys are a contract (issue 2, README): others parse it. Numbers that a run could not
-// measure are 0; percentiles of nothing are null, and so is a side that is not ours.
+// measure are 0; percentiles of nothing are null, and so is a side that salut did not run.
 #pragma once
 
 #include <array>
@@ -22,14 +22,15 @@
 namespace salut::report {
 
 struct Latency {
-  std::uint64_t count = 0;  // 0: nothing was measured, and the rest says nothing
+  std::uint64_t count = 0;  // 0: nothing was measured, and the others are void
   double p50 = 0;           // microseconds
   double p99 = 0;
   double p999 = 0;
   double max = 0;
 };
 
-// What one clock counted. Those of several machines stay apart, so that merging loses nothing.
+// A histogram in ticks of one clock. Those of other clocks stay apart, so that merging loses
+// nothing.
 struct Recording {
   double hz = 0;  // of the ticks
   load::Histogram ticks;
@@ -38,8 +39,7 @@ struct Recording {
 // Percentiles of all of them together.
 Latency latency_of(const std::vector<Recording>& recordings);
 
-// One end of the connections: what the stacks counted that were client, or those that were server,
-// and how busy their cores were.
+// The client's or the server's side: the counters of its stacks, and how busy their cores were.
 struct SideReport : Counters {
   std::vector<std::uint32_t> cores;
   double busy_cycles_per_connection = 0;
@@ -52,11 +52,11 @@ struct SideReport : Counters {
                 std::uint64_t bytes);
 };
 
-// Bytes one way, instead of connections.
+// Of `bench --stream`: bytes one way.
 struct StreamReport {
   std::uint64_t connections = 0;
-  std::uint64_t bytes = 0;  // that arrived; where the server is not ours, that were written
-  double seconds = 0;       // from the first byte to the last close; timed: of the window
+  std::uint64_t bytes = 0;  // received; written, if the server is not ours
+  double seconds = 0;       // from the first byte to the last close; of a timed run: of its window
   double gbit_s = 0;
   double gbit_s_per_core = 0;  // of all workers, busy or not
   bool checksums = true;       // of received segments are verified
@@ -65,7 +65,7 @@ struct StreamReport {
   std::uint64_t wrong = 0;     // pieces that differed
 };
 
-// Of the time measured: what rates and shares are made of, so that reports become one exactly.
+// Counts in the measured time. Rates are computed from them, also when reports are merged.
 struct Measured {
   std::uint64_t connections = 0;  // ended
   std::uint64_t packets = 0;
@@ -103,11 +103,11 @@ struct BenchReport : load::LoadTotals {
   std::vector<PortSteering> steering;  // ports with several workers
   std::vector<std::string> notes;      // lines below the table
   std::string latencies;               // of `bench --latencies`: the file's text
-  std::vector<std::string> parts;      // of a merged one: the JSON of each that it is made of
+  std::vector<std::string> parts;      // of a merged report: the JSON of each part
 };
 
-// What `salut serve` did from its start to its end, the minutes without a client included: busy
-// cycles are those of turns in which there was something to do.
+// What `salut serve` did from start to end, idle time included. Busy cycles are those of turns with
+// work.
 struct ServeReport : app::Totals {
   std::string version;
   std::string app;
@@ -132,7 +132,7 @@ std::string to_json(const ServeReport& report);
 std::string impaired_text(const Impaired& impaired);
 // "down, after it went down 2 times and came up 1 time"; empty if it was up all the time.
 std::string link_text(const PortLink& link);
-// "wire: 1,234 frames that …"; empty if there were none.
+// "wire: 1,234 frames, before they came to us (txqueuelen)"; empty if there were none.
 std::string kernel_dropped_text(const PortLink& link);
 // "TIME_WAIT 123  LISTEN 1", the states that are not 0; "none" if all are.
 std::string states_text(const std::array<std::uint64_t, state_count>& states);

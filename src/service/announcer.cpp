@@ -45,7 +45,7 @@ void Announcer::withdraw(std::string_view why) {
 }
 
 bool Announcer::run(std::string_view key, const std::string& command, std::string_view why) {
-  // `down` is what a stop waits for, and nothing else is.
+  // A stop waits for `down` and kills the others.
   const auto never = [] { return false; };
   const CommandResult result = run_command(
       command, config_.timeout, name_, key == "down" ? std::function<bool()>(never) : cancelled_);

@@ -1,4 +1,4 @@
-// Runs the commands `up` and `down` of [announce], so that the network leads clients here only
+// Runs the commands `up` and `down` of [announce], so that the network sends clients here only
 // while we are healthy.
 //
 //   healthy ──up──► announced ──`failures` bad checks in a row, a drain, a stop──► down

@@ -94,7 +94,7 @@ void ControlSocket::serve(std::chrono::milliseconds patience,
   waits[0] = {fd_, POLLIN, 0};
   for (std::size_t i = 0; i < clients_max; ++i) waits[i + 1] = {clients_[i].fd, POLLIN, 0};
   const int ready = poll(waits.data(), waits.size(), static_cast<int>(patience.count()));
-  // EINVAL: more than RLIMIT_NOFILE, which was lowered under us; not at once again.
+  // EINVAL: RLIMIT_NOFILE was lowered below the number of entries. Without a sleep this would spin.
   if (ready < 0 && errno != EINTR) io::sleep_for(patience);
   if (ready <= 0) return;
   for (std::size_t i = 0; i < clients_max; ++i) {
@@ -131,7 +131,8 @@ ControlSocket::Client* ControlSocket::find_room() {
   return silent;
 }
 
-// Without this, poll() would say at once, for ever, that somebody waits.
+// Uses the spare descriptor to tell a client that there is no other. Else the client would stay in
+// the queue, and poll() would return at once for ever.
 void ControlSocket::turn_away() {
   if (spare_ >= 0) close(spare_);
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -1,18 +1,19 @@
 // The Unix socket on which `salut drain` asks an instance to drain. It lies beside the instance's
 // lock.
 //
-// The two exchange lines of text. The client sends `drain`. The instance answers `draining N` or
-// `already draining N` (N connections are open), and at its end `left N` (N were cut off). A client
-// that sends anything else, or too much, is disconnected. Why a socket and not a signal: a socket
-// answers, it cannot reach a process that uses the signal for something else, and a client that
-// waits sees the instance end, however it ends. Only the instance's user may connect (mode 0600).
-// We hold the lock, so an earlier instance of this name is dead, and open() removes its socket.
+// The two exchange lines of text. The client sends `drain`. The instance answers `draining, N open`
+// or `already draining, N open`, counted in connections. At its end it sends `drained, N left open`
+// or, if it was not drained, `stopped`. A client that sends anything else, or too much, is
+// disconnected. It is a socket and not a signal because a socket answers, it cannot reach a wrong
+// process, and a client that waits sees the instance end, however it ends. Only the instance's user
+// may connect (mode 0600). We hold the lock, so an earlier instance of this name is dead, and
+// open() removes its socket.
 //
-// Clients that say nothing keep nobody out: the oldest of them makes room for a new one. Who is not
-// let in is told `busy: WHY`, and so it is where no descriptor is left: one is kept for that.
+// The oldest client that sent nothing makes room for a new one. A client for whom there is no room
+// is told `busy: WHY`. One spare descriptor is kept, to say so when no other is left.
 //
-// The client believes only a socket of its own user's (host/run_directory.hpp), and takes what it
-// reads for text to be shown, never for a terminal's orders.
+// The client trusts only a socket of its own user (host/run_directory.hpp), and prints only
+// printable characters of the answer.
 //
 // Threads: control thread.
 #pragma once
@@ -49,7 +50,7 @@ class ControlSocket {
   struct Client {
     int fd = -1;
     bool spoke = false;
-    std::uint64_t number = 0;  // of those that came
+    std::uint64_t number = 0;  // in order of arrival
     std::string line;
   };
 
@@ -62,7 +63,7 @@ class ControlSocket {
 
   std::string path_;
   int fd_ = -1;
-  int spare_ = -1;  // given up for a moment, to tell a client that there is none left
+  int spare_ = -1;  // closed for a moment, to tell a client that there is none left
   std::uint64_t came_ = 0;
   std::array<Client, clients_max> clients_;
 };

@@ -1,9 +1,9 @@
-// Says when the link of a port goes down or comes up, while a command runs:
+// Prints when the link of a port goes down or comes up, while a command runs:
 //
 //   salut: port wire: link down
 //
-// Threads: one of its own, which looks twice a second; no worker's lcore takes part. stop() (or the
-// destructor) ends it before the Runtime goes.
+// Threads: one of its own, which looks twice a second; lcores are not involved. stop() or the
+// destructor ends it, which must be before the Runtime ends.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ namespace salut::service {
 
 class LinkWatch {
  public:
-  // REQUIRES: Runtime::start() has returned: it and the watch look at the same state of the ports.
+  // REQUIRES: Runtime::start() has returned, because both change the state of the ports.
   explicit LinkWatch(Runtime& runtime);
   void stop();
 

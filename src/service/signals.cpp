@@ -26,9 +26,9 @@ void install(void (*handler)(int)) {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-// What would end the process by default and asks for nothing that we do: the terminal that we were
-// started from was closed (SIGHUP; other programs take it, or SIGUSR1, for a reload), whoever read
-// our output went away.
+// Signals that end a process by default and that we have no use for. SIGHUP: the terminal was
+// closed. SIGHUP and SIGUSR1: a reload, in other programs. SIGPIPE: the reader of our output is
+// gone.
 constexpr int harmless[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE};
 
 }  // namespace

@@ -9,7 +9,7 @@
 
 namespace salut::service {
 
-// SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE end a process by default, and ask for nothing that we do.
+// Ignores SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE, which would end the process.
 void ignore_harmless_signals();
 
 // Handles the signals while it lives. At most one at a time.

@@ -31,7 +31,7 @@ Supervisor::Supervisor(Runtime& runtime, ControlSocket& socket, const StopOnSign
 void Supervisor::run(const Start& start) {
   while (!runtime_.finished()) turn(start);
   runtime_.wait();
-  announcer_.withdraw("end");  // a worker failed: it was not said yet
+  announcer_.withdraw("end");  // if a worker failed, `down` was not run yet
 }
 
 void Supervisor::turn(const Start& start) {
@@ -85,7 +85,7 @@ void Supervisor::watch_drain() {
   stop("stop");
 }
 
-// SYNs that come from now on are not reset, in case another instance will have them.
+// From now on SYNs are dropped and not reset: another instance may answer them.
 void Supervisor::stop(std::string_view why) {
   if (phase_ == Phase::serving) announcer_.withdraw(why);
   if (phase_ == Phase::draining && !left_) left_ = open();

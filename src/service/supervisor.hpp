@@ -8,7 +8,7 @@
 // `up` waits until the siblings were heard: the router will move some of their flows here, and we
 // must forward those. It waits no longer than it takes to declare a sibling dead.
 //
-// A drain runs `down` first, so that routers lead no new clients here. Then it calls
+// A drain runs `down` first, so that routers send no new clients here. Then it calls
 // Runtime::drain(), which drops late SYNs in silence. Then it waits until no connection is open,
 // for settle_s at least (routers need a moment) and --drain at most, and stops. A stop without a
 // drain runs `down` too, and closes the open connections. A second signal ends the process at once.
@@ -30,7 +30,7 @@ namespace salut::service {
 
 class Supervisor {
  public:
-  // How the workers say that they listen, and the line to print when all do.
+  // How many workers listen, and what to print when all do.
   struct Start {
     const std::atomic<std::uint32_t>& listening;
     std::function<void()> say;
@@ -64,7 +64,7 @@ class Supervisor {
   Announcer announcer_;
   Phase phase_ = Phase::starting;
   bool drain_wanted_ = false;
-  Clock::time_point siblings_by_;  // then they are not waited for any longer
+  Clock::time_point siblings_by_;  // when we stop waiting for them
   Clock::time_point drained_at_least_;
   Clock::time_point drained_at_most_;
   std::optional<std::uint64_t> left_;
