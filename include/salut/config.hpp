@@ -99,6 +99,19 @@ struct AnnounceConfig {
                                                 // `down`, while routers learn of it, 0..600
 };
 
+// [serve]: how long the servers of `salut serve` wait for a silent peer, which holds a slot that
+// others could use. 0..86,400 seconds each; 0 for ever. The library keeps this only.
+struct ServeConfig {
+  // header_timeout_s: of http, for all of a request's head, from its first byte (of a connection's
+  // first request: from when it was accepted); then for each 4 KiB of its body
+  Duration header_timeout = std::chrono::seconds{60};
+  // idle_timeout_s: between requests; of echo and discard, between bytes
+  Duration idle_timeout = std::chrono::seconds{60};
+  // send_timeout_s: for a peer that takes neither all of what it is sent nor 4 KiB of it;
+  // it is reset after 1.25 times as long at most
+  Duration send_timeout = std::chrono::seconds{60};
+};
+
 // [[neighbour]]: a station whose MAC is given and never asked for.
 struct NeighbourConfig {
   IpAddress address;  // address: "10.0.0.9", "fd00::9"
@@ -126,6 +139,7 @@ struct Config {
   std::vector<PortConfig> ports;
   std::vector<RouteConfig> routes;
   AnnounceConfig announce;
+  ServeConfig serve;
   std::vector<NeighbourConfig> neighbours;
 
   // The workers that poll a port of this configuration.

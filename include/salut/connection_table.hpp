@@ -79,9 +79,14 @@ class ConnectionTable {
 
   // The handle of an open record.
   Connection connection(const Record& record) const {
-    const auto slot = static_cast<std::uint32_t>(&record - records_.get());
-    return Connection(slot | stack_bits_, record.generation);
+    return Connection(slot_of(record) | stack_bits_, record.generation);
   }
+
+  // By slot, for who keeps records in lists. REQUIRES: `slot` is that of a record.
+  std::uint32_t slot_of(const Record& record) const {
+    return static_cast<std::uint32_t>(&record - records_.get());
+  }
+  Record& operator[](std::uint32_t slot) { return records_.get()[slot]; }
 
   // One past the highest slot that was ever open, for walks over all of them.
   std::uint32_t used() const { return used_; }

@@ -24,6 +24,10 @@ struct Totals {
   std::uint64_t bytes_out = 0;
   std::uint64_t refused = 0;  // reset because the table of connections was full
   std::uint64_t aborted = 0;  // reset at the end because the peer did not close in time
+  // ended because the peer was silent for too long (ServeConfig)
+  std::uint64_t header_timeouts = 0;  // in the middle of a request, or before the first (http)
+  std::uint64_t idle_timeouts = 0;    // between requests, or between bytes
+  std::uint64_t send_timeouts = 0;    // reset: it did not take what it was sent
 };
 
 inline constexpr auto total_fields = std::to_array<CountField<Totals>>({
@@ -33,6 +37,9 @@ inline constexpr auto total_fields = std::to_array<CountField<Totals>>({
     {"bytes_out", &Totals::bytes_out, "bytes out"},
     {"refused", &Totals::refused, "refused"},
     {"aborted", &Totals::aborted, "reset at last"},
+    {"header_timeouts", &Totals::header_timeouts, "slow requests"},
+    {"idle_timeouts", &Totals::idle_timeouts, "idle too long"},
+    {"send_timeouts", &Totals::send_timeouts, "stalled, reset"},
 });
 
 // The last turns of a worker: sends what is left, until the stack has nothing more to send or after

@@ -12,6 +12,7 @@ class Echo final : public StreamServer<Echo, StreamState> {
  public:
   using StreamServer::StreamServer;
   void pump(Connection connection, StreamState& state);
+  static Wait waits_for(const StreamState& state);
 };
 
 }  // namespace salut::app

@@ -67,15 +67,38 @@ void Http::pump(Connection connection, HttpState& state) {
     }
     if (!state.has_input() && !fill(connection, state)) return;
 
+    const bool began = !state.parser.in_body();
     const auto [consumed, answer] = state.parser.feed(input(state), limits_);
     consume(state, consumed);
-    if (answer.status == 0) continue;
-    state.response = HttpContent::index(answer);
-    state.sent = 0;
-    state.last = !answer.keep_alive;
-    const bool parsed = answer.status == 200 || answer.status == 404 || answer.status == 405;
-    state.refused = answer.unread || (!parsed && answer.status != 100);
+    if (state.parser.in_body()) count_body(state, began, consumed);
+    if (answer.status != 0) answer_with(state, answer);
   }
+}
+
+void Http::answer_with(HttpState& state, const HttpParser::Answer& answer) {
+  state.response = HttpContent::index(answer);
+  state.sent = 0;
+  state.last = !answer.keep_alive;
+  const bool parsed = answer.status == 200 || answer.status == 404 || answer.status == 405;
+  state.refused = answer.unread || (!parsed && answer.status != 100);
+}
+
+void Http::count_body(HttpState& state, bool began, std::size_t bytes) {
+  state.body_read += static_cast<std::uint32_t>(bytes);
+  if (!began && state.body_read < progress_bytes) return;
+  state.body_read = 0;
+  state.progressed = true;
+}
+
+Wait Http::waits_for(const HttpState& state) {
+  if (state.response != HttpState::no_response) return Wait::send;
+  return state.asked && state.parser.idle() ? Wait::idle : Wait::header;
+}
+
+void Http::on_header_timeout(Connection connection, HttpState& state) {
+  if (state.parser.idle()) return close_silent(connection, state);
+  answer_with(state, state.parser.time_out());
+  pump(connection, state);
 }
 
 // Sends what is left of the answer; true when write() has taken all of it.
@@ -87,11 +110,15 @@ bool Http::respond(Connection connection, HttpState& state) {
     const bool lent = state.sent >= response.head.size();
     const std::size_t taken = send(connection, state, bytes, lent);
     state.sent += taken;
+    state.progressed = state.progressed || taken != 0;
     if (taken < bytes.size()) return false;
   }
   const bool final = HttpContent::is_final(state.response);
   state.response = HttpState::no_response;
-  if (final) ++totals_.requests;
+  if (final) {
+    ++totals_.requests;
+    state.asked = state.progressed = true;
+  }
   return true;
 }
 

@@ -10,6 +10,10 @@
 // After the last answer (`Connection: close`, HTTP/1.0, or a request that cannot be followed by
 // another) the connection is closed when write() has taken all of it; if the peer has sent more,
 // or is still sending a body that was refused, it lingers so that our answer is not lost to a RST.
+//
+// The head of a request has header_timeout as a whole, however its bytes trickle; its body as long
+// for each 4 KiB. Then the answer is 408, or none to a peer that has not said a word: it would take
+// it for the answer to the request that it is just sending.
 #pragma once
 
 #include <chrono>
@@ -29,8 +33,10 @@ struct HttpState : StreamState {
   std::uint8_t response = no_response;  // index of the answer that is being sent
   bool last = false;                    // close after this answer
   bool refused = false;                 // more input of this request may come
+  bool asked = false;                   // at least one request was answered
   std::uint64_t sent = 0;               // bytes of the answer
   std::int64_t second = 0;              // the answer's date, in seconds since 1970
+  std::uint32_t body_read = 0;          // of a request's body, since its wait began
   HttpParser parser;
 };
 
@@ -42,8 +48,12 @@ class Http final : public StreamServer<Http, HttpState> {
        const HttpLimits& limits = {}, Wall wall = std::chrono::system_clock::now);
   void on_events(Stack& stack, std::span<const Event> events) override;
   void pump(Connection connection, HttpState& state);
+  static Wait waits_for(const HttpState& state);
+  void on_header_timeout(Connection connection, HttpState& state);
 
  private:
+  static void answer_with(HttpState& state, const HttpParser::Answer& answer);
+  static void count_body(HttpState& state, bool began, std::size_t bytes);
   bool respond(Connection connection, HttpState& state);
   void end(Connection connection, HttpState& state);
   std::span<const std::byte> next_piece(HttpState& state);

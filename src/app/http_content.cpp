@@ -24,6 +24,8 @@ std::string_view phrase(std::uint16_t status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
     case 411:
       return "Length Required";
     case 413:

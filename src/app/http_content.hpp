@@ -27,7 +27,7 @@ class HttpContent {
     std::span<const std::byte> rest;  // the body, if it is not
     std::uint64_t size() const { return head.size() + rest.size(); }
   };
-  using Responses = std::array<Response, 8 * 4>;  // status * 4 + head_only * 2 + keep_alive
+  using Responses = std::array<Response, 9 * 4>;  // status * 4 + head_only * 2 + keep_alive
   // The length of the date, and where it is in every head but that of status 100.
   static constexpr std::size_t date_size = 29;
   static std::size_t date_at(const Response& response);
@@ -39,7 +39,8 @@ class HttpContent {
   static std::string body(std::uint64_t bytes);
 
  private:
-  static constexpr std::array<std::uint16_t, 8> statuses = {100, 200, 400, 404, 405, 411, 413, 505};
+  static constexpr std::array<std::uint16_t, 9> statuses = {100, 200, 400, 404, 405,
+                                                            408, 411, 413, 505};
 
   void build(std::size_t status, bool head_only, bool keep_alive);
 

@@ -70,6 +70,12 @@ HttpParser::Progress HttpParser::feed(std::span<const std::byte> bytes, const Ht
   return {i, {}};
 }
 
+HttpParser::Answer HttpParser::time_out() {
+  const Answer answer{.status = 408, .head_only = head_, .unread = true};
+  *this = HttpParser{};
+  return answer;
+}
+
 // One byte of the head. False: the request is refused with status_.
 bool HttpParser::step(char c) {
   switch (state_) {

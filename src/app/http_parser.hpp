@@ -55,6 +55,10 @@ class HttpParser {
 
   // Between two requests: nothing of the next has arrived.
   bool idle() const { return state_ == State::start; }
+  // The head is complete and the body is not.
+  bool in_body() const { return state_ == State::body; }
+  // The rest of the request did not come in time: 408, and nothing more of it is parsed.
+  Answer time_out();
 
  private:
   enum class State : std::uint8_t {

@@ -44,7 +44,7 @@ constexpr std::uint64_t connections_max = 1'000'000'000'000;
 // The arguments as typed; empty means absent.
 struct Raw {
   std::string config, name, cores, msl, interface, address, impair;
-  std::string app, port, body, drain;
+  std::string app, port, body, drain, header_timeout, idle_timeout, send_timeout;
   std::string connect, rate, concurrency, hold, connections, request, response, close, local,
       duration, json, latencies;
   std::string bytes, workers;
@@ -84,6 +84,9 @@ void add_serve(CLI::App& program, Raw& raw) {
   add("--request", raw.request, "load: bytes from each client, as bench is told (0)", "BYTES");
   add("--response", raw.response, "load: bytes back (0)", "BYTES");
   add("--close", raw.close, "load: who closes first, as bench is told (client)", "client|server");
+  add("--header-timeout", raw.header_timeout, "http: for a request's head (60; 0: ever)", "S");
+  add("--idle-timeout", raw.idle_timeout, "for a peer that says nothing (60; 0: ever)", "S");
+  add("--send-timeout", raw.send_timeout, "for a peer that takes nothing (60; 0: ever)", "S");
   add("--json", raw.json, "what was served and what it cost, at the end; -: on standard output",
       "FILE");
   add("--drain", raw.drain, "how long to wait for open connections at the end (5)", "S");
@@ -236,6 +239,17 @@ bool server_closes(const Raw& raw, Checker& check) {
   return closer == 1;
 }
 
+void take_timeouts(const Raw& raw, ServeOptions& options, Checker& check) {
+  check.refuse(!raw.header_timeout.empty() && options.app != ServeApp::http,
+               "--header-timeout: only http has requests; want --app http with it");
+  check.refuse(!(raw.idle_timeout + raw.send_timeout).empty() && options.app == ServeApp::load,
+               "--idle-timeout, --send-timeout: not of a load; want another --app with them");
+  const auto timeout = [](const char* flag) { return seconds(flag, 0, config::serve_timeout_max); };
+  check.take(raw.header_timeout, options.header_timeout, timeout("--header-timeout"));
+  check.take(raw.idle_timeout, options.idle_timeout, timeout("--idle-timeout"));
+  check.take(raw.send_timeout, options.send_timeout, timeout("--send-timeout"));
+}
+
 Result<Command> serve_command(const Raw& raw) {
   ServeOptions options;
   Checker check;
@@ -256,6 +270,7 @@ Result<Command> serve_command(const Raw& raw) {
   check.take(raw.request, options.request, bytes("--request", gib));
   check.take(raw.response, options.response, bytes("--response", gib));
   options.server_closes = server_closes(raw, check);
+  take_timeouts(raw, options, check);
   options.json = raw.json;
   check.take(raw.drain, options.drain, seconds("--drain", 0, 3'600));
   if (check.failed()) return tl::unexpected<Error>(std::move(*check.failed()));

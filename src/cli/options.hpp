@@ -30,6 +30,8 @@ struct ServeOptions {
   std::string json;            // a file, "-" for standard output, empty for none
   std::string command;         // as typed
   Duration drain = std::chrono::seconds{5};
+  // Over those of the configuration, ServeConfig.
+  std::optional<Duration> header_timeout, idle_timeout, send_timeout;
 };
 
 struct DrainOptions {

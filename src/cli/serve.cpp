@@ -31,8 +31,9 @@ namespace {
 std::vector<std::unique_ptr<app::Application>> make_applications(const ServeOptions& options,
                                                                  const Runtime& runtime) {
   // :: takes both families.
-  const app::ServerOptions server{Endpoint{IpAddress::any_v6(), options.port},
-                                  runtime.config().stack.connections};
+  app::ServerOptions server{Endpoint{IpAddress::any_v6(), options.port},
+                            runtime.config().stack.connections};
+  server.timeouts = runtime.config().serve;
   std::shared_ptr<const app::HttpContent> content;
   if (options.app == ServeApp::http) content = std::make_shared<app::HttpContent>(options.body);
   std::vector<std::unique_ptr<app::Application>> applications;

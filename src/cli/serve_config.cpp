@@ -13,6 +13,10 @@ Result<Config> serve_config(const ServeOptions& options) {
     config = std::move(*loaded);
   }
   apply(options.runtime, config);
+  ServeConfig& serve = config.serve;
+  serve.header_timeout = options.header_timeout.value_or(serve.header_timeout);
+  serve.idle_timeout = options.idle_timeout.value_or(serve.idle_timeout);
+  serve.send_timeout = options.send_timeout.value_or(serve.send_timeout);
   return config;
 }
 

@@ -1,4 +1,4 @@
-// Checks the keys that make several instances one service: siblings and [announce].
+// Checks the keys that make several instances one service, siblings and [announce], and [serve].
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,6 +16,7 @@ class Check : Checking {
   std::optional<Error> run() {
     for (std::size_t i = 0; i < config_.ports.size(); ++i) siblings(i);
     announce();
+    serve();
     return std::move(error_);
   }
 
@@ -75,6 +76,15 @@ class Check : Checking {
     };
     needs_down("up", a.up);
     needs_down("check", a.check);
+  }
+
+  void serve() {
+    for (const ServeNumber& entry : serve_numbers) {
+      const double value = static_cast<double>((config_.serve.*entry.field).count()) / seconds_ns;
+      if (value >= 0 && value <= serve_timeout_max) continue;
+      bad(fmt::format("serve.{}", entry.key), number_text(value), "out of range",
+          range_text(0, serve_timeout_max));
+    }
   }
 };
 

@@ -70,6 +70,19 @@ inline constexpr auto announce_numbers = std::to_array<AnnounceNumber>({
     {"settle_s", &AnnounceConfig::settle, 0, 600},
 });
 inline constexpr double failures_max = 100;
+
+// A duration of [serve]; all are in seconds.
+struct ServeNumber {
+  std::string_view key;
+  Duration ServeConfig::* field;
+};
+inline constexpr auto serve_numbers = std::to_array<ServeNumber>({
+    {"header_timeout_s", &ServeConfig::header_timeout},
+    {"idle_timeout_s", &ServeConfig::idle_timeout},
+    {"send_timeout_s", &ServeConfig::send_timeout},
+});
+inline constexpr double serve_timeout_max = 86'400;
+
 inline constexpr std::size_t siblings_max = 63;  // per port; one TTL must be enough to visit all
 
 inline constexpr double workers_max = 64;
@@ -95,7 +108,7 @@ bool is_instance_name(std::string_view text);
 std::string name_rule();  // these words
 
 // The checks return the first error that they find, or nothing. This one: siblings and [announce],
-// which make several instances one service.
+// which make several instances one service, and [serve].
 std::optional<Error> check_cluster(const Config& config);
 // What is wrong with the text of a unicast MAC, and what would be right; nothing if it is right.
 struct Problem {

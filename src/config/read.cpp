@@ -344,6 +344,17 @@ void read_announce(Table table, AnnounceConfig& announce) {
   }
 }
 
+void read_serve(Table table, ServeConfig& serve) {
+  std::vector<std::string_view> known;
+  for (const ServeNumber& entry : serve_numbers) known.push_back(entry.key);
+  table.allow(known);
+  for (const ServeNumber& entry : serve_numbers) {
+    if (const auto value = table.number(entry.key, 0, serve_timeout_max, true)) {
+      serve.*entry.field = Duration(std::llround(*value * seconds_ns));
+    }
+  }
+}
+
 void read_neighbour(Table& table, NeighbourConfig& neighbour) {
   static constexpr std::array<std::string_view, 3> known = {"address", "mac", "port"};
   table.allow(known);
@@ -366,8 +377,8 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   config.file = file;
   std::optional<Error> error;
   Table root(file, parsed.table(), "", error);
-  static constexpr std::array<std::string_view, 8> known = {
-      "announce", "name", "workers", "memory", "stack", "port", "route", "neighbour"};
+  static constexpr std::array<std::string_view, 9> known = {
+      "announce", "serve", "name", "workers", "memory", "stack", "port", "route", "neighbour"};
   root.allow(known);
   root.string("name", config.name);
   read_workers(root.table("workers"), config);
@@ -375,6 +386,7 @@ Result<Config> parse_config(std::string_view text, const std::string& file) {
   read_stack(root.table("stack"), config.stack);
   root.tables("port", [&](Table& table) { read_port(table, config.ports.emplace_back()); });
   read_announce(root.table("announce"), config.announce);
+  read_serve(root.table("serve"), config.serve);
   root.tables("route", [&](Table& table) { read_route(table, config.routes.emplace_back()); });
   root.tables("neighbour",
               [&](Table& table) { read_neighbour(table, config.neighbours.emplace_back()); });

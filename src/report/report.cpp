@@ -295,6 +295,9 @@ std::string to_table(const ServeReport& report) {
       fmt::format("{} in, {} out", with_commas(report.bytes_in), with_commas(report.bytes_out)));
   if (report.refused != 0) row("refused", with_commas(report.refused));
   if (report.aborted != 0) row("reset at last", with_commas(report.aborted));
+  if (report.header_timeouts != 0) row("slow requests", with_commas(report.header_timeouts));
+  if (report.idle_timeouts != 0) row("idle too long", with_commas(report.idle_timeouts));
+  if (report.send_timeouts != 0) row("stalled, reset", with_commas(report.send_timeouts));
   const SideReport& side = report.side;
   if (report.connections != 0) {
     row("busy",

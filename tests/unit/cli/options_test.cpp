@@ -34,6 +34,24 @@ std::string complaint_of(const std::string& line) {
   return command.error().message;
 }
 
+TEST(Options, serve_takes_the_timeouts_of_its_application) {
+  const auto serve = [](const std::string& flags) {
+    return std::get<ServeOptions>(parse("serve" + flags).value());
+  };
+  EXPECT_FALSE(serve("").header_timeout || serve("").idle_timeout || serve("").send_timeout);
+  const ServeOptions all = serve(" --header-timeout 5 --idle-timeout 0 --send-timeout 0.5");
+  EXPECT_EQ(all.header_timeout, std::chrono::seconds{5});
+  EXPECT_EQ(all.idle_timeout, std::chrono::seconds{0});
+  EXPECT_EQ(all.send_timeout, std::chrono::milliseconds{500});
+  EXPECT_EQ(serve(" --app echo --idle-timeout 9").idle_timeout, std::chrono::seconds{9});
+  EXPECT_EQ(complaint_of("serve --app echo --header-timeout 5"),
+            "--header-timeout: only http has requests; want --app http with it");
+  EXPECT_EQ(complaint_of("serve --app load --idle-timeout 5"),
+            "--idle-timeout, --send-timeout: not of a load; want another --app with them");
+  EXPECT_EQ(complaint_of("serve --idle-timeout 86401"),
+            "--idle-timeout = 86401: out of range; want seconds, 0 to 86400");
+}
+
 TEST(Options, drain_takes_a_name_and_waits_if_told) {
   const auto drain = [](const std::string& flags) {
     return std::get<DrainOptions>(parse("drain" + flags).value());

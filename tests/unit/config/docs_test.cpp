@@ -27,6 +27,9 @@ TEST(ConfigDocs, every_key_of_stack_and_of_impair_has_its_place) {
   for (const AnnounceNumber& entry : announce_numbers) {
     EXPECT_NE(text.find('`' + std::string(entry.key) + '`'), std::string::npos) << entry.key;
   }
+  for (const ServeNumber& entry : serve_numbers) {
+    EXPECT_NE(text.find('`' + std::string(entry.key) + '`'), std::string::npos) << entry.key;
+  }
   for (const ImpairNumber& entry : impair_numbers) {
     EXPECT_NE(text.find(std::string(entry.key) + " = "), std::string::npos) << entry.key;
   }

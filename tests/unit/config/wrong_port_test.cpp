@@ -276,6 +276,19 @@ INSTANTIATE_TEST_SUITE_P(
               "announce.failures = 0: out of range; want 1..100"},
         Wrong{tap_port(address) + "[announce]\nupp = \"true\"\n",
               "announce.upp: unknown key; did you mean \"up\"?"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Serve, WrongValue,
+    testing::Values(Wrong{tap_port(address) + "[serve]\nheader_timeout_s = -1\n",
+                          "serve.header_timeout_s = -1: out of range; want 0..86400"},
+                    Wrong{tap_port(address) + "[serve]\nidle_timeout_s = 86401\n",
+                          "serve.idle_timeout_s = 86401: out of range; want 0..86400"},
+                    Wrong{
+                        tap_port(address) + "[serve]\nsend_timeout_s = \"a minute\"\n",
+                        "serve.send_timeout_s = \"a minute\": wrong type; want a number 0..86400"},
+                    Wrong{tap_port(address) + "[serve]\nidle_timeout = 5\n",
+                          "serve.idle_timeout: unknown key; did you mean \"idle_timeout_s\"?"}));
+
 // Ports of vdevs with these words, in order, each with an address and its members.
 std::string vdevs(const std::vector<std::string>& words, const std::string& more = "") {
   std::string text;
