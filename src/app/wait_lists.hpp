@@ -11,8 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "app/connection_table.hpp"
 #include "salut/config.hpp"
+#include "salut/connection_table.hpp"
 #include "salut/time.hpp"
 
 namespace salut::app {

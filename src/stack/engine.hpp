@@ -29,6 +29,10 @@ class Engine final : private ip::UnreachableListener {
   ~Engine() override;
   Engine(const Engine&) = delete;
 
+  // ISNs and timestamps go on where those of an earlier engine with this key left off; the seed
+  // gives them no more. REQUIRES: no connection has been opened.
+  void take_isn_key(const tcp::IsnKey& key) { c_.isn = tcp::IsnGenerator(key); }
+
   // One turn. The events are valid until the next.
   std::span<const Event> poll(Instant now);
   // Was there a frame, a timer, an event or anything to send in the last turn?

@@ -1,5 +1,5 @@
 // Initial sequence numbers, RFC 6528: a 4 µs clock plus a keyed hash of the 4-tuple, SipHash-2-4
-// with a key of this start, so that nobody who sees his own connections can guess another's.
+// with a secret key, so that nobody who sees his own connections can guess another's.
 #pragma once
 
 #include <bit>
@@ -64,27 +64,46 @@ struct Tuple {
   }
 };
 
+// A key, and how old the clock of both is at Instant 0. A process that takes over the key of an
+// earlier one, and its clock (host/isn_file.hpp), opens with SYNs that are newer than all of the
+// other's.
+struct IsnKey {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  Duration age{};
+};
+
 class IsnGenerator {
  public:
+  explicit constexpr IsnGenerator(const IsnKey& key)
+      : hash_(key.low, key.high),
+        isn_age_(static_cast<std::uint32_t>((key.age.count() + 0xfff) >> 12)),
+        ts_age_(static_cast<std::uint32_t>((key.age.count() + 999'999) / 1'000'000)) {}
   explicit constexpr IsnGenerator(std::uint64_t seed)
-      : hash_(seed * 0x9e3779b97f4a7c15 + 1, std::rotl(seed, 29) ^ 0xd1b54a32d192ed03) {}
+      : IsnGenerator(
+            IsnKey{seed * 0x9e3779b97f4a7c15 + 1, std::rotl(seed, 29) ^ 0xd1b54a32d192ed03}) {}
 
-  // `whole`: the addresses of an IPv6 connection; null for IPv4, whose key has them.
+  // `whole`: the addresses of an IPv6 connection; null for IPv4, whose key has them. That of IPv6
+  // has them folded with another secret, which is of this start: only its ports count.
   Tuple tuple(const Key& key, const AddressPair* whole = nullptr) const {
     std::uint64_t words[2] = {};
     std::memcpy(words, &key, sizeof(key));
+    if (whole != nullptr) words[0] = 0;
     std::uint64_t hash = hash_(words[0], words[1]);
     // Chained: SipHash is a pseudo-random function of each block and what came before.
     if (whole != nullptr) {
       hash = hash_(whole->remote.high ^ hash, whole->remote.low);
       hash = hash_(whole->local.high ^ hash, whole->local.low);
     }
-    return {static_cast<std::uint32_t>(hash), static_cast<std::uint32_t>(hash >> 32)};
+    return {static_cast<std::uint32_t>(hash) + isn_age_,
+            static_cast<std::uint32_t>(hash >> 32) + ts_age_};
   }
   Seq operator()(const Key& key, Instant now) const { return tuple(key).isn(now); }
 
  private:
   SipHash hash_;
+  std::uint32_t isn_age_ = 0;  // in units of 4 µs
+  std::uint32_t ts_age_ = 0;   // in ms
 };
 
 }  // namespace salut::tcp

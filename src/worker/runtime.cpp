@@ -17,6 +17,7 @@
 #include "host/cores.hpp"
 #include "host/descriptors.hpp"
 #include "host/instance_lock.hpp"
+#include "host/isn_file.hpp"
 #include "host/run_directory.hpp"
 #include "io/device_signals.hpp"
 #include "io/dpdk/eal.hpp"
@@ -38,6 +39,13 @@ std::uint64_t seed_for(const StackConfig& config, std::uint32_t worker) {
   std::uint64_t seed = 0;
   if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) seed = read_tsc();
   return seed;
+}
+
+// Is there a peer that outlives this process?
+bool meets_others(const Config& config) {
+  return std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
+    return port.type != PortType::loop && port.type != PortType::mirror;
+  });
 }
 
 // A port that names no workers has all of them.
@@ -92,6 +100,7 @@ class Runtime::Impl {
   std::vector<PortSteering> steering() const { return ports_->steering(config_); }
   std::string describe() const {
     std::string text = ports_->describe(config_);
+    if (!isn_note_.empty()) text += "note: " + isn_note_ + "\n";
     for (const std::string& note : numa_notes(config_, Sysfs{})) text += "note: " + note + "\n";
     return text;
   }
@@ -129,6 +138,7 @@ class Runtime::Impl {
   std::unique_ptr<io::MbufPool> pool_;
   std::unique_ptr<Ports> ports_;
   std::vector<Stack> stacks_;
+  std::string isn_note_;  // of the key of ISNs that was to be kept
 
   std::function<void(Stack&)> application_;
   std::vector<Job> jobs_;
@@ -212,6 +222,13 @@ Result<void> Runtime::Impl::make_stacks() {
   WorkerOptions options;
   options.tsc_hz = salut::tsc_hz = tsc_rate(opened_at_, TscSample::take(), io::tsc_hz());
   options.origin = read_tsc();
+  // A seed that is given wants the same run again, and is no secret.
+  if (config_.stack.seed == 0 && meets_others(config_)) {
+    KeptIsnKey kept =
+        keep_isn_key(instance_path(config_.name, "key"), options.origin, options.tsc_hz);
+    options.isn_key = kept.key;
+    isn_note_ = std::move(kept.note);
+  }
   options.mbuf_bytes = pool_->bytes() / config_.workers;
   StackConfig stack = config_.stack;
   stack.lent_frames = std::min(stack.lent_frames, config_.mbufs / 8);  // the rest is for devices

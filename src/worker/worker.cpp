@@ -33,6 +33,7 @@ Stack::Impl::Impl(const StackConfig& config, std::vector<ip::Interface> interfac
       now_(clock_.at(read_tsc())) {
   memory_use_ = memory_.in_use();
   memory_use_.mbufs += options.mbuf_bytes;
+  if (options.isn_key) engine_.take_isn_key(*options.isn_key);
   engines[options.worker] = &engine_;
 }
 

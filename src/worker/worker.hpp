@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,10 +31,11 @@ struct WorkerOptions {
   std::uint32_t worker = 0;
   std::uint64_t seed = 0;
   std::uint64_t tsc_hz = 0;
-  std::uint64_t origin = 0;      // TSC that is Instant 0
-  std::uint64_t mbuf_bytes = 0;  // its share of the packet buffers, for memory_use()
-  Prefault prefault;             // which memory to touch at start, as in Config
-  bool shares_core = false;      // with another worker: an idle turn yields the core
+  std::uint64_t origin = 0;            // TSC that is Instant 0
+  std::optional<tcp::IsnKey> isn_key;  // of all workers of the instance; the seed's if none
+  std::uint64_t mbuf_bytes = 0;        // its share of the packet buffers, for memory_use()
+  Prefault prefault;                   // which memory to touch at start, as in Config
+  bool shares_core = false;            // with another worker: an idle turn yields the core
 };
 
 class Stack::Impl {

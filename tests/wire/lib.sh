@@ -62,6 +62,7 @@ clean_up() {
   fi
   rm -rf "$dir" ${short:+"$short"}
   [[ -z $tag ]] || rm -rf {/var/run,/tmp,"${XDG_RUNTIME_DIR:-/tmp}"}/dpdk/"$tag-"*
+  [[ -z $tag ]] || rm -f /run/salut/"$tag-"*.key "${XDG_RUNTIME_DIR:-/tmp}/salut-$tag-"*.key
   exit "$status"
 }
 
@@ -349,9 +350,10 @@ no_interface() { ! in_space ip link show dev "$1" >/dev/null 2>&1; }
 
 # What an instance could leave behind on the machine: files of its run, hugepage files, sockets in
 # our directory, interfaces in our namespace. Others run here too: only what bears our tag counts.
+# The key of its ISNs is for its next start, and stays.
 leftovers() {
   { find /dev/hugepages /var/run/dpdk /run /tmp -maxdepth 3 -xdev -name "*$tag*" \
-    ! -path "$dir" ! -path "$dir/*" 2>/dev/null || true; } | sort  # one may not be there
+    ! -name '*.key' ! -path "$dir" ! -path "$dir/*" 2>/dev/null || true; } | sort  # one may not be there
   find "$dir" -type s
   [[ ${#spaces[@]} -eq 0 ]] || in_space ip -o link show | sed -n 's/^[0-9]*: \([^:@]*\).*/\1/p' |
     grep -vx lo || true

@@ -58,6 +58,40 @@ TEST(Isn, isn_is_spread_over_the_whole_space) {
   for (const int n : buckets) EXPECT_NEAR(n, 1000, 150);
 }
 
+// A process whose Instants begin anew, with the key and the clock of an earlier one.
+TEST(Isn, kept_clock_goes_on_for_isns_and_timestamps) {
+  const AddressPair whole{Address{1, 2}, Address{3, 4}};
+  for (const AddressPair* six : {static_cast<const AddressPair*>(nullptr), &whole}) {
+    const IsnGenerator first(tcp::IsnKey{11, 22});
+    const IsnGenerator second(tcp::IsnKey{11, 22, 100s});
+    const Seq before = first.tuple(key, six).isn(Instant{100s + 5s});
+    EXPECT_EQ(second.tuple(key, six).isn(Instant{5s}) - before, 1u);  // rounded up
+    EXPECT_EQ(second.tuple(key, six).ts_offset - first.tuple(key, six).ts_offset, 100'000u);
+    EXPECT_NE(IsnGenerator(tcp::IsnKey{11, 23}).tuple(key, six).ts_offset,
+              first.tuple(key, six).ts_offset);
+    EXPECT_NE(IsnGenerator(tcp::IsnKey{12, 22}).tuple(key, six).ts_offset,
+              first.tuple(key, six).ts_offset);
+  }
+}
+
+// An IPv6 key has its addresses folded with a secret of this start; ISNs must not change with it.
+TEST(Isn, isn_of_ipv6_depends_on_its_whole_addresses_and_ports_alone) {
+  const IsnGenerator isn(tcp::IsnKey{11, 22});
+  const AddressPair whole{Address{1, 2}, Address{3, 4}};
+  const auto of = [&](const Key& folded) { return isn.tuple(folded, &whole).isn_offset; };
+  const std::uint32_t one = of(make_key(5, 80, 6, 90));
+  EXPECT_EQ(of(make_key(7, 80, 8, 90)), one);
+  EXPECT_NE(of(make_key(5, 81, 6, 90)), one);
+  EXPECT_NE(of(make_key(5, 80, 6, 91)), one);
+  std::set<std::uint32_t> seen{one};
+  for (const AddressPair& changed :
+       {AddressPair{Address{9, 2}, whole.local}, AddressPair{Address{1, 9}, whole.local},
+        AddressPair{whole.remote, Address{9, 4}}, AddressPair{whole.remote, Address{3, 9}}}) {
+    seen.insert(isn.tuple(make_key(5, 80, 6, 90), &changed).isn_offset);
+  }
+  EXPECT_EQ(seen.size(), 5u);
+}
+
 TEST(Isn, next_connection_of_a_tuple_begins_above_the_last) {
   Harness h;
   h.syn_received();
