@@ -120,9 +120,10 @@ Found read(const std::string& path, const std::string& boot, std::uint64_t tsc) 
   return found;
 }
 
-// 0, or an errno. Whoever reads sees the old file or the new one, whole.
+// 0, or an errno. Whoever reads sees the old file or the new one, whole. Benches without a name
+// share a file, and two that start at once must not rename each other's unfinished one.
 int write_new(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".new";
+  const std::string fresh = fmt::format("{}.{}", path, getpid());
   unlink(fresh.c_str());  // of a process that died in the middle of it
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return errno;
@@ -155,6 +156,14 @@ std::string not_kept(const std::string& path, std::string_view why) {
 }
 
 }  // namespace
+
+std::string isn_file_name(std::string_view instance) {
+  constexpr std::string_view unnamed = "bench-";
+  const bool of_process =
+      instance.starts_with(unnamed) &&
+      instance.find_first_not_of("0123456789", unnamed.size()) == std::string_view::npos;
+  return std::string(of_process ? instance.substr(0, unnamed.size() - 1) : instance);
+}
 
 KeptIsnKey keep_isn_key(const std::string& path, std::uint64_t tsc, std::uint64_t tsc_hz,
                         const Sysfs& sysfs) {

@@ -11,11 +11,12 @@
 // else may write to, of this boot, and whole; another is replaced, and `note` says why. Where none
 // can be kept the key is of this start only.
 //
-// Threads: control thread, which holds the instance's lock.
+// Threads: control thread.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "host/sysfs.hpp"
 #include "tcp/isn.hpp"
@@ -26,6 +27,10 @@ struct KeptIsnKey {
   tcp::IsnKey key;   // its age is that at the TSC that was given
   std::string note;  // one line for the user; empty if all is well
 };
+
+// Whose file an instance reads and writes: its own by name; all that are called after their
+// process, `bench-PID`, share that of `bench`, since no other run will have their name.
+std::string isn_file_name(std::string_view instance);
 
 // Reads the file of this path, or makes a key, and writes the file for the next start. `tsc` is
 // the origin of this process's Instants, `tsc_hz` the rate at which it counts them.

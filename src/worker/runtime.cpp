@@ -224,8 +224,8 @@ Result<void> Runtime::Impl::make_stacks() {
   options.origin = read_tsc();
   // A seed that is given wants the same run again, and is no secret.
   if (config_.stack.seed == 0 && meets_others(config_)) {
-    KeptIsnKey kept =
-        keep_isn_key(instance_path(config_.name, "key"), options.origin, options.tsc_hz);
+    KeptIsnKey kept = keep_isn_key(instance_path(isn_file_name(config_.name), "key"),
+                                   options.origin, options.tsc_hz);
     options.isn_key = kept.key;
     isn_note_ = std::move(kept.note);
   }

@@ -151,7 +151,7 @@ TEST_F(IsnFile, pipe_does_not_hold_the_start_up) {
 TEST_F(IsnFile, directory_of_that_name_stays_and_nothing_is_kept) {
   mkdir(path.c_str(), 0700);
   expect_not_kept("Is a directory");
-  EXPECT_FALSE(fs::exists(path + ".new"));
+  EXPECT_FALSE(fs::exists(path + "." + std::to_string(getpid())));
 }
 
 TEST_F(IsnFile, file_that_is_too_long_is_replaced) {
@@ -214,11 +214,18 @@ TEST_F(IsnFile, kernel_without_a_boot_id_keeps_nothing) {
 TEST_F(IsnFile, rest_of_an_earlier_start_is_no_hindrance) {
   const std::string precious = directory + "/precious";
   std::ofstream(precious) << "precious";
-  ASSERT_EQ(symlink(precious.c_str(), (path + ".new").c_str()), 0);
+  ASSERT_EQ(symlink(precious.c_str(), (path + "." + std::to_string(getpid())).c_str()), 0);
   EXPECT_EQ(keep().note, "");
   EXPECT_EQ(mode(), 0600u);
-  EXPECT_FALSE(fs::exists(fs::symlink_status(path + ".new")));
+  EXPECT_FALSE(fs::exists(fs::symlink_status(path + "." + std::to_string(getpid()))));
   EXPECT_EQ(fs::file_size(precious), 8u);
+}
+
+TEST(IsnFileName, of_benches_without_a_name_is_one) {
+  EXPECT_EQ(isn_file_name("web"), "web");
+  EXPECT_EQ(isn_file_name("bench-4711"), "bench");
+  EXPECT_EQ(isn_file_name("bench"), "bench");
+  EXPECT_EQ(isn_file_name("bench-lb1"), "bench-lb1");
 }
 
 TEST_F(IsnFile, any_umask_leaves_a_file_that_is_believed) {
