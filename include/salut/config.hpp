@@ -34,6 +34,13 @@ struct ImpairConfig {
   }
 };
 
+// What a worker does when a turn of its loop found nothing to do.
+enum class Idle : std::uint8_t {
+  spin,   // the next turn, at once; idle for some 50 us it offers its core to others each turn
+  yield,  // offers its core to whoever wants it, each time
+  sleep,  // until something comes: Stack::poll() says how
+};
+
 enum class PortType : std::uint8_t { loop, mirror, tap, vdev, pci };
 
 // [[port]]
@@ -126,6 +133,7 @@ struct Config {
   // [workers]
   std::uint32_t workers = 1;         // count: 1..64
   std::vector<std::uint32_t> cores;  // cores: one per worker; chosen if empty
+  Idle idle = Idle::spin;            // idle: "spin" | "yield" | "sleep"
 
   // [memory]
   std::string hugepages = "auto";  // hugepages: "auto" | "on" | "off"

@@ -47,7 +47,8 @@ struct LoopStats {
   std::uint64_t busy_turns = 0;
   std::uint64_t busy_cycles = 0;   // TSC cycles, the application's share of busy turns included
   std::uint64_t total_cycles = 0;  // TSC cycles since the loop started
-  std::uint64_t longest_turn_cycles = 0;
+  std::uint64_t slept_cycles = 0;  // TSC cycles of total_cycles that it slept
+  std::uint64_t longest_turn_cycles = 0;  // without its sleep
 };
 
 class SALUT_API Stack {
@@ -86,7 +87,16 @@ class SALUT_API Stack {
   Errc post(std::function<void(Stack&)> function);
 
   // One turn. The span is valid until the next poll().
+  // What a turn does that finds nothing is workers.idle of the configuration: with "sleep" it waits
+  // as poll(max_wait) does, for a millisecond at most, or 100 us where no interrupt ends that.
   std::span<const Event> poll();
+
+  // Turns until there are events, a function of post() ran, stop() or drain() was called, or
+  // max_wait is over; then the span may be empty. Where a turn finds nothing to do it sleeps, never
+  // beyond the next timer. Ports wake it that have interrupts, if workers.idle is "sleep": a TAP,
+  // or a card whose driver has them, that this worker alone polls, without impair. Else it looks
+  // again after 1 us, 2, 4, up to 100. Not above 0: one turn, and no rest whatever workers.idle is.
+  std::span<const Event> poll(Duration max_wait);
 
   // The instant of the last poll().
   Instant now() const;
@@ -119,6 +129,7 @@ class SALUT_API Stack {
 
   // For this library alone; a program has no use for it.
   Impl& impl() { return *impl_; }
+  const Impl& impl() const { return *impl_; }
 
  private:
   std::unique_ptr<Impl> impl_;

@@ -57,6 +57,10 @@ class Check : Checking {
 
   void workers() {
     range("workers.count", config_.workers, 1, workers_max);
+    if (idle_name(config_.idle) == "?") {
+      bad("workers.idle", std::to_string(static_cast<unsigned>(config_.idle)), "unknown word",
+          idle_want);
+    }
     if (config_.cores.empty()) return;
     if (config_.cores.size() != config_.workers) {
       bad("workers.cores", fmt::format("[{}]", fmt::join(config_.cores, ", ")),

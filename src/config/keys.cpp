@@ -52,6 +52,18 @@ std::string_view type_name(PortType type) {
   return "?";
 }
 
+std::string_view idle_name(Idle idle) {
+  switch (idle) {
+    case Idle::spin:
+      return "spin";
+    case Idle::yield:
+      return "yield";
+    case Idle::sleep:
+      return "sleep";
+  }
+  return "?";
+}
+
 namespace {
 
 // Levenshtein's distance, one row at a time.

@@ -102,6 +102,8 @@ Error complaint(std::string_view file, std::string_view key, std::string_view va
 
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
 std::string_view type_name(PortType type);                  // "tap"
+std::string_view idle_name(Idle idle);                      // "spin"
+inline constexpr std::string_view idle_want = "\"spin\", \"yield\" or \"sleep\"";
 
 // A name of an instance or a port: 1 to 32 of a-z, 0-9, _ and -.
 bool is_instance_name(std::string_view text);

@@ -195,9 +195,22 @@ class Table {
   std::optional<Error>& error_;
 };
 
+void read_idle(Table& table, Idle& idle) {
+  std::string text(idle_name(idle));
+  table.string("idle", text);
+  for (const Idle known : {Idle::spin, Idle::yield, Idle::sleep}) {
+    if (text == idle_name(known)) {
+      idle = known;
+      return;
+    }
+  }
+  table.bad("idle", table.find("idle"), "unknown word", idle_want);
+}
+
 void read_workers(Table table, Config& config) {
-  static constexpr std::array<std::string_view, 2> known = {"count", "cores"};
+  static constexpr std::array<std::string_view, 3> known = {"count", "cores", "idle"};
   table.allow(known);
+  read_idle(table, config.idle);
   table.integer("count", 1, workers_max, config.workers);
   table.integers("cores", 0, cores_max, config.cores);
 }

@@ -234,6 +234,11 @@ class Interfaces final : private Neighbours::Sink {
   void flush(Instant now);  // hands everything staged to the devices
   void release_spare();     // gives back what this turn's replies did not use
   bool sent_something() const { return sent_; }
+  // Did a device not take all of it?
+  bool has_staged() const {
+    return std::any_of(staged_.begin(), staged_.end(),
+                       [](const Staged& staged) { return staged.count != 0; });
+  }
 
   void on_arp(const Frame& frame, Instant now);
   // `icmp`: as parse() left it. REQUIRES: is_ndp().

@@ -88,6 +88,8 @@ class Engine final : private ip::UnreachableListener {
 
   // Did the last poll() leave something to send or to receive for the next?
   bool saturated() const { return saturated_; }
+  // A device has not taken everything: it is asked again in the next turn.
+  bool has_unsent() const { return c_.interfaces.has_staged(); }
   std::uint64_t open_connections() const { return c_.counters.open_connections(); }
   const Counters& counters() const { return c_.counters; }
   const tcp::Context& context() const { return c_; }

@@ -112,7 +112,8 @@ Result<void> Ports::open(Config& config) {
       port.mac = *parsed;
     }
     if (port.queues() == 0) {
-      const io::EthPortOptions options{i, worker_count(wanted), port.mac, seed_ + i};
+      const io::EthPortOptions options{i, worker_count(wanted), port.mac, seed_ + i,
+                                       config.idle == Idle::sleep};
       auto opened = io::EthPort::open(wanted, options, pool_);
       if (!opened) {
         return fail(opened.error().code, fmt::format("port[{}].{}", i, opened.error().message));
@@ -255,6 +256,18 @@ std::vector<const io::SteeredPort*> Ports::steered(const Config& config,
     if (ports_[i].steered != nullptr && nth < config.ports[i].workers.size()) {
       all.push_back(&ports_[i].steered->port(nth));
     }
+  }
+  return all;
+}
+
+std::vector<io::Interrupt*> Ports::interrupts(const Config& config, std::uint32_t worker) const {
+  std::vector<io::Interrupt*> all;
+  for (std::size_t i = 0; i < ports_.size(); ++i) {
+    if (!config.ports[i].on_worker(worker)) continue;
+    const Port& port = ports_[i];
+    const bool alone = port.eth != nullptr && port.impaired.empty() && port.steered == nullptr;
+    if (!alone || port.eth->queue(0).fd() < 0) return {};
+    all.push_back(&port.eth->queue(0));
   }
   return all;
 }

@@ -36,6 +36,9 @@ class Ports {
   std::vector<ip::Interface> interfaces(const Config& config, std::uint32_t worker) const;
   // The worker's part of each port that it shares with others, for its counters.
   std::vector<const io::SteeredPort*> steered(const Config& config, std::uint32_t worker) const;
+  // What wakes `worker` when a frame comes to any of its ports; empty if one of them has nothing
+  // that does: a wire in memory, a bad link that holds frames, a port that others poll too.
+  std::vector<io::Interrupt*> interrupts(const Config& config, std::uint32_t worker) const;
   std::string describe(const Config& config) const;
   std::vector<PortImpaired> impaired(const Config& config) const;
   // Reads the link state of each port that has one, and counts changes. Makes a device again whose

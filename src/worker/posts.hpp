@@ -41,6 +41,8 @@ class Posts {
   }
 
   bool any() const { return waiting_.load(std::memory_order_relaxed) != 0; }
+  // The same in one order with everything else that is sequentially consistent.
+  bool any_yet() const { return waiting_.load() != 0; }
 
   // In the order in which they were posted, at most per_poll. What one throws comes out here, and
   // those behind it wait for the next call.

@@ -79,7 +79,11 @@ class Runtime::Impl {
   void start(std::function<void(Stack&)> application);
   void wait();
   bool finished() const { return started_ && running_.load(std::memory_order_acquire) == 0; }
-  void stop() { stop_.store(true, std::memory_order_relaxed); }
+  void stop() {
+    stop_.store(true);
+    if (running_.load() == 0) return;  // nobody sleeps, and the stacks may be gone
+    for (const Stack& stack : stacks_) stack.impl().wake();
+  }
   void drain() {
     for (Stack& stack : stacks_) stack.drain();
   }
@@ -238,6 +242,8 @@ Result<void> Runtime::Impl::make_stacks() {
     options.seed = seed_for(config_.stack, worker);
     options.prefault = {config_.prefault, config_.prefault_time_wait};
     options.shares_core = shares_core(worker);
+    options.idle = config_.idle;
+    options.interrupts = ports_->interrupts(config_, worker);
     try {
       stacks_.emplace_back(std::make_unique<Stack::Impl>(stack, ports_->interfaces(config_, worker),
                                                          ports_->steered(config_, worker), *pool_,

@@ -39,6 +39,7 @@ Errc Stack::cancel_timer(TimerId timer) { return impl_->engine().cancel_timer(ti
 Errc Stack::post(std::function<void(Stack&)> function) { return impl_->post(std::move(function)); }
 
 std::span<const Event> Stack::poll() { return impl_->poll(*this); }
+std::span<const Event> Stack::poll(Duration max_wait) { return impl_->poll(*this, max_wait); }
 Instant Stack::now() const { return impl_->now(); }
 std::uint32_t Stack::worker() const { return impl_->worker(); }
 bool Stack::stopping() const { return impl_->stopping(); }

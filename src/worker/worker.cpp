@@ -13,6 +13,12 @@ namespace salut {
 namespace {
 
 constexpr std::uint64_t publish_per_second = 100;
+// Longer than these nobody sleeps who calls poll(); poll(max_wait) sleeps again.
+constexpr Duration rest_most = std::chrono::milliseconds{1};
+constexpr Duration sleep_most = std::chrono::milliseconds{10};
+constexpr Duration timer_slack = std::chrono::microseconds{1};
+// Sleeps from here on show the figures of before to others.
+constexpr Duration sleep_published = std::chrono::milliseconds{1};
 constexpr std::uint64_t idle_turns_polite = 1'024;  // some 50 µs in which nothing happened
 
 // The stack whose application runs on this thread.
@@ -35,26 +41,48 @@ Stack::Impl::Impl(const StackConfig& config, std::vector<ip::Interface> interfac
   memory_use_.mbufs += options.mbuf_bytes;
   if (options.isn_key) engine_.take_isn_key(*options.isn_key);
   engines[options.worker] = &engine_;
+  for (const io::Interrupt* interrupt : options_.interrupts) waiter_.watch(interrupt->fd());
 }
 
 Stack::Impl::~Impl() { engines[options_.worker] = nullptr; }
 
 std::span<const Event> Stack::Impl::poll(Stack& self) {
+  const std::span<const Event> events = turn(self);
+  if (!busy_) rest();
+  return events;
+}
+
+std::span<const Event> Stack::Impl::poll(Stack& self, Duration max_wait) {
+  std::span<const Event> events = turn(self);
+  const bool stopping = seen_stopping_;
+  const bool draining = seen_draining_;
+  const Instant until = now_ + std::min(max_wait, Instant::max() - now_);
+  while (events.empty() && !posted_ && seen_stopping_ == stopping && seen_draining_ == draining &&
+         now_ < until) {
+    if (!busy_) sleep(std::min(until - now_, sleep_most));
+    events = turn(self);
+  }
+  return events;
+}
+
+std::span<const Event> Stack::Impl::turn(Stack& self) {
   const std::uint64_t tsc = read_tsc();
   std::uint64_t moved = 0;  // for other workers
   end_turn(tsc);
   now_ = clock_.at(tsc);
-  if (draining()) [[unlikely]]
+  seen_stopping_ = stopping();
+  seen_draining_ = draining();
+  if (seen_draining_) [[unlikely]]
     engine_.drain();
-  const bool posted = posts_.any();
-  if (posted) [[unlikely]]
+  posted_ = posts_.any();
+  if (posted_) [[unlikely]]
     run_posts(self);
   const std::span<const Event> events = engine_.poll(now_);
-  busy_ = engine_.last_poll_busy() || posted;
+  busy_ = engine_.last_poll_busy() || posted_;
   for (const io::SteeredPort* port : steered_) moved += port->moved();
   busy_ |= std::exchange(moved_, moved) != moved;
   idle_turns_ = busy_ ? 0 : idle_turns_ + 1;
-  if (!busy_) rest();
+  if (busy_) nap_ = nap_least;
   return events;
 }
 
@@ -71,8 +99,10 @@ void Stack::Impl::end_turn(std::uint64_t tsc) {
     loop_.total_cycles += cycles;
     loop_.busy_turns += busy_ ? 1 : 0;
     loop_.busy_cycles += busy_ ? cycles : 0;
-    loop_.longest_turn_cycles = std::max(loop_.longest_turn_cycles, cycles);
+    loop_.longest_turn_cycles = std::max(loop_.longest_turn_cycles, cycles - slept_);
+    loop_.slept_cycles += slept_;
   }
+  slept_ = 0;
   turn_start_ = tsc;
   if (tsc >= publish_at_) [[unlikely]]
     publish(tsc);
@@ -93,6 +123,7 @@ void Stack::Impl::run_task() {
 void Stack::Impl::run(const std::function<void()>& task) {
   const std::uint32_t done = tasks_done_.load(std::memory_order_relaxed);
   task_.store(&task, std::memory_order_seq_cst);
+  wake();
   // The lcore runs the task; if the lcore has left or has not started, this thread does.
   if (!running_.load(std::memory_order_seq_cst)) run_task();
   tasks_done_.wait(done, std::memory_order_acquire);
@@ -116,12 +147,48 @@ void Stack::Impl::publish(std::uint64_t tsc) {
 // yields too: if other processes want its core and must wait until the scheduler preempts us, each
 // packet of theirs is milliseconds late (measured with testpmd between two stacks on two cores: 15
 // s against 5 s). If nobody wants the core, a yield costs 0.1 µs.
-void Stack::Impl::rest() const {
-  if (options_.shares_core || idle_turns_ > idle_turns_polite) {
+void Stack::Impl::rest() {
+  if (options_.idle == Idle::sleep) return sleep(rest_most);
+  const bool polite =
+      options_.idle == Idle::yield || options_.shares_core || idle_turns_ > idle_turns_polite;
+  if (polite) {
     sched_yield();
   } else {
     pause_core();
   }
+}
+
+// At most `most`, and until the next timer. With interrupts a frame ends it; without them it is a
+// nap, as it is where a device must be asked again to take what it had no room for.
+void Stack::Impl::sleep(Duration most) {
+  if (!slack_) slack_ = io::set_timer_slack(timer_slack);
+  if (options_.interrupts.empty() || engine_.has_unsent()) {
+    most = std::min(most, nap_);
+    nap_ = std::min(2 * nap_, nap_most);
+  }
+  const std::uint64_t from = read_tsc();
+  if (most >= sleep_published) publish(from);
+  if (const auto timer = engine_.next_timer()) most = std::min(most, *timer - clock_.at(from));
+  if (most <= Duration{0}) return;
+  asleep_.store(true);
+  if (!is_called() && arm()) waiter_.wait(most);
+  asleep_.store(false);
+  for (io::Interrupt* interrupt : options_.interrupts) interrupt->disarm();
+  slept_ += read_tsc() - from;
+}
+
+// Whoever calls writes first and looks at `asleep_` then; here it is the other way round, so that
+// one of the two sees the other.
+bool Stack::Impl::is_called() {
+  if (task_.load() != nullptr) publish_at_ = 0;  // run in the next turn
+  return publish_at_ == 0 || posts_.any_yet() || stop_.load() != seen_stopping_ ||
+         drain_.load() != seen_draining_;
+}
+
+bool Stack::Impl::arm() {
+  bool armed = true;
+  for (io::Interrupt* interrupt : options_.interrupts) armed &= interrupt->arm();
+  return armed;
 }
 
 void Stack::Impl::prepare() {
@@ -137,6 +204,7 @@ void Stack::Impl::enter() {
 
 void Stack::Impl::leave() {
   here = nullptr;
+  if (slack_) io::set_timer_slack(*std::exchange(slack_, std::nullopt));
   publish(read_tsc());
   running_.store(false, std::memory_order_seq_cst);
   run_task();  // one that came after publish()

@@ -19,7 +19,10 @@
 
 #include "host/clock.hpp"
 #include "host/huge_memory.hpp"
+#include "io/interrupt.hpp"
 #include "io/steered_port.hpp"
+#include "io/waiter.hpp"
+#include "salut/config.hpp"
 #include "salut/stack.hpp"
 #include "stack/engine.hpp"
 #include "worker/posts.hpp"
@@ -36,6 +39,9 @@ struct WorkerOptions {
   std::uint64_t mbuf_bytes = 0;        // its share of the packet buffers, for memory_use()
   Prefault prefault;                   // which memory to touch at start, as in Config
   bool shares_core = false;            // with another worker: an idle turn yields the core
+  Idle idle = Idle::spin;
+  // Of all its ports; empty: one of them has none, and sleeps are short.
+  std::vector<io::Interrupt*> interrupts = {};
 };
 
 class Stack::Impl {
@@ -49,9 +55,18 @@ class Stack::Impl {
   Impl(const Impl&) = delete;
 
   std::span<const Event> poll(Stack& self);
+  std::span<const Event> poll(Stack& self, Duration max_wait);
 
   // From any thread.
-  Errc post(std::function<void(Stack&)> function) { return posts_.post(std::move(function)); }
+  Errc post(std::function<void(Stack&)> function) {
+    const Errc posted = posts_.post(std::move(function));
+    if (posted == Errc::ok) wake();
+    return posted;
+  }
+  // From any thread, and in a signal handler: ends the sleep after what it is to see was written.
+  void wake() const noexcept {
+    if (asleep_.load()) waiter_.wake();
+  }
   // The application has returned: no function of its own runs any more.
   void end_posts() { posts_.close(); }
 
@@ -79,17 +94,25 @@ class Stack::Impl {
   const stack::Engine& engine() const { return engine_; }
   Instant now() const { return now_; }
   std::uint32_t worker() const { return options_.worker; }
-  void drain() { drain_.store(true, std::memory_order_relaxed); }
+  void drain() {
+    drain_.store(true);
+    wake();
+  }
   bool draining() const { return drain_.load(std::memory_order_relaxed); }
   bool shares_port() const { return !steered_.empty(); }
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
 
  private:
+  // Where no interrupt ends a sleep it is short, and twice as long each time.
+  static constexpr Duration nap_least = std::chrono::microseconds{1};
+  static constexpr Duration nap_most = std::chrono::microseconds{100};
+
   struct Snapshot {
     Counters counters;
     LoopStats loop;
   };
 
+  std::span<const Event> turn(Stack& self);
   void run_posts(Stack& self);
   Counters counted() const;
   void end_turn(std::uint64_t tsc);
@@ -97,7 +120,10 @@ class Stack::Impl {
   void run_task();
   void run_announcements();
   bool readable_here() const;  // may this thread read the counters directly?
-  void rest() const;
+  void rest();
+  void sleep(Duration most);
+  bool is_called();
+  bool arm();
 
   WorkerOptions options_;
   Clock clock_;
@@ -109,15 +135,23 @@ class Stack::Impl {
 
   Instant now_;
   LoopStats loop_;
-  std::uint64_t turn_start_ = 0;  // TSC; 0 before the first turn
-  std::uint64_t publish_at_ = 0;  // TSC
-  std::uint64_t moved_ = 0;       // frames moved to and for other workers so far
-  std::uint64_t idle_turns_ = 0;  // in a row
+  std::uint64_t turn_start_ = 0;   // TSC; 0 before the first turn
+  std::uint64_t publish_at_ = 0;   // TSC
+  std::uint64_t moved_ = 0;        // frames moved to and for other workers so far
+  std::uint64_t idle_turns_ = 0;   // in a row
+  std::uint64_t slept_ = 0;        // TSC cycles of this turn
+  Duration nap_ = nap_least;       // how long the next sleep without interrupts is
+  std::optional<Duration> slack_;  // the thread's timer slack before its first sleep
   bool busy_ = false;
+  bool posted_ = false;         // the last turn ran functions
+  bool seen_stopping_ = false;  // as of the last turn
+  bool seen_draining_ = false;
 
   Posts posts_;
   std::atomic<bool> drain_{false};
   std::atomic<std::uint32_t> announce_{0};
+  io::Waiter waiter_;
+  std::atomic<bool> asleep_{false};  // or about to be: in one order with what wake() is called for
   std::atomic<bool> running_{false};
   std::atomic<const std::function<void()>*> task_{nullptr};  // of run()
   std::atomic<std::uint32_t> tasks_done_{0};

@@ -152,6 +152,7 @@ Result<void> EthPort::set_up(const PortConfig& config) {
     return done;
   };
   auto done = all();
+  if (!done && std::exchange(interrupts_, false)) done = all();
   if (!done && rss_.asked()) {
     rss_.refuse();
     done = all();
@@ -208,7 +209,12 @@ int EthPort::configure_queues(const PortConfig& config, const rte_eth_dev_info& 
   conf.txmode.offloads = offloads_.tx;
   const auto count = static_cast<std::uint16_t>(queues);
   ask_for_rss(config, queues, info, conf);
+  conf.intr_conf.rxq = interrupts_ ? 1 : 0;
   int rc = rte_eth_dev_configure(id_, count, count, &conf);
+  if (rc != 0 && std::exchange(interrupts_, false)) {
+    conf.intr_conf.rxq = 0;
+    rc = rte_eth_dev_configure(id_, count, count, &conf);
+  }
   if (rc != 0 && rss_.asked()) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
     conf.rx_adv_conf = {};
@@ -277,6 +283,9 @@ Result<void> EthPort::set_up_queues(const PortConfig& config) {
   if (rc != 0) {
     return fail(Errc::no_memory, fmt::format("{}: the device does not start: {}; want {}",
                                              device_key(config), reason(rc), other_words));
+  }
+  for (const auto& queue : queues_) {
+    if (interrupts_) queue->find_interrupt(config.type == PortType::tap);
   }
   return {};
 }
@@ -403,9 +412,10 @@ std::string EthPort::describe() const {
   rte_eth_dev_info_get(id_, &info);
   const std::string count = queues() > 1 ? fmt::format(", {} queues", queues()) : "";
   return fmt::format(
-      "{} {}, {}, MTU {}{}, {}{}, link {}", info.driver_name == nullptr ? "?" : info.driver_name,
+      "{} {}, {}, MTU {}{}, {}{}{}, link {}", info.driver_name == nullptr ? "?" : info.driver_name,
       device_name_, mac_.to_string(), mtu_, count, offloads_.describe(),
-      promiscuous_ ? ", promiscuous" : "", started_ && is_up(id_, vdev_) ? "up" : "down");
+      queues_.front()->fd() >= 0 ? ", wakes its worker" : "", promiscuous_ ? ", promiscuous" : "",
+      started_ && is_up(id_, vdev_) ? "up" : "down");
 }
 
 }  // namespace salut::io

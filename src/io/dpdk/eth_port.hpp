@@ -30,10 +30,11 @@ struct rte_eth_dev_info;
 namespace salut::io {
 
 struct EthPortOptions {
-  std::size_t index = 0;   // the port's place in the configuration
-  unsigned workers = 1;    // how many workers poll it
-  Mac own_mac;             // used if neither the device nor the configuration has a MAC
-  std::uint64_t seed = 0;  // for the RSS key
+  std::size_t index = 0;    // the port's place in the configuration
+  unsigned workers = 1;     // how many workers poll it
+  Mac own_mac;              // used if neither the device nor the configuration has a MAC
+  std::uint64_t seed = 0;   // for the RSS key
+  bool interrupts = false;  // wanted: its workers sleep
 };
 
 class EthPort {
@@ -67,7 +68,11 @@ class EthPort {
 
  private:
   EthPort(const PortConfig& config, const EthPortOptions& options, MbufPool& pool)
-      : config_(config), options_(options), pool_(pool) {}
+      : config_(config), options_(options), pool_(pool) {
+    // Nothing else has any: vdevs that share memory or sit on an interface of the kernel.
+    interrupts_ =
+        options.interrupts && (config.type == PortType::tap || config.type == PortType::pci);
+  }
   bool rest();
   void remove_device();
   Result<void> create_members(const PortConfig& config);
@@ -93,6 +98,7 @@ class EthPort {
   bool started_ = false;
   bool resting_ = false;  // its queues are paused, and no lcore uses them
   bool promiscuous_ = false;
+  bool interrupts_ = false;  // the device was asked for them, and has not refused
   Mac mac_;
   std::uint16_t mtu_ = 1'500;
   std::uint16_t rx_descriptors_ = 1'024;

@@ -1,6 +1,8 @@
 // From mbufs to frames and back, a burst at a time.
+#include <fcntl.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -85,6 +87,37 @@ unsigned EthQueue::receive(Frame* frames, unsigned count) {
     frames[kept++] = frame_of(mbuf);
   }
   return kept;
+}
+
+// A driver that cannot say whether frames wait is not trusted with this: one that came between our
+// last look and arm() would not wake us.
+void EthQueue::find_interrupt(bool readable) {
+  const int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port_, queue_);
+  if (fd < 0) return;
+  if (readable) {
+    interrupt_fd_ = fd;
+    return;
+  }
+  if (rte_eth_rx_queue_count(port_, queue_) < 0) return;
+  if (rte_eth_dev_rx_intr_enable(port_, queue_) != 0) return;
+  rte_eth_dev_rx_intr_disable(port_, queue_);
+  if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) return;
+  interrupt_fd_ = fd;
+  needs_arming_ = true;
+}
+
+bool EthQueue::arm() {
+  if (!needs_arming_) return true;
+  return rte_eth_dev_rx_intr_enable(port_, queue_) == 0 &&
+         rte_eth_rx_queue_count(port_, queue_) == 0;
+}
+
+void EthQueue::disarm() {
+  if (!needs_arming_) return;
+  rte_eth_dev_rx_intr_disable(port_, queue_);
+  std::uint64_t count = 0;  // of an eventfd
+  while (read(interrupt_fd_, &count, sizeof(count)) > 0) {
+  }
 }
 
 unsigned EthQueue::transmit(const Frame* frames, unsigned count) {

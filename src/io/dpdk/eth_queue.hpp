@@ -16,19 +16,27 @@
 
 #include "io/dpdk/large_segments.hpp"
 #include "io/dpdk/mempool.hpp"
+#include "io/interrupt.hpp"
 #include "salut/frame.hpp"
 
 struct rte_mbuf;
 
 namespace salut::io {
 
-class EthQueue final : public Device {
+class EthQueue final : public Device, public Interrupt {
  public:
   EthQueue(MbufPool& pool, std::uint16_t port, std::uint16_t queue, const LargeSegmentLimits& large)
       : pool_(pool), port_(port), queue_(queue), large_(large) {}
 
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
+
+  // Of a started device that was configured for interrupts. `readable`: its descriptor is the queue
+  // itself, readable while frames wait, and needs no arming (a TAP's).
+  void find_interrupt(bool readable);
+  int fd() const override { return interrupt_fd_; }
+  bool arm() override;
+  void disarm() override;
 
   // While paused, receive() and transmit() do nothing. Each pause has a number of its own, so that
   // the lcore's answer to an earlier one does not count.
@@ -56,6 +64,8 @@ class EthQueue final : public Device {
   MbufPool& pool_;
   std::uint16_t port_;  // DPDK's number
   std::uint16_t queue_;
+  int interrupt_fd_ = -1;
+  bool needs_arming_ = false;
   LargeSegmentLimits large_;
   std::atomic<std::uint32_t> paused_{0};  // the pause's number; 0: none
   std::atomic<std::uint32_t> rests_{0};   // the last pause that the lcore has seen

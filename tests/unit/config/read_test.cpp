@@ -15,6 +15,7 @@ TEST(ConfigReader, defaults_are_those_of_the_header) {
   EXPECT_EQ(config->name, "salut");
   EXPECT_EQ(config->file, "echo.toml");
   EXPECT_EQ(config->workers, 1u);
+  EXPECT_EQ(config->idle, Idle::spin);
   EXPECT_EQ(config->stack.msl, std::chrono::seconds{30});
   EXPECT_EQ(config->stack.connections, 65'536u);
   EXPECT_EQ(config->ports.size(), 1u);
@@ -27,6 +28,7 @@ name = "echo-1"
 [workers]
 count = 2
 cores = [0, 0]
+idle = "sleep"
 [memory]
 hugepages = "off"
 megabytes = 100
@@ -81,6 +83,7 @@ worker = 1
   EXPECT_EQ(config->name, "echo-1");
   EXPECT_EQ(config->workers, 2u);
   EXPECT_EQ(config->cores, (std::vector<std::uint32_t>{0, 0}));
+  EXPECT_EQ(config->idle, Idle::sleep);
   EXPECT_EQ(config->hugepages, "off");
   EXPECT_EQ(config->megabytes, 100u);
   EXPECT_EQ(config->mbufs, 4'096u);

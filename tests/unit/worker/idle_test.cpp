@@ -1,0 +1,217 @@
+// poll(max_wait) and workers.idle: how long an idle worker sleeps, and what ends it. Sleeps are
+// real; what is asked is that they are not too short, and that a limit of an hour never comes.
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "lone_stack.hpp"
+
+namespace salut::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+constexpr Duration hour = 1h;
+
+// A queue whose interrupt the test raises.
+class FakeInterrupt final : public io::Interrupt {
+ public:
+  FakeInterrupt() : fd_(eventfd(0, EFD_NONBLOCK)) {}
+  ~FakeInterrupt() override { close(fd_); }
+  int fd() const override { return fd_; }
+  bool arm() override {
+    ++armed;
+    return !frame_waits;
+  }
+  void disarm() override {
+    ++disarmed;
+    eventfd_t count = 0;
+    eventfd_read(fd_, &count);
+  }
+  void raise() { eventfd_write(fd_, 1); }
+
+  int armed = 0;
+  int disarmed = 0;
+  bool frame_waits = false;
+
+ private:
+  int fd_;
+};
+
+class IdleTest : public LoneStack {
+ protected:
+  void start_with(Idle idle, bool interrupts = false) {
+    WorkerOptions options;
+    options.idle = idle;
+    if (interrupts) options.interrupts = {&interrupt_};
+    start(options);
+  }
+  std::uint64_t turns() const { return stack_->loop_stats().turns; }
+  // What an hour is ended by, from another thread and after a while.
+  template <class Call>
+  void expect_ended_by(Call call) {
+    std::thread other([&] {
+      std::this_thread::sleep_for(30ms);
+      call();
+    });
+    const Clock::time_point begin = Clock::now();
+    EXPECT_TRUE(stack().poll(hour).empty());
+    EXPECT_GE(Clock::now() - begin, 20ms);
+    EXPECT_LT(Clock::now() - begin, 1min);
+    other.join();
+  }
+
+  FakeInterrupt interrupt_;
+};
+
+// A loop that does not sleep turns a hundred thousand times in this.
+TEST_F(IdleTest, wait_without_interrupts_looks_again_every_100_us_at_most) {
+  start_with(Idle::spin);
+  const Clock::time_point begin = Clock::now();
+  EXPECT_TRUE(stack().poll(200ms).empty());
+  EXPECT_GE(Clock::now() - begin, 100ms);  // the stack's own clock is near enough the system's
+  EXPECT_GE(turns(), 3u);
+  EXPECT_LT(turns(), 6'000u);
+}
+
+TEST_F(IdleTest, wait_with_interrupts_looks_again_every_10_ms) {
+  start_with(Idle::sleep, true);
+  EXPECT_TRUE(stack().poll(200ms).empty());
+  EXPECT_LT(turns(), 60u);
+  EXPECT_GE(interrupt_.armed, 3);
+  EXPECT_EQ(interrupt_.armed, interrupt_.disarmed);
+}
+
+TEST_F(IdleTest, not_above_0_is_one_turn_without_a_rest) {
+  start_with(Idle::sleep, true);
+  for (const Duration none : {Duration{0}, Duration{-1}, Duration::min()}) {
+    EXPECT_TRUE(stack().poll(none).empty());
+  }
+  EXPECT_EQ(turns(), 2u);  // the third is not over
+  EXPECT_EQ(interrupt_.armed, 0);
+}
+
+TEST_F(IdleTest, longest_wait_there_is_ends_like_any) {
+  start_with(Idle::spin);
+  ASSERT_TRUE(stack().set_timer(5ms, 1));
+  EXPECT_EQ(stack().poll(Duration::max()).size(), 1u);
+}
+
+TEST_F(IdleTest, timer_ends_it_and_never_early) {
+  for (const bool interrupts : {false, true}) {
+    start_with(Idle::sleep, interrupts);
+    for (const Duration after : {Duration{0}, Duration{300us}, Duration{2ms}, Duration{30ms}}) {
+      const Instant begin = stack().now();
+      ASSERT_TRUE(stack().set_timer(after, 5));
+      const auto events = stack().poll(hour);
+      ASSERT_EQ(events.size(), 1u);
+      EXPECT_EQ(events[0].user, 5u);
+      EXPECT_GE(stack().now() - begin, after);
+    }
+    stack_.reset();
+  }
+}
+
+TEST_F(IdleTest, post_ends_it) {
+  start_with(Idle::sleep, true);
+  bool ran = false;
+  expect_ended_by([&] { stack().post([&ran](Stack&) { ran = true; }); });
+  EXPECT_TRUE(ran);
+}
+
+// Whenever it comes: before the sleep, on the way into it, in it.
+TEST_F(IdleTest, no_post_is_slept_over) {
+  start_with(Idle::sleep, true);
+  std::atomic<int> ran = 0;
+  constexpr int posts = 2'000;
+  std::thread other([&] {
+    for (int i = 0; i < posts; ++i) {
+      stack().post([&ran](Stack&) { ++ran; });
+      while (ran <= i) std::this_thread::yield();
+    }
+  });
+  const Clock::time_point begin = Clock::now();
+  while (ran < posts) stack().poll(hour);
+  other.join();
+  EXPECT_LT(Clock::now() - begin, 15s) << "each was slept over, and found by the look of 10 ms";
+}
+
+TEST_F(IdleTest, stop_and_drain_end_it_once) {
+  start_with(Idle::sleep, true);
+  expect_ended_by([&] { stack().drain(); });
+  EXPECT_TRUE(stack().draining());
+  expect_ended_by([&] {  // as Runtime::stop() does
+    stop_.store(true);
+    impl().wake();
+  });
+  EXPECT_TRUE(stack().stopping());
+  // Whoever closes what is open waits for it as before.
+  const std::uint64_t before = turns();
+  EXPECT_TRUE(stack().poll(50ms).empty());
+  EXPECT_GE(turns() - before, 2u);
+}
+
+TEST_F(IdleTest, task_of_the_control_thread_ends_it) {
+  start_with(Idle::sleep, true);
+  bool ran = false;
+  std::thread other([&] {
+    impl().run([&] { ran = true; });
+    stack().post([](Stack&) {});
+  });
+  stack().poll(hour);
+  other.join();
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(IdleTest, interrupt_ends_a_sleep) {
+  start_with(Idle::sleep, true);
+  interrupt_.raise();
+  stack().poll();
+  EXPECT_EQ(interrupt_.armed, 1);
+  EXPECT_EQ(interrupt_.disarmed, 1);
+  stack().poll(Duration{0});
+  EXPECT_LT(stack().loop_stats().slept_cycles, 1'000'000'000u);
+}
+
+// A frame that came between the last look and the sleep raises no interrupt: no sleep.
+TEST_F(IdleTest, frame_that_waits_already_is_not_slept_over) {
+  start_with(Idle::sleep, true);
+  interrupt_.frame_waits = true;
+  std::uint64_t turned = 0;
+  stack().set_timer(100ms, 1);
+  while (stack().poll(hour).empty()) {
+  }
+  turned = turns();
+  EXPECT_GT(turned, 100u) << "ten milliseconds were slept";
+  EXPECT_EQ(interrupt_.armed, interrupt_.disarmed);
+}
+
+TEST_F(IdleTest, poll_rests_as_configured) {
+  for (const Idle idle : {Idle::spin, Idle::yield}) {
+    start_with(idle);
+    for (int i = 0; i < 50; ++i) stack().poll();
+    EXPECT_EQ(stack().loop_stats().slept_cycles, 0u);
+    stack_.reset();
+  }
+  start_with(Idle::sleep);
+  for (int i = 0; i < 20; ++i) stack().poll();
+  EXPECT_GT(stack().loop_stats().slept_cycles, 0u);
+  EXPECT_EQ(turns(), 19u);
+}
+
+// Sleeping is no stall and no work.
+TEST_F(IdleTest, slept_cycles_are_in_the_total_alone) {
+  start_with(Idle::sleep, true);
+  stack().poll(50ms);
+  stack().poll(Duration{0});
+  const LoopStats stats = stack().loop_stats();
+  EXPECT_GT(stats.slept_cycles, 0u);
+  EXPECT_LE(stats.slept_cycles, stats.total_cycles);
+  EXPECT_EQ(stats.busy_turns, 0u);
+  EXPECT_LT(stats.longest_turn_cycles, stats.total_cycles);
+}
+
+}  // namespace
+}  // namespace salut::test
