@@ -12,6 +12,7 @@
 #include "salut/config.hpp"
 #include "salut/error.hpp"
 #include "salut/export.hpp"
+#include "salut/log.hpp"
 #include "salut/stack.hpp"
 
 namespace salut {
@@ -41,12 +42,18 @@ struct PortSteering {
   std::string how;      // "flows by RSS, proved"
 };
 
+struct RuntimeOptions {
+  // What the Runtime, DPDK and its drivers have to say, from open() until it is destroyed. Without
+  // it that is kept for the Errors of open(), and nothing is printed.
+  Log log = {};
+};
+
 class SALUT_API Runtime {
  public:
   // Takes ports, memory and cores as the configuration, a file or a value, asks for them. An Error
   // names the file, the key, the value and what would be right.
-  static Result<Runtime> open(const std::string& config_file);
-  static Result<Runtime> open(Config config);
+  static Result<Runtime> open(const std::string& config_file, RuntimeOptions options = {});
+  static Result<Runtime> open(Config config, RuntimeOptions options = {});
 
   Runtime(Runtime&&) noexcept;
   Runtime& operator=(Runtime&&) noexcept;

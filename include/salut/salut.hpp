@@ -8,6 +8,7 @@
 #include "salut/counters.hpp"
 #include "salut/error.hpp"
 #include "salut/event.hpp"
+#include "salut/log.hpp"
 #include "salut/runtime.hpp"
 #include "salut/stack.hpp"
 #include "salut/state.hpp"

@@ -6,6 +6,7 @@
 
 #include "host/clock.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/log.hpp"
 #include "io/tap_check.hpp"
 #include "worker/stack_memory.hpp"
 
@@ -302,6 +303,7 @@ std::vector<PortLink> Ports::links(const Config& config) {
   std::vector<PortLink> all;
   for (std::size_t i = 0; i < ports_.size(); ++i) {
     if (ports_[i].eth == nullptr) continue;
+    say_if_lying(config.ports[i], ports_[i]);
     ports_[i].eth->revive();
     const auto now = ports_[i].eth->links(config.ports[i].name);
     for (std::size_t k = 0; k < now.size(); ++k) {
@@ -310,13 +312,24 @@ std::vector<PortLink> Ports::links(const Config& config) {
       if (config.ports[i].type == PortType::tap) {
         link.kernel_dropped = io::tap_dropped(config.ports[i].interface);
       }
-      if (link.changed) ++(now[k].up ? link.ups : link.downs);
+      if (link.changed) {
+        ++(now[k].up ? link.ups : link.downs);
+        io::log(LogLevel::info, "port {}: link {}", link.port, now[k].up ? "up" : "down");
+      }
       link.up = now[k].up;
       ports_[i].risen |= link.changed && link.up;
       all.push_back(link);
     }
   }
   return all;
+}
+
+// Once for each port, and here: its workers, who find it out, must not wait for a Log.
+void Ports::say_if_lying(const PortConfig& config, Port& port) {
+  using Trust = io::SteeredPorts::Trust;
+  if (port.said_lying || port.steered == nullptr || port.steered->trust() != Trust::lying) return;
+  port.said_lying = true;
+  io::log(LogLevel::warning, "port {}: {}", config.name, steering_text(Trust::lying, ""));
 }
 
 // Interfaces are numbered as in interfaces().

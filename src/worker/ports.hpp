@@ -59,6 +59,7 @@ class Ports {
     std::unique_ptr<io::SteeredPorts> steered;                // if several workers share it
     Mac mac;
     bool risen = false;
+    bool said_lying = false;      // that its device claims RSS and does not do it
     std::vector<PortLink> links;  // as last read: the port's, then its members'
 
     unsigned queues() const {
@@ -84,6 +85,7 @@ class Ports {
     }
   };
 
+  static void say_if_lying(const PortConfig& config, Port& port);
   void impair(const Config& config);
   void open_reflectors(const PortConfig& config, Port& port);
   void open_loops(const Config& config);

@@ -21,6 +21,7 @@
 #include "host/run_directory.hpp"
 #include "io/device_signals.hpp"
 #include "io/dpdk/eal.hpp"
+#include "io/log.hpp"
 #include "worker/memory_plan.hpp"
 #include "worker/port_check.hpp"
 #include "worker/ports.hpp"
@@ -69,7 +70,7 @@ Error located(const Config& config, const Error& error) {
 // free at the very end.
 class Runtime::Impl {
  public:
-  explicit Impl(Config config) : config_(std::move(config)) {}
+  Impl(Config config, Log log) : log_(std::move(log)), config_(std::move(config)) {}
   ~Impl() {
     stop();
     join();
@@ -133,7 +134,20 @@ class Runtime::Impl {
   static int run_job(void* job);
   void join();
 
+  // Before and after everything that may have something to say.
+  struct Logging {
+    explicit Logging(Log log) : any(log != nullptr) {
+      if (any) io::set_log(std::move(log));
+    }
+    ~Logging() {
+      if (any) io::set_log({});
+    }
+    Logging(const Logging&) = delete;
+    bool any;
+  };
+
   const TscSample opened_at_ = TscSample::take();
+  Logging log_;
   Config config_;
   std::optional<InstanceLock> lock_;
   io::DeviceSignals signals_;
@@ -184,6 +198,9 @@ Result<void> Runtime::Impl::open() {
   ports_ = std::make_unique<Ports>(*pool_, seed_for(config_.stack, config_.workers));
   if (auto done = step(ports_->open(config_)); !done) return done;
   signals_.adopt();
+  for (const std::string& note : numa_notes(config_, Sysfs{})) {
+    io::log(LogLevel::warning, "{}", note);
+  }
   return step(make_stacks());
 }
 
@@ -318,6 +335,7 @@ int Runtime::Impl::run_job(void* argument) {
     runtime.application_(stack);
   } catch (...) {
     job.failure = std::current_exception();  // wait() throws it; the others end in order
+    io::log(LogLevel::error, "worker {} ended with an exception; the others stop", job.worker);
     runtime.stop();
   }
   stack.impl().end_posts();
@@ -356,17 +374,19 @@ void Runtime::Impl::wait() {
 std::uint64_t Runtime::Impl::close() {
   stacks_.clear();
   ports_.reset();
-  return pool_ == nullptr ? 0 : pool_->size() - pool_->available();
+  const std::uint64_t missing = pool_ == nullptr ? 0 : pool_->size() - pool_->available();
+  if (missing != 0) io::log(LogLevel::warning, "{} packet buffers did not come back", missing);
+  return missing;
 }
 
-Result<Runtime> Runtime::open(const std::string& config_file) {
+Result<Runtime> Runtime::open(const std::string& config_file, RuntimeOptions options) {
   auto config = load_config(config_file);
   if (!config) return tl::unexpected<Error>(config.error());
-  return open(std::move(*config));
+  return open(std::move(*config), std::move(options));
 }
 
-Result<Runtime> Runtime::open(Config config) {
-  auto impl = std::make_unique<Impl>(std::move(config));
+Result<Runtime> Runtime::open(Config config, RuntimeOptions options) {
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(options.log));
   if (auto done = impl->open(); !done) return tl::unexpected<Error>(done.error());
   return Runtime(std::move(impl));
 }

@@ -21,10 +21,19 @@
 
 #include "io/capture_output.hpp"
 #include "io/dpdk/panic_guard.hpp"
+#include "io/log.hpp"
 #include "io/sigpipe.hpp"
 
 namespace salut::io {
 namespace {
+
+// Of the message that DPDK writes on this thread.
+LogLevel level_now() {
+  const auto level = static_cast<unsigned>(rte_log_cur_msg_loglevel());
+  if (level == RTE_LOG_DEBUG) return LogLevel::debug;
+  if (level == RTE_LOG_WARNING) return LogLevel::warning;
+  return level < RTE_LOG_WARNING ? LogLevel::error : LogLevel::info;
+}
 
 // DPDK's log stream: a buffer instead of the terminal.
 class LogBuffer {
@@ -38,7 +47,7 @@ class LogBuffer {
     if (stream_ != nullptr) return;
     cookie_io_functions_t functions = {};
     functions.write = [](void* cookie, const char* data, std::size_t size) -> ssize_t {
-      static_cast<LogBuffer*>(cookie)->append({data, size});
+      static_cast<LogBuffer*>(cookie)->append(level_now(), {data, size});
       return static_cast<ssize_t>(size);
     };
     stream_ = fopencookie(this, "w", functions);
@@ -47,9 +56,14 @@ class LogBuffer {
     rte_openlog_stream(stream_);
   }
 
-  void append(std::string_view text) {
-    const std::scoped_lock lock(mutex_);
-    text_.append(text.substr(0, limit - std::min(limit, text_.size())));
+  void append(LogLevel level, std::string_view text) {
+    {
+      const std::scoped_lock lock(mutex_);
+      text_.append(text.substr(0, limit - std::min(limit, text_.size())));
+    }
+    // Each thread's own: DPDK writes a message in one piece, however long.
+    thread_local LogLines lines;
+    lines.append(level, text);
   }
 
   std::string take() {
@@ -158,7 +172,7 @@ void Eal::wait(std::uint32_t worker) { rte_eal_wait_lcore(worker + 1); }
 
 std::uint64_t tsc_hz() { return rte_get_tsc_hz(); }
 
-void append_to_log(std::string_view text) { LogBuffer::instance().append(text); }
+void append_to_log(std::string_view text) { LogBuffer::instance().append(LogLevel::info, text); }
 
 std::string take_log() { return LogBuffer::instance().take(); }
 

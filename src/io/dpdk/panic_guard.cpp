@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <string>
+#include <string_view>
 
 #include "io/capture_output.hpp"
+#include "io/log.hpp"
 
 namespace salut::io {
 namespace {
@@ -17,6 +19,8 @@ void on_abort(int) {
   if (why.empty()) return;  // not DPDK's panic: abort() goes on
   const std::string line =
       "salut: DPDK cannot start here: " + why + "; want what `salut doctor` finds missing\n";
+  const std::string_view text = std::string_view(line).substr(0, line.size() - 1);
+  if (log_line(LogLevel::error, text)) _exit(2);
   if (write(CaptureOutput::standard_error(), line.data(), line.size()) < 0) _exit(2);
   _exit(2);
 }

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "salut/salut.hpp"
 
@@ -67,8 +71,15 @@ void echo(Stack& stack) {
 }
 
 TEST(Sleep, calls_and_frames_reach_workers_that_sleep) {
-  auto runtime = Runtime::open(config());
+  std::vector<std::string> lines;
+  const auto said = [&lines](std::string_view words) {
+    return std::ranges::any_of(
+        lines, [&](const std::string& line) { return line.find(words) != line.npos; });
+  };
+  auto runtime = Runtime::open(
+      config(), {.log = [&lines](LogLevel, std::string_view line) { lines.emplace_back(line); }});
   ASSERT_TRUE(runtime) << runtime.error().message;
+  EXPECT_TRUE(said("EAL: ")) << "of " << lines.size() << " lines";
   Found found;
   const Clock::time_point begin = Clock::now();
   runtime->start([&found](Stack& stack) { stack.worker() == 0 ? ask(stack, found) : echo(stack); });
@@ -78,8 +89,10 @@ TEST(Sleep, calls_and_frames_reach_workers_that_sleep) {
   EXPECT_EQ(runtime->stack(0).post([](Stack&) {}), Errc::ok);  // looks at `go`
   while (found.echoed < 100) std::this_thread::sleep_for(1ms);
   runtime->drain();
-  runtime->stop();
-  runtime->wait();
+  // Out of poll() and of the application: the other worker is stopped, in its sleep.
+  runtime->stack(0).post([](Stack&) { throw std::runtime_error("mine"); });
+  EXPECT_THROW(runtime->wait(), std::runtime_error);
+  EXPECT_TRUE(said("worker 0 ended with an exception"));
   EXPECT_LT(Clock::now() - begin, 1min);
   for (std::uint32_t worker = 0; worker < 2; ++worker) {
     EXPECT_GT(runtime->stack(worker).loop_stats().slept_cycles, 0u);
