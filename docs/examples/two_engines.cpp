@@ -71,12 +71,16 @@ int main() {
     for (const Event& event : client->poll(now)) {
       const Connection c = event.connection;
       if (event.has(Event::connected)) client->write(c, std::as_bytes(std::span("hello", 5)));
-      if (event.has(Event::readable) && *client->read(c, bytes) == 5) client->close(c);
+      if (event.has(Event::readable) && client->read(c, bytes).value_or(0) == 5) client->close(c);
     }
     for (const Event& event : server->poll(now)) {
       const Connection c = event.connection;
-      if (event.has(Event::readable)) server->write(c, {bytes, *server->read(c, bytes)});
-      if (event.has(Event::peer_closed)) server->close(c);
+      if (!event.has(Event::readable | Event::peer_closed)) continue;
+      const auto come = server->peek(c);  // end_of_stream once the client has closed
+      if (!come)
+        server->close(c);
+      else if (auto taken = server->write(c, *come))
+        server->consume(c, *taken);
     }
     after = {state_of(*client), state_of(*server)};
     if (after != before) {

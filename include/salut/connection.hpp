@@ -79,7 +79,8 @@ class SALUT_API Connection {
   constexpr explicit operator bool() const { return generation_ != 0; }
 
   // Copies received bytes in order into `to`, at most to.size(). 0: nothing now, `readable` will
-  // follow. Errc::end_of_stream once the peer's FIN and all before it were read.
+  // follow. What is left unread raises `readable` again with the next poll().
+  // Errc::end_of_stream once the peer's FIN and all before it were read.
   tl::expected<std::size_t, Errc> read(std::span<std::byte> to) const;
 
   // Takes bytes to send, as many as the send buffer holds; the count taken may be short or 0, then
@@ -119,6 +120,12 @@ class SALUT_API Connection {
   tl::expected<ConnectionInfo, Errc> info() const;
   // Errc::invalid_argument for a value out of its range; nothing is changed then.
   Errc set_options(const ConnectionOptions& options) const;
+  // Of which of Event::readable and Event::writable the connection is to be told; both at first.
+  // What is left out is not told at all, so that a poll() does not come back for it: who stops
+  // reading until its own write() goes on says want(Event::writable), and want(Event::readable |
+  // Event::writable) to go on. invalid_argument for other bits.
+  Errc want(unsigned what) const;
+
   // Event::user of every event of this connection that comes now: those that this poll() has
   // returned already too, `closed` included.
   Errc set_user(std::uint64_t user) const;

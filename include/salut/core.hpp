@@ -121,6 +121,7 @@ class SALUT_API Engine {
   Errc abort(Connection connection);
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
+  Errc want(Connection connection, unsigned what);
   Errc set_user(Connection connection, std::uint64_t user);
   tl::expected<std::uint64_t, Errc> user(Connection connection) const;
   Errc set_timer(Connection connection, Duration after);

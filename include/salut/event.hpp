@@ -14,13 +14,19 @@ struct IcmpType {
   std::uint8_t code = 0;
 };
 
+// `readable` and `writable` are levels, as with epoll: they come again with each poll() until they
+// are used up. `readable` while read() has bytes, and then until it has said end_of_stream, if the
+// peer has closed meanwhile; `writable` from when there is room again until something is written or
+// the sending half is closed. Who lets either wait on purpose says so: Connection::want(). The
+// other bits come once, when it happens. Up to 1,024 connections are told again in one poll(), each
+// in its turn.
 struct Event {
   // Bits of `what`; one segment may set several (data and FIN: readable | peer_closed).
   enum : std::uint16_t {
     accepted = 1,      // a connection on one of our listeners finished its handshake
     connected = 2,     // a connection of ours finished its handshake
-    readable = 4,      // read() has something new
-    writable = 8,      // write() accepts again, after it had accepted less than was offered
+    readable = 4,      // read() has bytes, or an end_of_stream that it has not told of (level)
+    writable = 8,      // write() accepts again, after it had accepted less than was offered (level)
     peer_closed = 16,  // the peer's FIN: read() ends in end_of_stream, write() goes on (half-close)
     closed = 32,       // the last event of this connection, with `reason`; the handle is stale now
     returned = 64,     // lend(): bytes were acknowledged and are yours again, see send_lent

@@ -3,20 +3,25 @@
 //   auto runtime = salut::Runtime::open("echo.toml");
 //   runtime->run([](salut::Stack& stack) {
 //     stack.listen({salut::IpAddress{}, 7});
-//     std::array<std::byte, 4096> bytes;
 //     while (!stack.stopping()) {
 //       for (const salut::Event& event : stack.poll()) {
-//         if (event.has(salut::Event::readable)) {
-//           if (auto n = event.connection.read(bytes)) event.connection.write({bytes.data(), *n});
+//         if (!event.has(salut::Event::readable | salut::Event::peer_closed)) continue;
+//         salut::Connection peer = event.connection;
+//         auto bytes = peer.peek();  // a piece of what has come, where it lies
+//         if (!bytes) {
+//           peer.close();  // end_of_stream: the peer has closed, and all of it was read
+//         } else if (auto taken = peer.write(*bytes)) {
+//           peer.consume(*taken);  // what is left unread comes with the next poll()
 //         }
-//         if (event.has(salut::Event::peer_closed)) event.connection.close();
 //       }
 //     }
 //   });
 //
 // An application is a loop over batches of events. Each poll() sends what the application made
 // ready since the last one, takes a burst from each of the worker's ports, runs the protocol over
-// it as a batch, runs the timers that are due, and returns what happened. Nothing blocks.
+// it as a batch, runs the timers that are due, and returns what happened. Nothing blocks. What an
+// event tells of need not be dealt with at once: `readable` comes again as long as there is
+// something to read, `writable` as long as a short write() may go on (salut/event.hpp).
 //
 // Threads: a Stack belongs to one lcore; every call is made there, except post(), stop(),
 // drain() and the figures, which say so.

@@ -46,6 +46,7 @@ struct StreamState : Waiting {
   std::uint16_t end = 0;
   Phase phase = Phase::serving;
   bool starved = false;            // in the list of connections that wait for a block
+  bool paused = false;             // bytes stay unread until a write goes on, or a block is free
   bool progressed = false;         // what was waited for came: the wait begins anew
   std::uint32_t written = 0;       // bytes, modulo 2^32
   std::uint32_t acknowledged = 0;  // of them, when the wait for the peer to take them began
@@ -113,6 +114,7 @@ class StreamServer : public Application {
   // Reads more input into a record that has none. False: there is none now, or never again.
   bool fill(Connection connection, Record& record) {
     if (record.phase > Phase::finishing) return false;
+    resume(connection, record);
     if (record.block == BlockPool::none) {
       record.block = pool_.acquire();
       if (record.block == BlockPool::none) {
@@ -157,6 +159,7 @@ class StreamServer : public Application {
     }
     totals_.bytes_out += *count;
     record.written += static_cast<std::uint32_t>(*count);
+    if (*count < bytes.size()) pause(connection, record);
     return *count;
   }
 
@@ -170,6 +173,7 @@ class StreamServer : public Application {
     forget_input(record);
     record.phase = Phase::lingering;
     connection.shutdown();
+    resume(connection, record);
     lingering_.push_back({connection, now_ + linger_limit});
     discard(connection, record);
   }
@@ -316,6 +320,18 @@ class StreamServer : public Application {
     drop(connection, record);
   }
 
+  // `readable` would come with every poll().
+  static void pause(Connection connection, Record& record) {
+    if (record.paused) return;
+    record.paused = true;
+    connection.want(Event::writable);
+  }
+  static void resume(Connection connection, Record& record) {
+    if (!record.paused) return;
+    record.paused = false;
+    connection.want(Event::readable | Event::writable);
+  }
+
   void forget_input(Record& record) {
     pool_.release(record.block);
     record.begin = record.end = 0;
@@ -329,6 +345,7 @@ class StreamServer : public Application {
       std::erase_if(starved_, [this](Connection one) { return table_.find(one) == nullptr; });
     }
     record.starved = true;
+    pause(connection, record);
     starved_.push_back(connection);
   }
 

@@ -148,7 +148,9 @@ Result<Engine> Engine::make(const StackConfig& config, const std::vector<Interfa
   }
 }
 
-Engine::Engine(std::unique_ptr<stack::Engine> impl) : impl_(std::move(impl)) {}
+Engine::Engine(std::unique_ptr<stack::Engine> impl) : impl_(std::move(impl)) {
+  impl_->repeat_events(true);
+}
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
@@ -201,6 +203,7 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
 Errc Engine::set_options(Connection connection, const ConnectionOptions& options) {
   return impl_->set_options(connection, options);
 }
+Errc Engine::want(Connection connection, unsigned what) { return impl_->want(connection, what); }
 Errc Engine::set_user(Connection connection, std::uint64_t user) {
   return impl_->set_user(connection, user);
 }

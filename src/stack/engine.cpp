@@ -24,7 +24,8 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
                Memory& memory, std::uint64_t seed, std::uint8_t stack_id, Instant start)
     : c_(config, std::move(interfaces), pool, memory, seed, stack_id, start),
       active_opens_(c_, seed),
-      neighbours_due_(start) {
+      neighbours_due_(start),
+      ready_(memory, config.connections) {
   c_.interfaces.set_unreachable_listener(this);
 }
 
@@ -32,7 +33,8 @@ Engine::~Engine() { c_.interfaces.set_unreachable_listener(nullptr); }
 
 std::span<const Event> Engine::poll(Instant now) {
   c_.clock.set(now);
-  c_.event_count = 0;
+  if (repeats_ && (c_.event_bits & (Event::readable | Event::writable)) != 0) keep_unused();
+  c_.event_count = c_.event_bits = 0;
   icmp_errors_before_ = c_.counters.icmp_errors;
 
   c_.interfaces.flush(now);  // frames for which the device had no room
@@ -40,6 +42,8 @@ std::span<const Event> Engine::poll(Instant now) {
   const bool unsent = tcp::flush_outputs(c_, more_to_receive_);  // what the application made ready
   c_.interfaces.flush(now);
   busy |= c_.interfaces.sent_something();
+  told_ = 0;
+  if (!ready_.empty()) tell_again();
 
   busy |= receive();  // a burst of each port through the whole protocol
   tcp::run_timers(c_);
@@ -51,6 +55,9 @@ std::span<const Event> Engine::poll(Instant now) {
     c_.counters.siblings_alive = c_.interfaces.siblings().alive(now);
   }
   if (!unreachable_.empty()) tell_unreachable();
+
+  if (filters_) [[unlikely]]
+    drop_unwanted();
 
   // If there are events, ACKs wait until the application has handled them, to ride on what it
   // sends. If there are none, nothing waits.
@@ -92,13 +99,17 @@ void Engine::note_peaks() {
 }
 
 std::optional<Instant> Engine::next_timer() const {
-  if (!c_.outputs.empty() || !unreachable_.empty()) return c_.clock.now;
+  if (!c_.outputs.empty() || !unreachable_.empty() || left_unused()) return c_.clock.now;
   std::optional<Tick> tick = c_.wheel.next();
   if (const auto other = c_.time_wait.next(); other && (!tick || *other < *tick)) tick = other;
   std::optional<Instant> next = c_.interfaces.next_due();
   if (next) next = std::max(*next, neighbours_due_);
   if (tcp::under_pressure(c_)) {
     const Instant turn = c_.clock.now + tcp::pressure_period;
+    next = next ? std::min(*next, turn) : turn;
+  }
+  if (!ready_.empty()) {
+    const Instant turn = c_.clock.now + Duration{std::int64_t{1} << tick_shift};
     next = next ? std::min(*next, turn) : turn;
   }
   if (tick) {

@@ -15,6 +15,7 @@
 
 #include "salut/stack.hpp"
 #include "stack/active_opens.hpp"
+#include "stack/ready_list.hpp"
 #include "stack/unreachable.hpp"
 #include "tcp/context.hpp"
 #include "tcp/input.hpp"
@@ -52,7 +53,7 @@ class Engine final : private ip::UnreachableListener {
   tl::expected<std::size_t, Errc> read(Connection connection, std::span<std::byte> to);
   // As Connection::peek(), but it skips the first `offset` bytes.
   tl::expected<std::span<const std::byte>, Errc> peek(Connection connection,
-                                                      std::size_t offset = 0) const;
+                                                      std::size_t offset = 0);
   Errc consume(Connection connection, std::size_t count);
   tl::expected<std::size_t, Errc> write(Connection connection, std::span<const std::byte> from);
   tl::expected<std::size_t, Errc> lend(Connection connection, std::span<const std::byte> from);
@@ -63,6 +64,7 @@ class Engine final : private ip::UnreachableListener {
   Errc set_options(Connection connection, const ConnectionOptions& options);
   // Sets the options of the connections that the listener makes from now on.
   Errc set_options(std::uint16_t listener, const ConnectionOptions& options);
+  Errc want(Connection connection, unsigned what);
   Errc set_user(Connection connection, std::uint64_t user);
   tl::expected<std::uint64_t, Errc> user(Connection connection) const;
 
@@ -86,6 +88,10 @@ class Engine final : private ip::UnreachableListener {
     c_.interfaces.announce(static_cast<std::uint16_t>(interface), c_.clock.now);
   }
 
+  // Whether `readable` and `writable` come again in each turn until they are used up. The public
+  // faces say so; whoever looks at the engine after each turn itself (src/posix) does not.
+  void repeat_events(bool on) { repeats_ = on; }
+
   // Did the last poll() leave something to send or to receive for the next?
   bool saturated() const { return saturated_; }
   // A device has not taken everything: it is asked again in the next turn.
@@ -98,7 +104,10 @@ class Engine final : private ip::UnreachableListener {
  private:
   // The slot that the handle names, or none.
   std::uint32_t find(Connection connection) const;
-  tl::expected<std::uint32_t, Errc> find_reader(Connection connection) const;
+  static std::uint32_t slot_of(Connection connection) {
+    return connection.slot() & ((1u << tcp::slot_bits) - 1);
+  }
+  tl::expected<std::uint32_t, Errc> find_reader(Connection connection);
   tl::expected<std::uint32_t, Errc> find_writer(Connection connection);
   void take(std::uint32_t index, std::size_t count);  // removes bytes that were read
   void written(std::uint32_t index, std::size_t taken, std::size_t offered);
@@ -107,6 +116,11 @@ class Engine final : private ip::UnreachableListener {
   bool receive();
   void note_peaks();
   Errc close_sending(std::uint32_t index);
+  unsigned unused(std::uint32_t index) const;
+  bool left_unused() const;
+  void keep_unused();
+  void tell_again();
+  void drop_unwanted();
   bool name_events(Connection connection, std::uint64_t user);
   void end_listener(std::uint16_t listener, tcp::StateEvent event);
 
@@ -117,6 +131,12 @@ class Engine final : private ip::UnreachableListener {
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;
+  ReadyList ready_;
+  std::uint64_t left_over_ = 0;  // bytes that those in it had left in the last turn, and their bits
+  unsigned told_ = 0;            // events of this turn that tell again
+  bool stuck_ = false;           // nothing of it was used since
+  bool repeats_ = false;
+  bool filters_ = false;                  // want() was used
   std::uint64_t icmp_errors_before_ = 0;  // Counters::icmp_errors when this turn began
   Unreachable unreachable_;
 };

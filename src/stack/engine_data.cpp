@@ -11,13 +11,16 @@ using tcp::Flag;
 using tcp::Tcb;
 
 // The connection's slot, if the application may still read from it.
-tl::expected<std::uint32_t, Errc> Engine::find_reader(Connection connection) const {
+tl::expected<std::uint32_t, Errc> Engine::find_reader(Connection connection) {
   const std::uint32_t index = find(connection);
   if (index == tcp::TcbPool::none) return tl::unexpected(Errc::not_connected);
   const Tcb& t = c_.tcbs[index];
   if (t.has(Flag::user_closed)) return tl::unexpected(Errc::not_connected);
   const bool unread = t.has(Flag::data_ready) && t.recv.bytes > 0;
-  if (!unread && t.has(Flag::fin_received)) return tl::unexpected(Errc::end_of_stream);
+  if (!unread && t.has(Flag::fin_received)) {
+    if (t.has(Flag::data_ready)) c_.stream(t).set(tcp::end_told);
+    return tl::unexpected(Errc::end_of_stream);
+  }
   return index;
 }
 
@@ -44,7 +47,7 @@ tl::expected<std::size_t, Errc> Engine::read(Connection connection, std::span<st
 }
 
 tl::expected<std::span<const std::byte>, Errc> Engine::peek(Connection connection,
-                                                            std::size_t offset) const {
+                                                            std::size_t offset) {
   const auto index = find_reader(connection);
   if (!index) return tl::unexpected(index.error());
   const Tcb& t = c_.tcbs[*index];
@@ -72,6 +75,7 @@ tl::expected<std::uint32_t, Errc> Engine::find_writer(Connection connection) {
 
 void Engine::written(std::uint32_t index, std::size_t taken, std::size_t offered) {
   Tcb& t = c_.tcbs[index];
+  c_.stream(t).clear(tcp::writable_told);
   if (taken < offered) {
     t.set(Flag::write_blocked);
     if (t.send.bytes == 0) tcp::start_timer(c_, index);

@@ -40,11 +40,13 @@ inline constexpr unsigned output_budget = 2048;
 inline constexpr unsigned output_budget_behind = 2 * burst;
 // Wheel entries and TIME_WAIT records worked off per turn.
 inline constexpr unsigned timer_budget = 1024;
+// Connections that are told again of what they left, per turn.
+inline constexpr unsigned ready_budget = 1024;
 // A segment raises at most three events (what its ACK gave back, what it brought, and the end), an
 // entry of the wheel two (its owner's timer, and what the connection's own did), an abort one.
 // Output is flushed at both ends of a turn.
-inline constexpr unsigned event_capacity =
-    3 * burst * ip::Interfaces::max_interfaces + 2 * timer_budget + 2 * output_budget + 64;
+inline constexpr unsigned event_capacity = 3 * burst * ip::Interfaces::max_interfaces +
+                                           2 * timer_budget + 2 * output_budget + ready_budget + 64;
 
 // In the flow table: an index with this bit is a record of the TIME_WAIT arena.
 inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;
@@ -125,6 +127,7 @@ struct Context {
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;
+  unsigned event_bits = 0;  // of all of them
   bool frame_kept = false;  // whoever has the received frame now, input() must not recycle it
   bool draining = false;    // Engine::drain()
 
@@ -135,6 +138,7 @@ struct Context {
   const Stream& stream(const Tcb& tcb) const { return streams[tcb.stream]; }
   void post_event(std::uint32_t index, unsigned what, Reason reason = Reason::none) {
     const Tcb& tcb = tcbs[index];
+    event_bits |= what;
     events[event_count++] = salut::Event{handle(index), tcb.user, static_cast<std::uint16_t>(what),
                                          reason, tcb.listener};
   }

@@ -399,6 +399,7 @@ void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const
     if (t.has(Flag::write_blocked) && is_worth_writing(c, t)) {
       what |= salut::Event::writable;
       t.clear(Flag::write_blocked);
+      stream.set(writable_told);
     }
     if (what != 0 && !t.has(Flag::closed_reported)) c.post_event(index, what);
   }
@@ -450,6 +451,7 @@ void on_blocked(Context& c, std::uint32_t index) {
   Tcb& t = c.tcbs[index];
   if (blocks_for_sending(c, t) == 0) return start_timer(c, index);
   t.clear(Flag::write_blocked);
+  c.stream(t).set(writable_told);
   if (!t.has(Flag::closed_reported)) c.post_event(index, salut::Event::writable);
 }
 

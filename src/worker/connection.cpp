@@ -27,7 +27,7 @@ tl::expected<std::size_t, Errc> Connection::write(std::span<const std::byte> fro
 }
 
 tl::expected<std::span<const std::byte>, Errc> Connection::peek() const {
-  const stack::Engine* engine = engine_of(*this);
+  stack::Engine* engine = engine_of(*this);
   if (engine == nullptr) return tl::unexpected(Errc::not_connected);
   return engine->peek(*this);
 }
@@ -67,6 +67,11 @@ tl::expected<ConnectionInfo, Errc> Connection::info() const {
 Errc Connection::set_options(const ConnectionOptions& options) const {
   stack::Engine* engine = engine_of(*this);
   return engine == nullptr ? Errc::not_connected : engine->set_options(*this, options);
+}
+
+Errc Connection::want(unsigned what) const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->want(*this, what);
 }
 
 Errc Connection::set_user(std::uint64_t user) const {

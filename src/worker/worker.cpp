@@ -39,6 +39,7 @@ Stack::Impl::Impl(const StackConfig& config, std::vector<ip::Interface> interfac
       now_(clock_.at(read_tsc())) {
   memory_use_ = memory_.in_use();
   memory_use_.mbufs += options.mbuf_bytes;
+  engine_.repeat_events(true);
   if (options.isn_key) engine_.take_isn_key(*options.isn_key);
   engines[options.worker] = &engine_;
   for (const io::Interrupt* interrupt : options_.interrupts) waiter_.watch(interrupt->fd());

@@ -1,12 +1,29 @@
 // An echo server outside the tree: what a user of the installed library writes.
-#include <array>
 #include <csignal>
 #include <cstdio>
 #include <optional>
 
 #include <salut/salut.hpp>
 
+using salut::Event;
+
 static std::optional<salut::Runtime> runtime;
+
+// Sends back what has come, from where it lies. What write() does not take stays unread, so that a
+// peer which does not read shuts its own window.
+static void echo(salut::Connection peer) {
+  auto bytes = peer.peek();
+  while (bytes && !bytes->empty()) {
+    const std::size_t taken = peer.write(*bytes).value_or(0);
+    peer.consume(taken);
+    if (taken < bytes->size()) {  // nothing to read for until `writable`
+      peer.want(Event::writable);
+      return;
+    }
+    bytes = peer.peek();
+  }
+  if (!bytes) peer.close();  // end_of_stream: the peer has closed, and all of it was read
+}
 
 static void serve(salut::Stack& stack) {
   if (auto listener = stack.listen({salut::IpAddress{}, 7}); !listener) {
@@ -15,17 +32,10 @@ static void serve(salut::Stack& stack) {
   }
   std::puts("ready");
   std::fflush(stdout);
-  std::array<std::byte, 4096> bytes;
   while (!stack.stopping()) {
-    for (const salut::Event& event : stack.poll()) {
-      if (event.has(salut::Event::readable)) {
-        while (auto n = event.connection.read(bytes)) {
-          if (*n == 0) break;
-          // Takes less when its buffer is full; a real server keeps the rest until `writable`.
-          event.connection.write({bytes.data(), *n});
-        }
-      }
-      if (event.has(salut::Event::peer_closed)) event.connection.close();
+    for (const Event& event : stack.poll()) {
+      if (event.has(Event::writable)) event.connection.want(Event::readable | Event::writable);
+      if (event.has(Event::readable | Event::writable | Event::peer_closed)) echo(event.connection);
     }
   }
 }
@@ -36,4 +46,5 @@ int main(int, char** argv) {
   runtime.emplace(std::move(*opened));
   std::signal(SIGTERM, [](int) { runtime->stop(); });
   runtime->run(serve);
+  return 0;
 }

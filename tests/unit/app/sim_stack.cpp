@@ -56,6 +56,7 @@ Pair::Pair(std::uint64_t seed, const sim::Conditions& conditions, const StackCon
   world_.join(a, b, conditions);
   engines[0] = a.engine.get();
   engines[1] = b.engine.get();
+  for (auto* engine : {a.engine.get(), b.engine.get()}) engine->repeat_events(true);
   client_ = std::make_unique<Stack>(std::make_unique<Stack::Impl>(world_, a));
   server_ = std::make_unique<Stack>(std::make_unique<Stack::Impl>(world_, b));
   const auto take_turn = [](Stack& stack, const Turn& turn, std::span<const Event> events) {
