@@ -1,7 +1,5 @@
 #include "tcp/lifecycle.hpp"
 
-#include <algorithm>
-
 #include "tcp/addresses.hpp"
 #include "tcp/loss.hpp"
 #include "tcp/raise.hpp"
@@ -93,7 +91,7 @@ bool retire(Context& c, std::uint32_t index, Tick deadline) {
   record.key = tcb.key;
   record.snd_nxt = tcb.snd_nxt.value;
   record.rcv_nxt = tcb.rcv_nxt.value;
-  record.rcv_wnd = static_cast<std::uint16_t>(std::min(tcb.rcv_wnd() >> tcb.rcv_scale(), 65'535u));
+  record.rcv_wnd = tcb.wnd_field();
   record.flags = static_cast<std::uint8_t>(tcb.rcv_scale() |
                                            (tcb.has(Flag::timestamps) ? record_timestamps : 0));
   record.ts_recent = tcb.has(Flag::timestamps) ? tcb.ts_recent : 0;
@@ -106,6 +104,13 @@ bool retire(Context& c, std::uint32_t index, Tick deadline) {
   report_closed(c, index, Reason::closed);
   give_back(c, index);
   return true;
+}
+
+// The application has nothing more to do with it and is told so; the TCB itself waits for 2MSL.
+void disown(Context& c, std::uint32_t index) {
+  report_closed(c, index, Reason::closed);
+  c.tcbs[index].set(Flag::closed_reported);
+  c.tcbs[index].renew();
 }
 
 }  // namespace
@@ -139,11 +144,7 @@ Fate enter_time_wait(Context& c, std::uint32_t index) {
   if (!unread(tcb) && retire(c, index, deadline)) return Fate::gone;
   // The arena is full, or the reader is not done: the TCB itself waits, 2MSL is never cut short.
   set_timer(c, index, 2 * c.config.msl);
-  if (!unread(tcb)) {
-    report_closed(c, index, Reason::closed);
-    tcb.set(Flag::closed_reported);
-    if (++tcb.generation == 0) tcb.generation = 1;
-  }
+  if (!unread(tcb)) disown(c, index);
   return Fate::alive;
 }
 
@@ -156,9 +157,7 @@ Fate reader_done(Context& c, std::uint32_t index) {
   }
   if (tcb.state != State::time_wait || tcb.has(Flag::closed_reported)) return Fate::alive;
   if (retire(c, index, Tick{tcb.timer_at})) return Fate::gone;
-  report_closed(c, index, Reason::closed);
-  tcb.set(Flag::closed_reported);
-  if (++tcb.generation == 0) tcb.generation = 1;
+  disown(c, index);
   return Fate::alive;
 }
 

@@ -6,6 +6,7 @@
 // are RFC 9293's variables; sequence numbers are host order.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -104,6 +105,14 @@ struct alignas(64) Tcb {
   void set(unsigned bits) { flags |= bits; }
   void clear(unsigned bits) { flags &= ~bits; }
   std::uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
+  // The same as a header carries it, in segments without SYN.
+  std::uint16_t wnd_field() const {
+    return static_cast<std::uint16_t>(std::min(rcv_wnd() >> rcv_scale(), 65'535u));
+  }
+  // From now on every handle is stale. 0 is the generation of no connection.
+  void renew() {
+    if (++generation == 0) generation = 1;
+  }
   // Of a child in SYN_RECEIVED, which no application knows yet; zeros if nobody can say.
   Mac syn_mac() const {
     Mac mac;

@@ -48,7 +48,7 @@ class TcbPool {
     Tcb& tcb = slots_[index];
     tcb.key = Key{};
     tcb.flags &= Flag::queued;
-    if (++tcb.generation == 0) tcb.generation = 1;
+    tcb.renew();
     tcb.timer_at = 0;
     tcb.ending = 0;
     tcb.user = free_;

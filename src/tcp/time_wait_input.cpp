@@ -2,8 +2,6 @@
 //
 // A connection waits as a record in the arena, or as its TCB where that is not possible yet; what a
 // segment means to it is one function for both.
-#include <algorithm>
-
 #include "tcp/addresses.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
@@ -174,9 +172,12 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
 void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s,
                          const Frame& frame) {
   Tcb& t = c.tcbs[index];
-  const auto scale = static_cast<std::uint8_t>(t.rcv_scale());
-  const auto wnd = static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> scale, 65'535u));
-  Rest rest{t.snd_nxt, t.rcv_nxt, wnd, scale, t.has(Flag::timestamps), t.ts_recent};
+  Rest rest{t.snd_nxt,
+            t.rcv_nxt,
+            t.wnd_field(),
+            static_cast<std::uint8_t>(t.rcv_scale()),
+            t.has(Flag::timestamps),
+            t.ts_recent};
   StateEvent event = event_of(c, rest, s);
   const std::uint16_t listener = listener_for(c, s, frame);
   // Unread bytes are still somebody's: only a connection that was told of its end makes room.

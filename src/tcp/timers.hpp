@@ -22,17 +22,14 @@ namespace salut::tcp {
 // RFC 8985 §7.2: the delayed ACK that a flight of one segment may have to wait for.
 inline constexpr std::uint32_t tail_ack_delay_us = 200'000;
 
-// In `after`, rounded up to a tick.
-inline void set_timer(Context& c, std::uint32_t index, Duration after) {
-  Tcb& tcb = c.tcbs[index];
-  const Tick at = tick_after(c.clock.now, after);
-  tcb.timer_at = at.value == 0 ? 1 : at.value;  // 0 means none
-  c.wheel.arm(index, tcb.wheel_at, Tick{tcb.timer_at});
-}
+// Sets one of the connection's deadlines: in `after`, rounded up to a tick.
 inline void set_deadline(Context& c, std::uint32_t index, std::uint32_t& deadline, Duration after) {
   const Tick at = tick_after(c.clock.now, after);
-  deadline = at.value == 0 ? 1 : at.value;
+  deadline = at.value == 0 ? 1 : at.value;  // 0 means none
   c.wheel.arm(index, c.tcbs[index].wheel_at, Tick{deadline});
+}
+inline void set_timer(Context& c, std::uint32_t index, Duration after) {
+  set_deadline(c, index, c.tcbs[index].timer_at, after);
 }
 inline void clear_timer(Tcb& tcb) { tcb.timer_at = 0; }
 

@@ -11,7 +11,7 @@ std::uint16_t offer_window(const Context& c, Tcb& t) {
   const Seq edge = t.rcv_nxt + room;
   const std::uint32_t step = std::min<std::uint32_t>(buffer / 2, t.mss);
   if (edge > t.rcv_adv && edge - t.rcv_adv >= step) t.rcv_adv = edge;
-  return static_cast<std::uint16_t>(std::min(t.rcv_wnd() >> t.rcv_scale(), 65'535u));
+  return t.wnd_field();
 }
 
 // Of a buffer that is larger than a window can say, the peer never sees more than it can.
