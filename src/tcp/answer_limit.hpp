@@ -36,7 +36,7 @@ class AnswerLimits {
     const auto tag = static_cast<std::uint16_t>(generation);
     if (entry.tag != tag) entry = Entry{tag, {}};
     Second& second = entry.seconds[static_cast<std::size_t>(reason)];
-    const unsigned moment = (now.value >> unit_shift) & moment_mask;
+    const unsigned moment = now.value >> unit_shift;
     const bool over = ((moment - second.began) & moment_mask) >= length;
     if (over || second.answers == 0) {
       second.began = moment & moment_mask;

@@ -98,7 +98,6 @@ class IsnGenerator {
     return {static_cast<std::uint32_t>(hash) + isn_age_,
             static_cast<std::uint32_t>(hash >> 32) + ts_age_};
   }
-  Seq operator()(const Key& key, Instant now) const { return tuple(key).isn(now); }
 
  private:
   SipHash hash_;

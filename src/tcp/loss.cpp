@@ -364,7 +364,6 @@ void recover_on_timeout(Context& c, std::uint32_t index) {
   r.duplicates = 0;
   r.tail_out = false;
   board.lose_all(c.ranges);
-  r.lost_total += board.lost();
   stream.cwnd = t.mss;
   stream.probe_at = 0;
   pause(r.controller);

@@ -47,7 +47,6 @@ std::uint32_t rack_detect(Context& c, Recovery& r, const Stream& stream, std::ui
     lost += range.size();
     r.board.lose(c.ranges, index);
   }
-  r.lost_total += lost;
   return lost;
 }
 

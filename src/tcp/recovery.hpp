@@ -62,7 +62,6 @@ struct alignas(64) Recovery {
   std::uint32_t prr_out = 0;
   std::uint32_t prr_flight = 0;  // RecoverFS
   std::uint32_t duplicates = 0;  // ACKs, without SACK: segments that left the network
-  std::uint32_t lost_total = 0;  // bytes that counted as lost, in all
   // --- congestion ---
   Controller controller;
   // --- where the next retransmission is taken from ---

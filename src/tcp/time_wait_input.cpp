@@ -142,7 +142,8 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
             (record.flags & record_timestamps) != 0,
             record.ts_recent};
   StateEvent event = event_of(c, rest, s);
-  const std::uint16_t listener = listener_for(c, s, frame);
+  std::uint16_t listener = flow::Listeners::none;
+  if (event == StateEvent::syn) listener = listener_for(c, s, frame);
   if (event == StateEvent::syn && listener == flow::Listeners::none) event = StateEvent::syn_other;
   if (moves_ts_recent(rest, s, event)) rest.ts_recent = record.ts_recent = s.tsval;
   const Cell& cell = raise(State::time_wait, event);
@@ -179,10 +180,12 @@ void input_time_wait_tcb(Context& c, std::uint32_t index, const wire::Segment& s
             t.has(Flag::timestamps),
             t.ts_recent};
   StateEvent event = event_of(c, rest, s);
-  const std::uint16_t listener = listener_for(c, s, frame);
-  // Unread bytes are still somebody's: only a connection that was told of its end makes room.
-  const bool reusable = t.has(Flag::closed_reported) && listener != flow::Listeners::none;
-  if (event == StateEvent::syn && !reusable) event = StateEvent::syn_other;
+  std::uint16_t listener = flow::Listeners::none;
+  // Unread bytes are still somebody's: only a connection whose owner was told of its end makes
+  // room.
+  const bool reusable = t.has(Flag::closed_reported);
+  if (event == StateEvent::syn && reusable) listener = listener_for(c, s, frame);
+  if (event == StateEvent::syn && listener == flow::Listeners::none) event = StateEvent::syn_other;
   if (moves_ts_recent(rest, s, event)) {
     rest.ts_recent = t.ts_recent = s.tsval;
     t.ts_recent_at = c.clock.epoch;

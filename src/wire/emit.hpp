@@ -34,8 +34,6 @@ struct TcpOut {
   std::uint8_t flags = 0;  // TcpFlag
   std::uint8_t ttl = 64;
   std::uint8_t traffic_class = 0;  // DSCP and ECN
-  std::uint16_t ip_id = 0;  // with DF any value will do (RFC 6864 §4.1); a counter would tell
-                            // strangers how much we send (idle scans)
   std::uint16_t payload_length = 0;
   bool leave_sum = false;  // the device completes the checksum: store the pseudo-header's sum only
   std::span<const std::byte> options;  // a multiple of 4, at most 40; may lie in the frame itself

@@ -96,7 +96,9 @@ inline void emit_tcp_6(Frame& frame, const TcpOut& out) {
   const std::uint32_t destination = out.key.remote_addr;
   const std::uint32_t first = ipv4_plain | std::uint32_t{out.traffic_class} << 8 |
                               std::uint32_t{net16(static_cast<std::uint16_t>(total))} << 16;
-  const std::uint32_t second = net16(out.ip_id) | std::uint32_t{net16(ipv4_dont_fragment)} << 16;
+  // The ID is 0: with DF any value will do (RFC 6864 §4.1), and a counter would tell strangers how
+  // much we send (idle scans).
+  constexpr std::uint32_t second = std::uint32_t{net16(ipv4_dont_fragment)} << 16;
   const std::uint32_t third = out.ttl | std::uint32_t{protocol_tcp} << 8;
   const std::uint64_t addresses = std::uint64_t{source} + destination;
   const std::uint32_t checksum = complement(addresses + first + second + third);

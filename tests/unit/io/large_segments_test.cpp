@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../wire/packets.hpp"
+#include "wire/checksum.hpp"
 #include "wire/emit.hpp"
 
 namespace salut::io {
@@ -166,7 +167,6 @@ struct Rig {
     out.ack = words.ack;
     out.wnd = 1'000;
     out.flags = words.flags;
-    out.ip_id = with_id ? id++ : std::uint16_t{0};
     out.payload_length = words.size;
     out.leave_sum = words.left;
     if (words.options) out.options = stamps;
@@ -174,6 +174,7 @@ struct Rig {
     for (unsigned i = 0; i < words.size; ++i) payload[i] = static_cast<std::byte>(random());
     seq += words.size;
     wire::emit_tcp(frame, out);
+    if (with_id && !words.ip6) set_id(frame);
     if (words.tagged) {
       frame.data -= 4;
       std::memmove(frame.data, frame.data + 4, 12);
@@ -184,6 +185,13 @@ struct Rig {
     frame.flags = words.left ? l4_checksum_left : 0;
     frames.push_back(frame);
     return frames.back();
+  }
+  // As another host's packets have it, which are handed on.
+  void set_id(Frame& frame) {
+    auto& ip = wire::view<wire::Ipv4Header>(frame.data + wire::ethernet_size);
+    const std::uint16_t next = net16(id++);
+    ip.checksum = wire::update_checksum(ip.checksum, ip.id, next);
+    ip.id = next;
   }
   void add_full(int count, Words words = {}) {
     for (int i = 0; i < count; ++i) add(words);

@@ -264,7 +264,8 @@ class Conversation {
   // The ISS of a connection to the peer from this port of ours that begins now.
   std::uint32_t iss_now(std::uint16_t local_port) const {
     const tcp::Context& c = engine_->context();
-    if (!over_ip6()) return c.isn(make_key(peer_ip, peer_port, our_ip, local_port), now_).value;
+    if (!over_ip6())
+      return c.isn.tuple(make_key(peer_ip, peer_port, our_ip, local_port)).isn(now_).value;
     const AddressPair whole{Address::of(peer_address()), Address::of(our_address())};
     const Key key = c.fold.key(whole, net16(peer_port), net16(local_port));
     return c.isn.tuple(key, &whole).isn(now_).value;

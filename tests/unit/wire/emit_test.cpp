@@ -31,10 +31,16 @@ TcpOut like(const TcpSpec& spec, std::span<const std::byte> options) {
   out.wnd = static_cast<std::uint16_t>(spec.window);
   out.flags = static_cast<std::uint8_t>(spec.flags);
   out.ttl = 61;
-  out.ip_id = 0x1234;
   out.options = options;
   out.payload_length = static_cast<std::uint16_t>(spec.payload.size());
   return out;
+}
+
+// The builder gives each packet the same IP ID; ours have none.
+Bytes without_id(Bytes packet) {
+  put16(packet, 18, 0);
+  fix_checksums(packet);
+  return packet;
 }
 
 Bytes emitted(const TcpSpec& spec) {
@@ -53,7 +59,7 @@ TEST(Emit, is_byte_for_byte_what_the_tests_builder_makes) {
         TcpSpec{.flags = flag_fin | flag_ack, .options = timestamps},
         TcpSpec{.flags = flag_psh | flag_ack, .payload = Bytes(1460, 0xff)},
         TcpSpec{.options = Bytes(40, 1), .payload = {1, 2, 3}}, TcpSpec{.payload = {0x80}}}) {
-    EXPECT_EQ(emitted(spec), tcp_packet(spec));
+    EXPECT_EQ(emitted(spec), without_id(tcp_packet(spec)));
   }
 }
 
@@ -118,7 +124,7 @@ TEST(Emit, random_segments_come_back_from_parse) {
     for (std::uint8_t& byte : spec.payload) byte = static_cast<std::uint8_t>(rng());
 
     const Bytes bytes = emitted(spec);
-    ASSERT_EQ(bytes, tcp_packet(spec));
+    ASSERT_EQ(bytes, without_id(tcp_packet(spec)));
     const Buffer buffer(bytes);
     Segment segment;
     ASSERT_EQ(parse(buffer.frame, {true, our_mac}, segment).kind, Kind::tcp);
@@ -163,10 +169,10 @@ TEST(Emit, sum_that_is_left_is_completed_by_summing_what_is_there) {
     TcpOut out = like(spec, options);
     out.leave_sum = true;
     emit_tcp(buffer.frame, out);
-    EXPECT_NE(buffer.bytes(), tcp_packet(spec));
+    EXPECT_NE(buffer.bytes(), without_id(tcp_packet(spec)));
     std::byte* tcp = buffer.frame.data + tcp_at;
     store(tcp + 16, internet_checksum(tcp, buffer.frame.length - tcp_at));
-    EXPECT_EQ(buffer.bytes(), tcp_packet(spec));
+    EXPECT_EQ(buffer.bytes(), without_id(tcp_packet(spec)));
   }
 }
 
