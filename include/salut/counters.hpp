@@ -51,7 +51,7 @@ namespace salut {
   X(tcp_no_ack, "segment without ACK on a synchronized connection")                              \
   X(tcp_bad_reset, "RST whose sequence is not RCV.NXT (RFC 5961)")                               \
   X(tcp_unexpected_syn, "SYN on a synchronized connection (RFC 5961)")                           \
-  X(tcp_challenge_limited, "challenge ACK withheld by its rate limit (RFC 5961 section 7)")      \
+  X(tcp_challenge_limited, "answer withheld by a connection's rate limit (RFC 5961 section 7)")  \
   X(tcp_recv_full, "payload with no room in the receive buffer")                                 \
   X(tcp_after_fin, "data past the peer's FIN")                                                   \
   X(tcp_syn_text, "text of a SYN, not kept: it comes again")                                     \
@@ -145,7 +145,7 @@ constexpr Shown of_serve(const char* row, const char* unit, const char* key = ""
   X(resets_sent, total, nowhere, "RST segments sent")                                          \
   X(resets_received, total, nowhere, "RST segments that ended a connection")                   \
   X(active_opens, total, nowhere, "Connections begun by connect()")                            \
-  X(passive_opens, total, nowhere, "Connections made by a SYN on a listener")                  \
+  X(passive_opens, total, nowhere, "Children of a listener, made by a SYN or a cookie's ACK")  \
   X(cookies_sent, total, on_side("cookies.sent", later),                                       \
     "SYN,ACKs sent that keep nothing (RFC 4987)")                                              \
   X(cookies_good, total, on_side("cookies.returned", later),                                   \

@@ -62,7 +62,7 @@ unsigned parse_burst(Context& c, Frame* frames, unsigned count, Segment* segment
   return n;
 }
 
-// Stage 2: tag to candidate, unverified, some segments ahead of stage 3.
+// Stage 2: tag to candidate, unverified, some segments ahead of stage 4.
 std::uint32_t find_candidate(Context& c, const Segment& segment) {
   const std::uint32_t index = c.flows.candidate(segment.hash);
   if ((index & time_wait_bit) == 0) {
@@ -77,13 +77,14 @@ std::uint32_t find_candidate(Context& c, const Segment& segment) {
   return index;
 }
 
+// Stage 3: TCB to Stream.
 void prefetch_stream(const Context& c, std::uint32_t candidate) {
   if ((candidate & time_wait_bit) != 0) return;
   const Tcb& t = c.tcbs[candidate];
   if (t.has(Flag::data_ready)) c.streams.prefetch(t.stream);
 }
 
-// Stage 3: an earlier segment of the burst may have made, moved or ended the connection.
+// Stage 4: an earlier segment of the burst may have made, moved or ended the connection.
 void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
   std::uint32_t index = candidate;
   // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).

@@ -1,11 +1,11 @@
 // A burst of frames comes in: the fast path of every segment.
 //
 // input() takes the whole burst through four stages, each of which prefetches for the next: parse
-// and hash (the bucket), match tags (the TCB), process. What opening and closing consist of, ACKs
-// and FINs in order and bytes in order, is decided by arithmetic and one load from fast_step();
-// the list of exits in leaves_fast_path() sends everything else to input_slow(), which walks
-// §3.10.7 step by step and would give the same answer for what stays on the fast path
-// (tests/unit/tcp/fast_path_test.cpp).
+// and hash (the bucket), match tags (the TCB), look at the TCB (the Stream), process. What opening
+// and closing consist of, ACKs and FINs in order and bytes in order, is decided by arithmetic and
+// one load from fast_step(); the list of exits in leaves_fast_path() sends everything else to
+// input_slow(), which walks §3.10.7 step by step and would give the same answer for what stays on
+// the fast path (tests/unit/tcp/fast_path_test.cpp).
 #pragma once
 
 #include <array>

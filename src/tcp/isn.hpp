@@ -45,9 +45,9 @@ class SipHash {
   std::uint64_t k1_;
 };
 
-// A seed for what can be observed from outside: ports, flow labels, budgets of challenge ACKs. Who
-// observes enough of them can compute what made them; were that the seed itself, he would have the
-// key of the ISNs.
+// The seed of one purpose: source ports, the folding of IPv6 addresses (flow labels), the hash of
+// neighbours. Who observes enough ports or labels can compute what made them; were that the seed
+// itself, he would have the key of the ISNs.
 inline std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t purpose) {
   return SipHash(seed, ~seed)(purpose, 0);
 }

@@ -1,10 +1,11 @@
 // The output queue: which connections send in this turn, and what.
 //
-// A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue;
-// flush_outputs() sends once per connection and turn, so that an ACK rides on data or FIN if the
-// application produced any in the meantime. Two leave at once: a SYN,ACK, on which nothing can
-// ride (if there is room on the way out), and the ACK on the way into TIME_WAIT, whose TCB is gone
-// afterwards.
+// A transition marks the connection (ack_pending, emit_syn, …) and puts it in the output queue.
+// flush_outputs() works the queue off at both ends of a turn, so that an ACK rides on the data or
+// FIN that the application produced in between. Some segments do not wait for that: the SYN,ACK of
+// a listener's child (if there is room on the way out), on which nothing can ride; resets; the ACK
+// before TIME_WAIT, whose TCB is gone afterwards; and ACKs in the middle of a burst
+// (is_quick_ack_due(), and one for each segment beyond a gap).
 #pragma once
 
 #include "tcp/context.hpp"

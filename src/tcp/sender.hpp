@@ -4,7 +4,7 @@
 // output.cpp decides that a connection may send; everything between the send buffer and the
 // segment is here and in loss.cpp: windows, Nagle, silly window avoidance, probes, retransmission.
 // The receiving half knows nothing of it. A flight that left in one turn and is acknowledged in
-// order touches the TCB and the first line of the Stream, nothing else.
+// order touches the TCB, the Stream and its blocks; it needs no Recovery.
 //
 // Three things wait for time: Tcb::timer_at is the retransmission timer, or the persist timer if
 // nothing is in flight; Stream::probe_at is the tail loss probe or RACK's reordering timer.
@@ -24,7 +24,8 @@ bool send_data(Context& c, std::uint32_t index);
 void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const Frame& frame,
             const AckedBytes& acked);
 
-// The first ACK of our SYN: with timestamps it is a sample of the round trip.
+// The first ACK of our SYN: a sample of the round trip, by the timer if the SYN left once (Karn),
+// else by the timestamps.
 void on_ack_of_syn(Context& c, Tcb& tcb, const wire::Segment& segment);
 
 // write() found no block and nothing is in flight whose ACK would raise `writable`: looks again.

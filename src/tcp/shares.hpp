@@ -1,17 +1,20 @@
 // Who may have how much of the pool of blocks.
 //
-// Peers decide how long blocks are held: a peer that shuts its window, or sends and never lets its
-// answers go, keeps what its connection has. So no connection has more than its share, which
-// shrinks as the pool empties (the dynamic thresholds of shared-memory switches): a chain may hold
-// as many blocks as are left, but two each way in any case. However many are greedy, a part stays
-// free:
+// Peers decide how long blocks are held: one that shuts its window, or sends requests and never
+// reads the answers, keeps what its connection has. So a connection has a share that shrinks as the
+// pool empties (the dynamic thresholds of shared-memory switches): once it has grown, a chain holds
+// no more blocks than are left beyond a reserve. Its first two blocks come out of the reserve:
 //
-//   the last quarter     only received bytes, and send chains of less than two blocks
-//   the last eighth      only chains that hold less than two blocks (Linux: tcp_rmem[0],
-//   tcp_wmem[0]) the last sixteenth   only received bytes in order
+//   to send           the reserve is a quarter of the pool; a chain of less than two blocks may
+//                     take of it, but for the last sixteenth (Linux: tcp_wmem[0])
+//   received          what the window offered, while more than a quarter is free; then the reserve
+//                     is an eighth, and a chain of less than two blocks may take all of it
+//                     (Linux: tcp_rmem[0])
+//   out of order      an eighth of the pool for all of it, and nothing while no more than an eighth
+//                     is free (reassembly.hpp)
 //
-// Bytes out of order have at most an eighth of the pool, and count as free here: they give way to
-// whatever is in order (reassembly.hpp). In the last eighth pressure.hpp ends who stands still.
+// Bytes out of order count as free: they give way to bytes in order and to sending. While no more
+// than an eighth is free, pressure.hpp ends connections that stand still.
 //
 // Cost: a comparison per segment while more than a quarter is free.
 #pragma once

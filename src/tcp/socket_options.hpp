@@ -15,7 +15,7 @@ inline constexpr std::int64_t ns_per_ms = 1'000'000;
 // Checked by the caller (valid_options); what is not set stays as it is.
 void set_options(Context& c, std::uint32_t index, const ConnectionOptions& options);
 
-// Are all values in the ranges that connection.hpp gives?
+// Are all values in the ranges that connection_options.hpp gives?
 bool valid_options(const ConnectionOptions& options);
 
 // Where a peer that says nothing may be dead.

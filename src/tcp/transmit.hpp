@@ -28,10 +28,11 @@ inline Seq ack_seq(const Tcb& tcb) {
 // A segment without payload and SYN.
 void emit_control(Context& c, Tcb& tcb, Seq seq, std::uint8_t flags);
 
-// SYN in SYN_SENT, SYN,ACK in SYN_RECEIVED; starts the retransmission timer.
+// SYN in SYN_SENT, SYN,ACK in the other states; starts the retransmission timer, unless it runs.
 void output_syn(Context& c, std::uint32_t index);
 
-// A bare ACK at once, for a connection that is about to become a TIME_WAIT record.
+// A bare ACK at once: before a TIME_WAIT record takes the TCB's place, or in the middle of a burst
+// for a peer that counts ACKs.
 void output_ack(Context& c, std::uint32_t index);
 
 // RST of a connection that is being aborted.
