@@ -211,10 +211,13 @@ std::uint32_t accept_payload(Context& c, Tcb& t, const Frame& frame,
   prepare_data(c, t);
   Stream& stream = c.stream(t);
   stream.rcv_mss = std::max(stream.rcv_mss, static_cast<std::uint16_t>(payload.size()));
-  const std::uint32_t most = recv_most(c, t);
+  const bool plenty = !are_blocks_short(c);
+  const std::uint32_t most = plenty ? recv_buffer(c, t) : recv_share(c, t);
   make_room(c, t.recv, payload.size(), most);
   const BlockCount counted(c.buffers, stream.recv_blocks);
-  c.frame_kept = c.buffers.keep(t.recv, frame, payload, most);
+  // A frame that is kept takes a block, however little it brings: of a share of two blocks three
+  // segments would not find room. Where blocks are short the bytes are packed.
+  c.frame_kept = plenty && c.buffers.keep(t.recv, frame, payload, most);
   const auto taken = static_cast<std::uint32_t>(
       c.frame_kept ? payload.size() : c.buffers.append(t.recv, payload, most));
   if (taken < payload.size()) c.count_drop(Drop::tcp_recv_full);

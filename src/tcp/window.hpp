@@ -34,15 +34,15 @@ inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
 }
-// How many it may have: what was offered is kept to until the pool's last quarter, then its share.
-// REQUIRES: Flag::data_ready.
-inline std::uint32_t recv_most(const Context& c, const Tcb& tcb) {
-  const std::uint32_t buffer = recv_buffer(c, tcb);
-  if (free_blocks(c) > c.config.buffer_blocks >> kept_for_receiving) [[likely]]
-    return buffer;
+// How many it may have: until the pool's last quarter what was offered is kept to, which is no more
+// than its buffer; then its share. REQUIRES: Flag::data_ready.
+inline bool are_blocks_short(const Context& c) {
+  return free_blocks(c) <= c.config.buffer_blocks >> kept_for_receiving;
+}
+inline std::uint32_t recv_share(const Context& c, const Tcb& tcb) {
   const std::uint64_t share =
       std::uint64_t{tcb.recv.bytes} + c.buffers.room(tcb.recv, blocks_for_receiving(c, tcb));
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(buffer, share));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(recv_buffer(c, tcb), share));
 }
 
 // The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.

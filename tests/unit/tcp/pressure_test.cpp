@@ -4,13 +4,14 @@
 namespace salut::test {
 namespace {
 
-// Somebody else has all blocks of the pool, until it is destroyed.
+// Somebody else has the blocks of the pool, all but `left`, until it is destroyed.
 class Scarcity {
  public:
-  explicit Scarcity(Harness& h) : buffers_(h.engine().context().buffers) {
-    const std::string bytes(std::size_t{buffers_.available_blocks()} * tcp::block_bytes, 'o');
+  explicit Scarcity(Harness& h, std::uint32_t left = 0) : buffers_(h.engine().context().buffers) {
+    const std::uint32_t taken = buffers_.available_blocks() - left;
+    const std::string bytes(std::size_t{taken} * tcp::block_bytes, 'o');
     buffers_.append(chain_, std::as_bytes(std::span(bytes)), 0xffff'ffff);
-    EXPECT_EQ(buffers_.available_blocks(), 0u);
+    EXPECT_EQ(buffers_.available_blocks(), left);
   }
   ~Scarcity() { buffers_.clear(chain_); }
   Scarcity(const Scarcity&) = delete;
@@ -109,6 +110,23 @@ TEST(Pressure, syn_sent_is_not_a_peer_that_takes_nothing) {
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 5});
   h.expect_event(Event::connected);
   h.abort();
+  h.sent.clear(), h.events.clear();
+}
+
+// Two blocks are offered, and taken, in segments that a block each would not hold.
+TEST(Pressure, established_window_of_two_blocks_is_taken_whole) {
+  Harness h;
+  const std::uint32_t window = 2 * tcp::block_bytes;
+  h.resolve_peer();
+  const Scarcity scarcity(h, 20);
+  h.established();
+  ASSERT_EQ(h.engine().info(h.conn)->rcv_wnd, window);
+  h.send({.payload = std::string(1'460, 'x')});
+  h.send({.payload = std::string(1'460, 'x')});
+  h.send({.payload = std::string(window - 2'920, 'x')});
+  EXPECT_EQ(h.sent.back().segment.ack - h.irs, 1 + window);
+  EXPECT_EQ(h.drops(Drop::tcp_recv_full), 0u);
+  EXPECT_EQ(h.read().size(), window);
   h.sent.clear(), h.events.clear();
 }
 
