@@ -18,6 +18,8 @@ using tcp::Tcb;
 
 namespace {
 constexpr Duration neighbour_period = std::chrono::milliseconds{100};
+constexpr Duration pause_min{std::int64_t{1} << tick_shift};  // a shorter one makes no timer due
+constexpr Duration catch_up_max = std::chrono::milliseconds{50};
 }  // namespace
 
 Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces, FramePool& pool,
@@ -32,6 +34,7 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
 Engine::~Engine() { c_.interfaces.set_unreachable_listener(nullptr); }
 
 std::span<const Event> Engine::poll(Instant now) {
+  const Duration pause = now - c_.clock.now;
   c_.clock.set(now);
   if (repeats_ && (c_.event_bits & (Event::readable | Event::writable)) != 0) keep_unused();
   c_.event_count = c_.event_bits = 0;
@@ -46,7 +49,9 @@ std::span<const Event> Engine::poll(Instant now) {
   if (!ready_.empty()) tell_again();
 
   busy |= receive();  // a burst of each port through the whole protocol
-  tcp::run_timers(c_);
+  timers_ran_ = !catches_up(pause);
+  if (timers_ran_) [[likely]]
+    tcp::run_timers(c_);
   if (tcp::under_pressure(c_)) [[unlikely]]
     tcp::relieve_pressure(c_);
   if (now >= neighbours_due_) {
@@ -86,6 +91,17 @@ bool Engine::receive() {
   }
   more_to_receive_ = full;
   return any;
+}
+
+// The core had something else to do, for the slice of a scheduler: 4 ms and more. What came
+// meanwhile lies in the queues, and behind the first burst are ACKs. Were the timers to run first,
+// each connection whose ACK lies there would send a tail probe, or go into recovery, for nothing.
+// So they wait until the queues are empty: at most for as long as the pause was, and never for two
+// pauses in a row, or a loop that is slow and never done would have no timers at all.
+bool Engine::catches_up(Duration pause) {
+  const Instant now = c_.clock.now;
+  if (pause > pause_min && timers_ran_) caught_up_by_ = now + std::min(pause, catch_up_max);
+  return more_to_receive_ && now < caught_up_by_;
 }
 
 void Engine::note_peaks() {

@@ -114,6 +114,7 @@ class Engine final : private ip::UnreachableListener {
   void on_unreachable(std::uint16_t hop) override { unreachable_.add(hop); }
   void tell_unreachable();
   bool receive();
+  bool catches_up(Duration pause);
   void note_peaks();
   Errc close_sending(std::uint32_t index);
   unsigned unused(std::uint32_t index) const;
@@ -128,6 +129,8 @@ class Engine final : private ip::UnreachableListener {
   ActiveOpens active_opens_;
   tcp::ReceiveBurst burst_;
   bool more_to_receive_ = false;  // a port gave a full burst, so that it may have more
+  bool timers_ran_ = true;        // in the last turn
+  Instant caught_up_by_;          // until then timers wait for what came while the loop stood still
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;
