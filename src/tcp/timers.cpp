@@ -29,7 +29,9 @@ void schedule_tail_probe(Context& c, std::uint32_t index) {
     if (r.mode != Mode::open || r.tail_out || r.board.sacked() > 0) return;
   }
   std::uint32_t us = 2 * stream.srtt;
-  if (t.snd_nxt - t.snd_una <= t.mss) us += tail_ack_delay_us;
+  // One segment, which may have a FIN on it.
+  const std::uint32_t fin = t.has(Flag::fin_sent) && !stream.has(fin_alone) ? 1 : 0;
+  if (t.snd_nxt - t.snd_una <= t.mss + fin) us += tail_ack_delay_us;
   const Duration after = std::chrono::microseconds(us);
   // No later than the RTO, which then begins anew. Of the two the probe is looked at first.
   const bool rto_first = t.timer_at != 0 && Tick{t.timer_at} <= tick_after(c.clock.now, after);

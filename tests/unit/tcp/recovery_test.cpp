@@ -297,6 +297,21 @@ TEST(TailLoss, established_probe_no_later_than_the_rto_which_begins_anew) {
   h.expect_after(400ms, {.flags = "A", .seq = 2, .ack = 1, .len = 1});
 }
 
+// RFC 8985 §7.2: one segment, whose ACK may be delayed, is one with a FIN on it, too.
+TEST(TailLoss, fin_wait_1_full_segment_with_its_fin_waits_for_a_delayed_ack) {
+  StackConfig config = small_config();
+  config.rto_min = 1s;
+  Harness h(config);
+  sacked(h, 10ms);
+  const std::string segment(mss, 'd');
+  EXPECT_EQ(h.engine().write(h.conn, std::as_bytes(std::span(segment))).value_or(0), mss);
+  h.shutdown();
+  h.expect({.flags = "FA", .seq = 2, .ack = 1, .len = mss});
+  h.advance(150ms);
+  h.expect_nothing();
+  EXPECT_EQ(h.counters().tail_probes, 0u);
+}
+
 // The same where nothing but the FIN was ever sent: no Stream, no timer for it, one backoff less.
 TEST(TailLoss, fin_wait_1_bare_fin_first_retransmission_without_backoff) {
   for (const bool sack : {false, true}) {
