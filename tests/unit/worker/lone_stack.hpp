@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "host/tsc.hpp"
 #include "worker/worker.hpp"
@@ -36,8 +38,12 @@ class LoneStack : public testing::Test {
    public:
     bool acquire(Frame*, unsigned) override { return false; }
     void release(const Frame*, unsigned) override {}
-    unsigned receive(Frame*, unsigned) override { return 0; }
+    unsigned receive(Frame*, unsigned) override {
+      if (on_receive) std::exchange(on_receive, nullptr)();
+      return 0;
+    }
     unsigned transmit(const Frame*, unsigned) override { return 0; }
+    std::function<void()> on_receive;  // the next time
   };
 
   StackConfig config_;
