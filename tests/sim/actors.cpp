@@ -34,16 +34,17 @@ std::uint64_t Actor::add(EndState end) {
   return ends_.size();
 }
 
-void Actor::connect(const Endpoint& to, const Endpoint& from, const Action& action, Actor* peer,
-                    std::uint64_t stream) {
+const EndState* Actor::connect(const Endpoint& to, const Endpoint& from, const Action& action,
+                               Actor* peer, std::uint64_t stream) {
   const auto connection = host_.engine->connect(to, from, ends_.size() + 1, world_.now());
   if (!connection) {
     const bool full = connection.error() == Errc::overload || connection.error() == Errc::no_port;
     if (!full && error_.empty()) error_ = host_.name + ": connect() failed";
-    return;
+    return nullptr;
   }
   const auto info = host_.engine->info(*connection);
-  add(EndState{.plan = action.mine, .stream = stream * 2, .connection = *connection});
+  add(EndState{
+      .plan = action.mine, .stream = stream * 2, .connection = *connection, .begun = world_.now()});
   say(ends_.back(),
       "connects to " + to.to_string() + " from port " + std::to_string(info->local.port));
   if (peer != nullptr) {
@@ -51,6 +52,7 @@ void Actor::connect(const Endpoint& to, const Endpoint& from, const Action& acti
         EndState{.plan = action.theirs, .stream = stream * 2 + 1, .connection = {}};
   }
   host_.wake_at = std::min(host_.wake_at, world_.now());
+  return &ends_.back();
 }
 
 void Actor::adopt(const Event& event) {
@@ -58,6 +60,7 @@ void Actor::adopt(const Event& event) {
   if (!info) return;  // ended in the same burst
   const auto found = expected_.find({info->remote.address, info->remote.port, info->local.port});
   EndState end;
+  if (found == expected_.end() && strangers_ != nullptr) return strangers_->adopt(event.connection);
   if (found == expected_.end()) {
     // A cookie says only that somebody got an answer to a SYN not long ago: an old duplicate of its
     // ACK opens the connection once more.
@@ -70,6 +73,7 @@ void Actor::adopt(const Event& event) {
   end = found->second;
   expected_.erase(found);
   end.connection = event.connection;
+  end.begun = world_.now();
   const std::uint64_t user = add(std::move(end));
   static_cast<void>(host_.engine->set_user(event.connection, user));
   say(ends_.back(), "accepts " + info->remote.to_string());
@@ -91,12 +95,17 @@ void Actor::on_events(std::span<const Event> events) {
     drive(user);
   }
   if (!timers_.empty()) host_.wake_at = std::min(host_.wake_at, timers_.top().first);
+  if (strangers_ != nullptr) strangers_->turn();
 }
 
 void Actor::on_event(const Event& event) {
   // By its handle: what was raised before set_user() carries no user.
   const auto at = by_handle_.find(event.connection);
-  if (at == by_handle_.end()) return;  // not ours to name: it ended in the turn that accepted it
+  if (at == by_handle_.end()) {
+    // Or not ours to name: it ended in the turn that accepted it.
+    if (strangers_ != nullptr) strangers_->on_event(event);
+    return;
+  }
   const std::uint64_t user = at->second;
   EndState& end = ends_[user - 1];
   if (event.user != 0 && event.user != user) return fail(end, "an event of somebody else's");
@@ -114,6 +123,7 @@ void Actor::on_event(const Event& event) {
   }
   if (event.has(Event::closed)) {
     ++end.reports;
+    end.ended = world_.now();
     end.reason = event.reason;
     spoil(end, end.written);
     say(end, "closed, " + std::string(name(event.reason)));

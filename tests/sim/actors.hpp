@@ -13,6 +13,7 @@
 
 #include "io/sim/world.hpp"
 #include "plan.hpp"
+#include "strangers.hpp"
 
 namespace salut::sim {
 
@@ -20,7 +21,9 @@ struct EndState {
   Plan plan;
   std::uint64_t stream = 0;  // which byte stream this end sends; the peer's is stream ^ 1
   Connection connection;
+  Instant begun;  // connect(); of an accepted one, as opened
   Instant opened;
+  Instant ended;
   Instant next_read;
   std::uint32_t written = 0;
   std::uint32_t received = 0;
@@ -51,9 +54,12 @@ class Actor {
   void listen(std::uint16_t port, std::uint32_t backlog);
   void unlisten();
   // `peer` will find the accepted end's plan by address and ports; nullptr: nobody listens there.
-  void connect(const Endpoint& to, const Endpoint& from, const Action& action, Actor* peer,
-               std::uint64_t stream);
+  // What began, if there was room for it.
+  const EndState* connect(const Endpoint& to, const Endpoint& from, const Action& action,
+                          Actor* peer, std::uint64_t stream);
   void on_events(std::span<const Event> events);
+  // Connections that nobody of ours opened are theirs.
+  void welcome(Strangers* strangers) { strangers_ = strangers; }
 
   // From now on nobody waits: what is there is read, and what is to be written is.
   void hurry();
@@ -83,6 +89,7 @@ class Actor {
 
   Host& host_;
   World& world_;
+  Strangers* strangers_ = nullptr;
   std::deque<EndState> ends_;         // Event::user is the place and one
   std::map<Key, EndState> expected_;  // of connections that will be accepted
   std::map<std::uint64_t, std::uint64_t> by_stream_;

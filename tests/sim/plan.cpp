@@ -4,30 +4,32 @@
 #include <array>
 
 #include "base/tick.hpp"
+#include "draw.hpp"
 
 namespace salut::sim {
-namespace {
 
 using namespace std::chrono_literals;
 
-class Draw {
- public:
-  explicit Draw(std::uint64_t seed) : random_(seed * 0x9e3779b97f4a7c15 + 0x632be59bd9b4e019) {}
-  // 0..n-1
-  std::uint32_t below(std::uint64_t n) { return static_cast<std::uint32_t>(random_() % n); }
-  bool one_in(unsigned n) { return below(n) == 0; }
-  template <typename T, std::size_t n>
-  T of(const std::array<T, n>& values) {
-    return values[below(n)];
+void draw_options(Draw& draw, StackConfig& config) {
+  config.coalesce = !draw.one_in(4);
+  config.window_scale = !draw.one_in(3);
+  config.timestamps = !draw.one_in(3);
+  config.sack = !draw.one_in(3);
+  config.ecn = draw.one_in(4);
+  config.syn_cookies = !draw.one_in(3);
+  if (draw.one_in(3)) config.delayed_ack = Duration{0};
+  if (draw.one_in(3)) config.rto_min = 10ms;
+  if (draw.one_in(2)) config.congestion = Congestion::newreno;
+  if (draw.one_in(4)) config.initial_window = 1 + draw.below(20);
+  config.no_delay = draw.one_in(3);
+  if (draw.one_in(4)) {
+    config.keep_alive = 1s + draw.up_to(60s);
+    config.keep_alive_interval = 1s + draw.up_to(5s);
+    config.keep_alive_probes = 1 + draw.below(5);
   }
-  Duration up_to(Duration most) {
-    return Duration{
-        static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(most.count()))};
-  }
+}
 
- private:
-  Random random_;
-};
+namespace {
 
 // How large a seed's world is. Most are small, so that there are many.
 enum class Size { pair, few, storm, crowd };
@@ -82,25 +84,6 @@ Conditions draw_conditions(Draw& draw) {
   link.corrupt = draw.below(20) / 1000.0;
   if (!draw.one_in(3)) link.delay_max = link.delay_min + draw.up_to(draw.one_in(4) ? 150ms : 15ms);
   return link;
-}
-
-void draw_options(Draw& draw, StackConfig& config) {
-  config.coalesce = !draw.one_in(4);
-  config.window_scale = !draw.one_in(3);
-  config.timestamps = !draw.one_in(3);
-  config.sack = !draw.one_in(3);
-  config.ecn = draw.one_in(4);
-  config.syn_cookies = !draw.one_in(3);
-  if (draw.one_in(3)) config.delayed_ack = Duration{0};
-  if (draw.one_in(3)) config.rto_min = 10ms;
-  if (draw.one_in(2)) config.congestion = Congestion::newreno;
-  if (draw.one_in(4)) config.initial_window = 1 + draw.below(20);
-  config.no_delay = draw.one_in(3);
-  if (draw.one_in(4)) {
-    config.keep_alive = 1s + draw.up_to(60s);
-    config.keep_alive_interval = 1s + draw.up_to(5s);
-    config.keep_alive_probes = 1 + draw.below(5);
-  }
 }
 
 HostPlan draw_host(Draw& draw, Size size, Family family, bool clean) {

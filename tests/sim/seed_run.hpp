@@ -17,6 +17,7 @@ struct Outcome {
   std::uint64_t ends = 0;  // of connections
   std::uint64_t bytes = 0;
   std::uint64_t virtual_ms = 0;
+  std::uint64_t attack_frames = 0;  // of an adversary, if there is one
   oracle::Edges edges;
 };
 

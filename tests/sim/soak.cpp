@@ -25,7 +25,7 @@ struct Board {
   std::atomic<std::uint64_t> next;
   struct Worker {
     std::uint64_t seed;  // in hand
-    std::uint64_t seeds, frames, ends, bytes, virtual_ms;
+    std::uint64_t seeds, frames, ends, bytes, virtual_ms, attack_frames;
     oracle::Edges edges;
     unsigned failures;
     char what[failures_max][256];
@@ -51,6 +51,7 @@ void work(Board& board, Board::Worker& mine, std::uint64_t last) {
     mine.ends += outcome.ends;
     mine.bytes += outcome.bytes;
     mine.virtual_ms += outcome.virtual_ms;
+    mine.attack_frames += outcome.attack_frames;
     mine.edges |= outcome.edges;
     if (outcome.error.empty()) continue;
     std::snprintf(mine.what[mine.failures++], sizeof(mine.what[0]), "seed %lu: %s; %s", seed,
@@ -119,6 +120,7 @@ SoakResult soak(std::uint64_t first, std::uint64_t last, unsigned progress) {
     const Board::Worker& worker = board.workers[i];
     result.seeds += worker.seeds, result.frames += worker.frames, result.ends += worker.ends;
     result.bytes += worker.bytes, result.virtual_ms += worker.virtual_ms;
+    result.attack_frames += worker.attack_frames;
     result.edges |= worker.edges;
     for (unsigned n = 0; n < worker.failures; ++n) result.failures.push_back(worker.what[n]);
   }

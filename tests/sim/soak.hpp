@@ -16,6 +16,7 @@ struct SoakResult {
   std::uint64_t ends = 0;
   std::uint64_t bytes = 0;
   std::uint64_t virtual_ms = 0;
+  std::uint64_t attack_frames = 0;
   double seconds = 0;
   oracle::Edges edges;
   std::vector<std::string> failures;  // at most a few: what is wrong, and how to replay it

@@ -52,6 +52,13 @@ unsigned LinkEnd::transmit(const Frame* frames, unsigned count) {
   return count;
 }
 
+void LinkEnd::send(std::span<std::byte> bytes) {
+  Frame frame;
+  frame.data = bytes.data();
+  frame.length = static_cast<std::uint16_t>(bytes.size());
+  world->carry(*this, frame);
+}
+
 void complete_checksum(const Frame& frame) {
   if ((frame.flags & l4_checksum_left) == 0) return;
   const std::size_t tcp = wire::layers_of(frame.data).tcp();
@@ -62,24 +69,35 @@ void complete_checksum(const Frame& frame) {
 
 World::World(std::uint64_t seed, Instant start) : seed_(seed), random_(seed), now_(start) {}
 
-Host& World::add_host(const IpAddress& address, const StackConfig& config,
-                      const HostOptions& options) {
+Host& World::add_end(unsigned frames) {
   auto host = std::make_unique<Host>();
   const auto id = static_cast<std::uint8_t>(hosts_.size());
   host->name = std::string(1, static_cast<char>(id < 26 ? 'a' + id : 'A' + id - 26));
-  host->memory = std::make_unique<HeapMemory>();
-  host->pool = std::make_unique<Pool>(options.frames);
+  host->pool = std::make_unique<Pool>(frames);
   host->end = std::make_unique<LinkEnd>();
   host->end->world = this;
   host->end->pool = host->pool.get();
   host->end->name = host->name;
+  host->end->mac = Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
+  hosts_.push_back(std::move(host));
+  return *hosts_.back();
+}
+
+Host& World::add_station() { return add_end(64); }
+
+Host& World::add_host(const IpAddress& address, const StackConfig& config,
+                      const HostOptions& options) {
+  Host& host = add_end(options.frames);
+  const auto id = static_cast<std::uint8_t>(hosts_.size() - 1);
+  host.memory = std::make_unique<HeapMemory>();
   ip::Interface interface;
-  interface.device = host->end.get();
-  interface.mac = Mac{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(id + 1)}};
+  interface.device = host.end.get();
+  interface.mac = host.end->mac;
   interface.mtu = options.mtu;
   interface.completes_checksums = options.completes_checksums;
   interface.ranges = options.ranges;
   interface.siblings = options.siblings;
+  interface.gateway6 = options.gateway6;
   (options.gateway.is_v4() ? interface.gateway : interface.gateway6) = options.gateway;
   const auto add = [&](const IpAddress& own) {
     const unsigned length = options.alone ? (own.is_v4() ? 32 : 128) : (own.is_v4() ? 8 : 64);
@@ -87,11 +105,9 @@ Host& World::add_host(const IpAddress& address, const StackConfig& config,
   };
   add(address);
   for (const IpAddress& more : options.more_addresses) add(more);
-  host->end->mac = interface.mac;
-  host->engine = std::make_unique<stack::Engine>(config, std::vector{interface}, *host->pool,
-                                                 *host->memory, seed_ * 64 + id + 1, id, now_);
-  hosts_.push_back(std::move(host));
-  return *hosts_.back();
+  host.engine = std::make_unique<stack::Engine>(config, std::vector{interface}, *host.pool,
+                                                *host.memory, seed_ * 64 + id + 1, id, now_);
+  return host;
 }
 
 void World::join(Host& a, Host& b, const Conditions& conditions) {
@@ -182,6 +198,7 @@ void World::say(const Host& host, const std::string& what) {
 Instant World::due(const Host& host) const {
   Instant next = host.wake_at;
   if (!host.end->arriving.empty()) next = std::min(next, host.end->arriving.begin()->first);
+  if (host.engine == nullptr) return next;
   if (const auto timer = host.engine->next_timer()) next = std::min(next, *timer);
   return std::max(next, host.paused_until);
 }
@@ -194,7 +211,7 @@ bool World::step(Instant until) {
   for (const auto& host : hosts_) {
     if (switched_ ? due(*host) > now_ : host->paused_until > now_) continue;
     if (host->wake_at <= now_) host->wake_at = Instant::max();
-    host->on_events(host->engine->poll(now_));
+    host->on_events(host->engine != nullptr ? host->engine->poll(now_) : std::span<const Event>{});
   }
   return true;
 }

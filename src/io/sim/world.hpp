@@ -2,7 +2,8 @@
 // corrupt frames and can be cut; hosts can be paused.
 //
 // Two hosts are joined by one link, or any number of hosts by a switch, each with a link of its
-// own. A frame then crosses two links, the sender's and the receiver's.
+// own. A frame then crosses two links, the sender's and the receiver's. Beside hosts there may be
+// stations: what has no engine, such as a router or an attacker.
 //
 // One seed decides everything, so that one number repeats a failure. Time jumps to the next thing
 // that happens: a minute of TIME_WAIT costs nothing. A frame that crosses a link is copied, so that
@@ -74,9 +75,12 @@ class LinkEnd final : public Device {
  public:
   unsigned receive(Frame* frames, unsigned count) override;
   unsigned transmit(const Frame* frames, unsigned count) override;
+  // What no engine has made; of a station.
+  void send(std::span<std::byte> bytes);
 
   Conditions conditions;  // of the link to the switch
   Instant cut_until;      // until then the link carries nothing
+  Mac mac;                // of the station at this end
 
  private:
   friend class World;
@@ -84,7 +88,6 @@ class LinkEnd final : public Device {
   World* world = nullptr;
   Pool* pool = nullptr;
   LinkEnd* peer = nullptr;
-  Mac mac;
   std::string name;
   std::multimap<Instant, std::vector<std::byte>> arriving;
   Instant busy_until;  // when the last frame has left, if there is a rate
@@ -95,7 +98,8 @@ struct HostOptions {
   std::vector<IpAddress> more_addresses;
   std::vector<AddressRange> ranges;
   std::vector<IpAddress> siblings;
-  IpAddress gateway;
+  IpAddress gateway;  // of either family
+  IpAddress gateway6 = IpAddress::any_v6();
   bool alone = false;  // its addresses are a /32 or /128 each, as clouds give them
   std::uint16_t mtu = 1500;
   unsigned frames = 4096;
@@ -107,8 +111,9 @@ struct Host {
   std::unique_ptr<HeapMemory> memory;
   std::unique_ptr<Pool> pool;
   std::unique_ptr<LinkEnd> end;
-  std::unique_ptr<stack::Engine> engine;
-  // Called after each poll with its events, also when there are none.
+  std::unique_ptr<stack::Engine> engine;  // none: a station
+  // Called after each poll with its events, also when there are none; of a station, when a frame is
+  // there or wake_at has come.
   std::function<void(std::span<const Event>)> on_events = [](std::span<const Event>) {};
   Instant wake_at = Instant::max();  // the application wants a poll at this time in any case
   Instant paused_until;              // its loop does not run until then
@@ -123,6 +128,8 @@ class World {
   }
   Host& add_host(const IpAddress& address, const StackConfig& config,
                  const HostOptions& options = {});
+  // Something on the link without an engine; it receives and sends by Host::end.
+  Host& add_station();
   // Joins two hosts, or one to itself; a host has one link.
   void join(Host& a, Host& b, const Conditions& conditions);
   // Joins all hosts by one switch, which knows every MAC.
@@ -147,6 +154,7 @@ class World {
 
  private:
   friend class LinkEnd;
+  Host& add_end(unsigned frames);
   static Duration time_on_wire(const Conditions& link, std::uint64_t bytes);
   void carry(LinkEnd& from, const Frame& frame);
   void cross(LinkEnd& from, LinkEnd& to, const Frame& frame);
