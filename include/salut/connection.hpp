@@ -113,6 +113,13 @@ class SALUT_API Connection {
   // Before `connected`, which still comes, it waits for the handshake as shutdown() does.
   Errc close() const;
 
+  // close() for a peer that may still be sending, what a server does after its last answer: a FIN
+  // follows what was written, unread and arriving bytes are discarded until the peer's FIN, and if
+  // that has not come after `limit`, 0..24 h, the connection is reset (Reason::aborted). Where
+  // close() would reset because of bytes unread, the peer could lose our last words (RFC 2525
+  // §2.17).
+  Errc close_gently(Duration limit) const;
+
   // RST and CLOSED at once; `closed` with Reason::aborted follows.
   Errc abort() const;
 

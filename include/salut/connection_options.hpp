@@ -20,6 +20,10 @@ struct ConnectionOptions {
   std::optional<std::uint32_t> recv_buffer;
   // Silence before the peer is probed; 0: never (RFC 9293 section 3.8.4).
   std::optional<Duration> keep_alive;
+  // From probe to probe, 1 s..32,767 s, rounded up to a second; and how many in a row may stay
+  // unanswered, 1..127.
+  std::optional<Duration> keep_alive_interval;
+  std::optional<std::uint32_t> keep_alive_probes;
   // How long data may stay unacknowledged before the connection ends with timed_out (RFC 5482);
   // 0: the stack's retry_timeout.
   std::optional<Duration> user_timeout;
@@ -37,8 +41,8 @@ struct ConnectionOptions {
 
   // Is any option set?
   bool any() const {
-    return no_delay || send_buffer || recv_buffer || keep_alive || user_timeout || linger || mss ||
-           congestion || dscp;
+    return no_delay || send_buffer || recv_buffer || keep_alive || keep_alive_interval ||
+           keep_alive_probes || user_timeout || linger || mss || congestion || dscp;
   }
 };
 

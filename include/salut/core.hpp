@@ -102,11 +102,14 @@ class SALUT_API Engine {
   // jumps to it, and a program that sleeps wakes up at it.
   std::optional<Instant> next_timer() const;
 
-  // Passive OPEN. 0.0.0.0 listens on all IPv4 addresses, :: on all of both families.
+  // Passive OPEN. 0.0.0.0 listens on all IPv4 addresses, :: on all of both families; port 0 on one
+  // that is free. Errors are those of Stack::listen().
   tl::expected<Listener, Errc> listen(Endpoint local, const ListenOptions& options = {});
   // CLOSE on a listener: handshakes under way are reset, accepted connections stay.
   Errc unlisten(Listener listener);
-  // Active OPEN. `connected` or `closed` follows.
+  // Where it listens; invalid_argument for one that has ended.
+  tl::expected<Endpoint, Errc> local_endpoint(Listener listener) const;
+  // Active OPEN. `connected` or `closed` follows. Errors are those of Stack::connect().
   tl::expected<Connection, Errc> connect(Endpoint remote, Instant now,
                                          const ConnectOptions& options = {});
 
@@ -119,6 +122,9 @@ class SALUT_API Engine {
   Errc shutdown(Connection connection);
   Errc close(Connection connection);
   Errc abort(Connection connection);
+  Errc close_gently(Connection connection, Duration limit);
+  // As Stack::connections(): a walk over all of them, a piece at a time.
+  std::size_t connections(std::uint32_t& cursor, std::span<Connection> to) const;
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
   Errc want(Connection connection, unsigned what);
@@ -134,6 +140,8 @@ class SALUT_API Engine {
 
   // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().
   void drain();
+  // The graceful end of all connections: Stack::finish().
+  void finish(Duration limit);
   // Did the last poll() leave something to send or to receive for the next?
   bool saturated() const;
   // Sockets that are not CLOSED, LISTEN or TIME_WAIT.

@@ -74,6 +74,9 @@ class SALUT_API Runtime {
   // that of the first that could not. Workers that listen by themselves too must all do so alike,
   // so that Listener::index means the same on each.
   Result<Listener> listen(Endpoint local, ListenOptions options = {});
+  // Where it listens: the port that was found for port 0, the same on every worker. From the
+  // control thread.
+  tl::expected<Endpoint, Errc> local_endpoint(Listener listener);
   // CLOSE on every worker: handshakes under way are reset, accepted connections stay.
   Result<void> unlisten(Listener listener);
 
@@ -83,6 +86,8 @@ class SALUT_API Runtime {
 
   // Stack::drain() on every worker. Any thread; safe in a signal handler.
   void drain();
+  // Stack::finish() on every worker. Any thread; safe in a signal handler.
+  void finish(Duration limit);
   // Destroys the stacks and ports, and their counters with them. REQUIRES: no worker runs. Returns
   // how many packet buffers are missing: 0, unless a driver lost some when its peer went away.
   std::uint64_t close();

@@ -64,13 +64,23 @@ class SALUT_API Stack {
   Stack(Stack&&) noexcept;
   Stack(const Stack&) = delete;
 
-  // Passive OPEN. Any address (0.0.0.0) listens on all. Errc::in_use if the pair has a listener.
+  // Passive OPEN. Any address (0.0.0.0) listens on all, port 0 on one of 49,152..65,535 that is
+  // free: local_endpoint() says which. Errors: in_use, the pair has a listener; no_route, the
+  // address is of no port of this stack; overload, 1,024 listen already; no_port, of port 0;
+  // invalid_argument, a backlog of 0 or an option out of its range.
   Result<Listener> listen(Endpoint local, ListenOptions options = {});
+  // Where it listens; invalid_argument for one that has ended.
+  tl::expected<Endpoint, Errc> local_endpoint(Listener listener) const;
   // CLOSE on a listener: handshakes under way are reset, accepted connections stay.
+  // invalid_argument for one that has ended.
   Errc unlisten(Listener listener);
 
-  // Active OPEN. `connected` or `closed` (refused, timed_out, unreachable) follows.
-  // Errc::no_port: every local address and port to that peer is taken; overload: no free slot.
+  // Active OPEN. `connected` or `closed` (refused, reset, timed_out, unreachable) follows. What is
+  // written meanwhile is kept and leaves once the handshake is complete. Errors: no_port, every
+  // local address and port to that peer is taken, or the one that was asked for; overload, no free
+  // slot, or no place in the table of neighbours; no_route, no port leads there or has that
+  // address; invalid_argument, a remote that is no station (port 0, multicast, a network's own
+  // address), an option out of its range, or a listener that has ended.
   tl::expected<Connection, Errc> connect(Endpoint remote, const ConnectOptions& options = {});
 
   // Event::timer with this `user`, and no connection, in `after` from now(), rounded up to a
@@ -119,6 +129,24 @@ class SALUT_API Stack {
   // is no way back. Any thread, any number of times.
   void drain();
   bool draining() const;
+
+  // The graceful end whole: drain(), and from the next poll() on Connection::close_gently(limit)
+  // for every open connection, those too whose handshake completes yet; what is left after `limit`
+  // (24 h at most) is reset. A piece of the walk over all connections is part of each poll(), and
+  // `closed` comes for each:
+  //
+  //   stack.finish(std::chrono::seconds{10});
+  //   while (stack.open_connections() != 0) stack.poll();
+  //
+  // Who has requests to finish first closes connections itself after drain(). Any thread; again:
+  // the last limit counts.
+  void finish(Duration limit);
+
+  // A walk over all connections that have a handle, a piece at a time: writes those from slot
+  // `cursor` on into `to` and returns how many there were. `cursor`, 0 at first, is then where the
+  // next call goes on, and 0 when all were seen. At most 1,024 slots are looked at in one call, so
+  // that 0 does not mean the end. Those that come and go meanwhile may be seen or not.
+  std::size_t connections(std::uint32_t& cursor, std::span<Connection> to) const;
 
   // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for.
   std::uint64_t open_connections() const;

@@ -72,6 +72,9 @@ class Listeners {
   }
 
   ListenerSlot& operator[](std::uint16_t index) { return slots_[index]; }
+  const ListenerSlot& operator[](std::uint16_t index) const { return slots_[index]; }
+  // Does nobody listen on the port, in network order, at any address?
+  bool is_free(std::uint16_t port) const { return by_port_[port] == none; }
   bool valid(std::uint16_t index) const { return index < capacity && slots_[index].open; }
   std::uint32_t count() const { return count_; }
 

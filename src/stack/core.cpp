@@ -165,6 +165,9 @@ tl::expected<Listener, Errc> Engine::listen(Endpoint local, const ListenOptions&
   return Listener{*index};
 }
 Errc Engine::unlisten(Listener listener) { return impl_->unlisten(listener.index); }
+tl::expected<Endpoint, Errc> Engine::local_endpoint(Listener listener) const {
+  return impl_->local_endpoint(listener.index);
+}
 
 tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Instant now,
                                                const ConnectOptions& options) {
@@ -197,6 +200,12 @@ tl::expected<std::size_t, Errc> Engine::lend(Connection connection,
 Errc Engine::shutdown(Connection connection) { return impl_->shutdown(connection); }
 Errc Engine::close(Connection connection) { return impl_->close(connection); }
 Errc Engine::abort(Connection connection) { return impl_->abort(connection); }
+Errc Engine::close_gently(Connection connection, Duration limit) {
+  return impl_->close_gently(connection, limit);
+}
+std::size_t Engine::connections(std::uint32_t& cursor, std::span<Connection> to) const {
+  return impl_->connections(cursor, to);
+}
 tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   return impl_->info(connection);
 }
@@ -221,6 +230,7 @@ tl::expected<TimerId, Errc> Engine::set_timer(Duration after, std::uint64_t user
 Errc Engine::cancel_timer(TimerId timer) { return impl_->cancel_timer(timer); }
 
 void Engine::drain() { impl_->drain(); }
+void Engine::finish(Duration limit) { impl_->finish(limit); }
 bool Engine::saturated() const { return impl_->saturated(); }
 std::uint64_t Engine::open_connections() const { return impl_->open_connections(); }
 const Counters& Engine::counters() const { return impl_->counters(); }

@@ -27,6 +27,7 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
     : c_(config, std::move(interfaces), pool, memory, seed, stack_id, start),
       active_opens_(c_, seed),
       neighbours_due_(start),
+      next_port_(static_cast<std::uint32_t>(tcp::derived_seed(seed, 5))),
       ready_(memory, config.connections) {
   c_.interfaces.set_unreachable_listener(this);
 }
@@ -40,6 +41,8 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.event_count = c_.event_bits = 0;
   icmp_errors_before_ = c_.counters.icmp_errors;
 
+  if (finishing_) [[unlikely]]
+    finish_some();
   c_.interfaces.flush(now);  // frames for which the device had no room
   bool busy = c_.interfaces.sent_something();
   const bool unsent = tcp::flush_outputs(c_, more_to_receive_);  // what the application made ready
@@ -124,7 +127,7 @@ std::optional<Instant> Engine::next_timer() const {
     const Instant turn = c_.clock.now + tcp::pressure_period;
     next = next ? std::min(*next, turn) : turn;
   }
-  if (!ready_.empty()) {
+  if (!ready_.empty() || (finishing_ && open_connections() != 0)) {
     const Instant turn = c_.clock.now + Duration{std::int64_t{1} << tick_shift};
     next = next ? std::min(*next, turn) : turn;
   }

@@ -45,6 +45,7 @@ class Engine final : private ip::UnreachableListener {
   tl::expected<std::uint16_t, Errc> listen(Endpoint local, std::uint32_t backlog,
                                            const ConnectionOptions& options = {});
   Errc unlisten(std::uint16_t listener);
+  tl::expected<Endpoint, Errc> local_endpoint(std::uint16_t listener) const;
   tl::expected<Connection, Errc> connect(Endpoint remote, Endpoint local, std::uint64_t user,
                                          Instant now, const ConnectionOptions& options = {});
   // Active OPEN on a listener: ends it and returns its endpoint, from which connect() goes on.
@@ -60,6 +61,9 @@ class Engine final : private ip::UnreachableListener {
   Errc shutdown(Connection connection);
   Errc close(Connection connection);
   Errc abort(Connection connection);
+  Errc close_gently(Connection connection, Duration limit);
+  // As Stack::connections().
+  std::size_t connections(std::uint32_t& cursor, std::span<Connection> to) const;
   tl::expected<ConnectionInfo, Errc> info(Connection connection) const;
   Errc set_options(Connection connection, const ConnectionOptions& options);
   // Sets the options of the connections that the listener makes from now on.
@@ -82,6 +86,8 @@ class Engine final : private ip::UnreachableListener {
   // From now on no new connection is accepted, and none is refused with a RST: Stack::drain().
   void drain() { c_.draining = true; }
   bool draining() const { return c_.draining; }
+  // As Stack::finish(), from the next turn on.
+  void finish(Duration limit);
 
   // The interface was just opened, or its link came up: tells its neighbours our MAC.
   void announce(unsigned interface) {
@@ -117,6 +123,8 @@ class Engine final : private ip::UnreachableListener {
   bool catches_up(Duration pause);
   void note_peaks();
   Errc close_sending(std::uint32_t index);
+  std::uint16_t free_port();
+  void finish_some();
   unsigned unused(std::uint32_t index) const;
   bool left_unused() const;
   void keep_unused();
@@ -134,6 +142,10 @@ class Engine final : private ip::UnreachableListener {
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;
+  std::uint32_t next_port_;  // where listen() begins to look for a free one
+  bool finishing_ = false;
+  Instant finish_at_;
+  std::uint32_t finish_hand_ = 0;  // the slot that finish_some() looks at next
   ReadyList ready_;
   std::uint64_t left_over_ = 0;  // bytes that those in it had left in the last turn, and their bits
   unsigned told_ = 0;            // events of this turn that tell again

@@ -15,11 +15,11 @@ using tcp::Tcb;
 
 tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t backlog,
                                                  const ConnectionOptions& options) {
-  if (local.port == 0 || backlog == 0 || !tcp::valid_options(options))
-    return tl::unexpected(Errc::invalid_argument);
+  if (backlog == 0 || !tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
   const Address address = Address::of(local.address);
-  const std::uint16_t port = net16(local.port);
   if (!address.is_any() && !c_.interfaces.is_local(address)) return tl::unexpected(Errc::no_route);
+  const std::uint16_t port = net16(local.port != 0 ? local.port : free_port());
+  if (port == 0) return tl::unexpected(Errc::no_port);
   const bool exists = c_.listeners.find_exact(address, port) != flow::Listeners::none;
   const tcp::Cell& cell =
       tcp::raise(exists ? State::listen : State::closed, tcp::StateEvent::open_passive);
@@ -31,6 +31,23 @@ tl::expected<std::uint16_t, Errc> Engine::listen(Endpoint local, std::uint32_t b
   ++c_.counters.states_entered[static_cast<std::size_t>(cell.to)];
   note_peaks();
   return index;
+}
+
+// One on which nobody listens, of the dynamic ports (RFC 6335 §6); 0: there is none.
+std::uint16_t Engine::free_port() {
+  constexpr std::uint32_t first = 49'152;
+  constexpr std::uint32_t count = 65'536 - first;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto port = static_cast<std::uint16_t>(first + next_port_++ % count);
+    if (c_.listeners.is_free(net16(port))) return port;
+  }
+  return 0;
+}
+
+tl::expected<Endpoint, Errc> Engine::local_endpoint(std::uint16_t listener) const {
+  if (!c_.listeners.valid(listener)) return tl::unexpected(Errc::invalid_argument);
+  const flow::ListenerSlot& slot = c_.listeners[listener];
+  return Endpoint{slot.address.ip(), net16(slot.port)};
 }
 
 Errc Engine::unlisten(std::uint16_t listener) {

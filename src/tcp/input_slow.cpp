@@ -6,6 +6,7 @@
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/shares.hpp"
 #include "tcp/socket_options.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timestamps.hpp"
@@ -277,6 +278,11 @@ void note_congestion(Context& c, Tcb& t, const Segment& s) {
   c.stream(t).ece = marked;
 }
 
+// close_gently(): the peer may say what it likes until its FIN.
+bool discards_text(const Context& c, const Tcb& t) {
+  return t.has(Flag::user_closed) && t.has(Flag::data_ready) && c.stream(t).has(discards);
+}
+
 // Seventh check, for a state that takes data. Returns what is reported to the application.
 unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Frame& frame, const Text& text) {
   note_old(c, t, s);
@@ -288,6 +294,13 @@ unsigned accept_text(Context& c, Tcb& t, const Segment& s, const Frame& frame, c
     } else {
       c.count_drop(Drop::tcp_not_kept);
     }
+    return 0;
+  }
+  if (discards_text(c, t)) {
+    t.rcv_nxt += text.size;
+    drain_islands(c, t);
+    const BlockCount counted(c.buffers, c.stream(t).recv_blocks);
+    c.buffers.clear(t.recv);
     return 0;
   }
   const std::uint32_t taken = accept_payload(c, t, frame, {text.data, text.size});
@@ -303,7 +316,7 @@ void accept_text_and_fin(Context& c, std::uint32_t index, const Segment& s, cons
   const Text text = trim(c, t, s, frame);
   unsigned what = 0;
   const bool open = takes_data(t.state) && !t.has(Flag::fin_received);
-  if (open && text.size > 0 && t.has(Flag::user_closed)) {
+  if (open && text.size > 0 && t.has(Flag::user_closed) && !discards_text(c, t)) {
     // RFC 1122 §4.2.2.13: the sender learns that what it sends is lost.
     c.count_drop(Drop::tcp_after_close);
     // The reset goes where the peer looks for it, whether our FIN was lost or not.

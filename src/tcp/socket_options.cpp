@@ -15,6 +15,8 @@ constexpr std::uint32_t buffer_min = 2'048;
 constexpr std::uint16_t mss_min = 64;
 constexpr std::uint8_t dscp_max = 63;
 constexpr std::uint32_t buffer_max = 1u << 30;
+constexpr Duration keep_interval_max = std::chrono::seconds{32'767};  // as Linux
+constexpr std::uint32_t keep_probes_max = 127;
 
 std::uint32_t to_ms(Duration duration) {
   return static_cast<std::uint32_t>((duration.count() + ns_per_ms - 1) / ns_per_ms);
@@ -32,6 +34,12 @@ bool valid_options(const ConnectionOptions& options) {
   };
   if (options.mss && *options.mss < mss_min) return false;
   if (options.dscp && *options.dscp > dscp_max) return false;
+  if (options.keep_alive_interval && (*options.keep_alive_interval < std::chrono::seconds{1} ||
+                                      *options.keep_alive_interval > keep_interval_max))
+    return false;
+  if (options.keep_alive_probes &&
+      (*options.keep_alive_probes == 0 || *options.keep_alive_probes > keep_probes_max))
+    return false;
   return in_range(options.send_buffer) && in_range(options.recv_buffer) &&
          duration(options.keep_alive) && duration(options.user_timeout) &&
          (!options.linger || *options.linger <= longest);
@@ -56,6 +64,13 @@ void set_options(Context& c, std::uint32_t index, const ConnectionOptions& optio
   if (options.linger) {
     const bool background = options.linger->count() < 0;
     stream.linger_ms = background ? -1 : static_cast<std::int32_t>(to_ms(*options.linger));
+  }
+  if (options.keep_alive_probes) {
+    stream.keep_most = static_cast<std::uint8_t>(*options.keep_alive_probes);
+  }
+  if (options.keep_alive_interval) {
+    stream.keep_seconds = static_cast<std::uint16_t>(
+        std::chrono::ceil<std::chrono::seconds>(*options.keep_alive_interval).count());
   }
   if (options.keep_alive) {
     stream.keep_alive_ms = to_ms(*options.keep_alive);

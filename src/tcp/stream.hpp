@@ -32,6 +32,7 @@ enum StreamBit : std::uint16_t {
   end_told = 512,       // read() has said end_of_stream
   no_readable = 1024,   // want(): not to be told of
   no_writable = 2048,
+  discards = 4096,  // close_gently(): what comes is taken and forgotten; linger_at is the limit
 };
 
 inline constexpr std::uint32_t no_recovery = 0xffffffff;
@@ -93,6 +94,8 @@ struct alignas(64) Stream {
   bool keep_alive_own = false;       // keep_alive_ms was set, not taken from the configuration
   std::uint16_t own_mss = 0;         // 0: what the port allows
   std::uint16_t open_mss = 0;        // of before a black hole was suspected; 0 not now
+  std::uint8_t keep_most = 0;        // probes in a row; 0: the stack's, as for the next
+  std::uint16_t keep_seconds = 0;    // between them
   std::uint32_t owner_timer_at = 0;  // tick: Connection::set_timer(); 0 none
   std::uint32_t orphan_at = 0;       // tick: has an orphan's peer taken anything since? 0 none
   Seq orphan_una;                    // SND.UNA then

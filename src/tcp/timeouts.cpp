@@ -73,7 +73,8 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
   stream.keep_heard = static_cast<std::uint16_t>(stream.heard_at);
   const bool overdue =
       stream.user_timeout_ms != 0 && silent >= Duration{stream.user_timeout_ms * ns_per_ms};
-  if (stream.keep_probes >= c.config.keep_alive_probes || (overdue && stream.keep_probes > 0)) {
+  const std::uint32_t most = stream.keep_most != 0 ? stream.keep_most : c.config.keep_alive_probes;
+  if (stream.keep_probes >= most || (overdue && stream.keep_probes > 0)) {
     // Not retries_out: the table has nothing in flight in FIN_WAIT_2.
     apply_event(c, index, StateEvent::abort, {.reason = Reason::timed_out});
     return false;
@@ -81,15 +82,18 @@ bool on_keep_alive(Context& c, std::uint32_t index) {
   ++stream.keep_probes;
   ++c.counters.keep_alives;
   emit_control(c, t, t.snd_nxt + 0xffff'ffffu, wire::ack);
-  set_deadline(c, index, stream.keep_at, c.config.keep_alive_interval);
+  const Duration interval = stream.keep_seconds != 0 ? std::chrono::seconds{stream.keep_seconds}
+                                                     : c.config.keep_alive_interval;
+  set_deadline(c, index, stream.keep_at, interval);
   return true;
 }
 
-// The linger time has passed. False: the connection was reset, and is gone.
+// The linger time has passed. A gentle close waits for the peer's FIN too. False: the connection
+// was reset, and is gone.
 bool on_linger(Context& c, std::uint32_t index) {
-  const State state = c.tcbs[index].state;
-  const bool acknowledged = state == State::fin_wait_2 || state == State::time_wait;
-  if (acknowledged) return true;
+  const Tcb& t = c.tcbs[index];
+  const bool acknowledged = t.state == State::fin_wait_2 && !c.stream(t).has(discards);
+  if (acknowledged || t.state == State::time_wait) return true;
   apply_event(c, index, StateEvent::abort);
   return false;
 }
@@ -151,6 +155,8 @@ void fire(Context& c, std::uint32_t index) {
     return;
   }
   t.timer_at = 0;
+  // A gentle close has a limit of its own.
+  if (t.state == State::fin_wait_2 && t.has(Flag::data_ready) && c.stream(t).has(discards)) return;
   if (t.state == State::time_wait || t.state == State::fin_wait_2) {
     apply_event(c, index,
                 t.state == State::time_wait ? StateEvent::timeout_2msl : StateEvent::idle_limit);

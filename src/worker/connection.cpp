@@ -53,6 +53,11 @@ Errc Connection::close() const {
   return engine == nullptr ? Errc::not_connected : engine->close(*this);
 }
 
+Errc Connection::close_gently(Duration limit) const {
+  stack::Engine* engine = engine_of(*this);
+  return engine == nullptr ? Errc::not_connected : engine->close_gently(*this, limit);
+}
+
 Errc Connection::abort() const {
   stack::Engine* engine = engine_of(*this);
   return engine == nullptr ? Errc::not_connected : engine->abort(*this);

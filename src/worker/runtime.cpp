@@ -91,6 +91,10 @@ class Runtime::Impl {
 
   Result<Listener> listen(const Endpoint& local, const ListenOptions& options);
   Result<void> unlisten(Listener listener);
+  tl::expected<Endpoint, Errc> local_endpoint(Listener listener);
+  void finish(Duration limit) {
+    for (Stack& stack : stacks_) stack.finish(limit);
+  }
 
   std::uint64_t close();
 
@@ -290,15 +294,17 @@ void Runtime::Impl::start(std::function<void(Stack&)> application) {
 
 Result<Listener> Runtime::Impl::listen(const Endpoint& local, const ListenOptions& options) {
   std::vector<Listener> made;
+  Endpoint where = local;  // with the port that the first has found
   std::optional<Error> failed;
   for (Stack& stack : stacks_) {
     stack.impl().run([&] {
-      const Result<Listener> one = stack.listen(local, options);
+      const Result<Listener> one = stack.listen(where, options);
       if (!one) {
         failed = one.error();
         return;
       }
       made.push_back(*one);
+      where = stack.local_endpoint(*one).value_or(where);
       if (made.front().index != made.back().index) {
         failed = Error{Errc::in_use, fmt::format("listen on {}: the workers listen differently",
                                                  local.to_string())};
@@ -311,6 +317,12 @@ Result<Listener> Runtime::Impl::listen(const Endpoint& local, const ListenOption
     stacks_[i].impl().run([&] { stacks_[i].unlisten(made[i]); });
   }
   return tl::unexpected<Error>(*failed);
+}
+
+tl::expected<Endpoint, Errc> Runtime::Impl::local_endpoint(Listener listener) {
+  tl::expected<Endpoint, Errc> where = tl::unexpected(Errc::invalid_argument);
+  stacks_.front().impl().run([&] { where = stacks_.front().local_endpoint(listener); });
+  return where;
 }
 
 Result<void> Runtime::Impl::unlisten(Listener listener) {
@@ -412,6 +424,10 @@ void Runtime::wait() { impl_->wait(); }
 std::uint64_t Runtime::close() { return impl_->close(); }
 void Runtime::stop() { impl_->stop(); }
 void Runtime::drain() { impl_->drain(); }
+void Runtime::finish(Duration limit) { impl_->finish(limit); }
+tl::expected<Endpoint, Errc> Runtime::local_endpoint(Listener listener) {
+  return impl_->local_endpoint(listener);
+}
 const Config& Runtime::config() const { return impl_->config(); }
 std::uint32_t Runtime::workers() const { return impl_->config().workers; }
 Stack& Runtime::stack(std::uint32_t worker) { return impl_->stack(worker); }

@@ -21,6 +21,10 @@ Result<Listener> Stack::listen(Endpoint local, ListenOptions options) {
 
 Errc Stack::unlisten(Listener listener) { return impl_->engine().unlisten(listener.index); }
 
+tl::expected<Endpoint, Errc> Stack::local_endpoint(Listener listener) const {
+  return impl_->engine().local_endpoint(listener.index);
+}
+
 tl::expected<Connection, Errc> Stack::connect(Endpoint remote, const ConnectOptions& options) {
   Endpoint local = options.local;
   if (options.listener) {
@@ -44,6 +48,10 @@ Instant Stack::now() const { return impl_->now(); }
 std::uint32_t Stack::worker() const { return impl_->worker(); }
 bool Stack::stopping() const { return impl_->stopping(); }
 void Stack::drain() { impl_->drain(); }
+void Stack::finish(Duration limit) { impl_->finish(limit); }
+std::size_t Stack::connections(std::uint32_t& cursor, std::span<Connection> to) const {
+  return impl_->engine().connections(cursor, to);
+}
 bool Stack::draining() const { return impl_->draining(); }
 bool Stack::saturated() const { return impl_->engine().saturated(); }
 std::uint64_t Stack::open_connections() const { return impl_->engine().open_connections(); }

@@ -74,7 +74,7 @@ std::span<const Event> Stack::Impl::turn(Stack& self) {
   seen_stopping_ = stopping();
   seen_draining_ = draining();
   if (seen_draining_) [[unlikely]]
-    engine_.drain();
+    begin_end();
   posted_ = posts_.any();
   if (posted_) [[unlikely]]
     run_posts(self);
@@ -107,6 +107,13 @@ void Stack::Impl::end_turn(std::uint64_t tsc) {
   turn_start_ = tsc;
   if (tsc >= publish_at_) [[unlikely]]
     publish(tsc);
+}
+
+// drain() and finish(), from any thread.
+void Stack::Impl::begin_end() {
+  engine_.drain();
+  if (finish_.load(std::memory_order_relaxed) == no_finish) return;
+  engine_.finish(Duration{finish_.exchange(no_finish, std::memory_order_relaxed)});
 }
 
 // Both sides write one variable and then read the other: run() writes task_ and reads running_,
@@ -183,7 +190,7 @@ void Stack::Impl::sleep(Duration most) {
 bool Stack::Impl::is_called() {
   if (task_.load() != nullptr) publish_at_ = 0;  // run in the next turn
   return publish_at_ == 0 || posts_.any_yet() || stop_.load() != seen_stopping_ ||
-         drain_.load() != seen_draining_;
+         drain_.load() != seen_draining_ || finish_.load() != no_finish;
 }
 
 bool Stack::Impl::arm() {

@@ -98,6 +98,11 @@ class Stack::Impl {
     drain_.store(true);
     wake();
   }
+  void finish(Duration limit) {
+    finish_.store(limit.count());
+    drain_.store(true);
+    wake();
+  }
   bool draining() const { return drain_.load(std::memory_order_relaxed); }
   bool shares_port() const { return !steered_.empty(); }
   bool stopping() const { return stop_.load(std::memory_order_relaxed); }
@@ -106,6 +111,7 @@ class Stack::Impl {
   // Where no interrupt ends a sleep it is short, and twice as long each time.
   static constexpr Duration nap_least = std::chrono::microseconds{1};
   static constexpr Duration nap_most = std::chrono::microseconds{100};
+  static constexpr std::int64_t no_finish = -1;
 
   struct Snapshot {
     Counters counters;
@@ -118,6 +124,7 @@ class Stack::Impl {
   void end_turn(std::uint64_t tsc);
   void publish(std::uint64_t tsc);
   void run_task();
+  void begin_end();
   void run_announcements();
   bool readable_here() const;  // may this thread read the counters directly?
   void rest();
@@ -149,6 +156,7 @@ class Stack::Impl {
 
   Posts posts_;
   std::atomic<bool> drain_{false};
+  std::atomic<std::int64_t> finish_{no_finish};  // a limit that the lcore has not seen
   std::atomic<std::uint32_t> announce_{0};
   io::Waiter waiter_;
   std::atomic<bool> asleep_{false};  // or about to be: in one order with what wake() is called for

@@ -34,6 +34,30 @@ TEST(KeepAlive, established_silent_peer_probed_then_timed_out) {
   EXPECT_EQ(h.state(), State::closed);
 }
 
+TEST(KeepAlive, established_interval_and_count_of_its_own) {
+  Harness h;
+  h.established();
+  EXPECT_EQ(h.engine().set_options(h.conn, {.keep_alive = 10s,
+                                            .keep_alive_interval = 1500ms,  // two, rounded up
+                                            .keep_alive_probes = 3}),
+            Errc::ok);
+  h.expect_after(10s, {.flags = "A", .seq = 0, .ack = 1});
+  h.expect_after(2s, {.flags = "A", .seq = 0, .ack = 1});
+  h.expect_after(2s, {.flags = "A", .seq = 0, .ack = 1});
+  h.expect_after(2s, {.flags = "RA", .seq = 1, .ack = 1});
+  h.expect_closed(Reason::timed_out);
+}
+
+TEST(KeepAlive, interval_and_count_out_of_range_are_refused) {
+  Harness h;
+  h.established();
+  stack::Engine& e = h.engine();
+  EXPECT_EQ(e.set_options(h.conn, {.keep_alive_interval = 999ms}), Errc::invalid_argument);
+  EXPECT_EQ(e.set_options(h.conn, {.keep_alive_interval = 32'768s}), Errc::invalid_argument);
+  EXPECT_EQ(e.set_options(h.conn, {.keep_alive_probes = 0}), Errc::invalid_argument);
+  EXPECT_EQ(e.set_options(h.conn, {.keep_alive_probes = 128}), Errc::invalid_argument);
+}
+
 TEST(KeepAlive, established_answered_probe_starts_again) {
   Harness h(probing());
   h.established();
