@@ -291,8 +291,8 @@ void note_duplicate(Context& c, Tcb& t, Seq begin, Seq end) {
   if (!t.has(Flag::sack)) return;
   prepare_data(c, t);
   Stream& stream = c.stream(t);
-  if (stream.dsack_noted) return;
-  stream.dsack_noted = true;
+  if (stream.has(dsack_noted)) return;
+  stream.set(dsack_noted);
   stream.dsack_begin = begin;
   stream.dsack_end = end;
   t.set(Flag::gaps);

@@ -61,7 +61,7 @@ inline void make_room(Context& c, const Chain& chain, std::size_t bytes, std::ui
 // segment it names the first (RFC 2883 §4), until begin_duplicates() says that the next one is in
 // hand.
 inline void begin_duplicates(Context& c, const Tcb& tcb) {
-  if (tcb.has(Flag::data_ready)) c.stream(tcb).dsack_noted = false;
+  if (tcb.has(Flag::data_ready)) c.stream(tcb).clear(dsack_noted);
 }
 void note_duplicate(Context& c, Tcb& tcb, Seq begin, Seq end);
 

@@ -74,7 +74,7 @@ void set_options(Context& c, std::uint32_t index, const ConnectionOptions& optio
   }
   if (options.keep_alive) {
     stream.keep_alive_ms = to_ms(*options.keep_alive);
-    stream.keep_alive_own = true;
+    stream.set(keep_alive_own);
     if (may_probe(t.state)) start_keep_alive(c, index);
   }
   // What is ready may leave now, and the window may have grown.
@@ -88,7 +88,7 @@ void start_keep_alive(Context& c, std::uint32_t index) {
     prepare_data(c, t);
   }
   Stream& stream = c.stream(t);
-  if (!stream.keep_alive_own) stream.keep_alive_ms = to_ms(c.config.keep_alive);
+  if (!stream.has(keep_alive_own)) stream.keep_alive_ms = to_ms(c.config.keep_alive);
   stream.keep_at = 0;
   stream.keep_probes = 0;
   stream.heard_at = c.clock.tick.value;

@@ -33,6 +33,8 @@ enum StreamBit : std::uint16_t {
   no_readable = 1024,   // want(): not to be told of
   no_writable = 2048,
   discards = 4096,  // close_gently(): what comes is taken and forgotten; linger_at is the limit
+  keep_alive_own = 8192,  // keep_alive_ms was set, not taken from the configuration
+  dsack_noted = 16384,    // dsack_* is of the segment in hand: its first repetition counts
 };
 
 inline constexpr std::uint32_t no_recovery = 0xffffffff;
@@ -59,13 +61,13 @@ struct alignas(64) Stream {
 
   // --- receiver ---
   std::uint32_t islands = 0xffffffff;  // the first Island beyond RCV.NXT
-  std::uint16_t island_count = 0;
-  std::uint16_t rcv_mss = 0;     // the largest payload that came, bytes
-  std::uint8_t quick_acks = 16;  // so many ACKs before delaying starts: the peer's slow start
-  bool fin_kept = false;         // a FIN waits at fin_at
-  bool ece = false;              // CE was seen, and no CWR since (RFC 3168 §6.1.3)
-  bool dsack_noted = false;      // dsack_* is of the segment in hand: its first repetition counts
-  std::uint32_t ack_at = 0;      // tick at which a delayed ACK is due; 0 none
+  std::uint16_t rcv_mss = 0;           // the largest payload that came, bytes
+  std::uint16_t keep_heard = 0;        // of heard_at when the last keep-alive probe left
+  std::uint8_t island_count = 0;       // 0..islands_max
+  std::uint8_t quick_acks = 16;        // so many ACKs before delaying starts: the peer's slow start
+  bool fin_kept = false;               // a FIN waits at fin_at
+  bool ece = false;                    // CE was seen, and no CWR since (RFC 3168 §6.1.3)
+  std::uint32_t ack_at = 0;            // tick at which a delayed ACK is due; 0 none
   Seq fin_at;
   Seq dsack_begin;  // equal: nothing to report
   Seq dsack_end;
@@ -89,13 +91,11 @@ struct alignas(64) Stream {
   std::uint32_t keep_at = 0;          // tick; 0 none, as for the next
   std::uint32_t linger_at = 0;
   std::uint32_t heard_at = 0;        // tick of the peer's last acceptable segment
-  std::uint16_t keep_heard = 0;      // of heard_at when the last probe left
   std::uint8_t keep_probes = 0;      // in a row, without an answer
-  bool keep_alive_own = false;       // keep_alive_ms was set, not taken from the configuration
+  std::uint8_t keep_most = 0;        // of them; 0: the stack's, as for the next
+  std::uint16_t keep_seconds = 0;    // between them
   std::uint16_t own_mss = 0;         // 0: what the port allows
   std::uint16_t open_mss = 0;        // of before a black hole was suspected; 0 not now
-  std::uint8_t keep_most = 0;        // probes in a row; 0: the stack's, as for the next
-  std::uint16_t keep_seconds = 0;    // between them
   std::uint32_t owner_timer_at = 0;  // tick: Connection::set_timer(); 0 none
   std::uint32_t orphan_at = 0;       // tick: has an orphan's peer taken anything since? 0 none
   Seq orphan_una;                    // SND.UNA then
