@@ -207,7 +207,7 @@ auto parsed_as(const char* flag, const char* want) {
   };
 }
 
-void take_runtime(const Raw& raw, RuntimeOptions& options, Checker& check) {
+void take_runtime(const Raw& raw, ConfigFlags& options, Checker& check) {
   options.config = raw.config;
   options.name = raw.name;
   options.addresses = {Prefix{IpAddress::v4(0x0a000002), 24},

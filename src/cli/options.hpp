@@ -20,7 +20,7 @@ namespace salut::cli {
 enum class ServeApp : std::uint8_t { http, echo, discard, load };
 
 struct ServeOptions {
-  RuntimeOptions runtime;
+  ConfigFlags runtime;
   ServeApp app = ServeApp::http;
   std::uint16_t port = 80;
   std::uint64_t body = 1024;
@@ -45,7 +45,7 @@ struct StatesOptions {
 };
 
 struct DoctorOptions {
-  RuntimeOptions runtime;
+  ConfigFlags runtime;
 };
 
 struct MergeOptions {

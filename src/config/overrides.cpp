@@ -9,7 +9,7 @@ IpAddress kernel_address(const Prefix& ours) {
   return first == ours.address ? first.plus(1) : first;
 }
 
-PortConfig tap_port(const RuntimeOptions& options) {
+PortConfig tap_port(const ConfigFlags& options) {
   PortConfig port;
   port.name = "tap";
   port.type = PortType::tap;
@@ -21,7 +21,7 @@ PortConfig tap_port(const RuntimeOptions& options) {
   return port;
 }
 
-void apply(const RuntimeOptions& options, Config& config) {
+void apply(const ConfigFlags& options, Config& config) {
   if (!options.name.empty()) config.name = options.name;
   if (!options.cores.empty()) config.cores = options.cores;
   if (options.msl) config.stack.msl = *options.msl;
@@ -33,7 +33,7 @@ void apply(const RuntimeOptions& options, Config& config) {
   }
 }
 
-Error in_words_of_flags(Error error, const RuntimeOptions& options) {
+Error in_words_of_flags(Error error, const ConfigFlags& options) {
   const std::string file = options.config.empty() ? "" : options.config + ": ";
   const auto name_flag = [&](std::string_view key, std::string_view flag) {
     const std::string start = file + std::string(key);

@@ -11,7 +11,7 @@
 namespace salut {
 
 // The options of a command that opens ports: a file, or what a TAP needs.
-struct RuntimeOptions {
+struct ConfigFlags {
   std::string config;  // empty: none
   std::string name;    // of the instance; empty: the default
   std::vector<std::uint32_t> cores;
@@ -26,13 +26,13 @@ struct RuntimeOptions {
 IpAddress kernel_address(const Prefix& ours);
 
 // The TAP that serve and bench make if they get no configuration.
-PortConfig tap_port(const RuntimeOptions& options);
+PortConfig tap_port(const ConfigFlags& options);
 
 // Writes the options that were given into `config`.
-void apply(const RuntimeOptions& options, Config& config);
+void apply(const ConfigFlags& options, Config& config);
 
 // Rewrites an error of Runtime::open(): if a flag gave the value, it names the flag and not the
 // key.
-Error in_words_of_flags(Error error, const RuntimeOptions& options);
+Error in_words_of_flags(Error error, const ConfigFlags& options);
 
 }  // namespace salut

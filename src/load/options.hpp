@@ -13,7 +13,7 @@
 namespace salut::load {
 
 struct BenchOptions {
-  RuntimeOptions runtime;
+  ConfigFlags runtime;
   std::optional<Targets> connect;
   LoadMode mode = LoadMode::concurrency;
   double rate = 0;

@@ -358,7 +358,7 @@ TEST(Setup, local_may_not_hold_the_servers_address) {
 
 // What a flag gave is complained about by the flag's name, what the file gave by its key.
 TEST(Options, errors_of_the_runtime_name_the_flag) {
-  RuntimeOptions options;
+  ConfigFlags options;
   options.cores = {99};
   const Error from_code{Errc::bad_config, "workers.cores[0] = 99: no core"};
   EXPECT_EQ(in_words_of_flags(from_code, options).message, "--cores = 99: no core");
