@@ -3,9 +3,10 @@
 namespace salut::app {
 
 void Echo::pump(Connection connection, StreamState& state) {
-  state.progressed = true;
   while (state.has_input() || fill(connection, state)) {
-    consume(state, send(connection, state, input(state)));
+    const std::size_t taken = send(connection, state, input(state));
+    consume(state, taken);
+    if (taken != 0) state.progressed = true;
     if (state.has_input()) return;  // `writable` follows
   }
 }

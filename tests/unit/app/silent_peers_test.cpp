@@ -228,6 +228,29 @@ TEST(SilentPeers, echo_closes_who_says_nothing_and_resets_who_takes_nothing) {
   EXPECT_EQ(f.totals().send_timeouts, 1u);
 }
 
+// A level is told of again and again, whatever the peer does.
+TEST(SilentPeers, event_without_a_byte_is_no_sign_of_life) {
+  for (const bool stalled : {false, true}) {
+    Silent f(std::make_unique<Echo>(with(timeouts)));
+    Connection peer;
+    f.pair.on_server_turn([&](Stack& stack, std::span<const Event> events) {
+      f.application->on_events(stack, events);
+      for (const Event& event : events) {
+        if (event.has(Event::accepted)) peer = event.connection;
+      }
+      const Event again{peer, 0, Event::writable};
+      if (peer) f.application->on_events(stack, {&again, 1});
+    });
+    Client& client = f.add(stalled ? random_text(1, 2'000'000) : "hello", false);
+    client.reading = !stalled;
+    const double after = f.seconds_until_the_end(client);
+    EXPECT_GE(after, stalled ? 9 : 7);
+    EXPECT_LT(after, stalled ? 12 : 7.2);
+    EXPECT_EQ(f.totals().idle_timeouts, stalled ? 0u : 1u);
+    EXPECT_EQ(f.totals().send_timeouts, stalled ? 1u : 0u);
+  }
+}
+
 TEST(SilentPeers, discard_closes_who_says_nothing) {
   Silent f(std::make_unique<Discard>(with(timeouts)));
   Client& client = f.add("hello", false);
