@@ -19,7 +19,9 @@ namespace salut {
 class Runtime::Impl {};
 Runtime::Runtime(Runtime&&) noexcept = default;
 Runtime::~Runtime() = default;
-Result<Runtime> Runtime::open(const std::string&) { return fail(Errc::unsupported, "none"); }
+Result<Runtime> Runtime::open(const std::string&, RuntimeOptions) {
+  return fail(Errc::unsupported, "none");
+}
 void Runtime::run(const std::function<void(Stack&)>&) {}
 void Runtime::stop() {}
 
