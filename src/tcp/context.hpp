@@ -122,8 +122,11 @@ struct Context {
   std::uint32_t islands_newest = TcbPool::none;
   std::uint32_t island_blocks = 0;
   std::uint32_t pressure_hand = 0;  // the slot that relieve_pressure() looked at last
-  std::uint32_t short_since = 0;    // tick at which the shortage of blocks began
-  std::uint32_t short_seen = 0;     // tick at which blocks were last short
+  std::uint32_t round_since = 0;    // tick at which its round began
+  std::uint32_t largest = 0;        // the slot that holds most of what it met in this round
+  std::uint32_t largest_blocks = 0;
+  std::uint32_t short_since = 0;  // tick at which the shortage of blocks began
+  std::uint32_t short_seen = 0;   // tick at which blocks were last short
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;

@@ -1,6 +1,7 @@
 #include "tcp/pressure.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "tcp/lifecycle.hpp"
 
@@ -26,41 +27,73 @@ void note_shortage(Context& c) {
   c.short_seen = now;
 }
 
-// Has the peer taken too little for too long? Begins to watch it if nobody did. All distances are
-// unsigned: a comparison of sequence numbers would be wrong for half of those that went on.
-bool stands_still(const Context& c, const Tcb& t, Stream& stream) {
+// Is the window shut for what is to be sent?
+bool is_shut(const Tcb& t) { return t.snd_wnd < std::min<std::uint32_t>(t.mss, t.send.bytes); }
+
+std::uint32_t blocks_of(const Stream& stream) { return stream.send_blocks + stream.recv_blocks; }
+bool is_greedy(const Stream& stream) {
+  return stream.send_blocks > blocks_least || stream.recv_blocks > blocks_least;
+}
+
+// For how many ticks has the peer taken too little? 0, and it is watched from now on, if it got on
+// or nobody had looked. All distances are unsigned: a comparison of sequence numbers would be wrong
+// for half of those that went on.
+std::uint32_t stands_still(const Context& c, const Tcb& t, Stream& stream) {
   const std::uint32_t now = c.clock.tick.value;
   const std::uint32_t watched = now - stream.watched_at;
   const std::uint32_t missing = stream.watched_until - t.snd_una;
   const bool of_now = stream.watched_at != 0 && watched <= now - c.short_since;
-  if (of_now && missing > 0 && missing <= block_bytes) {
-    const bool shut = t.snd_wnd < std::min<std::uint32_t>(t.mss, t.send.bytes);
-    return watched >= ticks(shut ? shut_limit : stall_limit);
-  }
+  if (of_now && missing > 0 && missing <= block_bytes) return watched;
   stream.watched_at = std::max(now, 1u);
   stream.watched_until = t.snd_una + std::min<std::uint32_t>(t.send.bytes, block_bytes);
-  return false;
+  return 0;
+}
+
+std::uint32_t end(Context& c, std::uint32_t index) {
+  ++c.counters.pressure_resets;
+  apply_event(c, index, StateEvent::abort, {.reason = Reason::overload, .later = true});
+  return blocks_of(c.stream(c.tcbs[index]));
+}
+
+// The hand has been round: the largest that it met goes, if it still stands still. Returns how many
+// blocks come free.
+std::uint32_t end_largest(Context& c) {
+  const bool found = std::exchange(c.largest_blocks, 0u) > 0;
+  const Tcb& t = c.tcbs[c.largest];
+  if (!found || !holds_for_peer(t) || !is_shut(t)) return 0;
+  if (stands_still(c, t, c.stream(t)) < ticks(largest_limit)) return 0;
+  return end(c, c.largest);
 }
 
 }  // namespace
 
 void relieve_pressure(Context& c) {
   note_shortage(c);
+  const std::uint32_t now = c.clock.tick.value;
   const std::uint32_t slots = c.tcbs.touched();
   const std::uint32_t kept = c.config.buffer_blocks >> kept_for_small;
   const std::uint32_t scarce = c.config.buffer_blocks >> kept_for_order;
   std::uint32_t free = free_blocks(c);
   for (std::uint32_t n = std::min(slots, slots_per_turn); n > 0 && free <= kept; --n) {
-    if (++c.pressure_hand >= slots) c.pressure_hand = 0;
+    if (++c.pressure_hand >= slots) {
+      c.pressure_hand = 0;
+      free += end_largest(c);
+      c.round_since = now;
+    }
     const Tcb& t = c.tcbs[c.pressure_hand];
     if (!holds_for_peer(t)) continue;
     Stream& stream = c.stream(t);
-    if (!stands_still(c, t, stream)) continue;
-    const bool greedy = stream.send_blocks > blocks_least || stream.recv_blocks > blocks_least;
-    if (!greedy && free > scarce) continue;
-    free += stream.send_blocks + stream.recv_blocks;
-    ++c.counters.pressure_resets;
-    apply_event(c, c.pressure_hand, StateEvent::abort, {.reason = Reason::overload, .later = true});
+    const std::uint32_t still = stands_still(c, t, stream);
+    const bool shut = is_shut(t);
+    const bool greedy = is_greedy(stream);
+    if (still >= ticks(shut ? shut_limit : stall_limit) && (greedy || free <= scarce)) {
+      free += end(c, c.pressure_hand);
+    } else if (shut && greedy && still >= ticks(largest_limit) + (now - c.round_since) &&
+               blocks_of(stream) > c.largest_blocks) {
+      // All of a round are judged as of its beginning: who is met late is not more guilty.
+      c.largest = c.pressure_hand;
+      c.largest_blocks = blocks_of(stream);
+    }
   }
 }
 

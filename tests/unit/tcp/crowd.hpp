@@ -25,6 +25,7 @@ class Crowd {
     std::uint32_t nxt = 1;      // relative: what it sends next
     std::uint32_t una = 1;
     std::uint32_t shown = 0;  // our window
+    unsigned duplicates = 0;  // ACKs in a row
     std::size_t to_send = 0;  // bytes in all
     std::size_t got = 0;      // of ours
     std::size_t wanted = 0;
@@ -161,6 +162,9 @@ class Crowd {
       peer.una = una;
       if (static_cast<std::int32_t>(una - peer.nxt) > 0) peer.nxt = una;
       peer.moved = h_.now();
+      peer.duplicates = 0;
+    } else if (peer.honest && s.payload_length == 0 && peer.nxt != una && ++peer.duplicates == 3) {
+      peer.nxt = una;
     }
     peer.shown = s.wnd;
     if (s.payload_length == 0) return;
@@ -171,7 +175,8 @@ class Crowd {
     peer.rcv_nxt += n;
     peer.got += n;
   }
-  // As many as the window takes; after a second without progress from the first on.
+  // As many as the window takes; from the first on after the third duplicate ACK, or a second
+  // without progress.
   void send_some(Peer& peer) {
     if (peer.nxt != peer.una && h_.now() - peer.moved > 1s) {
       peer.nxt = peer.una;

@@ -79,7 +79,7 @@ TEST(Pressure, established_shut_window_is_ended_though_the_shortage_pauses) {
   h.established();
   h.send({.wnd = 0});
   h.write(std::string(10'000, 'd'));
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 15; ++i) {
     h.advance(50ms);
     const Scarcity scarcity(h);
     h.advance(50ms);
@@ -94,6 +94,41 @@ TEST(Pressure, established_shut_window_is_ended_though_the_shortage_pauses) {
   EXPECT_EQ(h.counters().pressure_resets, 1u);
   h.sent.clear();
   h.expect_closed(Reason::overload);
+}
+
+// The largest has two seconds, the others five: as a rule they need not pay.
+TEST(Pressure, established_shut_windows_the_largest_goes_first) {
+  StackConfig config = small_config();
+  Harness h(config);
+  h.listen();
+  Connection large;
+  Connection small;
+  for (const std::uint16_t port : {std::uint16_t{9}, std::uint16_t{10}}) {
+    h.send({.flags = "S", .seq = 0, .wnd = 0, .mss = 1460, .from_port = port});
+    h.sent.clear();
+    h.send({.seq = 1, .ack = 1, .wnd = 0, .from_port = port});
+    h.expect_event(Event::accepted);
+    (port == 9 ? large : small) = h.conn;
+    const std::string text(port == 9 ? 200'000 : 20'000, 'w');
+    ASSERT_EQ(h.engine().write(h.conn, std::as_bytes(std::span(text))).value_or(0), text.size());
+  }
+  h.settle();
+  const Scarcity scarcity(h);
+  h.advance(1900ms);
+  h.sent.clear();
+  EXPECT_EQ(h.counters().pressure_resets, 0u);
+  h.advance(150ms);
+  EXPECT_EQ(h.counters().pressure_resets, 1u);
+  ASSERT_EQ(h.events.size(), 1u);
+  EXPECT_EQ(h.events.front().connection, large);
+  h.expect_event(Event::closed, Reason::overload);
+  // What it held is more than an eighth of the pool.
+  h.advance(20s);
+  EXPECT_EQ(h.counters().pressure_resets, 1u);
+  h.conn = small;
+  h.abort();
+  h.sent.clear();
+  h.events.clear();
 }
 
 // What was written before the handshake waits for it; the SYN has a limit of its own.
