@@ -5,8 +5,8 @@
 // tcp_invalid_ratelimit). A limit that connections share is an attack on all of them: whoever has
 // one connection counts what is left for the others, and so finds out what somebody else's
 // connection answered (CVE-2016-5696); or he uses it up, and the keepalive probes of everybody go
-// unanswered. Of the reasons, one who guesses can only use up those of a guess: a probe is a
-// segment exactly before RCV.NXT, which he does not know.
+// unanswered. Somebody who guesses can use up the limits of guesses only: a probe is a segment
+// exactly before RCV.NXT, which they do not know.
 //
 // Eight bytes beside each slot, touched only by such segments. Threads: the stack's lcore.
 #pragma once

@@ -35,8 +35,8 @@ namespace salut::tcp {
 inline constexpr unsigned burst = 64;
 // Connections whose output, aborts included, is worked off per turn; the rest wait for the next.
 inline constexpr unsigned output_budget = 2048;
-// And while a port has more frames than a burst, of each port: who sends faster than it listens
-// fills the queue of whoever answers.
+// The same per port while its bursts are full: what we send beyond what we receive in a turn would
+// let the answers overflow our receive queue.
 inline constexpr unsigned output_budget_behind = 2 * burst;
 // Wheel entries and TIME_WAIT records worked off per turn.
 inline constexpr unsigned timer_budget = 1024;

@@ -26,7 +26,7 @@ StateEvent event_of(const wire::Segment& s) {
   return (s.flags & wire::fin) != 0 ? StateEvent::fin : StateEvent::other;
 }
 
-// What ACK of a SYN has: ACK, and neither SYN nor RST. Data and FIN may come along.
+// The ACK of a SYN,ACK has neither SYN nor RST; it may bring data and a FIN.
 std::optional<CookieContent> returned_cookie(const Context& c, const wire::Segment& s) {
   if ((s.flags & (wire::syn | wire::rst | wire::ack)) != wire::ack) return std::nullopt;
   return c.cookies.check(s, c.clock.now);
@@ -45,8 +45,8 @@ std::optional<ip::Route> route_back(const Context& c, const wire::Segment& s, co
   return c.interfaces.route_back(remote_address(s.key, whole_addresses(s, frame)), s.port);
 }
 
-// How the peer of a SYN is answered, and our own MSS towards it. Not by an entry of the table: who
-// can send a SYN can invent its source. By the MAC that it came from, and the port.
+// How a SYN is answered, by the port and the MAC that it came from, and our own MSS towards its
+// sender. Not by an entry of the table of neighbours: the source of a SYN may be invented.
 struct Way {
   std::uint16_t hop = ip::Neighbours::none;
   std::uint16_t mss = 0;

@@ -12,7 +12,7 @@ namespace salut::tcp {
 namespace {
 
 // An ACK of data in order may wait for company, but not for more than two segments' worth, nor
-// while the peer's slow start lives of our ACKs (RFC 9293 §3.8.6.3, RFC 5681 §4.2).
+// while the peer's slow start depends on our ACKs (RFC 9293 §3.8.6.3, RFC 5681 §4.2).
 bool may_delay_ack(const Context& c, const Tcb& t) {
   const Stream& stream = c.stream(t);
   return c.config.delayed_ack.count() != 0 && stream.quick_acks == 0 &&

@@ -20,9 +20,9 @@ bool flush_outputs(Context& c, bool more_to_receive);
 // Sends all that one connection may send now. May release it (a reset that was due).
 void output(Context& c, std::uint32_t index);
 
-// Of a burst everything is acknowledged at once. But a peer that starts slowly, or repairs a loss,
-// lives of our ACKs and may have no more than a window out: were the only one for all of it lost,
-// nothing would move before its timer. So it gets one for each two segments (RFC 9293 §3.8.6.3).
+// As a rule a burst gets one ACK for all of it. But a peer in slow start, or in recovery, depends
+// on our ACKs and may have no more than a window in flight: if that one ACK were lost, nothing
+// would move before its timer fires. So it gets an ACK for each two segments (RFC 9293 §3.8.6.3).
 bool is_quick_ack_due(const Context& c, const Tcb& tcb);
 
 }  // namespace salut::tcp

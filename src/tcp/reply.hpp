@@ -1,5 +1,5 @@
 // Answers that belong to no connection: RST, SYN cookies, ACKs of TIME_WAIT records. They go back
-// to the station that sent the segment.
+// to the station that sent the segment, or the way that routes say if a sibling handed it on.
 #pragma once
 
 #include "tcp/context.hpp"
@@ -7,7 +7,7 @@
 
 namespace salut::tcp {
 
-// Answers a received segment without a TCB, to the station that sent it.
+// Answers a received segment without a TCB.
 void reply(Context& c, const wire::Segment& segment, const Frame& received, Seq seq, Seq ack,
            std::uint8_t flags, std::uint16_t wnd, std::span<const std::byte> options = {});
 

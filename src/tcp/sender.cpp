@@ -329,7 +329,7 @@ bool send_data(Context& c, std::uint32_t index) {
   if (!t.has(Flag::data_ready)) {
     sent = send_bare_fin(c, index);
   } else {
-    // What finds no room on the way out waits its turn here, and is not lost there.
+    // What finds no room in the port's queue waits here: there it would be dropped.
     unsigned budget = std::min(
         segments_per_turn, c.interfaces.room_for_data(c.interfaces.neighbours().port(t.neighbour)));
     const bool had_room = budget > 0;

@@ -1,9 +1,9 @@
 // The Transmission Control Block: 128 bytes, what opening and closing need in the first 64.
 //
-// A handshake or a close reads and writes the hot line and one bucket of the flow table, nothing
-// else. The second line belongs to data and to timestamps. With the first byte either way
-// (Flag::data_ready) a Stream comes along (stream.hpp), which holds what only data needs. Members
-// are RFC 9293's variables; sequence numbers are host order.
+// A handshake or a close reads and writes the hot line, one bucket of the flow table, and one word
+// of the second line, handshake_rtt. The rest of that belongs to data and to timestamps. With the
+// first byte either way (Flag::data_ready) a Stream comes along (stream.hpp), which holds what only
+// data needs. Members are RFC 9293's variables; sequence numbers are host order.
 #pragma once
 
 #include <algorithm>

@@ -80,9 +80,8 @@ bool moves_ts_recent(const Rest& rest, const wire::Segment& s, StateEvent event)
           (event == StateEvent::other && (s.flags & wire::ack) != 0));
 }
 
-// The ACK that a cell asks for. An empty segment could be of a side that answers us for ever, as we
-// answer it: those are limited.
-// `may` says whether this one may be answered now: the limit is the connection's own.
+// The ACK that a cell asks for. Answers to empty segments are limited, or two sides could answer
+// each other for ever. `may` says whether this connection may answer one now.
 template <class MayAnswer>
 void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& frame,
             const Cell& cell, const MayAnswer& may) {
@@ -103,7 +102,7 @@ void answer(Context& c, const Rest& rest, const wire::Segment& s, const Frame& f
   reply(c, s, frame, rest.snd_nxt, rest.rcv_nxt, wire::ack, rest.wnd, {options.data(), size});
 }
 
-// Of a listener that would take a newer SYN, or none.
+// The listener that would take a newer SYN, or none.
 std::uint16_t listener_for(const Context& c, const wire::Segment& s, const Frame& frame) {
   return c.listeners.find(local_address(s.key, whole_addresses(s, frame)), s.key.local_port);
 }

@@ -10,7 +10,7 @@
 namespace salut::tcp {
 namespace {
 
-// Lines of memory asked for before they are needed; a core forgets what is asked for beyond twenty.
+// How far cache lines are prefetched ahead. A core drops prefetches beyond about twenty.
 constexpr std::size_t ahead = 16;
 
 // Something is in flight and was not acknowledged in time.
