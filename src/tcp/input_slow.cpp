@@ -6,6 +6,7 @@
 #include "tcp/options.hpp"
 #include "tcp/output.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/reply.hpp"
 #include "tcp/shares.hpp"
 #include "tcp/socket_options.hpp"
 #include "tcp/stream_setup.hpp"
@@ -177,6 +178,13 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
       (s.flags & wire::fin) != 0 && t.has(Flag::fin_received) && end == t.rcv_nxt;
   // Two sides that both think the other is out of window must not answer each other for ever.
   if (s.len() == 0 && !c.may_answer(index, Answer::outside)) return false;
+  // Another SYN for a child that nobody has completed. Its first one may have been sent in this
+  // peer's name by somebody else, whose MAC the child has: the answer goes to where this one came
+  // from, so that a peer that knows of no such connection resets it and begins anew.
+  if (syn && c.interfaces.neighbours().is_link(t.neighbour)) {
+    reply(c, s, frame, t.snd_nxt, t.rcv_nxt, wire::ack, 0);
+    return false;
+  }
   if (t.has(Flag::data_ready)) note_old(c, t, s);
   apply(c, index, fin_again ? StateEvent::fin_again : StateEvent::outside, s, frame);
   return false;

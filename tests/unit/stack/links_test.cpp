@@ -377,6 +377,34 @@ TEST(Links, syn_is_answered_at_the_mac_that_it_came_from) {
   EXPECT_EQ(b.engine().context().interfaces.neighbours().size(), 0u);
 }
 
+// Somebody else on the link has sent a SYN in a peer's name, and has its answer. When the peer
+// opens a connection from the same port, it hears of it, and not the other: its RST clears the way.
+TEST(Links, syn_of_another_connection_is_answered_at_its_own_mac) {
+  Below b(both_families());
+  ASSERT_TRUE(b.engine().listen({IpAddress::any_v6(), 80}, 16));
+  b.send(syn(address(77), stranger));
+  b.sent.clear();
+  Bytes again = syn(address(77), wire::test::other_mac);
+  const std::size_t tcp = over_ip6() ? 54 : 34;
+  wire::test::put32(again, tcp + 4, 0x12345678);
+  over_ip6() ? wire::test::fix_checksums_6(again) : wire::test::fix_checksums(again);
+  b.send(again);
+  ASSERT_EQ(b.sent.size(), 1u);
+  const Bytes answer = b.take();
+  EXPECT_TRUE(is_to(answer, wire::test::other_mac));
+  EXPECT_EQ(answer[tcp + 13], wire::ack);
+  Bytes reset = syn(address(77), wire::test::other_mac);
+  std::copy_n(&answer[tcp + 8], 4, &reset[tcp + 4]);
+  reset[tcp + 13] = wire::rst;
+  over_ip6() ? wire::test::fix_checksums_6(reset) : wire::test::fix_checksums(reset);
+  b.send(reset);
+  EXPECT_TRUE(b.sent.empty());
+  b.send(again);
+  ASSERT_EQ(b.sent.size(), 1u);
+  EXPECT_TRUE(is_to(b.sent.front(), wire::test::other_mac));
+  EXPECT_EQ(b.sent.front()[tcp + 13], wire::syn | wire::ack);
+}
+
 // As many stations in use as the table has entries: the next one is told, and not left to hang.
 TEST(Links, peer_without_room_in_the_table_is_reset_and_counted) {
   StackConfig config = small_config();
