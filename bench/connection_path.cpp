@@ -62,6 +62,7 @@ void set_up(Side& side, Pool& pool, Memory& memory, const Addresses& addresses, 
   }
   side.engine = std::make_unique<stack::Engine>(config, std::vector{interface}, pool, memory,
                                                 id + 77u, id, Instant{});
+  side.engine->repeat_events(true);  // as the public faces do
 }
 
 // Arguments: bytes of request and response; whether every ACK is a packet of its own; IPv6.

@@ -3,8 +3,8 @@
 // It names a slot of one worker's stack and the generation of that slot, so that a handle which
 // outlived its connection is answered with not_connected and never with somebody else's bytes.
 //
-// Threads: every call only on the lcore whose Stack made the handle. Nothing blocks or allocates.
-// What a call makes ready to send leaves with the next Stack::poll().
+// Threads: every call only on the lcore whose Stack made the handle; debug builds assert it.
+// Nothing blocks or allocates. What a call makes ready to send leaves with the next Stack::poll().
 #pragma once
 
 #include <compare>
@@ -42,8 +42,12 @@ struct ConnectionInfo {
   std::uint32_t send_queued = 0;  // bytes written and not yet acknowledged
   std::uint32_t send_lent = 0;    // of them, bytes that lend() took and still refers to
   std::uint32_t recv_queued = 0;  // bytes that read() would return now
-  std::uint32_t snd_wnd = 0;      // bytes that the peer last offered
-  std::uint32_t rcv_wnd = 0;      // bytes that we last offered
+  // Of payload, in order, modulo 2^32: the difference of two looks is right while fewer than 4 GiB
+  // lie between them. Segments are counted for the whole stack only (Counters).
+  std::uint32_t bytes_acked = 0;     // that the peer has acknowledged
+  std::uint32_t bytes_received = 0;  // read or not
+  std::uint32_t snd_wnd = 0;         // bytes that the peer last offered
+  std::uint32_t rcv_wnd = 0;         // bytes that we last offered
   // --- congestion ---
   Congestion congestion = Congestion::cubic;
   Phase phase = Phase::open;
@@ -84,7 +88,8 @@ class SALUT_API Connection {
   tl::expected<std::size_t, Errc> read(std::span<std::byte> to) const;
 
   // Takes bytes to send, as many as the send buffer holds; the count taken may be short or 0, then
-  // `writable` will follow. Errc::not_writable after shutdown() or close().
+  // `writable` will follow. Before `connected` too: it leaves once the handshake is complete, and
+  // is lost if that fails. Errc::not_writable after shutdown() or close().
   tl::expected<std::size_t, Errc> write(std::span<const std::byte> from) const;
 
   // Received bytes where they lie, without a copy: the next run of them in order, in the packet

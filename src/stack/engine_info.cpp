@@ -38,6 +38,14 @@ void tell_agreed(const Tcb& t, ConnectionInfo& info) {
   info.rcv_scale = static_cast<std::uint8_t>(t.rcv_scale());
 }
 
+void tell_bytes(const Context& c, std::uint32_t index, ConnectionInfo& info) {
+  const Tcb& t = c.tcbs[index];
+  const tcp::Origin& origin = c.origins[index];
+  const bool fin_acked = t.has(Flag::fin_sent) && t.snd_una == t.snd_nxt;
+  info.bytes_acked = tcp::data_start(t) - origin.sent - (fin_acked ? 1u : 0u);
+  info.bytes_received = t.rcv_nxt - origin.received - (t.has(Flag::fin_received) ? 1u : 0u);
+}
+
 void tell_sender(const Context& c, const Tcb& t, ConnectionInfo& info) {
   const tcp::Stream& stream = c.stream(t);
   info.send_queued = t.send.bytes;
@@ -86,7 +94,10 @@ tl::expected<ConnectionInfo, Errc> Engine::info(Connection connection) const {
   info.backoff = tcp::backoff_of(c_, t);
   info.retransmits = t.retries;
   tell_agreed(t, info);
-  if (t.has(Flag::data_ready)) tell_sender(c_, t, info);
+  if (t.has(Flag::data_ready)) {
+    tell_sender(c_, t, info);
+    tell_bytes(c_, index, info);
+  }
   return info;
 }
 

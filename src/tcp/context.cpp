@@ -36,6 +36,7 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
                  neighbour_options(config, derived_seed(seed, 4))),
       tcbs(memory, config.connections),
       streams(memory, config.connections, Use::buffers),
+      origins(memory, config.connections, Use::buffers),
       recoveries(memory, config.connections, Use::buffers),
       ranges(memory, config.connections, config.buffer_blocks),
       islands(memory, config.buffer_blocks, Use::buffers),

@@ -97,6 +97,7 @@ struct Context {
   ip::Interfaces interfaces;
   TcbPool tcbs;
   Pool<Stream> streams;
+  FixedArray<Origin> origins;  // by slot, of those with Flag::data_ready
   Pool<Recovery> recoveries;
   Ranges ranges;
   Pool<Island> islands;

@@ -88,6 +88,7 @@ void input_syn_sent(Context& c, std::uint32_t index, const Segment& s, const Fra
   // Our SYN has said so; without one, which only a simultaneous open can overtake, it says nothing.
   const std::uint32_t offered = t.rcv_wnd() != 0 ? t.rcv_wnd() : syn_window(recv_buffer(c, t));
   t.rcv_nxt = Seq{s.seq} + 1;
+  if (t.has(Flag::data_ready)) c.origins[index].received = t.rcv_nxt;
   t.rcv_adv = t.rcv_nxt + offered;
   t.snd_wnd = s.wnd;
   agree_options(c, t, s);

@@ -95,6 +95,51 @@ TEST(Api, close_twice_not_connected) {
   h.expect_nothing();
 }
 
+TEST(Api, info_counts_bytes_either_way_without_syn_and_fin) {
+  for (const Open how : {Open::passive, Open::active}) {
+    Harness h;
+    h.established(how);
+    const auto info = [&] { return h.engine().info(h.conn).value(); };
+    EXPECT_EQ(info().bytes_received, 0u);
+    EXPECT_EQ(info().bytes_acked, 0u);
+    h.send({.payload = std::string(1000, 'x')});
+    h.expect_event(Event::readable);
+    EXPECT_EQ(info().bytes_received, 1000u);
+    h.read();
+    EXPECT_EQ(info().bytes_received, 1000u);
+    EXPECT_EQ(h.write(std::string(300, 'y')), 300u);
+    EXPECT_EQ(info().bytes_acked, 0u);
+    h.send({.ack = 201});
+    EXPECT_EQ(info().bytes_acked, 200u);
+    h.shutdown();
+    h.send({.flags = "FA", .ack = 302});
+    h.expect_event(Event::peer_closed);
+    h.expect_closed(Reason::closed);
+    h.sent.clear();
+  }
+  Harness h;
+  h.close_wait();
+  EXPECT_EQ(h.write("abc"), 3u);
+  EXPECT_EQ(h.engine().info(h.conn)->bytes_received, 0u) << "the FIN is none";
+  h.sent.clear();
+}
+
+// Options of a connection make its Stream before the peer's sequence is known.
+TEST(Api, info_counts_bytes_of_a_connection_opened_with_options) {
+  Harness h;
+  h.syn_sent();
+  EXPECT_EQ(h.engine().set_options(h.conn, {.no_delay = true}), Errc::ok);
+  h.send({.flags = "SA", .mss = 1460});
+  h.expect_event(Event::connected);
+  h.send({.payload = "hello"});
+  h.expect_event(Event::readable);
+  EXPECT_EQ(h.write("abc"), 3u);
+  h.send({.ack = 4});
+  EXPECT_EQ(h.engine().info(h.conn)->bytes_received, 5u);
+  EXPECT_EQ(h.engine().info(h.conn)->bytes_acked, 3u);
+  h.sent.clear();
+}
+
 TEST(Api, short_write_then_writable) {
   StackConfig config = small_config();
   config.send_buffer = 4096;
