@@ -12,7 +12,7 @@ MODULES: dict[str, ModuleType] = {"connections": connections, "sockets": sockets
                                   "latency": latency, "scale": scale, "memory": memory,
                                   "builds": builds}
 NAMES = ("connections", "sockets", "time_wait", "flow_table", "timer_wheel", "transition", "path",
-         "mailbox", "latency", "scale", "memory", "builds")
+         "mailbox", "hostile", "latency", "scale", "memory", "builds")
 
 
 def title_of(name: str) -> str:

@@ -22,6 +22,7 @@ class Program:
     small: tuple[tuple[str, ...], ...]
     script: str = ""  # bench/SCRIPT TARGET --rows=FILE, full size only: more rows of the same
     bytes: int = 0    # of memory, full size
+    table: bool = False  # what it prints is shown
 
 
 PROGRAMS = {
@@ -36,6 +37,9 @@ PROGRAMS = {
     "transition": Program("Transition", "transition", ((),), ((),), script="cachegrind.py"),
     "path": Program("The path, stage by stage", "stages", (("--flows=10000000",),),
                     (("--flows=10000", "--bursts=200"),), script="suite/floor.py", bytes=3 << 30),
+    "hostile": Program("One hostile host", "hostile", ((),),
+                       (("--calm-ms=20", "--attack-ms=40", "--clock=thread"),),
+                       table=True),
     "mailbox": Program("Mailboxes", "mailbox", (("--frames=5000000",),), (("--frames=100000",),)),
 }
 
@@ -49,6 +53,8 @@ def run(context: Context, name: str, result: Result) -> None:
         raise Failed(f"needs {program.bytes >> 30} GiB of memory")
     for number, flags in enumerate(program.small if context.small else program.runs):
         start(context, [str(path), *flags], f"{name}-{number}", result)
+        if program.table:
+            print((context.scratch / f"{name}-{number}.log").read_text(encoding="utf-8"))
     if program.script and not context.small:
         script = context.root / "bench" / program.script
         start(context, [sys.executable, str(script), str(path)], f"{name}-script", result)

@@ -127,8 +127,9 @@ class Hold final : public Attack {
         return pipeline(p);
       case Kind::one_byte_window:
         p.wnd = 1;
-        if (first) ask(p, asks_for_much);
-        return;
+        if (first) return ask(p, asks_for_much);
+        p.acked = p.rcv_nxt;
+        return say(p, ack);
       case Kind::one_byte_acks:
         if (first) return ask(p, asks_for_much);
         if (p.acked == p.rcv_nxt) return;
@@ -201,7 +202,8 @@ class Hold final : public Attack {
       return;
     }
     // These acknowledge when it suits them.
-    const bool later = orders.kind == Kind::one_byte_acks || orders.kind == Kind::slow_read;
+    const bool later = orders.kind == Kind::one_byte_acks || orders.kind == Kind::slow_read ||
+                       orders.kind == Kind::one_byte_window;
     if (later && taken > 0) return;
     if (!later) p.acked = p.rcv_nxt;
     say(p, ack);
