@@ -60,11 +60,13 @@ class SALUT_API Runtime {
   ~Runtime();  // stops the ports and removes what the instance made: TAPs, sockets, hugepage files
 
   // Runs `application` once on every worker, each on its core, and returns when all have returned.
-  // May be called once. Control thread only.
+  // May be called once. Control thread only. An exception out of `application` on any worker asks
+  // the others to stop, and when all have returned run() throws it: of several the one of the
+  // lowest worker.
   void run(const std::function<void(Stack&)>& application);
 
-  // Like run(), but returns at once; wait() returns when all have returned. Between the two the
-  // control thread may read counters of stack(i).
+  // Like run(), but returns at once; wait() returns, or throws, when all have returned. Between the
+  // two the control thread may read counters of stack(i).
   void start(std::function<void(Stack&)> application);
   bool finished() const;
   void wait();

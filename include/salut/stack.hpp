@@ -23,8 +23,9 @@
 // event tells of need not be dealt with at once: `readable` comes again as long as there is
 // something to read, `writable` as long as a short write() may go on (salut/event.hpp).
 //
-// Threads: a Stack belongs to one lcore; every call is made there, except post(), stop(),
-// drain() and the figures, which say so.
+// Threads: a Stack belongs to one lcore; every call is made there, except post(), stop(), drain(),
+// finish() and the figures, which say so. Debug builds assert it; release builds do not look, and
+// two threads at once corrupt the stack.
 #pragma once
 
 #include <cstddef>
@@ -156,9 +157,12 @@ class SALUT_API Stack {
   // to say that it is late.
   bool saturated() const;
 
-  Counters counters() const;     // any thread
-  LoopStats loop_stats() const;  // any thread
-  MemoryUse memory_use() const;  // any thread
+  // The figures, any thread. On this stack's lcore, and while it does not run, they are of now.
+  // Elsewhere they are a snapshot that the lcore leaves from within poll() every 10 ms: that old at
+  // most while the application polls, and as old as its last poll() while it does something else.
+  Counters counters() const;
+  LoopStats loop_stats() const;
+  MemoryUse memory_use() const;  // does not change
 
   // For this library alone; a program has no use for it.
   Impl& impl() { return *impl_; }

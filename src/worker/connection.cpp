@@ -1,6 +1,8 @@
 // The methods of the Connection handle: each calls the engine that made the handle.
 #include "salut/connection.hpp"
 
+#include <cassert>
+
 #include "worker/engines.hpp"
 
 namespace salut {
@@ -9,6 +11,7 @@ namespace {
 // Bits 26..31 of a slot are the stack's number. The engine refuses a stale handle by its
 // generation.
 stack::Engine* engine_of(const Connection& connection) {
+  assert((!connection || is_here(connection.slot() >> 26)) && "call on the Stack's own thread");
   return connection ? engines[connection.slot() >> 26] : nullptr;
 }
 

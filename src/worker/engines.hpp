@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <thread>
 
 #include "stack/engine.hpp"
 
@@ -12,5 +14,15 @@ inline constexpr unsigned max_stacks = 64;  // a Connection has six bits for it
 
 // Written while a stack is made or destroyed, on the control thread, when no worker runs.
 inline constinit std::array<stack::Engine*, max_stacks> engines = {};
+
+#ifndef NDEBUG
+// The thread on which the application of each stack runs; none: it does not run. Only debug builds
+// ask.
+inline std::array<std::atomic<std::thread::id>, max_stacks> owners;
+inline bool is_here(std::uint32_t stack) {
+  const std::thread::id owner = owners[stack].load();
+  return owner == std::thread::id{} || owner == std::this_thread::get_id();
+}
+#endif
 
 }  // namespace salut

@@ -13,19 +13,24 @@ Stack::~Stack() = default;
 Stack::Stack(Stack&&) noexcept = default;
 
 Result<Listener> Stack::listen(Endpoint local, ListenOptions options) {
+  impl_->assert_here();
   const auto index = impl_->engine().listen(local, options.backlog, options.options);
   if (index) return Listener{*index};
   return fail(index.error(),
               "listen on " + local.to_string() + ": " + std::string(describe(index.error())));
 }
 
-Errc Stack::unlisten(Listener listener) { return impl_->engine().unlisten(listener.index); }
+Errc Stack::unlisten(Listener listener) {
+  impl_->assert_here();
+  return impl_->engine().unlisten(listener.index);
+}
 
 tl::expected<Endpoint, Errc> Stack::local_endpoint(Listener listener) const {
   return impl_->engine().local_endpoint(listener.index);
 }
 
 tl::expected<Connection, Errc> Stack::connect(Endpoint remote, const ConnectOptions& options) {
+  impl_->assert_here();
   Endpoint local = options.local;
   if (options.listener) {
     const auto endpoint = impl_->engine().take_listener(options.listener->index);
@@ -50,6 +55,7 @@ bool Stack::stopping() const { return impl_->stopping(); }
 void Stack::drain() { impl_->drain(); }
 void Stack::finish(Duration limit) { impl_->finish(limit); }
 std::size_t Stack::connections(std::uint32_t& cursor, std::span<Connection> to) const {
+  impl_->assert_here();
   return impl_->engine().connections(cursor, to);
 }
 bool Stack::draining() const { return impl_->draining(); }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <utility>
 
 #include "host/tsc.hpp"
@@ -67,6 +68,7 @@ std::span<const Event> Stack::Impl::poll(Stack& self, Duration max_wait) {
 }
 
 std::span<const Event> Stack::Impl::turn(Stack& self) {
+  assert_here();
   const std::uint64_t tsc = read_tsc();
   std::uint64_t moved = 0;  // for other workers
   end_turn(tsc);
@@ -107,6 +109,11 @@ void Stack::Impl::end_turn(std::uint64_t tsc) {
   turn_start_ = tsc;
   if (tsc >= publish_at_) [[unlikely]]
     publish(tsc);
+}
+
+// A Stack is one thread's: two at once would corrupt what both use.
+void Stack::Impl::assert_here() const {
+  assert(is_here(options_.worker) && "call on the Stack's own thread");
 }
 
 // drain() and finish(), from any thread.
@@ -208,11 +215,17 @@ void Stack::Impl::enter() {
   here = this;
   now_ = clock_.at(read_tsc());  // calls before the first poll() count from here
   engine_.set_now(now_);
+#ifndef NDEBUG
+  owners[options_.worker] = std::this_thread::get_id();
+#endif
 }
 
 void Stack::Impl::leave() {
   here = nullptr;
   if (slack_) io::set_timer_slack(*std::exchange(slack_, std::nullopt));
+#ifndef NDEBUG
+  owners[options_.worker] = std::thread::id{};
+#endif
   publish(read_tsc());
   running_.store(false, std::memory_order_seq_cst);
   run_task();  // one that came after publish()

@@ -74,6 +74,8 @@ class Stack::Impl {
   // application, on the lcore.
   void prepare();
   void enter();
+  // In debug builds: REQUIRES this to be the lcore, or that it does not run.
+  void assert_here() const;
   void leave();
 
   // On any thread: the links of these interfaces, a bit each, came up. Within 10 ms the lcore
