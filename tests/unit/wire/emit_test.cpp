@@ -69,7 +69,7 @@ TEST(Emit, options_may_already_lie_in_the_frame) {
   const std::size_t size = emit_options(options, {.mss = 1460});
   std::memcpy(buffer.frame.data + tcp_frame_min, options.data(), size);
   emit_tcp(buffer.frame, like({.flags = flag_syn}, {buffer.frame.data + tcp_frame_min, size}));
-  EXPECT_EQ(buffer.bytes(), syn_packet());
+  EXPECT_EQ(buffer.bytes(), without_id(syn_packet()));
 }
 
 Bytes options_of(const OptionsOut& out) {
