@@ -18,14 +18,14 @@ struct ConnectionOptions {
   // The same range. A window that was already offered is not taken back, and the window scale stays
   // the stack's.
   std::optional<std::uint32_t> recv_buffer;
-  // Silence before the peer is probed; 0: never (RFC 9293 section 3.8.4).
+  // Silence before the peer is probed, up to 24 days; 0: never (RFC 9293 section 3.8.4).
   std::optional<Duration> keep_alive;
   // From probe to probe, 1 s..32,767 s, rounded up to a second; and how many in a row may stay
   // unanswered, 1..127.
   std::optional<Duration> keep_alive_interval;
   std::optional<std::uint32_t> keep_alive_probes;
   // How long data may stay unacknowledged before the connection ends with timed_out (RFC 5482);
-  // 0: the stack's retry_timeout.
+  // 0: the stack's retry_timeout. Up to 24 days.
   std::optional<Duration> user_timeout;
   // How long after close() everything must be acknowledged, or the connection is reset; 0: it is
   // reset at once; below 0, the default: it goes on in the background.

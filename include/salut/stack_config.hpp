@@ -53,7 +53,7 @@ struct StackConfig {
   bool timestamps = true;    // timestamps: offered and accepted, with PAWS (RFC 7323)
   bool sack = true;          // sack: offered and accepted (RFC 2018)
   Duration keep_alive = std::chrono::seconds{0};  // keep_alive_s: of silence before the first
-                                                  // probe, 0..31,536,000; 0 never
+                                                  // probe, 0..2,073,600; 0 never
   Duration keep_alive_interval = std::chrono::seconds{75};  // keep_alive_interval_s: 1..3600
   std::uint32_t keep_alive_probes = 9;                      // keep_alive_probes: 1..100
   bool quiet_time = false;       // quiet_time: no SYN leaves for one MSL after the start (RFC 9293

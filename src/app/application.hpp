@@ -1,8 +1,9 @@
 // An application: what a worker does with the events of its stack.
 //
 // A call handles a batch of events, so that an event pays little for its virtual dispatch. An
-// application keeps its data about each connection in a fixed table (salut/connection_table.hpp). It
-// allocates nothing per connection; only the list of those that linger (stream_server.hpp) may grow.
+// application keeps its data about each connection in a fixed table
+// (salut/connection_table.hpp). It allocates nothing per connection; only the list of those that
+// linger (stream_server.hpp) may grow.
 //
 // Threads: an application belongs to one worker, as its stack does.
 #pragma once

@@ -53,7 +53,7 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"fin_wait_2_s", &StackConfig::fin_wait_2, 1, 3'600, seconds_ns},
     {"initial_window", &StackConfig::initial_window, 1, 100},
     {"delayed_ack_ms", &StackConfig::delayed_ack, 0, 499, millis_ns},
-    {"keep_alive_s", &StackConfig::keep_alive, 0, 31'536'000, seconds_ns},
+    {"keep_alive_s", &StackConfig::keep_alive, 0, 2'073'600, seconds_ns},  // 24 days
     {"keep_alive_interval_s", &StackConfig::keep_alive_interval, 1, 3'600, seconds_ns},
     {"keep_alive_probes", &StackConfig::keep_alive_probes, 1, 100},
     {"ttl", &StackConfig::ttl, 1, 255},

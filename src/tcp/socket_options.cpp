@@ -10,7 +10,7 @@
 namespace salut::tcp {
 namespace {
 
-constexpr Duration longest = std::chrono::hours{24 * 365 / 2};
+constexpr Duration longest = std::chrono::hours{24 * 24};  // ticks tell 26 days apart
 constexpr std::uint32_t buffer_min = 2'048;
 constexpr std::uint16_t mss_min = 64;
 constexpr std::uint8_t dscp_max = 63;

@@ -52,8 +52,9 @@ def layers(tree):
 
 
 def room_of(name):
-    """wire/emit.hpp, emit.cpp and emit_parts.hpp, which is for files of that room, are one."""
-    return re.sub(r"_parts$", "", os.path.splitext(name)[0])
+    """wire/parse.hpp, parse.cpp, and parse_parts.hpp and parse_vector.hpp, which are for files of
+    that room, are one."""
+    return re.sub(r"_(parts|vector)$", "", os.path.splitext(name)[0])
 
 
 def circles(tree):

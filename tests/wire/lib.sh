@@ -353,7 +353,7 @@ no_interface() { ! in_space ip link show dev "$1" >/dev/null 2>&1; }
 # The key of its ISNs is for its next start, and stays.
 leftovers() {
   { find /dev/hugepages /var/run/dpdk /run /tmp -maxdepth 3 -xdev -name "*$tag*" \
-    ! -name '*.key' ! -path "$dir" ! -path "$dir/*" 2>/dev/null || true; } | sort  # one may not be there
+    ! -name "*.key" ! -path "$dir" ! -path "$dir/*" 2>/dev/null || true; } | sort
   find "$dir" -type s
   [[ ${#spaces[@]} -eq 0 ]] || in_space ip -o link show | sed -n 's/^[0-9]*: \([^:@]*\).*/\1/p' |
     grep -vx lo || true

@@ -12,8 +12,8 @@ StackConfig crowd_config() {
   return config;
 }
 
-// With the attack: two seconds until the largest is reset (tcp/pressure.hpp), and up to two more for
-// peers whose lost segments wait for their own timers. Without it: 20 ms.
+// With the attack: two seconds until the largest is reset (tcp/pressure.hpp), and up to two more
+// for peers whose lost segments wait for their own timers. Without it: 20 ms.
 constexpr Duration with_attack = 4s;
 
 // Four that were there before the attack and four that come after it.
