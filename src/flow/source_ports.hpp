@@ -70,16 +70,17 @@ class SourcePorts {
   // How many local endpoints satisfy the wish; 0 for an interface without addresses.
   std::uint64_t space(const LocalWish& wish) const;
 
-  // Fills `out` with a key for which in_use(const Key&) is false. False: none was found.
+  // Fills `out` with a key for which in_use(const Key&, step) is false. False: none was found. The
+  // step is that at which peek() has the candidate, so that the caller may keep what it computed.
   template <class InUse>
   bool choose(std::uint32_t remote_addr, std::uint16_t remote_port, const LocalWish& wish,
               InUse&& in_use, Key& out) {
     Walk& walk = walk_to(remote_addr, remote_port, wish);
     const auto tries = static_cast<unsigned>(std::min<std::uint64_t>(walk.space, max_tries));
     for (unsigned i = 0; i < tries; ++i) {
-      const Key key = candidate(walk, counters_[walk.counter]);
-      ++counters_[walk.counter];
-      if (!in_use(key)) {
+      const std::uint64_t step = counters_[walk.counter]++;
+      const Key key = candidate(walk, step);
+      if (!in_use(key, step)) {
         out = key;
         return true;
       }

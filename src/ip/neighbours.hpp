@@ -102,6 +102,20 @@ class Neighbours {
   // valid until the next call that may add an entry, or advance().
   std::uint16_t find_or_add(std::uint16_t port, const Address& ip);
   std::uint16_t find(std::uint16_t port, const Address& ip) const;
+  // find_or_add() for one who has asked before: one compare where the entry `last` is still held
+  // and the station's, as it is while somebody opens connections to it.
+  std::uint16_t find_again(std::uint16_t last, std::uint16_t port, const Address& ip) {
+    if (last < fresh_) {
+      Entry& entry = entries_[last];
+      const bool same = entry.evict == never && entry.state != State::vacant &&
+                        entry.hop.port == port && entry.ip == ip;
+      if (same) {
+        entry.used = true;
+        return last;
+      }
+    }
+    return find_or_add(port, ip);
+  }
   // The slot where a look-up begins. It depends on the secret seed.
   std::uint32_t home(std::uint16_t port, const Address& ip) const;
 

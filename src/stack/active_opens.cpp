@@ -16,7 +16,6 @@ namespace {
 using tcp::Flag;
 using tcp::Tcb;
 
-constexpr unsigned connects_ahead = flow::SourcePorts::ahead_max;
 // The number of an interface in SourcePorts is its own for IPv4, and this much more for IPv6.
 constexpr std::uint32_t sources6_at = 256;
 
@@ -41,21 +40,6 @@ bool may_open(const tcp::Context& c, std::uint32_t found) {
 }
 
 }  // namespace
-
-// The two ends of an active open, before and after its port is chosen.
-struct ActiveOpens::Opening {
-  Address to;
-  Address from;  // any: whichever is free
-  std::uint16_t remote_port = 0;
-  flow::LocalWish wish;
-  Key key;
-  AddressPair whole;  // IPv6 only
-  bool ip6 = false;
-  bool named = false;      // the caller gave the local port
-  std::uint16_t port = 0;  // interface
-
-  const AddressPair* addresses() const { return ip6 ? &whole : nullptr; }
-};
 
 ActiveOpens::ActiveOpens(const tcp::Context& c, std::uint64_t seed)
     : ports_(tcp::derived_seed(seed, 1)) {
@@ -90,82 +74,111 @@ void ActiveOpens::add_sources(const tcp::Context& c, std::uint32_t port) {
   }
 }
 
-// Makes the key of the connection, and for IPv6 its whole addresses: SourcePorts gives an IPv6
-// source as a number.
-Key ActiveOpens::complete(const tcp::Context& c, Opening& o, const Key& chosen) const {
-  if (!o.ip6) return chosen;
-  o.whole.remote = o.to;
-  o.whole.local = o.from.is_any() ? ports_.address6(net32(chosen.local_addr)) : o.from;
-  return c.fold.key(o.whole, chosen.remote_port, chosen.local_port);
+flow::LocalWish ActiveOpens::wish(const AddressPair& whole) const {
+  return {to_.source, to_.from32, net16(to_.local.port), to_.ip6 ? &whole : nullptr};
+}
+
+// Makes the key of a connection, its hash, and for IPv6 its local address: SourcePorts gives an
+// IPv6 source as a number.
+const ActiveOpens::Candidate& ActiveOpens::candidate(const tcp::Context& c, const Key& chosen,
+                                                     std::uint64_t step) {
+  Candidate& made = candidates_[step % connects_ahead];
+  if (made.step == step) return made;
+  made.step = step;
+  made.key = chosen;
+  if (to_.ip6) {
+    made.from = to_.from.is_any() ? ports_.address6(net32(chosen.local_addr)) : to_.from;
+    made.key = c.fold.key(whole(made), chosen.remote_port, chosen.local_port);
+  }
+  made.hash = c.hash(made.key);
+  return made;
 }
 
 // A bucket that was not touched for a minute costs a cache miss and a page walk. Even a prefetch
 // waits for the page walk, but those of several prefetches in a row overlap: so this prefetches
 // eight at a time. It starts at the second open in one turn, because then more will follow.
-void ActiveOpens::prefetch_next(const tcp::Context& c, const Opening& o, std::uint32_t to) {
+void ActiveOpens::prefetch_next(const tcp::Context& c, const flow::LocalWish& wish) {
   const bool again = last_ == c.clock.now;
   last_ = c.clock.now;
   const std::uint64_t group = ports_.step() / connects_ahead;
   if (!again || group == prefetched_) return;
   prefetched_ = group;
-  std::array<std::uint64_t, connects_ahead> hashes;
   for (unsigned i = 0; i < connects_ahead; ++i) {
-    Opening next = o;
-    hashes[i] = c.hash(complete(c, next, ports_.peek(to, o.remote_port, o.wish, i)));
+    const Key next = ports_.peek(to_.to32, to_.remote_port, wish, i);
+    candidate(c, next, ports_.step() + i);
   }
-  for (const std::uint64_t hash : hashes) c.flows.prefetch(hash);
+  for (const Candidate& next : candidates_) c.flows.prefetch(next.hash);
 }
 
-bool ActiveOpens::choose_port(tcp::Context& c, Opening& o) {
-  const std::uint32_t to = o.ip6 ? c.fold(o.to) : o.to.v4();
-  const auto in_use = [&](const Key& tried) {
-    const Key key = complete(c, o, tried);
-    if (o.named && !is_home(c.interfaces.interface(o.port), o.addresses(), key)) return true;
-    const std::uint32_t found = tcp::find_connection(c, c.hash(key), key, o.addresses());
-    return found != flow::Table::none && !may_open(c, found);
+const ActiveOpens::Candidate* ActiveOpens::choose_port(tcp::Context& c) {
+  const bool named = to_.local.port != 0;
+  const AddressPair ends{to_.to, to_.from};
+  const flow::LocalWish wanted = wish(ends);
+  const Candidate* chosen = nullptr;
+  const auto in_use = [&](const Key& tried, std::uint64_t step) {
+    const Candidate& next = candidate(c, tried, step);
+    const AddressPair pair = whole(next);
+    const AddressPair* addresses = to_.ip6 ? &pair : nullptr;
+    if (named && !is_home(c.interfaces.interface(to_.port), addresses, next.key)) return true;
+    const std::uint32_t found = tcp::find_connection(c, next.hash, next.key, addresses);
+    if (found != flow::Table::none && !may_open(c, found)) return true;
+    chosen = &next;
+    return false;
   };
-  Key chosen;
-  if (!ports_.choose(to, o.remote_port, o.wish, in_use, chosen)) return false;
-  o.key = complete(c, o, chosen);
-  prefetch_next(c, o, to);
-  return true;
+  Key key;
+  if (!ports_.choose(to_.to32, to_.remote_port, wanted, in_use, key)) return nullptr;
+  return chosen;
+}
+
+// Works out what follows from the two ends, into to_.
+Errc ActiveOpens::resolve(tcp::Context& c, const Endpoint& remote, const Endpoint& local) {
+  to_.valid = false;
+  candidates_.fill({});
+  to_.remote = remote;
+  to_.local = local;
+  to_.to = Address::of(remote.address);
+  to_.from = Address::of(local.address);
+  to_.remote_port = net16(remote.port);
+  to_.ip6 = remote.address.is_v6();
+  if (remote.port == 0 || !c.interfaces.is_station(to_.to)) return Errc::invalid_argument;
+  if (!to_.from.is_any() && to_.from.is_v4() == to_.ip6) return Errc::invalid_argument;
+  if (!to_.from.is_any() && !c.interfaces.is_local(to_.from)) return Errc::no_route;
+  const auto route = c.interfaces.route(to_.to);
+  if (!route) return Errc::no_route;
+  to_.port = route->port;
+  to_.next_hop = route->next_hop;
+  to_.hop = ip::Neighbours::none;
+  // A link-local destination must be talked to from a link-local address.
+  if (to_.ip6 && to_.from.is_any() && to_.to.is_link_local()) {
+    to_.from = c.interfaces.source_for(route->port, to_.to);
+  }
+  to_.to32 = to_.ip6 ? c.fold(to_.to) : to_.to.v4();
+  to_.from32 = to_.from.is_any() ? 0
+               : to_.ip6         ? c.fold(to_.from) | 1
+                                 : to_.from.v4();  // not 0, which is any
+  to_.source = route->port + (to_.ip6 ? sources6_at : 0);
+  to_.mss = tcp::port_mss(c.interfaces.interface(route->port).mtu, to_.ip6);
+  to_.valid = true;
+  return Errc::ok;
 }
 
 tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, Endpoint remote,
                                                     Endpoint local, std::uint64_t user,
                                                     const ConnectionOptions& options) {
   if (!tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
-  Opening o;
-  o.to = Address::of(remote.address);
-  o.from = Address::of(local.address);
-  o.remote_port = net16(remote.port);
-  o.ip6 = remote.address.is_v6();
-  if (remote.port == 0 || !c.interfaces.is_station(o.to))
-    return tl::unexpected(Errc::invalid_argument);
-  if (!o.from.is_any() && o.from.is_v4() == o.ip6) return tl::unexpected(Errc::invalid_argument);
-  if (!o.from.is_any() && !c.interfaces.is_local(o.from)) return tl::unexpected(Errc::no_route);
-  const auto route = c.interfaces.route(o.to);
-  if (!route) return tl::unexpected(Errc::no_route);
-  const std::uint16_t hop = c.interfaces.neighbours().find_or_add(route->port, route->next_hop);
-  if (hop == ip::Neighbours::none) return tl::unexpected(Errc::overload);
-
-  // A link-local destination must be talked to from a link-local address.
-  if (o.ip6 && o.from.is_any() && o.to.is_link_local()) {
-    o.from = c.interfaces.source_for(route->port, o.to);
+  if (!to_.valid || to_.remote != remote || to_.local != local) {
+    if (const Errc why = resolve(c, remote, local); why != Errc::ok) return tl::unexpected(why);
   }
-  const std::uint32_t from = o.from.is_any() ? 0
-                             : o.ip6         ? c.fold(o.from) | 1
-                                             : o.from.v4();  // not 0, which is any
-  o.port = route->port;
-  o.named = local.port != 0;
-  o.whole = {o.to, o.from};
-  o.wish = {route->port + (o.ip6 ? sources6_at : 0), from, net16(local.port),
-            o.ip6 ? &o.whole : nullptr};
-  if (!choose_port(c, o)) return tl::unexpected(Errc::no_port);
-  const std::uint16_t mss = tcp::port_mss(c.interfaces.interface(route->port).mtu, o.ip6);
+  to_.hop = c.interfaces.neighbours().find_again(to_.hop, to_.port, to_.next_hop);
+  if (to_.hop == ip::Neighbours::none) return tl::unexpected(Errc::overload);
+  const Candidate* chosen = choose_port(c);
+  if (chosen == nullptr) return tl::unexpected(Errc::no_port);
+  const AddressPair pair = whole(*chosen);
   const tcp::Cell& opening = tcp::raise(State::closed, tcp::StateEvent::open_active);
-  const std::uint32_t index =
-      tcp::create(c, o.key, o.addresses(), c.hash(o.key), opening, hop, mss);
+  const std::uint32_t index = tcp::create(c, chosen->key, to_.ip6 ? &pair : nullptr, chosen->hash,
+                                          opening, to_.hop, to_.mss);
+  const AddressPair ends{to_.to, to_.from};
+  prefetch_next(c, wish(ends));
   if (index == tcp::TcbPool::none) return tl::unexpected(Errc::overload);
   Tcb& t = c.tcbs[index];
   t.user = user;

@@ -11,8 +11,8 @@ namespace {
 
 const std::uint32_t remote = net32(0xc6336401);
 const std::uint16_t http = net16(80);
-const auto never = [](const Key&) { return false; };
-const auto always = [](const Key&) { return true; };
+const auto never = [](const Key&, std::uint64_t) { return false; };
+const auto always = [](const Key&, std::uint64_t) { return true; };
 
 std::uint64_t local_of(const Key& key) {
   return std::uint64_t{net32(key.local_addr)} << 16 | net16(key.local_port);
@@ -44,8 +44,9 @@ TEST(SourcePorts, peek_shows_what_choose_will_try) {
     const Key later = ports.peek(remote, http, {.interface = 0}, 3);
     Key key;
     unsigned asked = 0;
-    ASSERT_TRUE(
-        ports.choose(remote, http, {.interface = 0}, [&](const Key&) { return asked++ < 3; }, key));
+    ASSERT_TRUE(ports.choose(
+        remote, http, {.interface = 0}, [&](const Key&, std::uint64_t) { return asked++ < 3; },
+        key));
     ASSERT_EQ(key, later);
   }
 }
@@ -142,7 +143,7 @@ TEST(SourcePorts, last_free_endpoint_of_a_small_space_is_found) {
     ports.add_range(0, 0x0a000000, count);
     const LocalWish wish = {.interface = 0, .port = net16(20)};
     std::set<std::uint64_t> used;
-    const auto in_use = [&](const Key& k) { return used.contains(local_of(k)); };
+    const auto in_use = [&](const Key& k, std::uint64_t) { return used.contains(local_of(k)); };
     Key key;
     for (std::uint32_t i = 0; i < count; ++i) {
       ASSERT_TRUE(ports.choose(remote, http, wish, in_use, key)) << count;
@@ -163,7 +164,7 @@ TEST(SourcePorts, exhaustion_is_an_error_after_128_tries) {
   Key key;
   EXPECT_FALSE(ports.choose(
       remote, http, {.interface = 0},
-      [&](const Key&) {
+      [&](const Key&, std::uint64_t) {
         ++tries;
         return true;
       },
@@ -186,7 +187,7 @@ TEST(SourcePorts, half_full_takes_two_candidates) {
   for (unsigned i = 0; i < 1'000; ++i) {
     ASSERT_TRUE(ports.choose(
         net32(1), http, {.interface = 0},
-        [&](const Key& k) {
+        [&](const Key& k, std::uint64_t) {
           ++tries;
           return used.contains(local_of(k));
         },

@@ -127,7 +127,7 @@ TEST(SourcePortsAtHome, the_space_is_the_workers_share_and_ends_at_once) {
     const LocalWish wish{.interface = 0};
     ASSERT_EQ(ports.space(wish), 2u * steering.ports_of(worker));
     std::set<std::uint64_t> mine;
-    const auto in_use = [&](const Key& k) {
+    const auto in_use = [&](const Key& k, std::uint64_t) {
       return mine.contains(std::uint64_t{k.local_addr} << 16 | k.local_port);
     };
     Key chosen;
@@ -155,8 +155,8 @@ TEST(SourcePortsAtHome, ip6_and_many_destinations) {
     const LocalWish wish{.interface = 5, .whole = &whole};
     const std::uint16_t port = net16(static_cast<std::uint16_t>(80 + n % 3));
     Key chosen;
-    ASSERT_TRUE(
-        ports.choose(fold(whole.remote), port, wish, [](const Key&) { return false; }, chosen));
+    ASSERT_TRUE(ports.choose(
+        fold(whole.remote), port, wish, [](const Key&, std::uint64_t) { return false; }, chosen));
     const Ends ends{whole.remote, ports.address6(net32(chosen.local_addr)), port,
                     chosen.local_port};
     ASSERT_EQ(steering.worker_of(ends), 2u);
@@ -174,7 +174,8 @@ TEST(SourcePortsAtHome, stand_ins_that_collide) {
     AddressPair whole{address(remote), {}};
     const LocalWish wish{.interface = 0, .whole = &whole};
     Key chosen;
-    ASSERT_TRUE(ports.choose(1234, net16(80), wish, [](const Key&) { return false; }, chosen));
+    ASSERT_TRUE(ports.choose(
+        1234, net16(80), wish, [](const Key&, std::uint64_t) { return false; }, chosen));
     EXPECT_EQ(
         steering.worker_of({whole.remote, address("fd00:1::1"), net16(80), chosen.local_port}), 1u);
   }

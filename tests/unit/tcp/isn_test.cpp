@@ -1,4 +1,4 @@
-// Initial sequence numbers, RFC 6528, and the hash under them.
+// Initial sequence numbers, RFC 6528, and the pseudo-random functions under them.
 #include <cstring>
 #include <set>
 
@@ -17,6 +17,13 @@ TEST(SipHash24, known_vector) {
   std::uint64_t words[2];
   std::memcpy(words, bytes, sizeof(words));
   EXPECT_EQ(SipHash(words[0], words[1])(words[0], words[1]), 0x3f2acc7f57c29bdbu);
+}
+
+// FIPS 197, appendix C.1: key 00..0f, block 00 11 .. ff, and the first half of its cipher.
+TEST(AesBlock, known_vector) {
+  if (!tcp::AesBlock::available()) GTEST_SKIP() << "this processor has no AES instructions";
+  const tcp::AesBlock aes(0x0706050403020100, 0x0f0e0d0c0b0a0908);
+  EXPECT_EQ(aes(0x7766554433221100, 0xffeeddccbbaa9988), 0x30047b6ad8e0c469u);
 }
 
 const Key key = make_key(peer_ip, peer_port, our_ip, our_port);
