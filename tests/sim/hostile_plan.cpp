@@ -30,8 +30,6 @@ HostPlan draw_honest(Draw& draw, bool rough) {
   config.keep_alive_probes = rough ? 9 : 2;
   host.options.frames = 1'024;
   config.lent_frames = draw.one_in(2) ? 0 : 128;
-  // Enough for everybody who is connected, not for whoever sends a SYN besides.
-  config.neighbours = 40;
   config.neighbour_frames = 64;
   host.options.completes_checksums = draw.one_in(3);
   host.backlog = draw.one_in(3) ? 8 : 64;
@@ -111,13 +109,27 @@ bool is_syn_flood(Kind kind) {
   return kind == Kind::syn_on_link || kind == Kind::syn_off_link || kind == Kind::syn_of_honest;
 }
 
-// What of these orders comes to, and blocks for it.
+bool holds_memory(const Orders& orders) {
+  return orders.kind == Kind::sockstress || orders.kind == Kind::pipeline ||
+         orders.kind == Kind::one_byte_window || orders.kind == Kind::one_byte_acks ||
+         orders.kind == Kind::slow_read;
+}
+
+// What of these orders comes to, and blocks and neighbours for it.
 void set_promise(Draw& draw, HostilePlan& plan) {
   const bool tight = draw.one_in(3), scarce = tight && draw.one_in(2);
+  const bool held = std::any_of(plan.orders.begin(), plan.orders.end(), holds_memory);
+  unsigned stations = 0;
+  for (const Orders& orders : plan.orders) stations += std::min(orders.connections, slots);
   for (HostPlan& host : plan.hosts) {
-    host.config.buffer_blocks = scarce ? 64u << draw.below(3) : tight ? 1'024 : 2'048;
+    // What is out of order counts as free, however little there is.
+    host.config.buffer_blocks = !scarce ? (tight ? 1'024 : 2'048)
+                                : held  ? 64u << draw.below(3)
+                                        : 256;
+    // Enough for everybody who is connected, not for whoever sends a SYN besides.
+    host.config.neighbours = 10 + stations;
   }
-  if (tight) plan.promise = scarce ? Promise::relieved : Promise::served;
+  if (tight) plan.promise = scarce && held ? Promise::relieved : Promise::served;
   for (const Orders& orders : plan.orders) {
     // What it fills are receive buffers, of which a few are a pool.
     if (orders.kind == Kind::pipeline) plan.promise = std::max(plan.promise, Promise::served);
