@@ -136,8 +136,9 @@ inline bool handshake_rtt(const Context& c, const Tcb& tcb, std::uint32_t& rtt_u
   constexpr std::int64_t grain = std::int64_t{1} << tick_shift;
   const std::int64_t ahead = Tick{tcb.timer_at} - tick_of(c.clock.now);
   const std::int64_t left = ahead * grain - c.clock.now.time_since_epoch().count() % grain;
-  const std::int64_t rtt = rto_wait(c, tcb).count() - left + grain;
-  if (rtt <= 0 || rtt > rto_wait(c, tcb).count() + 2 * grain) return false;
+  const std::int64_t wait = rto_wait(c, tcb).count();
+  const std::int64_t rtt = wait - left + grain;
+  if (rtt <= 0 || rtt > wait + 2 * grain) return false;
   rtt_us = static_cast<std::uint32_t>(rtt / 1'000);
   return true;
 }
