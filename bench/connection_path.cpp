@@ -2,7 +2,8 @@
 // of five, six or seven packets. No device, no second core, no noise of either: cycles per
 // connection and side are those of the path itself, with TIME_WAIT filling all the while.
 //
-// For instructions and mispredictions, which no shared machine can falsify:
+// For instructions, which no shared machine can falsify: bench/run instructions. For
+// mispredictions:
 //   valgrind --tool=cachegrind --branch-sim=yes build/bench/connection_path --turns=N FILTER
 // where FILTER is --benchmark_filter=bytes:0/bare_acks:0/ip6:0; the difference of two N has no
 // start-up in it.
@@ -65,6 +66,54 @@ void set_up(Side& side, Pool& pool, Memory& memory, const Addresses& addresses, 
   side.engine->repeat_events(true);  // as the public faces do
 }
 
+// The two applications. Their turns are functions of their own: bench/instructions.py counts what
+// is executed in each.
+struct Exchange {
+  stack::Engine& client;
+  stack::Engine& server;
+  Endpoint remote;
+  std::size_t bytes;  // of request and response
+  std::array<std::byte, 2048> buffer = {};
+  std::uint64_t closed = 0;
+  std::uint64_t open = 0;
+
+  [[gnu::noinline]] void client_turn(Instant now) {
+    // The first one alone: it learns the other's MAC, for which few packets may wait.
+    while (open < (closed > 0 ? 256u : 1u)) {
+      if (!client.connect(remote, {}, 0, now)) break;
+      ++open;
+    }
+    for (const Event& e : client.poll(now)) {
+      if (e.has(Event::connected)) {
+        if (bytes > 0) {
+          client.write(e.connection, {buffer.data(), bytes});
+        } else {
+          client.close(e.connection);
+        }
+      }
+      if (e.has(Event::readable)) {
+        benchmark::DoNotOptimize(client.read(e.connection, buffer));
+        client.close(e.connection);
+      }
+      if (e.has(Event::closed)) {
+        ++closed;
+        --open;
+      }
+    }
+  }
+
+  [[gnu::noinline]] void server_turn(Instant now) {
+    for (const Event& e : server.poll(now)) {
+      if (e.has(Event::readable)) {
+        if (auto n = server.read(e.connection, buffer)) {
+          server.write(e.connection, {buffer.data(), *n});
+        }
+      }
+      if (e.has(Event::peer_closed)) server.close(e.connection);
+    }
+  }
+};
+
 // Arguments: bytes of request and response; whether every ACK is a packet of its own; IPv6.
 void connections(benchmark::State& state) {
   const auto bytes = static_cast<std::size_t>(state.range(0));
@@ -80,53 +129,18 @@ void connections(benchmark::State& state) {
   set_up(server, pool, memory, addresses, false, config, 2);
   if (!server.engine->listen(server_endpoint, 4096)) return state.SkipWithError("listen");
 
-  std::array<std::byte, 2048> buffer = {};
-  std::uint64_t closed = 0, open = 0;
+  Exchange exchange{*client.engine, *server.engine, server_endpoint, bytes};
   Instant now{};
-  const auto client_events = [&](std::span<const Event> events) {
-    for (const Event& e : events) {
-      if (e.has(Event::connected)) {
-        if (bytes > 0) {
-          client.engine->write(e.connection, {buffer.data(), bytes});
-        } else {
-          client.engine->close(e.connection);
-        }
-      }
-      if (e.has(Event::readable)) {
-        benchmark::DoNotOptimize(client.engine->read(e.connection, buffer));
-        client.engine->close(e.connection);
-      }
-      if (e.has(Event::closed)) {
-        ++closed;
-        --open;
-      }
-    }
-  };
-  const auto server_events = [&](std::span<const Event> events) {
-    for (const Event& e : events) {
-      if (e.has(Event::readable)) {
-        if (auto n = server.engine->read(e.connection, buffer)) {
-          server.engine->write(e.connection, {buffer.data(), *n});
-        }
-      }
-      if (e.has(Event::peer_closed)) server.engine->close(e.connection);
-    }
-  };
-
   for (auto _ : state) {
     now += std::chrono::microseconds{20};
     const std::uint64_t t0 = read_tsc();
-    // The first one alone: it learns the other's MAC, for which few packets may wait.
-    while (open < (closed > 0 ? 256u : 1u)) {
-      if (!client.engine->connect(server_endpoint, {}, 0, now)) break;
-      ++open;
-    }
-    client_events(client.engine->poll(now));
+    exchange.client_turn(now);
     const std::uint64_t t1 = read_tsc();
-    server_events(server.engine->poll(now));
+    exchange.server_turn(now);
     client.cycles += t1 - t0;
     server.cycles += read_tsc() - t1;
   }
+  const std::uint64_t closed = exchange.closed;
   const auto per = [&](std::uint64_t sum) {
     return closed == 0 ? 0.0 : static_cast<double>(sum) / static_cast<double>(closed);
   };
