@@ -46,7 +46,7 @@ void repeat_syn(Context& c, std::uint32_t index) {
   if (t.has(Flag::emit_syn)) return;  // it has not left yet
   if (!c.answers.allow(index, t.generation, Answer::challenge, c.clock.tick)) return;
   ++c.counters.retransmits;
-  t.set(Flag::emit_syn | Flag::syn_repeated);
+  t.set(Flag::emit_syn | Flag::syn_again);
   c.queue_output(index);
 }
 

@@ -188,7 +188,7 @@ void send(Context& c, std::uint32_t index, unsigned acts, const Cause& cause) {
   }
   if ((acts & Act::send_syn_ack) != 0) {
     // The peer's SYN came again, or crossed ours: unless ours still waits, it leaves once more.
-    if (!tcb.has(Flag::emit_syn)) tcb.set(Flag::emit_syn | Flag::syn_repeated);
+    if (!tcb.has(Flag::emit_syn)) tcb.set(Flag::emit_syn | Flag::syn_again);
     c.queue_output(index);
   }
   if ((acts & Act::send_fin) != 0) {

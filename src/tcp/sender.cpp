@@ -380,7 +380,8 @@ bool is_worth_writing(const Context& c, const Tcb& t) {
 void on_ack_of_syn(Context& c, Tcb& t, const wire::Segment& segment) {
   t.handshake_rtt = 0;
   std::uint32_t rtt = 0;
-  const bool once = !t.has(Flag::syn_repeated) && t.timer_at != 0;  // Karn
+  const bool once = !t.has(Flag::syn_repeated | Flag::syn_again) && t.timer_at != 0;  // Karn
+  t.clear(Flag::syn_again);
   const bool known = once ? handshake_rtt(c, t, rtt)
                           : t.has(Flag::timestamps) && timestamp_rtt(c, t, segment, rtt);
   if (!known) return;

@@ -35,7 +35,8 @@ enum Flag : std::uint32_t {
   window_update = 4096,  // the receive window opened enough to say so
   probe = 8192,          // persist timer fired: one byte beyond the window
   finished = 16384,      // CLOSED in order and out of the flow table, kept only for unread bytes
-  syn_repeated = 32768,  // our SYN left more than once: its ACK is no sample, and RTO starts at 3 s
+  syn_repeated =
+      32768,  // the timer sent our SYN again: its ACK is no sample, and RTO starts at 3 s
   closed_reported = 1 << 16,  // `closed` was reported; the handle is stale
   ip6 = 1 << 17,          // IPv6: the addresses in `key` are folded, the whole ones stand elsewhere
   timestamps = 1 << 18,   // agreed in the handshake (RFC 7323)
@@ -44,6 +45,9 @@ enum Flag : std::uint32_t {
   ack_delayed = 1 << 21,  // an ACK is owed and waits for company (RFC 1122 §4.2.3.2)
   scaling = 1 << 22,      // window scale agreed, be it 0 (RFC 7323)
   gaps = 1 << 23,         // data beyond RCV.NXT waits in Stream::islands
+  // Until our SYN is acknowledged, when no window is probed yet: it left again, but for what the
+  // peer sent. Its ACK is no sample (Karn); but no timer has fired, so that RTO starts as it does.
+  syn_again = probe,
   // 24..27: our window scale, 28..31: the peer's, 0..14.
 };
 inline constexpr std::uint8_t max_window_scale = 14;  // RFC 7323 §2.3

@@ -274,7 +274,7 @@ TEST(SynSentLetter, old_ack_syn_again_is_no_sample) {
   h.write("x");
   h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 1});
   EXPECT_EQ(h.engine().info(h.conn)->srtt_us, 0u);
-  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 3'000u);
+  EXPECT_EQ(h.engine().info(h.conn)->rto_ms, 1'000u);
 }
 
 TEST(SynSentLetter, old_ack_the_timer_of_the_syn_goes_on_as_it_was) {
