@@ -42,6 +42,9 @@ const Addresses v4{IpAddress::v4(0x0a000001), IpAddress::v4(0x0a000002), IpAddre
 const Addresses v6{IpAddress::v6(0xfd00'0000'0000'0000, 1), IpAddress::v6(0xfd00'0000'0000'0000, 2),
                    IpAddress::v6(0xfd01'0000'0000'0000, 0), 64};
 
+// The client's records of TIME_WAIT. A count of instructions needs no more than its turns fill.
+std::uint32_t time_wait_records = 4'000'000;
+
 StackConfig config_for(std::uint32_t time_wait, bool coalesce) {
   StackConfig config;
   config.connections = 4096;
@@ -117,7 +120,7 @@ struct Exchange {
 // Arguments: bytes of request and response; whether every ACK is a packet of its own; IPv6.
 void connections(benchmark::State& state) {
   const auto bytes = static_cast<std::size_t>(state.range(0));
-  const StackConfig config = config_for(4'000'000, state.range(1) == 0);
+  const StackConfig config = config_for(time_wait_records, state.range(1) == 0);
   HeapMemory memory;
   Pool pool(16'384);
   Side client, server;
@@ -167,7 +170,11 @@ int main(int argc, char** argv) {
                   ->Args({64, 0, 0})
                   ->Args({0, 0, 1})
                   ->Args({64, 0, 1});
-  if (turns > 0) all->Iterations(turns);
+  if (turns > 0) {
+    all->Iterations(turns);
+    time_wait_records =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(32 * turns, 64'000, time_wait_records));
+  }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -6,10 +6,10 @@
     bench/instructions.py build/bench/connection_path --write=FILE    makes such a file
     bench/instructions.py build/bench/connection_path --functions     where they are, each shape
 
-Two engines, a client's and a server's, in one thread: callgrind counts what is executed in the turns
-of each, and the difference of a run of 3,000 turns and one of 1,000 has no start in it. The counts
-are the same in every run of a binary; they are those of one compiler and one -march, which a budget
-names. Status 77: there is no valgrind, or the budget is of another compiler or processor.
+Two engines, a client's and a server's, in one thread: callgrind counts what is executed in the
+turns of each, and the difference of a run of 3,000 turns and one of 1,000 has no start in it. The
+counts are the same in every run of a binary; they are those of one compiler and one -march, which
+a budget names. Status 77: there is no valgrind, or the budget is of another compiler or processor.
 """
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What link-time and profile-guided optimization gain: the path alone, built three ways."""
+"""What link-time and profile-guided optimization gain, and what hardening costs: the path alone,
+built four ways."""
 from __future__ import annotations
 
 import json
@@ -18,7 +19,8 @@ TURNS = "--turns=20000"
 PATIENCE_S = 400
 ROUNDS = 5
 # By name: meson's options; what they are measured against comes first.
-WAYS = {"as it comes": (), "b_lto=true": ("-Db_lto=true",), "b_pgo=use": ("-Db_pgo=generate",)}
+WAYS = {"as it comes": (), "b_lto=true": ("-Db_lto=true",), "b_pgo=use": ("-Db_pgo=generate",),
+        "hardening=false": ("-Dhardening=false",)}
 
 
 def run(context: Context, result: Result) -> None:

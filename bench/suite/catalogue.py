@@ -4,15 +4,15 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Callable
 
-from . import builds, connections, latency, memory, programs, scale, sockets
+from . import builds, connections, instructions, latency, memory, programs, scale, sockets
 from .context import Context
 from .result import Result
 
 MODULES: dict[str, ModuleType] = {"connections": connections, "sockets": sockets,
                                   "latency": latency, "scale": scale, "memory": memory,
-                                  "builds": builds}
+                                  "builds": builds, "instructions": instructions}
 NAMES = ("connections", "sockets", "time_wait", "flow_table", "timer_wheel", "transition", "path",
-         "mailbox", "hostile", "latency", "scale", "memory", "builds")
+         "mailbox", "hostile", "latency", "scale", "memory", "instructions", "builds")
 
 
 def title_of(name: str) -> str:
@@ -27,6 +27,6 @@ def runner(name: str) -> Callable[[Context, Result], None]:
 
 def targets_of(name: str) -> list[str]:
     """What ninja has to build for it, beside salut and the kernel's side."""
-    if name == "builds":
+    if name in ("builds", "instructions"):
         return [builds.TARGET]
     return [f"bench/{programs.PROGRAMS[name].target}"] if name in programs.PROGRAMS else []
