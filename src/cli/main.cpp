@@ -8,6 +8,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/files.hpp"
+#include "host/descriptors.hpp"
 #include "host/say.hpp"
 
 namespace salut::cli {
@@ -37,6 +38,7 @@ int run_program(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   using salut::cli::refuse;
+  salut::occupy_standard_descriptors();
   try {
     return salut::cli::run_program({argv, argv + argc});
   } catch (const std::bad_alloc&) {

@@ -55,4 +55,12 @@ Result<void> check_descriptors(const Config& config) {
                           had, count));
 }
 
+void occupy_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest free number, so this one. A place without /dev has a root.
+    if (open("/dev/null", O_RDONLY) < 0 && open("/", O_RDONLY) < 0) return;
+  }
+}
+
 }  // namespace salut
