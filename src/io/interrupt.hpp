@@ -13,6 +13,8 @@ class Interrupt {
   // True if the next frame will make fd() readable; false if one waits already.
   virtual bool arm() = 0;
   virtual void disarm() = 0;
+  // The device answers arm() no more, and no frame will make fd() readable: it must be asked.
+  virtual bool broken() const { return false; }
 };
 
 }  // namespace salut::io

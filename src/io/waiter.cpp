@@ -28,6 +28,12 @@ void Waiter::wait(Duration most) {
   timeout.tv_sec = static_cast<time_t>(whole.count());
   timeout.tv_nsec = static_cast<long>((most - whole).count());
   if (ppoll(watched_.data(), static_cast<nfds_t>(watched_.size()), &timeout, nullptr) <= 0) return;
+  for (pollfd& one : watched_) {
+    if ((one.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0 || &one == &watched_.front()) continue;
+    one.fd = -1;  // ppoll() skips it
+    one.revents = 0;
+    lost_ = true;
+  }
   if (watched_.front().revents == 0) return;
   std::uint64_t woken = 0;
   while (read(watched_.front().fd, &woken, sizeof(woken)) < 0 && errno == EINTR) {

@@ -20,12 +20,16 @@ class Waiter {
   Waiter(const Waiter&) = delete;
 
   void watch(int fd) { watched_.push_back({.fd = fd, .events = POLLIN, .revents = 0}); }
+  // Some descriptor can say nothing more, as that of a TAP which was deleted, and is watched no
+  // longer: it would end every wait at once. Whoever reads behind it has to ask from time to time.
+  bool lost() const { return lost_; }
   void wake() const noexcept;
   // At most `most`. May return early for no reason.
   void wait(Duration most);
 
  private:
   std::vector<pollfd> watched_;  // the first is the eventfd of wake()
+  bool lost_ = false;
 };
 
 // Sleeps of this thread may be late by so much; the kernel's default of 50 us is fifty times what

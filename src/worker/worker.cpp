@@ -173,11 +173,18 @@ void Stack::Impl::rest() {
   }
 }
 
+// Does a frame end a sleep on every port? Not any more where a device has gone.
+bool Stack::Impl::has_interrupts() const {
+  const auto broken = [](const io::Interrupt* interrupt) { return interrupt->broken(); };
+  return !options_.interrupts.empty() && !waiter_.lost() &&
+         std::none_of(options_.interrupts.begin(), options_.interrupts.end(), broken);
+}
+
 // At most `most`, and until the next timer. With interrupts a frame ends it; without them it is a
 // nap, as it is where a device must be asked again to take what it had no room for.
 void Stack::Impl::sleep(Duration most) {
   if (!slack_) slack_ = io::set_timer_slack(timer_slack);
-  if (options_.interrupts.empty() || engine_.has_unsent()) {
+  if (!has_interrupts() || engine_.has_unsent()) {
     most = std::min(most, nap_);
     nap_ = std::min(2 * nap_, nap_most);
   }

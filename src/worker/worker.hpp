@@ -130,6 +130,7 @@ class Stack::Impl {
   void run_announcements();
   bool readable_here() const;  // may this thread read the counters directly?
   void rest();
+  bool has_interrupts() const;
   void sleep(Duration most);
   bool is_called();
   bool arm();

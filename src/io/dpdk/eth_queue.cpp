@@ -106,10 +106,13 @@ void EthQueue::find_interrupt(bool readable) {
   needs_arming_ = true;
 }
 
+// A card that was pulled out refuses both for ever. "A frame waits" would keep its worker awake.
 bool EthQueue::arm() {
-  if (!needs_arming_) return true;
-  return rte_eth_dev_rx_intr_enable(port_, queue_) == 0 &&
-         rte_eth_rx_queue_count(port_, queue_) == 0;
+  if (!needs_arming_ || broken_) return true;
+  const bool enabled = rte_eth_dev_rx_intr_enable(port_, queue_) == 0;
+  const int waiting = enabled ? rte_eth_rx_queue_count(port_, queue_) : -1;
+  broken_ = waiting < 0;
+  return waiting <= 0;
 }
 
 void EthQueue::disarm() {

@@ -37,6 +37,7 @@ class EthQueue final : public Device, public Interrupt {
   int fd() const override { return interrupt_fd_; }
   bool arm() override;
   void disarm() override;
+  bool broken() const override { return broken_; }
 
   // While paused, receive() and transmit() do nothing. Each pause has a number of its own, so that
   // the lcore's answer to an earlier one does not count.
@@ -66,6 +67,7 @@ class EthQueue final : public Device, public Interrupt {
   std::uint16_t queue_;
   int interrupt_fd_ = -1;
   bool needs_arming_ = false;
+  bool broken_ = false;
   LargeSegmentLimits large_;
   std::atomic<std::uint32_t> paused_{0};  // the pause's number; 0: none
   std::atomic<std::uint32_t> rests_{0};   // the last pause that the lcore has seen

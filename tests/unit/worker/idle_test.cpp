@@ -1,6 +1,7 @@
 // poll(max_wait) and workers.idle: how long an idle worker sleeps, and what ends it. Sleeps are
 // real; what is asked is that they are not too short, and that a limit of an hour never comes.
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,10 +35,20 @@ class FakeInterrupt final : public io::Interrupt {
     eventfd_read(fd_, &count);
   }
   void raise() { eventfd_write(fd_, 1); }
+  bool broken() const override { return gone; }
+  // Like the descriptor of a TAP that was deleted: ready for ever, and never readable.
+  void hang_up() {
+    int pair[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    dup2(pair[0], fd_);
+    close(pair[0]);
+    close(pair[1]);
+  }
 
   int armed = 0;
   int disarmed = 0;
   bool frame_waits = false;
+  bool gone = false;
   std::function<void()> on_arm;
 
  private:
@@ -86,6 +97,19 @@ TEST_F(IdleTest, wait_with_interrupts_looks_again_every_10_ms) {
   EXPECT_LT(turns(), 60u);
   EXPECT_GE(interrupt_.armed, 3);
   EXPECT_EQ(interrupt_.armed, interrupt_.disarmed);
+}
+
+// What ended each sleep at once took the whole core, for as long as the process ran.
+TEST_F(IdleTest, device_that_is_gone_is_looked_at_every_100_us_at_most) {
+  for (const bool hangs_up : {true, false}) {
+    start_with(Idle::sleep, true);
+    interrupt_.gone = !hangs_up;
+    if (hangs_up) interrupt_.hang_up();
+    EXPECT_TRUE(stack().poll(200ms).empty());
+    EXPECT_GE(turns(), 100u);  // and not every 10 ms: nothing says that a frame is there
+    EXPECT_LT(turns(), 6'000u);
+    stack_.reset();
+  }
 }
 
 TEST_F(IdleTest, not_above_0_is_one_turn_without_a_rest) {
