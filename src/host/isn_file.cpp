@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -120,6 +122,26 @@ Found read(const std::string& path, const std::string& boot, std::uint64_t tsc) 
   return found;
 }
 
+bool is_number(std::string_view word) {
+  return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// What processes left that were killed between open() and rename() in write_new().
+void clear_unfinished(const std::string& path) {
+  const std::string directory = directory_of(path);
+  const std::string begin = path.substr(directory.size() + 1) + ".";
+  for (const std::string& name : Sysfs{}.names(directory)) {
+    if (!name.starts_with(begin)) continue;
+    const std::string_view process = std::string_view(name).substr(begin.size());
+    pid_t pid = 0;
+    if (!is_number(process) || !take(process, pid) || pid <= 0) continue;
+    if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+    const std::string left = directory + "/" + name;
+    struct stat status = {};
+    if (lstat(left.c_str(), &status) == 0 && is_our_file(status)) unlink(left.c_str());
+  }
+}
+
 // 0, or an errno. Whoever reads sees the old file or the new one, whole. Benches without a name
 // share a file, and two that start at once must not rename each other's unfinished one.
 int write_new(const std::string& path, const std::string& text) {
@@ -158,11 +180,17 @@ std::string not_kept(const std::string& path, std::string_view why) {
 }  // namespace
 
 std::string isn_file_name(std::string_view instance) {
-  constexpr std::string_view unnamed = "bench-";
-  const bool of_process =
-      instance.starts_with(unnamed) &&
-      instance.find_first_not_of("0123456789", unnamed.size()) == std::string_view::npos;
-  return std::string(of_process ? instance.substr(0, unnamed.size() - 1) : instance);
+  constexpr std::string_view bench = "bench-";
+  std::string name(instance);
+  if (!instance.starts_with(bench)) return name;
+  for (std::size_t dash = bench.size() - 1; dash != std::string::npos;) {
+    const std::size_t end = std::min(name.find('-', dash + 1), name.size());
+    if (is_number(std::string_view(name).substr(dash + 1, end - dash - 1))) {
+      return name.erase(dash, end - dash);
+    }
+    dash = end == name.size() ? std::string::npos : end;
+  }
+  return name;
 }
 
 KeptIsnKey keep_isn_key(const std::string& path, std::uint64_t tsc, std::uint64_t tsc_hz,
@@ -182,6 +210,7 @@ KeptIsnKey keep_isn_key(const std::string& path, std::uint64_t tsc, std::uint64_
   if (!is_our_directory(directory)) {
     return result(not_kept(path, directory + " is not a directory of this user's alone"));
   }
+  clear_unfinished(path);
   const Found found = read(path, now.boot, tsc);
   if (found.kept) {
     now.low = found.kept->low;

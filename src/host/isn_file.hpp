@@ -28,8 +28,10 @@ struct KeptIsnKey {
   std::string note;  // one line for the user; empty if all is well
 };
 
-// Whose file an instance reads and writes: its own by name; all that are called after their
-// process, `bench-PID`, share that of `bench`, since no other run will have their name.
+// Whose file an instance reads and writes: its own by name. Benches that are called after their
+// process share one, since no other run will have their name and files would pile up: `bench-PID`
+// has that of `bench`, `bench-PID-client` and `bench-idle-PID` have those of `bench-client` and
+// `bench-idle`.
 std::string isn_file_name(std::string_view instance);
 
 // Reads the file of this path, or makes a key, and writes the file for the next start. `tsc` is

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -226,6 +227,32 @@ TEST(IsnFileName, of_benches_without_a_name_is_one) {
   EXPECT_EQ(isn_file_name("bench-4711"), "bench");
   EXPECT_EQ(isn_file_name("bench"), "bench");
   EXPECT_EQ(isn_file_name("bench-lb1"), "bench-lb1");
+}
+
+// As bench/suite and bench/idle name theirs; each run left four files behind.
+TEST(IsnFileName, of_a_bench_has_no_process_in_it) {
+  EXPECT_EQ(isn_file_name("bench-29275-memif-client"), "bench-memif-client");
+  EXPECT_EQ(isn_file_name("bench-30363-memif-client-1"), "bench-memif-client-1");
+  EXPECT_EQ(isn_file_name("bench-idle-13157"), "bench-idle");
+  EXPECT_EQ(isn_file_name("bench-"), "bench-");
+  EXPECT_EQ(isn_file_name("bench--"), "bench--");
+  EXPECT_EQ(isn_file_name("web-1"), "web-1");
+  EXPECT_EQ(isn_file_name("workbench-1-2"), "workbench-1-2");
+}
+
+// One is killed between open() and rename(); its unfinished file has a name of its own.
+TEST_F(IsnFile, unfinished_file_of_a_dead_process_goes) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  const std::string dead = path + "." + std::to_string(child);
+  const std::string alive = path + "." + std::to_string(getppid());
+  const std::string others[] = {alive, path + ".", path + ".old", path + "." + "0"};
+  std::ofstream(dead) << "half";
+  for (const std::string& other : others) std::ofstream(other) << "other";
+  EXPECT_EQ(keep().note, "");
+  EXPECT_FALSE(fs::exists(dead));
+  for (const std::string& other : others) EXPECT_TRUE(fs::exists(other)) << other;
 }
 
 TEST_F(IsnFile, any_umask_leaves_a_file_that_is_believed) {
