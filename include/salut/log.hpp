@@ -15,7 +15,9 @@ enum class LogLevel : std::uint8_t {
 };
 
 // `line` has no newline, and is gone when the call returns. Called on any thread, a worker's among
-// them (a driver of DPDK speaks where it runs), but one at a time. It must not call salut.
+// them (a driver of DPDK speaks where it runs), but one at a time. It must not call salut, and may
+// print. What is said while open() or the destructor captures the process's output (runtime.hpp)
+// comes when that is over.
 using Log = std::function<void(LogLevel level, std::string_view line)>;
 
 }  // namespace salut

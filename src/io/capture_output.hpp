@@ -1,6 +1,6 @@
 // While this lives, all that the process prints to standard output and standard error goes into a
 // file in memory. At the end `sink` gets its first 16 KiB. Reason: DPDK and the libraries below it
-// print past DPDK's log.
+// print past DPDK's log. Lines for the Log wait meanwhile (io/log.hpp).
 //
 // Threads: the control thread, while no other thread prints.
 #pragma once
@@ -18,11 +18,15 @@ class CaptureOutput {
   ~CaptureOutput();
   CaptureOutput(const CaptureOutput&) = delete;
 
-  // The process's own standard error, captured or not.
-  static int standard_error();
+  // For who ends the process now: whatever is captured ends, without a sink.
+  static void abandon();
 
  private:
+  void restore();  // the descriptors
+  void release();  // the Log
+
   Sink sink_;
+  bool holds_ = false;  // the Log
   int file_ = -1;
   int saved_[2] = {-1, -1};
 };

@@ -2,6 +2,9 @@
 //
 // There is one per process, as there is one DPDK. Without one nothing is written anywhere.
 //
+// While the process's output is captured (io/capture_output.hpp) lines wait: a receiver that prints
+// would print into what is captured, and be called again with its own words.
+//
 // Threads: any. A lock makes lines come one at a time.
 #pragma once
 
@@ -19,6 +22,13 @@ namespace salut::io {
 void set_log(Log log);
 // False: there is none.
 bool log_line(LogLevel level, std::string_view line);
+// Lines wait from hold_log() until release_log() gives them to the receiver; calls nest.
+void hold_log();
+void release_log();
+
+// The level of a line of DPDK's: its own, but debug for what its TAP driver calls an error at every
+// start at which all is well.
+LogLevel level_of(LogLevel own, std::string_view line);
 
 template <typename... Arguments>
 void log(LogLevel level, fmt::format_string<Arguments...> format, Arguments&&... arguments) {

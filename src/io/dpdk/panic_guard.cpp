@@ -20,8 +20,9 @@ void on_abort(int) {
   const std::string line =
       "salut: DPDK cannot start here: " + why + "; want what `salut doctor` finds missing\n";
   const std::string_view text = std::string_view(line).substr(0, line.size() - 1);
+  CaptureOutput::abandon();  // what is said from here on is seen
   if (log_line(LogLevel::error, text)) _exit(2);
-  if (write(CaptureOutput::standard_error(), line.data(), line.size()) < 0) _exit(2);
+  if (write(STDERR_FILENO, line.data(), line.size()) < 0) _exit(2);
   _exit(2);
 }
 

@@ -55,6 +55,16 @@ TEST_F(LogTest, ours_are_formatted) {
   EXPECT_EQ(lines, Lines{"port wire: link up"});
 }
 
+// Of a TAP at which nothing is wrong, by DPDK 22.11.
+TEST_F(LogTest, what_a_driver_always_calls_an_error_is_none) {
+  LogLines cut;
+  cut.append(LogLevel::error,
+             "tap_nl_dump_ext_ack(): Specified qdisc kind is unknown\n"
+             "eth_dev_tap_create():  failed to create multiq qdisc.\n"
+             "tap_nl_dump_ext_ack(): Device or resource busy\n");
+  EXPECT_EQ(levels, (std::vector{LogLevel::debug, LogLevel::debug, LogLevel::error}));
+}
+
 TEST_F(LogTest, nothing_comes_after_the_end) {
   EXPECT_TRUE(log_line(LogLevel::info, "one"));
   set_log({});
