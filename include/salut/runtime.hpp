@@ -2,6 +2,14 @@
 //
 // One per process, as DPDK's EAL is. open() takes everything that is needed; if it fails, it says
 // in one line what is wrong and gives back what it took. After open() no worker allocates memory.
+//
+// DPDK starts once per process, even if it failed or has ended. What can be checked before is: such
+// an Error leaves the chance to call open() again. After any other, and after close(), only a new
+// process can open a Runtime, and open() says so.
+//
+// DPDK and its libraries print past DPDK's log. While open() starts DPDK and each port, and while
+// the destructor and close() end them, what the process writes to standard output and standard
+// error is captured and becomes lines of RuntimeOptions::log. So no other thread may print then.
 #pragma once
 
 #include <functional>

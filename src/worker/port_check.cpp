@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "host/pci.hpp"
+#include "io/tap_check.hpp"
 
 namespace salut {
 
@@ -30,6 +31,15 @@ Result<void> check_ports(const Config& config, const Sysfs& sysfs) {
         may = check_vdev(io::Vdev::parse(port.members[k]), fmt::format("members[{}]", k), sysfs);
       }
     }
+    if (!may) return fail(may.error().code, fmt::format("port[{}].{}", i, may.error().message));
+  }
+  return {};
+}
+
+Result<void> check_taps(const Config& config) {
+  for (std::size_t i = 0; i < config.ports.size(); ++i) {
+    if (config.ports[i].type != PortType::tap) continue;
+    const auto may = io::check_tap(config.ports[i].interface);
     if (!may) return fail(may.error().code, fmt::format("port[{}].{}", i, may.error().message));
   }
   return {};

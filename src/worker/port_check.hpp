@@ -20,6 +20,10 @@ namespace salut {
 // Checks the cards, and the kernel's interfaces below vdevs.
 Result<void> check_ports(const Config& config, const Sysfs& sysfs);
 
+// Checks that each TAP can be made: a name that is taken would cost the process its one start of
+// DPDK. It makes and removes them, so the name of the instance is to be ours.
+Result<void> check_taps(const Config& config);
+
 // An Error unless the interface exists, is up, and does not carry the machine's default route:
 // AF_XDP would take every frame of its queue, and with the other drivers the kernel would answer
 // too. Errors start with `key`, whose value is the vdev.

@@ -172,6 +172,7 @@ class Runtime::Impl {
 
 Result<void> Runtime::Impl::open() {
   if (auto valid = validate(config_); !valid) return valid;
+  if (auto may = io::Eal::may_start(); !may) return may;
   const std::vector<std::uint32_t> allowed = allowed_cores();
   choose_cores(config_, allowed);
   name_workers(config_);
@@ -195,6 +196,7 @@ Result<void> Runtime::Impl::open() {
   if (const std::string parent = dpdk_parent(); !parent.empty()) {
     clear_dead_instances(parent + "/dpdk");
   }
+  if (auto done = step(check_taps(config_)); !done) return done;
 
   if (auto done = step(open_environment(*plan)); !done) return done;
   if (auto done = step(open_pool(*plan)); !done) return done;

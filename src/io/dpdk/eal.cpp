@@ -27,6 +27,8 @@
 namespace salut::io {
 namespace {
 
+bool tried = false;  // to start; also if it failed
+
 // Of the message that DPDK writes on this thread.
 LogLevel level_now() {
   const auto level = static_cast<unsigned>(rte_log_cur_msg_loglevel());
@@ -108,13 +110,15 @@ std::vector<std::string> arguments_of(const EalOptions& options) {
 
 }  // namespace
 
+Result<void> Eal::may_start() {
+  if (!tried) return {};
+  return fail(Errc::unsupported,
+              "DPDK starts once per process, and an open() was tried before; want a new process");
+}
+
 Result<std::unique_ptr<Eal>> Eal::start(const EalOptions& options) {
-  static bool started = false;
-  if (std::exchange(started, true)) {
-    return fail(Errc::unsupported,
-                "a Runtime was open in this process before, and DPDK starts once per process; "
-                "want a new process");
-  }
+  if (auto may = may_start(); !may) return tl::unexpected<Error>(may.error());
+  tried = true;
   LogBuffer::instance().open();
   // DPDK unlinks its telemetry socket at exit and leaves the directory; this runs after that.
   std::atexit([] { rmdir(rte_eal_get_runtime_dir()); });

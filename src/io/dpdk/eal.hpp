@@ -34,6 +34,8 @@ struct EalOptions {
 
 class Eal {
  public:
+  // Has nobody tried to start it in this process?
+  static Result<void> may_start();
   static Result<std::unique_ptr<Eal>> start(const EalOptions& options);
   ~Eal();
   Eal(const Eal&) = delete;

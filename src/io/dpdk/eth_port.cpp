@@ -111,7 +111,6 @@ Result<void> EthPort::create(const PortConfig& config) {
     return {};
   }
   if (config.type == PortType::tap) {
-    if (auto may = check_tap(config.interface); !may) return may;
     vdev_ = Vdev::parse(fmt::format("net_tap{},iface={}", options_.index, config.interface));
   } else {
     vdev_ = Vdev::parse(config.vdev);

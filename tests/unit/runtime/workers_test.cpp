@@ -73,6 +73,10 @@ void connect(Stack& stack, Found& found) {
 TEST(Runtime, one_listen_serves_on_all_workers) {
   auto runtime = Runtime::open(config());
   ASSERT_TRUE(runtime) << runtime.error().message;
+  // Not that a process, this one, runs under the name.
+  const std::string once =
+      "DPDK starts once per process, and an open() was tried before; want a new process";
+  EXPECT_EQ(Runtime::open(config()).error().message, once);
   EXPECT_EQ(runtime->steering().size(), 2u);
 
   // Before the start, and away again: nothing of it is left.
