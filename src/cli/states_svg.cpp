@@ -167,7 +167,7 @@ std::string states_svg() {
   for (const Edge& edge : state_changes()) draw(edge, svg, legend);
   for (const Box& box : boxes) svg.box(box);
   int y = legend_top;
-  svg.text(40, y, Anchor::start, "StateEvent / what is sent. Not drawn:", " class=\"n\"");
+  svg.text(40, y, Anchor::start, "Event / what is sent. Not drawn:", " class=\"n\"");
   for (const auto& [key, states] : legend) {
     std::string from;
     for (const State state : states) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -58,6 +60,20 @@ TEST(States, svg_has_every_change) {
   }
   EXPECT_TRUE(svg.starts_with("<svg "));
   EXPECT_TRUE(svg.ends_with("</svg>\n"));
+}
+
+// README shows docs/states.svg and says that this program drew it.
+TEST(States, picture_in_the_documents_is_the_one_that_is_drawn) {
+  std::ifstream file(SALUT_DOCS_DIRECTORY "/states.svg");
+  const std::string kept{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  EXPECT_TRUE(kept == states_svg())
+      << "docs/states.svg is not what is drawn; mend: salut states --format svg > docs/states.svg";
+}
+
+// No name of a C++ type slips into what people read.
+TEST(States, legend_is_in_plain_words) {
+  EXPECT_NE(states_svg().find("Event / what is sent"), std::string::npos);
+  EXPECT_EQ(states_svg().find("StateEvent"), std::string::npos);
 }
 
 }  // namespace
