@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "cli/help.hpp"
 #include "cli/parse.hpp"
 #include "cli/version.hpp"
 #include "config/keys.hpp"
@@ -19,24 +20,6 @@ namespace {
 constexpr auto about =
     "A TCP stack on DPDK that opens and closes connections fast.\n"
     "Without a configuration nothing touches a network card.";
-
-constexpr auto examples = R"(
-Examples:
-  salut bench                                  client and server joined in this process, 10 s
-  salut bench --rate 200k --duration 30        two hundred thousand opens a second, exactly
-  salut bench --max --close server             the highest rate that holds
-  salut bench --reflect                        both ends open at once and close at once
-  salut bench --stream --impair drop=1%        one connection, 1 GB, one frame in a hundred lost
-  salut bench --connect 10.0.0.1:80 --concurrency 100 --connections 10000
-                                               against the kernel's end of the TAP salut0
-  salut serve --app http --body 10k            on the TAP salut0, 10.0.0.2:80
-  salut serve --config config/tap.toml         on the ports of a configuration
-  salut report merge a.json b.json             two results as one
-  salut doctor --config config/pci.toml        can that start here, and will it run well?
-  salut drain --wait                           end the instance, cutting nobody off
-  salut states --format svg > states.svg       the transition table as a picture
-
-Numbers take k, M, G; bytes also KiB and MiB. Errors are one line; the exit status is then 2.)";
 
 constexpr std::uint64_t gib = std::uint64_t{1} << 30;
 constexpr std::uint64_t connections_max = 1'000'000'000'000;
@@ -439,7 +422,6 @@ std::string one_line(std::string text) {
 Result<Command> parse_command(const std::vector<std::string>& arguments) {
   Raw raw;
   CLI::App program{about, "salut"};
-  program.footer(examples);
   program.set_version_flag("--version", "salut " SALUT_VERSION);
   program.require_subcommand(1);
   program.get_formatter()->column_width(34);
@@ -456,15 +438,14 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
   CLI::App& states = *program.add_subcommand("states", "Print the transition table of TCP");
   states.add_option("--format", raw.format, "text, dot, svg or json (text)")->type_name("FORMAT");
 
+  add_examples(program);
+
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   try {
     program.parse(static_cast<int>(argv.size()), argv.data());
   } catch (const CLI::CallForHelp&) {
-    const auto chosen = program.get_subcommands();
-    if (chosen.empty()) return Command{Text{program.help()}};
-    const auto below = chosen.front()->get_subcommands();
-    return Command{Text{(below.empty() ? chosen : below).front()->help()}};
+    return Command{Text{program.help()}};  // of the command that was chosen, if any
   } catch (const CLI::CallForVersion&) {
     return Command{Text{"salut " SALUT_VERSION "\n"}};
   } catch (const CLI::RequiredError&) {
@@ -474,6 +455,8 @@ Result<Command> parse_command(const std::vector<std::string>& arguments) {
     return tl::unexpected<Error>(error(fmt::format(
         "{}; want serve, bench, drain, report, doctor or states (`salut --help` shows them)",
         given)));
+  } catch (const CLI::ExtrasError&) {
+    return tl::unexpected<Error>(error(unexpected_argument(arguments, program)));
   } catch (const CLI::ParseError& problem) {
     return tl::unexpected<Error>(
         error(one_line(problem.what()) + "; `salut --help` shows what there is"));

@@ -286,6 +286,39 @@ TEST(Options, help_and_version) {
   EXPECT_NE(text("serve --help").find("--drain"), std::string::npos);
 }
 
+TEST(Options, help_of_a_command_is_about_that_command) {
+  const auto text = [](const std::string& line) {
+    const Result<Command> command = parse(line);
+    return command ? std::get<Text>(*command).text : command.error().message;
+  };
+  const auto has = [](const std::string& all, const char* part) {
+    return all.find(part) != std::string::npos;
+  };
+  EXPECT_TRUE(has(text("serve --help"), "Usage: salut serve "));
+  EXPECT_TRUE(has(text("report merge --help"), "Usage: salut report merge "));
+  EXPECT_TRUE(has(text("serve --help"), "  salut serve --config config/tap.toml"));
+  EXPECT_TRUE(has(text("serve --help"), "KiB and MiB"));
+  EXPECT_FALSE(has(text("serve --help"), "  salut bench "));
+  EXPECT_TRUE(has(text("bench --help"), "against the kernel's end"));  // an example of two lines
+  EXPECT_FALSE(has(text("bench --help"), "  salut serve "));
+  EXPECT_TRUE(has(text("report merge --help"), "  salut report merge a.json b.json"));
+  EXPECT_FALSE(has(text("report merge --help"), "  salut doctor "));
+}
+
+TEST(Options, unknown_flag_is_named_with_the_nearest) {
+  const auto says = [](const std::string& line) { return complaint_of(line); };
+  EXPECT_EQ(says("serve --prot 80"),
+            "--prot: unknown flag; did you mean --port? `salut serve --help` shows what there is");
+  EXPECT_EQ(says("serve --prot=80"), says("serve --prot 80"));
+  EXPECT_EQ(says("serve --qqqqqq"),
+            "--qqqqqq: unknown flag; `salut serve --help` shows what there is");
+  EXPECT_EQ(says("bench extra"), "extra: not expected; `salut bench --help` shows what there is");
+  EXPECT_EQ(
+      says("report merge a --jsn b"),
+      "--jsn: unknown flag; did you mean --json? `salut report merge --help` shows what there "
+      "is");
+}
+
 // ---- from options to a configuration
 
 constexpr std::uint64_t gib = std::uint64_t{1} << 30;
