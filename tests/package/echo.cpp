@@ -26,7 +26,7 @@ static void echo(salut::Connection peer) {
 }
 
 static void serve(salut::Stack& stack) {
-  if (auto listener = stack.listen({salut::IpAddress{}, 7}); !listener) {
+  if (auto listener = stack.listen({salut::IpAddress::any_v6(), 7}); !listener) {
     std::fprintf(stderr, "%s\n", listener.error().message.c_str());
     return;
   }
@@ -40,7 +40,8 @@ static void serve(salut::Stack& stack) {
   }
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc != 2) return std::fprintf(stderr, "usage: echo CONFIG, such as config/tap.toml\n"), 2;
   auto opened = salut::Runtime::open(argv[1]);
   if (!opened) return std::fprintf(stderr, "%s\n", opened.error().message.c_str()), 2;
   runtime.emplace(std::move(*opened));
