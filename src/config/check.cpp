@@ -81,7 +81,7 @@ class Check : Checking {
   void memory() {
     const std::string& pages = config_.hugepages;
     if (pages != "auto" && pages != "on" && pages != "off") {
-      bad("memory.hugepages", quoted(pages), "unknown word", "\"auto\", \"on\" or \"off\"");
+      bad("memory.hugepages", quoted(pages), "unknown word", hugepages_want);
     }
     range("memory.megabytes", config_.megabytes, 0, megabytes_max);
     range("memory.mbufs", config_.mbufs, mbufs_min, mbufs_max);

@@ -103,6 +103,8 @@ Error complaint(std::string_view file, std::string_view key, std::string_view va
 std::string list_text(std::span<const std::string> words);  // "a", "b" or "c"
 std::string_view type_name(PortType type);                  // "tap"
 std::string_view idle_name(Idle idle);                      // "spin"
+inline constexpr std::string_view congestion_want = "\"cubic\" or \"newreno\"";
+inline constexpr std::string_view hugepages_want = "\"auto\", \"on\" or \"off\"";
 inline constexpr std::string_view idle_want = "\"spin\", \"yield\" or \"sleep\"";
 
 // A name of an instance or a port: 1 to 32 of a-z, 0-9, _ and -.

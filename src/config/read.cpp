@@ -97,10 +97,11 @@ class Table {
     out = node->as_boolean()->get();
   }
 
-  void string(std::string_view key, std::string& out) {
+  // `want`: the words that would be right, where they are few.
+  void string(std::string_view key, std::string& out, std::string_view want = "a string") {
     const toml::node* node = find(key);
     if (node == nullptr) return;
-    if (!node->is_string()) return bad(key, node, "wrong type", "a string");
+    if (!node->is_string()) return bad(key, node, "wrong type", want);
     out = node->as_string()->get();
   }
 
@@ -197,7 +198,7 @@ class Table {
 
 void read_idle(Table& table, Idle& idle) {
   std::string text(idle_name(idle));
-  table.string("idle", text);
+  table.string("idle", text, idle_want);
   for (const Idle known : {Idle::spin, Idle::yield, Idle::sleep}) {
     if (text == idle_name(known)) {
       idle = known;
@@ -219,7 +220,7 @@ void read_memory(Table table, Config& config) {
   static constexpr std::array<std::string_view, 5> known = {"hugepages", "megabytes", "mbufs",
                                                             "prefault", "prefault_time_wait"};
   table.allow(known);
-  table.string("hugepages", config.hugepages);
+  table.string("hugepages", config.hugepages, hugepages_want);
   table.flag("prefault", config.prefault);
   table.flag("prefault_time_wait", config.prefault_time_wait);
   table.integer("megabytes", 0, megabytes_max, config.megabytes);
@@ -229,13 +230,13 @@ void read_memory(Table table, Config& config) {
 void read_congestion(Table& table, Congestion& congestion) {
   std::string text = "cubic";
   if (table.find("congestion") == nullptr) return;
-  table.string("congestion", text);
+  table.string("congestion", text, congestion_want);
   if (text == "newreno") {
     congestion = Congestion::newreno;
   } else if (text == "cubic") {
     congestion = Congestion::cubic;
   } else {
-    table.bad("congestion", table.find("congestion"), "unknown word", "\"cubic\" or \"newreno\"");
+    table.bad("congestion", table.find("congestion"), "unknown word", congestion_want);
   }
 }
 

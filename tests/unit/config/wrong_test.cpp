@@ -70,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[stack]\ncongestion = \"bbr\"\n" + loop_port,
               "stack.congestion = \"bbr\": unknown word; want \"cubic\" or \"newreno\""},
         Wrong{"[stack]\ncongestion = 1\n" + loop_port,
-              "stack.congestion = 1: wrong type; want a string"},
+              "stack.congestion = 1: wrong type; want \"cubic\" or \"newreno\""},
         Wrong{"[stack]\nseed = -1\n" + loop_port,
               "stack.seed = -1: out of range; want an integer 0..9223372036854775807"},
         Wrong{"[stack]\nseed = 1.5\n" + loop_port,
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[memory]\nhugepages = \"maybe\"\n" + loop_port,
               "memory.hugepages = \"maybe\": unknown word; want \"auto\", \"on\" or \"off\""},
         Wrong{"[memory]\nhugepages = true\n" + loop_port,
-              "memory.hugepages = true: wrong type; want a string"}));
+              "memory.hugepages = true: wrong type; want \"auto\", \"on\" or \"off\""}));
 
 INSTANTIATE_TEST_SUITE_P(
     Workers, WrongValue,
@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[workers]\nidle = \"slep\"\n" + loop_port,
               "workers.idle = \"slep\": unknown word; want \"spin\", \"yield\" or \"sleep\""},
         Wrong{"[workers]\nidle = true\n" + loop_port,
-              "workers.idle = true: wrong type; want a string"},
+              "workers.idle = true: wrong type; want \"spin\", \"yield\" or \"sleep\""},
         Wrong{"[workers]\ncount = 65\n" + loop_port,
               "workers.count = 65: out of range; want 1..64"},
         Wrong{"[workers]\ncount = 2\n" + loop_port + "worker = 0\n",
