@@ -15,6 +15,7 @@ constexpr std::uint32_t buffer_min = 2'048;
 constexpr std::uint16_t mss_min = 64;
 constexpr std::uint8_t dscp_max = 63;
 constexpr std::uint32_t buffer_max = 1u << 30;
+constexpr std::string_view buffer_range = "2048..1073741824";
 constexpr Duration keep_interval_max = std::chrono::seconds{32'767};  // as Linux
 constexpr std::uint32_t keep_probes_max = 127;
 
@@ -28,21 +29,32 @@ bool in_range(const std::optional<std::uint32_t>& bytes) {
 
 }  // namespace
 
-bool valid_options(const ConnectionOptions& options) {
-  const auto duration = [](const std::optional<Duration>& wish) {
-    return !wish || (wish->count() >= 0 && *wish <= longest);
+std::optional<WrongOption> wrong_option(const ConnectionOptions& options) {
+  const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
+  const auto is_between = [](Duration least, const std::optional<Duration>& wish, Duration most) {
+    return !wish || (*wish >= least && *wish <= most);
   };
-  if (options.mss && *options.mss < mss_min) return false;
-  if (options.dscp && *options.dscp > dscp_max) return false;
-  if (options.keep_alive_interval && (*options.keep_alive_interval < std::chrono::seconds{1} ||
-                                      *options.keep_alive_interval > keep_interval_max))
-    return false;
+  if (options.mss && *options.mss < mss_min)
+    return WrongOption{"mss", static_cast<double>(*options.mss), "64..65535"};
+  if (options.dscp && *options.dscp > dscp_max)
+    return WrongOption{"dscp", static_cast<double>(*options.dscp), "0..63"};
+  if (!is_between(std::chrono::seconds{1}, options.keep_alive_interval, keep_interval_max))
+    return WrongOption{"keep_alive_interval", seconds(*options.keep_alive_interval), "1..32767 s"};
   if (options.keep_alive_probes &&
       (*options.keep_alive_probes == 0 || *options.keep_alive_probes > keep_probes_max))
-    return false;
-  return in_range(options.send_buffer) && in_range(options.recv_buffer) &&
-         duration(options.keep_alive) && duration(options.user_timeout) &&
-         (!options.linger || *options.linger <= longest);
+    return WrongOption{"keep_alive_probes", static_cast<double>(*options.keep_alive_probes),
+                       "1..127"};
+  if (!in_range(options.send_buffer))
+    return WrongOption{"send_buffer", static_cast<double>(*options.send_buffer), buffer_range};
+  if (!in_range(options.recv_buffer))
+    return WrongOption{"recv_buffer", static_cast<double>(*options.recv_buffer), buffer_range};
+  if (!is_between(Duration{0}, options.keep_alive, longest))
+    return WrongOption{"keep_alive", seconds(*options.keep_alive), "0..2073600 s (24 days)"};
+  if (!is_between(Duration{0}, options.user_timeout, longest))
+    return WrongOption{"user_timeout", seconds(*options.user_timeout), "0..2073600 s (24 days)"};
+  if (options.linger && *options.linger > longest)
+    return WrongOption{"linger", seconds(*options.linger), "at most 2073600 s (24 days)"};
+  return std::nullopt;
 }
 
 void set_options(Context& c, std::uint32_t index, const ConnectionOptions& options) {

@@ -5,6 +5,9 @@
 // connect(); all others pay nothing.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "salut/connection.hpp"
 #include "tcp/context.hpp"
 
@@ -15,8 +18,15 @@ inline constexpr std::int64_t ns_per_ms = 1'000'000;
 // Checked by the caller (valid_options); what is not set stays as it is.
 void set_options(Context& c, std::uint32_t index, const ConnectionOptions& options);
 
-// Are all values in the ranges that connection_options.hpp gives?
-bool valid_options(const ConnectionOptions& options);
+// An option out of the range that connection_options.hpp gives, and what would be right.
+struct WrongOption {
+  std::string_view name;
+  double value = 0;  // times in seconds
+  std::string_view want;
+};
+// The first that is wrong.
+std::optional<WrongOption> wrong_option(const ConnectionOptions& options);
+inline bool valid_options(const ConnectionOptions& options) { return !wrong_option(options); }
 
 // Where a peer that says nothing may be dead.
 inline bool may_probe(State state) {

@@ -336,7 +336,9 @@ Result<void> Runtime::Impl::unlisten(Listener listener) {
     });
   }
   if (result == Errc::ok) return {};
-  return fail(result, fmt::format("listener {}: {}", listener.index, salut::describe(result)));
+  return fail(result, fmt::format("unlisten: listener {} has ended, or never was; want one that "
+                                  "listen() returned and that still listens",
+                                  listener.index));
 }
 
 int Runtime::Impl::run_job(void* argument) {

@@ -1,12 +1,41 @@
 // The public Stack: each method calls its Impl (worker.hpp).
 #include "salut/stack.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 
+#include "flow/listeners.hpp"
+#include "tcp/socket_options.hpp"
 #include "worker/worker.hpp"
 
 namespace salut {
+
+namespace {
+// Why it cannot listen, and what would be right.
+std::string listen_problem(Errc code, const ListenOptions& options) {
+  const auto wrong = tcp::wrong_option(options.options);
+  switch (code) {
+    case Errc::invalid_argument:
+      if (options.backlog == 0) return "backlog = 0: out of range; want at least 1";
+      if (!wrong) break;
+      return fmt::format("{} = {}: out of range; want {}", wrong->name, wrong->value, wrong->want);
+    case Errc::in_use:
+      return "it has a listener; want another address or port";
+    case Errc::no_route:
+      return "no port of this stack has that address; want one that has, 0.0.0.0 or ::";
+    case Errc::no_port:
+      return "all of 49152..65535 have listeners; want another port";
+    case Errc::overload:
+      return fmt::format("there are {} listeners; want unlisten() of one first",
+                         flow::Listeners::capacity);
+    default:
+      break;
+  }
+  return std::string(describe(code));
+}
+}  // namespace
 
 Stack::Stack(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Stack::~Stack() = default;
@@ -16,8 +45,8 @@ Result<Listener> Stack::listen(Endpoint local, ListenOptions options) {
   impl_->assert_here();
   const auto index = impl_->engine().listen(local, options.backlog, options.options);
   if (index) return Listener{*index};
-  return fail(index.error(),
-              "listen on " + local.to_string() + ": " + std::string(describe(index.error())));
+  return fail(index.error(), fmt::format("listen on {}: {}", local.to_string(),
+                                         listen_problem(index.error(), options)));
 }
 
 Errc Stack::unlisten(Listener listener) {

@@ -84,7 +84,25 @@ TEST(Runtime, one_listen_serves_on_all_workers) {
   ASSERT_TRUE(early) << early.error().message;
   EXPECT_FALSE(runtime->listen({IpAddress{}, 7}));
   EXPECT_TRUE(runtime->unlisten(*early));
-  EXPECT_FALSE(runtime->unlisten(*early));
+  EXPECT_EQ(
+      runtime->unlisten(*early).error().message,
+      "unlisten: listener 0 has ended, or never was; want one that listen() returned and that "
+      "still listens");
+
+  // An error names the option, its value and what would be right.
+  const auto problem = [&runtime](const ListenOptions& options) {
+    const auto listener = runtime->listen({IpAddress{}, 7}, options);
+    return listener ? std::string("none") : listener.error().message;
+  };
+  EXPECT_EQ(problem({.backlog = 0}),
+            "listen on 0.0.0.0:7: backlog = 0: out of range; want at least 1");
+  ListenOptions small;
+  small.options.mss = 5;
+  EXPECT_EQ(problem(small), "listen on 0.0.0.0:7: mss = 5: out of range; want 64..65535");
+  ListenOptions often;
+  often.options.keep_alive_interval = std::chrono::milliseconds{500};
+  EXPECT_EQ(problem(often),
+            "listen on 0.0.0.0:7: keep_alive_interval = 0.5: out of range; want 1..32767 s");
 
   Found found;
   runtime->start([&found](Stack& stack) {
