@@ -36,8 +36,11 @@ Error not_ours(const std::string& name, const std::string& path) {
 }
 
 Error has_owner(const std::string& name, const std::string& owner) {
-  return {Errc::in_use,
-          fmt::format("name = \"{}\": {} runs under this name; want another", name, owner)};
+  return {
+      Errc::in_use,
+      fmt::format("name = \"{}\": {} runs under this name; want another (--name, or name in the "
+                  "configuration)",
+                  name, owner)};
 }
 
 // "1: FLOCK  ADVISORY  WRITE 4711 fe:00:10954393 0 EOF": is there one of that process and file?

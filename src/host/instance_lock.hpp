@@ -13,7 +13,7 @@ namespace salut {
 
 class InstanceLock {
  public:
-  // Errors start with the key: `name = "echo": process 4711 runs under this name; want another`.
+  // Errors start with the key: `name = "echo": process 4711 runs under this name; …`.
   static Result<InstanceLock> take(const std::string& name);
   // Whether take() would succeed now. It changes nothing: it reads the kernel's list of locks.
   static Result<void> ask(const std::string& name, const Sysfs& sysfs);

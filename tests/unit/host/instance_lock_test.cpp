@@ -29,7 +29,8 @@ TEST(InstanceLock, second_is_refused_and_told_who_has_it) {
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::in_use);
   EXPECT_EQ(second.error().message, "name = \"" + name + "\": process " + std::to_string(getpid()) +
-                                        " runs under this name; want another");
+                                        " runs under this name; want another (--name, or "
+                                        "name in the configuration)");
 }
 
 TEST(InstanceLock, two_names_are_two_instances) {
