@@ -18,7 +18,7 @@ enum class Errc : std::uint8_t {
   ok,
   invalid_argument,  // a value that can never be right
   bad_config,        // a configuration that names file and key in its message
-  not_found,         // a file, a port or a device that is not there
+  not_found,         // a file, a port, a device or a timer that is not there, or no longer
   in_use,            // an address that has a listener, a name that another instance holds
   no_permission,
   no_memory,
@@ -27,7 +27,7 @@ enum class Errc : std::uint8_t {
   end_of_stream,  // the peer has closed and everything was read
   no_port,        // no local address and port is free for this peer
   no_route,       // no configured port leads there
-  overload,       // a pool is full: TCBs, listeners, timers, …; closing goes on, opening is refused
+  overload,       // a pool is full: TCBs, listeners, timers, …; what is open goes on, closing too
   unsupported,    // the system, the device or this version cannot do it; the message says what
   stopped,        // the application of this stack has returned
 };

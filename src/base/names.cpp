@@ -13,7 +13,7 @@ std::string_view describe(Errc code) {
     case Errc::bad_config:
       return "the configuration is wrong";
     case Errc::not_found:
-      return "no such file, port or device";
+      return "what was named is not there";
     case Errc::in_use:
       return "the address or name is in use";
     case Errc::no_permission:
@@ -31,7 +31,7 @@ std::string_view describe(Errc code) {
     case Errc::no_route:
       return "no configured port leads to the destination";
     case Errc::overload:
-      return "too many connections; opening is refused";
+      return "a limit of the stack is reached";
     case Errc::unsupported:
       return "cannot be done here";
     case Errc::stopped:

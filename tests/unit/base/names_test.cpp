@@ -36,6 +36,9 @@ TEST(Names, reasons_and_errors) {
     EXPECT_TRUE(errors.insert(describe(static_cast<Errc>(i))).second);
   }
   EXPECT_FALSE(errors.contains("unknown error"));
+  // They are told of timers and listeners too, not of files and connections alone.
+  EXPECT_EQ(describe(Errc::not_found), "what was named is not there");
+  EXPECT_EQ(describe(Errc::overload), "a limit of the stack is reached");
 }
 
 }  // namespace
