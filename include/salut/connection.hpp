@@ -111,6 +111,8 @@ class SALUT_API Connection {
 
   // Closes the sending half: a FIN follows what was written. Reading goes on (half-close). Before
   // `connected` it waits for the handshake if anything was written, and else ends the connection.
+  // Once the peer has closed too, all of it was read and our FIN was acknowledged, `closed` follows
+  // as it does after close(), which then need not be called.
   Errc shutdown() const;
 
   // Closes both halves. With received bytes unread this is a reset (RFC 2525 §2.17), as is data

@@ -21,7 +21,7 @@ struct ConnectionOptions {
   // Silence before the peer is probed, up to 24 days; 0: never (RFC 9293 section 3.8.4).
   std::optional<Duration> keep_alive;
   // From probe to probe, 1 s..32,767 s, rounded up to a second; and how many in a row may stay
-  // unanswered, 1..127.
+  // unanswered, 1..127. As Linux; the stack's own are 1..3,600 s and 1..100.
   std::optional<Duration> keep_alive_interval;
   std::optional<std::uint32_t> keep_alive_probes;
   // How long data may stay unacknowledged before the connection ends with timed_out (RFC 5482);

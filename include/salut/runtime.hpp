@@ -81,7 +81,8 @@ class SALUT_API Runtime {
 
   // Passive OPEN on every worker at once; before start(), or from the control thread while they
   // run (it returns when all have done it, within some 10 ms). All workers or none: an Error is
-  // that of the first that could not. Workers that listen by themselves too must all do so alike,
+  // that of the first that could not. When all workers have returned it succeeds too, and nothing
+  // comes of it, since nobody polls. Workers that listen by themselves too must all do so alike,
   // so that Listener::index means the same on each.
   Result<Listener> listen(Endpoint local, ListenOptions options = {});
   // Where it listens: the port that was found for port 0, the same on every worker. From the

@@ -2,7 +2,7 @@
 //
 //   auto runtime = salut::Runtime::open("echo.toml");
 //   runtime->run([](salut::Stack& stack) {
-//     stack.listen({salut::IpAddress{}, 7});
+//     stack.listen({salut::IpAddress::any_v6(), 7});  // and IPv4
 //     while (!stack.stopping()) {
 //       for (const salut::Event& event : stack.poll()) {
 //         if (!event.has(salut::Event::readable | salut::Event::peer_closed)) continue;
@@ -65,10 +65,12 @@ class SALUT_API Stack {
   Stack(Stack&&) noexcept;
   Stack(const Stack&) = delete;
 
-  // Passive OPEN. Any address (0.0.0.0) listens on all, port 0 on one of 49,152..65,535 that is
-  // free: local_endpoint() says which. Errors: in_use, the pair has a listener; no_route, the
-  // address is of no port of this stack; overload, 1,024 listen already; no_port, of port 0;
-  // invalid_argument, a backlog of 0 or an option out of its range.
+  // Passive OPEN. 0.0.0.0 (IpAddress{}) listens on all addresses of IPv4, :: (IpAddress::any_v6())
+  // on all of both families. On one port there may be all three kinds: a SYN goes to the listener
+  // on its address, else to that on 0.0.0.0, else to that on ::. Port 0 listens on one of
+  // 49,152..65,535 that is free: local_endpoint() says which. Errors: in_use, the pair has a
+  // listener; no_route, the address is of no port of this stack; overload, 1,024 listen already;
+  // no_port, of port 0; invalid_argument, a backlog of 0 or an option out of its range.
   Result<Listener> listen(Endpoint local, ListenOptions options = {});
   // Where it listens; invalid_argument for one that has ended.
   tl::expected<Endpoint, Errc> local_endpoint(Listener listener) const;
@@ -86,9 +88,10 @@ class SALUT_API Stack {
 
   // Event::timer with this `user`, and no connection, in `after` from now(), rounded up to a
   // millisecond (1.048576 ms, the stack's tick): never early, and late by what lies between two
-  // polls. It fires once. Errc::overload: stack.timers run already (1,024 unless configured);
-  // Errc::invalid_argument: below 0. O(1), as is cancel_timer(), which answers Errc::not_found if
-  // the timer has fired: its event was in the last poll(), or before.
+  // polls. It fires once, and may be as far away as is wanted: months. Errc::overload: stack.timers
+  // run already (1,024 unless configured); Errc::invalid_argument: below 0. O(1), as is
+  // cancel_timer(), which answers Errc::not_found if the timer has fired: its event was in the last
+  // poll(), or before.
   tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user = 0);
   Errc cancel_timer(TimerId timer);
 
@@ -149,7 +152,8 @@ class SALUT_API Stack {
   // that 0 does not mean the end. Those that come and go meanwhile may be seen or not.
   std::size_t connections(std::uint32_t& cursor, std::span<Connection> to) const;
 
-  // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for.
+  // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for. On this
+  // stack's lcore, and while it does not run; other threads have counters().
   std::uint64_t open_connections() const;
 
   // The last poll() left frames to receive, or segments to send, for the next: whoever opens more

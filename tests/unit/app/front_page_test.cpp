@@ -42,7 +42,7 @@ void serve_front_page(Stack& on) {
   FrontPage* runtime = &page;
   // front page
   runtime->run([](salut::Stack& stack) {
-    stack.listen({salut::IpAddress{}, 7});
+    stack.listen({salut::IpAddress::any_v6(), 7});  // and IPv4
     while (!stack.stopping()) {
       for (const salut::Event& event : stack.poll()) {
         if (!event.has(salut::Event::readable | salut::Event::peer_closed)) continue;
