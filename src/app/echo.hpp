@@ -1,7 +1,7 @@
 // The echo server of RFC 862: sends back what it receives, until the peer closes.
 //
-// After a short write it reads nothing until the rest is sent. So a peer that does not read the
-// answers soon cannot send either, and cannot fill our memory.
+// What a write does not take stays unread. So a peer that does not read the answers soon cannot
+// send either, and cannot fill our memory.
 #pragma once
 
 #include "app/stream_server.hpp"

@@ -65,11 +65,12 @@ void Http::pump(Connection connection, HttpState& state) {
       if (!respond(connection, state)) return;  // `writable` follows
       if (state.last) return end(connection, state);
     }
-    if (!state.has_input() && !fill(connection, state)) return;
+    const std::span<const std::byte> bytes = input(connection, state);
+    if (bytes.empty()) return;
 
     const bool began = !state.parser.in_body();
-    const auto [consumed, answer] = state.parser.feed(input(state), limits_);
-    consume(state, consumed);
+    const auto [consumed, answer] = state.parser.feed(bytes, limits_);
+    consume(connection, consumed);
     if (state.parser.in_body()) count_body(state, began, consumed);
     if (answer.status != 0) answer_with(state, answer);
   }
@@ -96,7 +97,7 @@ Wait Http::waits_for(const HttpState& state) {
 }
 
 void Http::on_header_timeout(Connection connection, HttpState& state) {
-  if (state.parser.idle()) return close_silent(connection, state);
+  if (state.parser.idle()) return finish(connection, state);
   answer_with(state, state.parser.time_out());
   pump(connection, state);
 }
@@ -137,7 +138,7 @@ std::span<const std::byte> Http::next_piece(HttpState& state) {
 }
 
 void Http::end(Connection connection, HttpState& state) {
-  if (state.refused || state.has_input()) return linger(connection, state);
+  if (state.refused) return linger(connection, state);
   // close() with unread bytes would be a reset: read them first.
   const std::uint64_t before = totals_.bytes_in;
   if (!discard(connection, state)) return;

@@ -1,7 +1,7 @@
 // An HTTP/1.1 server with one page: GET and HEAD, keep-alive, pipelining, a body of fixed size.
 //
-// Requests are answered one after the other. Until write() has taken all of an answer, the bytes
-// already read of the next requests wait in the connection's block, and nothing more is read.
+// Requests are answered one after the other, and parsed where the stack has them. Until write() has
+// taken all of an answer, the next requests stay there unread.
 //
 // The Date header comes from the system clock. It is read when Stack::now() says that a second is
 // over, so that an answer costs no system call. If write() took only part of an answer's head, the

@@ -14,7 +14,7 @@
 // A body with Content-Length is skipped before the answer. A client may wait for our consent to
 // send its body (Expect: 100-continue, RFC 9110 §10.1.1). It gets 100 first if the body will be
 // read; if the answer is no success anyway, it gets that at once, and the server closes. 100 is not
-// sent if some of the body is there already, nor to HTTP/1.0; other expectations are ignored.
+// sent if some of the body came with the head, nor to HTTP/1.0; other expectations are ignored.
 //
 // Request smuggling lives on lax parsers (RFC 9112 §11.2), so this one is strict: no space before a
 // colon, no folded lines, no bare CR, one Host, one value of Content-Length. A bare LF ends a line

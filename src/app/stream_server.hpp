@@ -1,10 +1,14 @@
 // What echo, discard and http share: accept, read, and the three ways in which a connection ends.
 //
 // A server derives from StreamServer<Itself, Record> and has pump(connection, record), which does
-// all that can be done now. It is called when bytes arrived, when a short write may go on, when a
-// block is free again, and when the application stops. pump() takes input with fill() and returns
-// when that is false. waits_for(record) says what the peer is waited for after pump(); if pump()
-// set record.progressed, that wait begins anew.
+// all that can be done now. It is called when bytes arrived, when a short write may go on, and when
+// the application stops. pump() looks at input() until that is empty, and consume()s what it needs
+// no more. waits_for(record) says what the peer is waited for after pump(); if pump() set
+// record.progressed, that wait begins anew.
+//
+// Input stays where the stack has it until it is used up, so a server holds no bytes of a
+// connection's: a peer that does not read its answers shuts its own window, and however many do so
+// take nothing from the others but the stack's blocks, which the stack shares out.
 //
 // The ends. finish(): close(), after everything was read. linger(): sends our FIN and discards what
 // the peer still sends until it closes too, for at most 2 s: a close() with unread bytes would be a
@@ -16,7 +20,6 @@
 // Threads: the worker's.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +28,6 @@
 #include <vector>
 
 #include "app/application.hpp"
-#include "app/block_pool.hpp"
 #include "app/wait_lists.hpp"
 #include "salut/config.hpp"
 #include "salut/connection_table.hpp"
@@ -41,24 +43,17 @@ struct StreamState : Waiting {
   };
 
   std::uint32_t generation = 0;
-  std::uint32_t block = BlockPool::none;  // unsent input is [begin, end) of this block
-  std::uint16_t begin = 0;
-  std::uint16_t end = 0;
   Phase phase = Phase::serving;
-  bool starved = false;            // in the list of connections that wait for a block
-  bool paused = false;             // bytes stay unread until a write goes on, or a block is free
+  bool paused = false;             // a write was short: input stays unread until it goes on
   bool progressed = false;         // what was waited for came: the wait begins anew
   std::uint32_t written = 0;       // bytes, modulo 2^32
   std::uint32_t acknowledged = 0;  // of them, when the wait for the peer to take them began
   std::uint8_t quarters = 0;       // of that wait, which are over
-
-  bool has_input() const { return begin != end; }
 };
 
 struct ServerOptions {
   Endpoint local;                // with any address: listens on all
   std::uint32_t slots = 65'536;  // connections at once: StackConfig::connections
-  std::uint32_t blocks = 4'096;  // for input that could not be sent yet, 16 KiB each
   ServeConfig timeouts = {};
 };
 
@@ -66,14 +61,7 @@ template <typename Derived, typename Record>
 class StreamServer : public Application {
  public:
   explicit StreamServer(const ServerOptions& options)
-      : options_(options),
-        table_(options.slots),
-        waits_(table_, by_quarters(options.timeouts)),
-        pool_(std::min(options.slots, options.blocks)),
-        discarded_(BlockPool::block_size) {
-    // Twice as many as can wait: then a sweep of a full list removes at least half.
-    starved_.reserve(2 * std::size_t{options.slots});
-    fed_.reserve(2 * std::size_t{options.slots});
+      : options_(options), table_(options.slots), waits_(table_, by_quarters(options.timeouts)) {
     lingering_.reserve(64);
   }
 
@@ -87,7 +75,6 @@ class StreamServer : public Application {
   void on_events(Stack& stack, std::span<const Event> events) override {
     now_ = stack.now();
     for (const Event& event : events) on_event(event);
-    if (!starved_.empty() && !pool_.empty()) feed_starved();
     if (lingered_ != lingering_.size()) end_lingering();
     end_silent();
   }
@@ -111,41 +98,21 @@ class StreamServer : public Application {
  protected:
   using Phase = StreamState::Phase;
 
-  // Reads more input into a record that has none. False: there is none now, or never again.
-  bool fill(Connection connection, Record& record) {
-    if (record.phase > Phase::finishing) return false;
-    resume(connection, record);
-    if (record.block == BlockPool::none) {
-      record.block = pool_.acquire();
-      if (record.block == BlockPool::none) {
-        starve(connection, record);
-        return false;
-      }
+  // What has come and lies together, which may be less than all. Empty: there is nothing now, or
+  // never again. Valid until consume(), and no longer than the turn.
+  std::span<const std::byte> input(Connection connection, Record& record) {
+    if (record.phase > Phase::finishing) return {};
+    const auto bytes = connection.peek();
+    if (!bytes) {
+      if (bytes.error() == Errc::end_of_stream) finish(connection, record);
+      return {};
     }
-    const auto count = connection.read(pool_.bytes(record.block));
-    if (count && *count > 0) {
-      record.begin = 0;
-      record.end = static_cast<std::uint16_t>(*count);
-      totals_.bytes_in += *count;
-      return true;
-    }
-    pool_.release(record.block);
-    if (!count) {
-      if (count.error() == Errc::end_of_stream) finish(connection, record);
-    } else if (record.phase == Phase::finishing) {
-      linger(connection, record);
-    }
-    return false;
+    if (bytes->empty() && record.phase == Phase::finishing) linger(connection, record);
+    return *bytes;
   }
-
-  // The length of the list of connections that wait for a block.
-  std::size_t starved() const { return starved_.size(); }
-
-  std::span<const std::byte> input(const Record& record) {
-    return pool_.bytes(record.block).subspan(record.begin, record.end - record.begin);
-  }
-  static void consume(Record& record, std::size_t count) {
-    record.begin = static_cast<std::uint16_t>(record.begin + count);
+  void consume(Connection connection, std::size_t count) {
+    connection.consume(count);
+    totals_.bytes_in += count;
   }
 
   // Writes, or lends if `lent`: then the bytes must stay unchanged until they are acknowledged.
@@ -159,18 +126,20 @@ class StreamServer : public Application {
     }
     totals_.bytes_out += *count;
     record.written += static_cast<std::uint32_t>(*count);
-    if (*count < bytes.size()) pause(connection, record);
+    if (*count < bytes.size()) {
+      pause(connection, record);
+    } else {
+      resume(connection, record);
+    }
     return *count;
   }
 
   void finish(Connection connection, Record& record) {
-    forget_input(record);
     record.phase = Phase::ended;
     connection.close();
   }
 
   void linger(Connection connection, Record& record) {
-    forget_input(record);
     record.phase = Phase::lingering;
     connection.shutdown();
     resume(connection, record);
@@ -179,35 +148,27 @@ class StreamServer : public Application {
   }
 
   void drop(Connection connection, Record& record) {
-    forget_input(record);
     record.phase = Phase::ended;
     connection.abort();
   }
 
   static Wait waits_for(const Record&) { return Wait::idle; }
   // What a server has to say to who is too slow; nothing without requests.
-  void on_header_timeout(Connection connection, Record& record) {
-    close_silent(connection, record);
-  }
-  // What a starved connection has sent is unread.
-  void close_silent(Connection connection, Record& record) {
-    if (record.starved) return linger(connection, record);
-    finish(connection, record);
-  }
+  void on_header_timeout(Connection connection, Record& record) { finish(connection, record); }
 
   // So much of a request's body, or of what is sent, is a sign of life.
   static constexpr std::uint32_t progress_bytes = 4'096;
 
-  // Reads and throws away. False: the peer has closed, and so have we.
+  // Throws away what has come. False: the peer has closed, and so have we.
   bool discard(Connection connection, Record& record) {
     while (true) {
-      const auto count = connection.read(discarded_);
-      if (!count) {
+      const auto bytes = connection.peek();
+      if (!bytes) {
         finish(connection, record);
         return false;
       }
-      if (*count == 0) return true;
-      totals_.bytes_in += *count;
+      if (bytes->empty()) return true;
+      consume(connection, bytes->size());
     }
   }
 
@@ -235,7 +196,6 @@ class StreamServer : public Application {
     Record* record = table_.find(connection);
     if (record == nullptr) return;  // a handshake that failed before it was accepted
     if (event.has(Event::closed)) {
-      forget_input(*record);
       waits_.begin(*record, Wait::none, now_);
       table_.close(*record);
     } else if (event.has(Event::readable | Event::writable | Event::peer_closed)) {
@@ -305,7 +265,7 @@ class StreamServer : public Application {
     const std::uint32_t left = queued(connection);
     if (left == 0 && derived().waits_for(record) != Wait::send) {
       ++totals_.idle_timeouts;
-      return close_silent(connection, record);
+      return finish(connection, record);
     }
     // Of an idle connection that has not taken its last answer yet this wait begins only now.
     const std::uint32_t taken = record.written - left - record.acknowledged;
@@ -332,38 +292,6 @@ class StreamServer : public Application {
     connection.want(Event::readable | Event::writable);
   }
 
-  void forget_input(Record& record) {
-    pool_.release(record.block);
-    record.begin = record.end = 0;
-  }
-
-  // A connection is in the list at most once. Before a full list would grow, connections that have
-  // ended are removed from it.
-  void starve(Connection connection, Record& record) {
-    if (record.starved) return;
-    if (starved_.size() == starved_.capacity()) {
-      std::erase_if(starved_, [this](Connection one) { return table_.find(one) == nullptr; });
-    }
-    record.starved = true;
-    pause(connection, record);
-    starved_.push_back(connection);
-  }
-
-  // Lets the connections that wait for a block go on, first come, first served. One that finds no
-  // block again waits at the end of the list.
-  void feed_starved() {
-    fed_.clear();
-    fed_.swap(starved_);
-    for (const Connection connection : fed_) {
-      Record* record = table_.find(connection);
-      if (record == nullptr) continue;
-      record->starved = false;
-      if (record->phase <= Phase::finishing && !record->has_input()) {
-        serve(connection, *record);
-      }
-    }
-  }
-
   // The list is in order of deadlines, because all wait for the same time; [0, lingered_) is done.
   void end_lingering() {
     for (; lingered_ < lingering_.size() && lingering_[lingered_].until <= now_; ++lingered_) {
@@ -382,10 +310,6 @@ class StreamServer : public Application {
   ConnectionTable<Record> table_;
   WaitLists<Record> waits_;
   std::uint32_t looked_at_ = 0;  // the unit of time for which no wait is over any more
-  BlockPool pool_;
-  std::vector<std::byte> discarded_;
-  std::vector<Connection> starved_;  // some may have ended meanwhile
-  std::vector<Connection> fed_;
   std::vector<Lingering> lingering_;
   std::size_t lingered_ = 0;
   Listener listener_;

@@ -72,8 +72,9 @@ struct Client {
 
 // A server, and clients found by their handles.
 struct Fixture {
-  Fixture(std::uint64_t seed, Application& application, const sim::Conditions& conditions = {})
-      : pair(seed, conditions), served(application) {
+  Fixture(std::uint64_t seed, Application& application, const sim::Conditions& conditions = {},
+          const StackConfig& config = Pair::small_config())
+      : pair(seed, conditions, config), served(application) {
     EXPECT_TRUE(served.start(pair.server()));
     pair.on_server_turn(
         [this](Stack& stack, std::span<const Event> events) { served.on_events(stack, events); });

@@ -39,7 +39,7 @@ TEST(Echo, a_peer_that_does_not_read_stalls_itself_alone) {
   Client& stalled = fixture.add(random_text(1, 2'000'000), true);
   stalled.reading = false;
   fixture.pair.run_for(seconds{10});
-  // A send and a receive buffer at either end, and what the application holds.
+  // A send and a receive buffer at either end; the application holds nothing.
   const StackConfig defaults;
   const std::size_t bound = 2 * (defaults.send_buffer + defaults.recv_buffer) + 65'536;
   EXPECT_LT(stalled.sent, bound) << "the server took more than its buffers";
@@ -116,44 +116,6 @@ std::size_t count_of(const std::string& text, const std::string& part) {
     ++count;
   }
   return count;
-}
-
-// Keeps the first bytes of each connection for good, so that others find no block.
-class Hoarder final : public StreamServer<Hoarder, StreamState> {
- public:
-  using StreamServer::starved;
-  using StreamServer::StreamServer;
-  void pump(Connection connection, StreamState& state) {
-    if (!state.has_input()) fill(connection, state);
-  }
-};
-
-TEST(Starved, connection_stands_in_the_list_once_however_often_it_speaks) {
-  Hoarder hoarder({.local = {IpAddress{}, 80}, .slots = 8, .blocks = 1});
-  Fixture f(9, hoarder);
-  f.add("first", false);
-  f.pair.run_for(milliseconds{10});
-  Client& second = f.add("x", false);
-  for (int i = 0; i < 50; ++i) {
-    f.pair.run_for(milliseconds{10});
-    second.connection.write(std::as_bytes(std::span("more")));
-  }
-  EXPECT_EQ(hoarder.starved(), 1u);
-}
-
-TEST(Starved, connections_that_left_do_not_make_the_list_grow) {
-  Hoarder hoarder({.local = {IpAddress{}, 80}, .slots = 8, .blocks = 1});
-  Fixture f(9, hoarder);
-  f.add("first", false);
-  f.pair.run_for(milliseconds{10});
-  for (int i = 0; i < 100; ++i) {
-    Client& one = f.add("x", false);
-    f.pair.run_for(milliseconds{5});
-    one.connection.abort();
-    f.pair.run_for(milliseconds{5});
-  }
-  EXPECT_GT(hoarder.starved(), 0u);
-  EXPECT_LE(hoarder.starved(), 16u);
 }
 
 TEST(Http, serves_its_page_and_closes) {
