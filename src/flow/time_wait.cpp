@@ -1,6 +1,7 @@
 #include "flow/time_wait.hpp"
 
 #include <bit>
+#include <cassert>
 #include <stdexcept>
 
 namespace salut::flow {
@@ -20,9 +21,10 @@ unsigned shift_for(std::uint32_t longest, std::uint32_t max_slots) {
 }
 
 // In a slot only the last chunk may be part-filled; in the slot that is being scanned the first may
-// be part-expired. Chunk 0 stands for none.
+// be part-expired. Five more hold what one batch has moved elsewhere but not yet given back. Chunk
+// 0 stands for none.
 std::uint64_t chunks_for(std::uint64_t capacity, std::uint64_t slots, unsigned chunk_records) {
-  const std::uint64_t chunks = capacity / chunk_records + std::min(capacity, slots) + 3;
+  const std::uint64_t chunks = capacity / chunk_records + std::min(capacity, slots) + 3 + 5;
   if (chunks * chunk_records >> 31 != 0) throw std::invalid_argument("too many TIME_WAIT records");
   return chunks;
 }
@@ -37,13 +39,14 @@ TimeWait::TimeWait(Memory& memory, std::uint32_t capacity, Tick start, std::uint
       slots_(memory, std::bit_ceil(std::max(slots_for(longest, slot_shift_), 64u)), Use::time_wait),
       occupied_(memory, slots_.size() / 64, Use::time_wait),
       chunks_(memory, chunks_for(capacity, slots_.size(), chunk_records), Use::time_wait),
-      records_(memory, chunks_.size() * chunk_records, Use::time_wait) {}
+      records_(memory, chunks_.size() * chunk_records, Use::time_wait) {
+  unused_ = static_cast<std::uint32_t>(chunks_.size()) - 1;
+}
 
 std::uint32_t TimeWait::append(const Record& record) {
   if (live_ >= capacity_) return none;
   const Tick tick = std::max(Tick{record.deadline}, position_);
-  const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
-  if ((tick.value - base) >> slot_shift_ >= slots_.size()) return none;
+  if (!reaches(tick)) return none;
   const std::uint32_t slot = slot_of(tick);
   std::uint32_t chunk = slots_[slot].last;
   if (chunk == 0 || chunks_[chunk].fill == chunk_records) {
@@ -57,6 +60,20 @@ std::uint32_t TimeWait::append(const Record& record) {
   records_[index].dead = 0;
   quiet_until_ = std::min(quiet_until_, Tick{record.deadline});
   return index;
+}
+
+bool TimeWait::restart(std::uint32_t index, Tick deadline) {
+  if (!reaches(deadline)) return false;
+  records_[index].deadline = deadline.value;
+  return true;
+}
+
+// To the slot of its deadline. The old place goes back with what was looked at.
+std::uint32_t TimeWait::move(std::uint32_t index) {
+  --live_;
+  const std::uint32_t to = append(records_[index]);
+  assert(to != none);  // scan_due() saw to it, and the ring reached it before
+  return to;
 }
 
 void TimeWait::kill(std::uint32_t index) {
@@ -75,6 +92,7 @@ std::uint32_t TimeWait::grow(std::uint32_t slot) {
     if (untouched_ == chunks_.size()) return 0;
     chunk = untouched_++;
   }
+  --unused_;
   Slot& ends = slots_[slot];
   chunks_[chunk] = Chunk{0, ends.last, slot, 0, 0};
   if (ends.last != 0) {
@@ -96,26 +114,37 @@ void TimeWait::release(std::uint32_t chunk) {
   if (ends.first == 0) occupied_[gone.slot / 64] &= ~(std::uint64_t{1} << gone.slot % 64);
   chunks_[chunk].next = free_;
   free_ = chunk;
+  ++unused_;
 }
 
 // Scans the position's slot from its front to the first live record that is not due.
-TimeWait::Scan TimeWait::scan_due(Tick now, unsigned budget,
-                                  std::array<Expired, max_batch>& batch) const {
+TimeWait::Scan TimeWait::scan_due(Tick now, unsigned budget, std::array<Expired, max_batch>& batch,
+                                  std::array<std::uint32_t, max_batch>& late) const {
   Scan scan;
   unsigned at = consumed_;
-  std::uint32_t chunk = slots_[slot_of(position_)].first;
+  const std::uint32_t own = slot_of(position_);
+  std::uint32_t chunk = slots_[own].first;
   for (; chunk != 0; chunk = chunks_[chunk].next, at = 0) {
     const std::uint32_t next = chunks_[chunk].next;
     for (unsigned r = 0; r < chunk_records; r += 2) {
       __builtin_prefetch(records_.data() + std::size_t{next} * chunk_records + r);
     }
     for (; at < chunks_[chunk].fill; ++at) {
-      if (scan.looked_at == budget || scan.expired == max_batch) return scan;
+      if (scan.looked_at == budget || scan.expired + scan.late == max_batch) return scan;
       const std::uint32_t index = chunk * chunk_records + at;
       const Record& record = records_[index];
       if (record.dead == 0) {
-        if (Tick{record.deadline} > now) return scan;
-        batch[scan.expired++] = Expired{index, &record};
+        const Tick deadline{record.deadline};
+        const bool elsewhere = slot_of(deadline) != own;
+        // Its old deadline has passed when its slot is over.
+        const bool over = elsewhere && slot_of(now) != own && scan.late >= unused_;
+        if (deadline <= now || over) {
+          batch[scan.expired++] = Expired{index, &record};
+        } else if (elsewhere && scan.late < unused_) {
+          late[scan.late++] = index;
+        } else {
+          return scan;
+        }
       }
       ++scan.looked_at;
     }
@@ -161,8 +190,10 @@ bool TimeWait::step(Tick now) {
   position_ = std::max(position_, now);
   const std::uint32_t first = slots_[slot_of(begin)].first * chunk_records;
   const Record& record = records_[first + (*ahead == 0 ? consumed_ : 0)];
-  // A dead record does not hold back those behind it.
-  quiet_until_ = record.dead != 0 ? begin : Tick{record.deadline};
+  // Neither a dead record nor one that was restarted holds back those behind it.
+  const Tick deadline{record.deadline};
+  const bool gone = record.dead != 0 || slot_of(deadline) != slot_of(begin);
+  quiet_until_ = gone ? begin : deadline;
   return false;
 }
 

@@ -9,9 +9,13 @@
 // Then each expires at its exact tick. With different times a record may wait for one before it in
 // its slot: it is never early and at most slot_ticks() late.
 //
-// A record that ends early (its port is reused, or a FIN came again and a copy was appended) is
-// only marked dead. Its memory comes back with the chunk, at once if the whole chunk is dead. So
-// dead records take room too, as long as their chunk has a live one.
+// A record whose 2MSL starts again (a FIN came again) stays where it is, with its new deadline; it
+// moves to the slot of that when its old slot is due. So a peer that repeats a FIN takes no room.
+// Where no chunk is free for the move, its 2MSL ends as if it had not started again.
+//
+// A record that ends early (its port is reused) is only marked dead. Its memory comes back with the
+// chunk, at once if the whole chunk is dead. So dead records take room too, as long as their chunk
+// has a live one: each was a connection, and takes no more than one that waits.
 //
 // Memory: capacity * 32 bytes, 1/32 more for the chunks' headers, and 512 bytes per slot (at most
 // 8,192 slots, 4 MiB), so that part-filled chunks never cost capacity, however deadlines spread.
@@ -80,11 +84,17 @@ class TimeWait {
   // REQUIRES: the record is live. Its index may be given out again at once.
   void kill(std::uint32_t index);
 
+  // Gives a live record a later deadline. False, and the old one stays, where append() would refuse
+  // the new one for its distance. REQUIRES: not before the old one.
+  bool restart(std::uint32_t index, Tick deadline);
+
   // Calls f(std::span<const Expired>) with the live records whose deadline has come, in their
-  // order, up to 64 at a time; after the call they are gone. Looks at no more than `budget`
-  // records, counting dead ones, and returns how many. f must not append, kill or expire.
-  template <class F>
-  unsigned expire(Tick now, unsigned budget, F&& f) {
+  // order, up to 64 at a time; after the call they are gone. Calls moved(from, to) for each that
+  // was restarted and has another index now; the record at `from` is still readable. Looks at no
+  // more than `budget` records, counting dead ones, and returns how many. Neither may append, kill,
+  // restart or expire.
+  template <class F, class Moved>
+  unsigned expire(Tick now, unsigned budget, F&& f, Moved&& moved) {
     if (now < quiet_until_) [[likely]] {
       position_ = std::max(position_, now);
       return 0;
@@ -92,9 +102,11 @@ class TimeWait {
     unsigned used = 0;
     while (used < budget) {
       std::array<Expired, max_batch> batch;
-      const Scan scan = scan_due(now, budget - used, batch);
+      std::array<std::uint32_t, max_batch> late;
+      const Scan scan = scan_due(now, budget - used, batch, late);
       used += scan.looked_at;
       if (scan.expired != 0) f(std::span<const Expired>(batch.data(), scan.expired));
+      for (unsigned i = 0; i < scan.late; ++i) moved(late[i], move(late[i]));
       if (scan.looked_at != 0) {
         retire(scan);
       } else if (!step(now)) {
@@ -102,6 +114,11 @@ class TimeWait {
       }
     }
     return used;
+  }
+  // For an owner that never restarts one.
+  template <class F>
+  unsigned expire(Tick now, unsigned budget, F&& f) {
+    return expire(now, budget, f, [](std::uint32_t, std::uint32_t) {});
   }
 
   // Live records.
@@ -134,14 +151,21 @@ class TimeWait {
   struct Scan {
     unsigned looked_at = 0;
     unsigned expired = 0;
+    unsigned late = 0;  // were restarted, and belong in another slot
   };
 
   std::uint32_t slot_of(Tick tick) const {
     return (tick.value >> slot_shift_) & (static_cast<std::uint32_t>(slots_.size()) - 1);
   }
+  bool reaches(Tick tick) const {
+    const std::uint32_t base = position_.value >> slot_shift_ << slot_shift_;
+    return (tick.value - base) >> slot_shift_ < slots_.size();
+  }
   std::uint32_t grow(std::uint32_t slot);
+  std::uint32_t move(std::uint32_t index);
   void release(std::uint32_t chunk);
-  Scan scan_due(Tick now, unsigned budget, std::array<Expired, max_batch>& batch) const;
+  Scan scan_due(Tick now, unsigned budget, std::array<Expired, max_batch>& batch,
+                std::array<std::uint32_t, max_batch>& late) const;
   void retire(const Scan& scan);
   bool step(Tick now);
   std::optional<std::uint32_t> first_occupied() const;
@@ -155,6 +179,7 @@ class TimeWait {
 
   std::uint32_t free_ = 0;       // chunks that were used before, through Chunk::next
   std::uint32_t untouched_ = 1;  // chunks from here on never were
+  std::uint32_t unused_;         // chunks, of both kinds
 
   FixedArray<Slot> slots_;  // a power of two
   FixedArray<std::uint64_t> occupied_;

@@ -149,14 +149,7 @@ void input_time_wait(Context& c, std::uint32_t at, const wire::Segment& s, const
   count(c, rest, s, event);
   answer(c, rest, s, frame, cell, [&] { return may_answer(record, c.clock.tick); });
   if ((cell.acts & Act::arm_2msl) != 0) {
-    flow::Record fresh = record;
-    fresh.deadline = tick_after(c.clock.now, 2 * c.config.msl).value;
-    const std::uint32_t to = c.time_wait.append(fresh);
-    // A full arena keeps the old record: its time is not cut short, only not started again.
-    if (to == flow::TimeWait::none) return;
-    if (s.ip6) c.time_wait6[to] = c.time_wait6[at];
-    c.flows.replace(s.hash, at | time_wait_bit, to | time_wait_bit);
-    c.time_wait.kill(at);
+    c.time_wait.restart(at, tick_after(c.clock.now, 2 * c.config.msl));
   }
   if ((cell.acts & Act::new_child) != 0) {
     // The old connection makes room only for a new one: a full backlog does not cut 2MSL short.

@@ -197,7 +197,13 @@ void run_wheel(Context& c) {
 }
 
 void expire_time_wait(Context& c) {
-  c.time_wait.expire(c.clock.tick, timer_budget, [&c](std::span<const flow::Expired> batch) {
+  // 2MSL began again, and the record lies elsewhere now.
+  const auto moved = [&c](std::uint32_t from, std::uint32_t to) {
+    const flow::Record& record = c.time_wait[to];
+    if ((record.flags & flow::record_ip6) != 0) c.time_wait6[to] = c.time_wait6[from];
+    c.flows.replace(c.hash(record.key), from | time_wait_bit, to | time_wait_bit);
+  };
+  const auto expired = [&c](std::span<const flow::Expired> batch) {
     std::array<std::uint64_t, flow::TimeWait::max_batch> hashes;
     const auto look_ahead = [&](std::size_t i) {
       if (i >= batch.size()) return;
@@ -211,7 +217,8 @@ void expire_time_wait(Context& c) {
     }
     c.counters.states[static_cast<std::size_t>(State::time_wait)] -= batch.size();
     c.counters.time_wait_expired += batch.size();
-  });
+  };
+  c.time_wait.expire(c.clock.tick, timer_budget, expired, moved);
 }
 
 }  // namespace

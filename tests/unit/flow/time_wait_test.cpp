@@ -98,7 +98,100 @@ TEST(TimeWait, killed_does_not_hold_back_those_behind_it) {
   EXPECT_EQ(expire(arena, Tick{2030}), std::vector<std::uint32_t>{2});
 }
 
-// A FIN that comes again: a copy with a new deadline, the old record dead. However often.
+// The attack of one peer: beside each live record another starts again fifteen times.
+TEST(TimeWait, restarts_beside_live_records_leave_the_capacity_to_all) {
+  constexpr std::uint32_t capacity = 16'384;
+  constexpr std::uint32_t msl2 = 2'000;
+  HeapMemory memory;
+  TimeWait arena(memory, capacity, Tick{0}, msl2);
+  const std::uint32_t moving = arena.append(record_of(0, Tick{msl2}));
+  for (std::uint32_t i = 1; i < capacity; ++i) {
+    expire(arena, Tick{i / 16});
+    const Tick deadline{i / 16 + msl2};
+    ASSERT_NE(arena.append(record_of(i, deadline)), TimeWait::none) << "after " << i << " records";
+    for (unsigned fin = 0; fin < 15; ++fin) ASSERT_TRUE(arena.restart(moving, deadline));
+  }
+  EXPECT_EQ(arena.size(), capacity);
+}
+
+TEST(TimeWait, restarted_expires_at_its_new_tick_and_holds_back_nobody) {
+  HeapMemory memory;
+  TimeWait arena(memory, 16, Tick{0}, 60'000);
+  std::uint32_t first = arena.append(record_of(1, Tick{1'000}));
+  arena.append(record_of(2, Tick{1'001}));
+  ASSERT_TRUE(arena.restart(first, Tick{50'000}));
+  EXPECT_LE(arena.next(), Tick{1'001});
+  std::vector<std::uint32_t> ids;
+  const auto run = [&](std::uint32_t now) {
+    ids.clear();
+    const auto gone = [&](std::span<const Expired> batch) {
+      for (const Expired& e : batch) ids.push_back(e.record->snd_nxt);
+    };
+    arena.expire(Tick{now}, all, gone, [&](std::uint32_t from, std::uint32_t to) {
+      EXPECT_EQ(from, first);
+      expect_intact(arena[to], 1);
+      first = to;
+    });
+    return ids;
+  };
+  EXPECT_TRUE(run(1'000).empty());
+  EXPECT_EQ(run(1'001), std::vector<std::uint32_t>{2});
+  EXPECT_EQ(arena.size(), 1u);
+  EXPECT_TRUE(run(49'999).empty());
+  EXPECT_EQ(run(50'000), std::vector<std::uint32_t>{1});
+  EXPECT_EQ(arena.size(), 0u);
+}
+
+// All restarted at once in a full arena: the moves find room.
+TEST(TimeWait, full_arena_of_restarted_records_moves_them_all) {
+  constexpr std::uint32_t capacity = 3'000;
+  for (const std::uint32_t spread : {1u, 3u, 500u, 60'000u}) {
+    HeapMemory memory;
+    Random random(spread);
+    TimeWait arena(memory, capacity, Tick{0}, 60'000);
+    for (std::uint32_t i = 0; i < capacity; ++i) {
+      const Tick deadline{static_cast<std::uint32_t>(random() % spread)};
+      const std::uint32_t index = arena.append(record_of(i, deadline));
+      ASSERT_NE(index, TimeWait::none);
+      ASSERT_TRUE(arena.restart(index, Tick{60'000 + static_cast<std::uint32_t>(random() % 16)}));
+    }
+    std::size_t gone = 0;
+    const auto count = [&](std::span<const Expired> batch) { gone += batch.size(); };
+    for (std::uint32_t now = 0; now < 60'000; now += 777) arena.expire(Tick{now}, all, count);
+    EXPECT_EQ(gone, 0u);
+    EXPECT_EQ(arena.size(), capacity);
+    arena.expire(Tick{60'032}, all, count);
+    EXPECT_EQ(gone, capacity);
+  }
+}
+
+// Dead records have taken all chunks, so that it cannot move: it waits as if not restarted.
+TEST(TimeWait, restarted_that_finds_no_room_waits_for_its_old_deadline) {
+  HeapMemory memory;
+  TimeWait arena(memory, 4'096, Tick{0}, 800);
+  std::uint32_t index = arena.append(record_of(0, Tick{799}));
+  ASSERT_TRUE(arena.restart(index, Tick{1'000}));
+  for (;;) {  // a live one in each chunk, and fifteen dead
+    index = arena.append(record_of(1, Tick{800}));
+    if (index == TimeWait::none) break;
+    if (index % 16 != 0) arena.kill(index);
+  }
+  ASSERT_LT(arena.size(), arena.capacity());
+  std::vector<std::uint32_t> ids;
+  const auto run = [&](std::uint32_t now) {
+    arena.expire(Tick{now}, all, [&](std::span<const Expired> batch) {
+      for (const Expired& e : batch) ids.push_back(e.record->snd_nxt);
+    });
+  };
+  run(799);
+  EXPECT_TRUE(ids.empty());
+  run(800);
+  ASSERT_FALSE(ids.empty());
+  EXPECT_EQ(ids.front(), 0u);
+  EXPECT_EQ(arena.size(), 0u);
+}
+
+// A record that is replaced by a copy with a new deadline, the old record dead. However often.
 TEST(TimeWait, restarts_do_not_fill_the_arena) {
   HeapMemory memory;
   TimeWait arena(memory, 16, Tick{0});
@@ -261,6 +354,16 @@ TEST_P(TimeWaitOracle, mixed_deadlines_are_at_most_a_slot_late) {
         waiting.erase(it);
       }
     }
+    if (random() % 8 == 0 && !waiting.empty()) {
+      auto it = waiting.lower_bound(static_cast<std::uint32_t>(random() % next_id));
+      const std::uint64_t later = now + random() % 300'000;
+      if (it != waiting.end() && later >= it->second.first) {
+        ASSERT_TRUE(arena.restart(it->second.second, start + static_cast<std::uint32_t>(later)));
+        forget(it->first, it->second.first);
+        it->second.first = later;
+        by_deadline.emplace(later, it->first);
+      }
+    }
     const std::uint64_t deadline = now + random() % (random() % 2 == 0 ? 300'000 : 100);
     const Tick tick = start + static_cast<std::uint32_t>(deadline);
     const std::uint32_t index = arena.append(record_of(next_id, tick));
@@ -271,7 +374,13 @@ TEST_P(TimeWaitOracle, mixed_deadlines_are_at_most_a_slot_late) {
       ASSERT_EQ(arena.size(), arena.capacity());
     }
     const Tick now_tick = start + static_cast<std::uint32_t>(now);
-    while (arena.expire(now_tick, budget, [&](std::span<const Expired> batch) {
+    const auto moved = [&](std::uint32_t from, std::uint32_t to) {
+      const auto it = waiting.find(arena[to].snd_nxt);
+      ASSERT_NE(it, waiting.end());
+      ASSERT_EQ(it->second.second, from);
+      it->second.second = to;
+    };
+    const auto expired = [&](std::span<const Expired> batch) {
       for (const Expired& e : batch) {
         const auto it = waiting.find(e.record->snd_nxt);
         ASSERT_NE(it, waiting.end());
@@ -280,7 +389,8 @@ TEST_P(TimeWaitOracle, mixed_deadlines_are_at_most_a_slot_late) {
         forget(it->first, it->second.first);
         waiting.erase(it);
       }
-    }) == budget) {
+    };
+    while (arena.expire(now_tick, budget, expired, moved) == budget) {
     }
     ASSERT_EQ(arena.size(), waiting.size());
     ASSERT_TRUE(waiting.empty() || *arena.next() > now_tick) << "step " << step;

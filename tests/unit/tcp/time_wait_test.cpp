@@ -93,6 +93,25 @@ TEST(TimeWait, fin_with_its_data_again_acked_and_2msl_starts_again) {
   expect_exactly(h, 60s);
 }
 
+// A record's place in the arena is 1 of `capacity`. Were each FIN to take one more, a peer of a few
+// connections would have them all. Each FIN is answered, and 2MSL counts from the last.
+TEST(TimeWait, fin_again_and_again_takes_no_more_room) {
+  Harness h;
+  h.time_wait();
+  for (unsigned i = 0; i < 40; ++i) {
+    h.advance(1s);
+    h.send({.flags = "FA", .seq = 1});
+    h.expect({.flags = "A", .seq = 2, .ack = 2});
+  }
+  const flow::TimeWait& arena = h.engine().context().time_wait;
+  unsigned places = 0;
+  for (std::uint32_t i = 0; i < arena.index_end(); ++i) {
+    places += arena[i].deadline != 0 ? 1 : 0;
+  }
+  EXPECT_EQ(places, 1u);
+  expect_exactly(h, 60s);
+}
+
 TEST(TimeWait, other_segments_do_not_start_it_again) {
   Harness h;
   h.time_wait();
