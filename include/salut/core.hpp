@@ -144,7 +144,7 @@ class SALUT_API Engine {
   void finish(Duration limit);
   // Did the last poll() leave something to send or to receive for the next?
   bool saturated() const;
-  // Sockets that are not CLOSED, LISTEN or TIME_WAIT.
+  // Sockets that are not CLOSED, LISTEN or TIME_WAIT; after finish() as Stack::open_connections().
   std::uint64_t open_connections() const;
   const Counters& counters() const;
 

@@ -137,7 +137,8 @@ class SALUT_API Stack {
   // The graceful end whole: drain(), and from the next poll() on Connection::close_gently(limit)
   // for every open connection, those too whose handshake completes yet; what is left after `limit`
   // (24 h at most) is reset. A piece of the walk over all connections is part of each poll(), and
-  // `closed` comes for each:
+  // `closed` comes for each, those too that only unread bytes kept in CLOSED or TIME_WAIT. Until it
+  // has come for all open_connections() is not 0:
   //
   //   stack.finish(std::chrono::seconds{10});
   //   while (stack.open_connections() != 0) stack.poll();
@@ -152,8 +153,9 @@ class SALUT_API Stack {
   // that 0 does not mean the end. Those that come and go meanwhile may be seen or not.
   std::size_t connections(std::uint32_t& cursor, std::span<Connection> to) const;
 
-  // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for. On this
-  // stack's lcore, and while it does not run; other threads have counters().
+  // Sockets that are not CLOSED, LISTEN or TIME_WAIT: what a graceful stop waits for. After
+  // finish() it is at least 1 until `closed` has come for every connection. On this stack's lcore,
+  // and while it does not run; other threads have counters().
   std::uint64_t open_connections() const;
 
   // The last poll() left frames to receive, or segments to send, for the next: whoever opens more

@@ -219,6 +219,7 @@ void Neighbours::set_state(std::uint16_t index, State state, Instant now) {
   Entry& entry = entries_[index];
   leave_timers(index);
   entry.state = state;
+  if (state >= State::reachable) entry.failed = false;
   if (state == State::reachable) {
     entry.deadline = now + options_.lifetime;
     append<&Entry::timer>(entries_, lifetimes_, index);
@@ -348,6 +349,7 @@ void Neighbours::retry(std::uint16_t index, Instant now, Sink& sink) {
     return;
   }
   set_state(index, State::idle, now);
+  entry.failed = true;
   Taken taken = take_waiting(index);
   const bool held = entry.holds != 0;
   if (!held) vacate(index);

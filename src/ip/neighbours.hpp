@@ -168,6 +168,9 @@ class Neighbours {
 
   std::uint16_t port(std::uint16_t index) const { return entries_[index].hop.port; }
   State state(std::uint16_t index) const { return entries_[index].state; }
+  // Did the station not answer when it was last given up? It has not been heard of since, but may
+  // be asked for again (incomplete). An entry that goes to another station begins anew.
+  bool failed(std::uint16_t index) const { return entries_[index].failed; }
   std::uint32_t holds(std::uint16_t index) const { return entries_[index].holds; }
   std::uint32_t size() const { return size_; }
   std::uint32_t capacity() const { return options_.capacity - options_.links; }
@@ -191,6 +194,7 @@ class Neighbours {
     std::uint8_t tries;
     std::uint8_t waiting;  // frames
     bool used;             // looked up since it was last confirmed
+    bool failed;           // the last that was asked for it in full was not answered
     Evict evict;           // which of evictable_ it is in
     std::uint16_t first_waiting;
     Address ip;

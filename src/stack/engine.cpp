@@ -140,13 +140,23 @@ std::optional<Instant> Engine::next_timer() const {
   return next ? std::optional(std::max(c_.clock.now, *next)) : std::nullopt;
 }
 
+// Does the next hop still count as failed, for this connection too? If its SYN has not left, or was
+// the one that made us ask again, it waits for another answer than the one that did not come. The
+// timer has sent an older one again, which asks as well: it has waited for both.
+bool Engine::waits_in_vain(const Tcb& t) const {
+  const ip::Neighbours& neighbours = c_.interfaces.neighbours();
+  if (!neighbours.failed(t.neighbour)) return false;
+  if (t.retries > 0) return true;
+  return neighbours.state(t.neighbour) == ip::Neighbours::State::idle && !t.has(Flag::emit_syn);
+}
+
 // Ends the connections in SYN_SENT whose next hop did not answer. Others go on until their R2.
 void Engine::tell_unreachable() {
   unreachable_.walk(c_.tcbs.touched(),
                     [this](std::uint32_t index, const Unreachable::Hops& failed) {
                       const Tcb& t = c_.tcbs[index];
-                      if (t.state != State::syn_sent || t.ending != 0 || !failed.test(t.neighbour))
-                        return;
+                      if (t.state != State::syn_sent || t.ending != 0) return;
+                      if (!failed.test(t.neighbour) || !waits_in_vain(t)) return;
                       tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
                                        {.reason = Reason::unreachable, .later = true});
                     });

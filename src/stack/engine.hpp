@@ -102,7 +102,11 @@ class Engine final : private ip::UnreachableListener {
   bool saturated() const { return saturated_; }
   // A device has not taken everything: it is asked again in the next turn.
   bool has_unsent() const { return c_.interfaces.has_staged(); }
-  std::uint64_t open_connections() const { return c_.counters.open_connections(); }
+  // As Stack::open_connections().
+  std::uint64_t open_connections() const {
+    const std::uint64_t open = c_.counters.open_connections();
+    return open == 0 && finishing_ && !all_told_ ? 1 : open;
+  }
   const Counters& counters() const { return c_.counters; }
   const tcp::Context& context() const { return c_; }
   tcp::Context& context() { return c_; }
@@ -118,6 +122,7 @@ class Engine final : private ip::UnreachableListener {
   void take(std::uint32_t index, std::size_t count);  // removes bytes that were read
   void written(std::uint32_t index, std::size_t taken, std::size_t offered);
   void on_unreachable(std::uint16_t hop) override { unreachable_.add(hop); }
+  bool waits_in_vain(const tcp::Tcb& t) const;
   void tell_unreachable();
   bool receive();
   bool catches_up(Duration pause);
@@ -146,6 +151,8 @@ class Engine final : private ip::UnreachableListener {
   bool finishing_ = false;
   Instant finish_at_;
   std::uint32_t finish_hand_ = 0;  // the slot that finish_some() looks at next
+  bool none_found_ = true;         // it met no handle since slot 0
+  bool all_told_ = false;          // nor in its last whole round
   ReadyList ready_;
   std::uint64_t left_over_ = 0;  // bytes that those in it had left in the last turn, and their bits
   unsigned told_ = 0;            // events of this turn that tell again

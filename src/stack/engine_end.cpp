@@ -43,24 +43,29 @@ void Engine::finish(Duration limit) {
   finish_at_ = c_.clock.now + std::clamp(limit, Duration{0}, longest);
 }
 
-// A piece of the walk over all connections, which goes round until none is open: handshakes that
-// were under way complete behind it.
+// A piece of the walk over all connections, which goes round until none has a handle: handshakes
+// that were under way complete behind it. Where only unread bytes keep a connection, which is in
+// CLOSED or TIME_WAIT then and not counted as open, closing it gently gives them up.
 void Engine::finish_some() {
   const Instant now = c_.clock.now;
   const bool over = now >= finish_at_;
-  if (finish_hand_ >= c_.tcbs.touched()) finish_hand_ = 0;
+  if (c_.counters.open_connections() != 0) none_found_ = all_told_ = false;
   const std::uint32_t end = std::min(finish_hand_ + looks, c_.tcbs.touched());
   for (; finish_hand_ < end; ++finish_hand_) {
     const Connection connection = c_.handle(finish_hand_);
     if (find(connection) == tcp::TcbPool::none) continue;
     const Tcb& t = c_.tcbs[finish_hand_];
-    if (t.state == State::time_wait) continue;
-    if (over) {
+    none_found_ = false;
+    if (over && t.state != State::time_wait) {  // 2MSL is never cut short
       abort(connection);
     } else if (tcp::owned(t) && !t.has(Flag::user_closed)) {
-      close_gently(connection, finish_at_ - now);
+      close_gently(connection, std::max(finish_at_ - now, Duration{0}));
     }
   }
+  if (finish_hand_ < c_.tcbs.touched()) return;
+  all_told_ = none_found_ && c_.outputs.empty();
+  finish_hand_ = 0;
+  none_found_ = true;
 }
 
 std::size_t Engine::connections(std::uint32_t& cursor, std::span<Connection> to) const {

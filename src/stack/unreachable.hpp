@@ -5,6 +5,9 @@
 // turn, so that dead next hops do not stall the connections of the others: a million slots take 250
 // turns.
 //
+// Meanwhile a station may come back, and an entry may go to another station or be asked for anew.
+// So a hop in `hops` only may have failed: who is told asks the table of neighbours again.
+//
 // Threads: the stack's lcore. Nothing is allocated after the start. 16 KiB.
 #pragma once
 

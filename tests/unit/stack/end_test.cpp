@@ -140,6 +140,51 @@ TEST(Finish, handshake_that_never_completes_is_reset) {
   h.expect_no_event();
 }
 
+// The documented loop ends when open_connections() is 0. By then `closed` has come for those too
+// that only unread bytes kept: in CLOSED, and in TIME_WAIT.
+unsigned closed_in_the_documented_loop(Harness& h) {
+  h.engine().finish(10s);
+  unsigned closed = 0, polls = 0;
+  for (; h.engine().open_connections() != 0 && polls < 1'000; ++polls) {
+    for (const Event& event : h.engine().poll(h.now())) closed += event.has(Event::closed) ? 1 : 0;
+  }
+  EXPECT_LT(polls, 1'000u) << "the loop ends";
+  return closed;
+}
+
+TEST(Finish, closed_with_unread_bytes_is_told_before_the_loop_ends) {
+  Harness h;
+  h.established();
+  h.send({.flags = "FA", .payload = "unread"});
+  EXPECT_EQ(h.engine().shutdown(h.conn), Errc::ok);
+  h.settle();
+  h.send({.ack = 2});
+  h.expect_event(Event::readable | Event::peer_closed);
+  h.sent.clear();
+  ASSERT_EQ(h.state(), State::closed);
+  ASSERT_TRUE(h.engine().info(h.conn)) << "the reader is not done";
+  EXPECT_EQ(closed_in_the_documented_loop(h), 1u);
+}
+
+TEST(Finish, time_wait_with_unread_bytes_is_told_before_the_loop_ends) {
+  Harness h;
+  h.established();
+  EXPECT_EQ(h.engine().shutdown(h.conn), Errc::ok);
+  h.settle();
+  h.send({.flags = "FA", .ack = 2, .payload = "unread"});
+  h.expect_event(Event::readable | Event::peer_closed);
+  h.sent.clear();
+  ASSERT_EQ(h.state(), State::time_wait);
+  ASSERT_TRUE(h.engine().info(h.conn)) << "the reader is not done";
+  EXPECT_EQ(closed_in_the_documented_loop(h), 1u);
+  EXPECT_EQ(h.state(), State::time_wait) << "2MSL is not cut short";
+}
+
+TEST(Finish, loop_ends_at_once_where_there_is_no_connection) {
+  Harness h;
+  EXPECT_EQ(closed_in_the_documented_loop(h), 0u);
+}
+
 TEST(Walk, finds_every_connection_once) {
   Harness h;
   h.listen();
