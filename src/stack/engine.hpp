@@ -154,9 +154,8 @@ class Engine final : private ip::UnreachableListener {
   bool none_found_ = true;         // it met no handle since slot 0
   bool all_told_ = false;          // nor in its last whole round
   ReadyList ready_;
-  std::uint64_t left_over_ = 0;  // bytes that those in it had left in the last turn, and their bits
-  unsigned told_ = 0;            // events of this turn that tell again
-  bool stuck_ = false;           // nothing of it was used since
+  std::uint64_t told_in_vain_ = 0;  // were told again since anything was read, written or new
+  unsigned told_ = 0;  // events of this turn that tell again, and `closed` of the calls before it
   bool repeats_ = false;
   bool filters_ = false;                  // want() was used
   std::uint64_t icmp_errors_before_ = 0;  // Counters::icmp_errors when this turn began

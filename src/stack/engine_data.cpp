@@ -26,6 +26,7 @@ tl::expected<std::uint32_t, Errc> Engine::find_reader(Connection connection) {
 
 void Engine::take(std::uint32_t index, std::size_t count) {
   if (count == 0) return;
+  told_in_vain_ = 0;
   Tcb& t = c_.tcbs[index];
   {
     const tcp::BlockCount counted(c_.buffers, c_.stream(t).recv_blocks);
@@ -80,7 +81,9 @@ void Engine::written(std::uint32_t index, std::size_t taken, std::size_t offered
     t.set(Flag::write_blocked);
     if (t.send.bytes == 0) tcp::start_timer(c_, index);
   }
-  if (taken > 0) c_.queue_output(index);
+  if (taken == 0) return;
+  told_in_vain_ = 0;
+  c_.queue_output(index);
 }
 
 tl::expected<std::size_t, Errc> Engine::write(Connection connection,

@@ -38,10 +38,11 @@ unsigned Engine::unused(std::uint32_t index) const {
   return what & ~unwanted(stream);
 }
 
-// Is there something to be told again at once? Not if two turns have found all as the turn before
-// had left it: else virtual time, which waits for nobody, would not go on.
+// Is there something to be told again at once? Not if each in the list was told twice since anybody
+// used anything: else virtual time, which waits for nobody, would not go on. A turn tells no more
+// than ready_budget of them, so that this takes several where they are many.
 bool Engine::left_unused() const {
-  if (!ready_.empty() && !stuck_) return true;
+  if (told_in_vain_ < 2 * std::uint64_t{ready_.size()}) return true;
   if (!repeats_ || (c_.event_bits & repeated) == 0) return false;
   for (unsigned i = told_; i < c_.event_count; ++i) {
     if (c_.events[i].has(repeated) && unused(slot_of(c_.events[i].connection)) != 0) return true;
@@ -51,16 +52,17 @@ bool Engine::left_unused() const {
 
 // At the beginning of a turn, of the events of the last.
 void Engine::keep_unused() {
-  for (unsigned i = 0; i < c_.event_count; ++i) {
+  for (unsigned i = told_; i < c_.event_count; ++i) {  // those before stand in the list
     const Event& event = c_.events[i];
     if (!event.has(repeated)) continue;
     const std::uint32_t index = slot_of(event.connection);
-    if (unused(index) != 0) ready_.add(index);
+    if (unused(index) == 0) continue;
+    ready_.add(index);
+    told_in_vain_ = 0;
   }
 }
 
 void Engine::tell_again() {
-  std::uint64_t left_over = 0;
   for (unsigned turns = std::min(ready_.size(), tcp::ready_budget); turns > 0; --turns) {
     const std::uint32_t index = ready_.pop();
     unsigned what = unused(index);
@@ -75,11 +77,9 @@ void Engine::tell_again() {
     if (what == 0) continue;
     c_.post_event(index, what);
     ready_.add(index);
-    left_over += std::uint64_t{c_.tcbs[index].recv.bytes} + what;
+    ++told_in_vain_;
   }
   told_ = c_.event_count;
-  stuck_ = left_over == left_over_;
-  left_over_ = left_over;
 }
 
 Errc Engine::want(Connection connection, unsigned what) {
@@ -93,7 +93,10 @@ Errc Engine::want(Connection connection, unsigned what) {
   if ((what & Event::readable) == 0) stream.set(tcp::no_readable);
   if ((what & Event::writable) == 0) stream.set(tcp::no_writable);
   filters_ |= what != repeated;
-  if (repeats_ && unused(index) != 0) ready_.add(index);
+  if (repeats_ && unused(index) != 0) {
+    ready_.add(index);
+    told_in_vain_ = 0;
+  }
   return Errc::ok;
 }
 

@@ -201,6 +201,52 @@ TEST(Level, next_timer_is_now_and_then_a_tick_ahead) {
   EXPECT_FALSE(h.engine().next_timer() && *h.engine().next_timer() == h.now());
 }
 
+// More than one turn tells again, and none of them reads: whoever waits until next_timer() does not
+// spin all the same.
+TEST(Level, next_timer_is_a_tick_ahead_of_a_crowd_that_does_not_read) {
+  StackConfig config = small_config();
+  config.connections = 2'048;
+  config.buffer_blocks = 16'384;
+  config.lent_frames = 0;  // the pool of frames is smaller than the crowd
+  Level h(config);
+  h.engine().repeat_events(false);
+  h.listen(2'048);
+  constexpr std::uint16_t crowd = tcp::ready_budget + 500;
+  std::vector<Connection> all;
+  for (std::uint16_t i = 0; i < crowd; ++i) {
+    const auto port = static_cast<std::uint16_t>(10'000 + i);
+    h.send({.flags = "S", .seq = 0, .mss = 1460, .from_port = port});
+    h.send({.seq = 1, .ack = 1, .payload = std::string(1 + i % 1'000, 'x'), .from_port = port});
+    h.expect_event(Event::accepted | Event::readable);
+    all.push_back(h.conn);
+  }
+  h.sent.clear();
+  h.engine().repeat_events(true);
+  for (const Connection one : all) {
+    EXPECT_EQ(h.engine().want(one, Event::readable | Event::writable), Errc::ok);
+  }
+  EXPECT_EQ(h.engine().next_timer(), h.now()) << "not one of them was told again";
+  const auto turns_until_it_sleeps = [&h] {
+    for (unsigned i = 1; i < 50; ++i) {
+      EXPECT_EQ(h.told(), Event::readable) << i;
+      if (*h.engine().next_timer() > h.now()) return i;
+    }
+    return 50u;
+  };
+  EXPECT_LE(turns_until_it_sleeps(), 4u) << "two rounds of two turns";
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(h.told(), Event::readable) << i;
+    EXPECT_GT(*h.engine().next_timer(), h.now()) << i;
+  }
+  // Whoever reads a byte, however rarely it is his turn, is told at once of what is left.
+  h.conn = all.back();
+  EXPECT_EQ(h.take(1), "x");
+  EXPECT_EQ(h.engine().next_timer(), h.now());
+  EXPECT_LE(turns_until_it_sleeps(), 4u);
+  for (const Connection one : all) EXPECT_EQ(h.engine().abort(one), Errc::ok);
+  for (int i = 0; i < 3; ++i) h.told();
+}
+
 TEST(ReadyList, each_once_and_in_turn) {
   HeapMemory memory;
   stack::ReadyList list(memory, 8);
