@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "tcp/addresses.hpp"
 #include "tcp/lifecycle.hpp"
@@ -98,8 +99,7 @@ const ActiveOpens::Candidate& ActiveOpens::candidate(const tcp::Context& c, cons
 // waits for the page walk, but those of several prefetches in a row overlap: so this prefetches
 // eight at a time. It starts at the second open in one turn, because then more will follow.
 void ActiveOpens::prefetch_next(const tcp::Context& c, const flow::LocalWish& wish) {
-  const bool again = last_ == c.clock.now;
-  last_ = c.clock.now;
+  const bool again = std::exchange(opened_, true);
   const std::uint64_t group = ports_.step() / connects_ahead;
   if (!again || group == prefetched_) return;
   prefetched_ = group;

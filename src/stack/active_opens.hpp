@@ -20,6 +20,8 @@ class ActiveOpens {
   // Makes a connection in SYN_SENT and queues its SYN; in the quiet time a timer will send it.
   tl::expected<Connection, Errc> connect(tcp::Context& c, Endpoint remote, Endpoint local,
                                          std::uint64_t user, const ConnectionOptions& options);
+  // The opens until the next call are of one turn, whatever the clock says.
+  void begin_turn() { opened_ = false; }
 
  private:
   static constexpr unsigned connects_ahead = flow::SourcePorts::ahead_max;
@@ -63,7 +65,7 @@ class ActiveOpens {
   flow::SourcePorts ports_;
   Destination to_;
   std::array<Candidate, connects_ahead> candidates_;  // by step, of to_
-  Instant last_;                                      // when the last turn with an open began
+  bool opened_ = false;                               // in this turn
   std::uint64_t prefetched_ = 0;  // the last eight of SourcePorts::step() that were prefetched
 };
 

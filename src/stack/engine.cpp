@@ -26,6 +26,7 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
                Memory& memory, std::uint64_t seed, std::uint8_t stack_id, Instant start)
     : c_(config, std::move(interfaces), pool, memory, seed, stack_id, start),
       active_opens_(c_, seed),
+      turn_at_(start),
       neighbours_due_(start),
       next_port_(static_cast<std::uint32_t>(tcp::derived_seed(seed, 5))),
       ready_(memory, config.connections) {
@@ -35,8 +36,10 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
 Engine::~Engine() { c_.interfaces.set_unreachable_listener(nullptr); }
 
 std::span<const Event> Engine::poll(Instant now) {
-  const Duration pause = now - c_.clock.now;
+  const Duration pause = now - turn_at_;
+  turn_at_ = now;
   c_.clock.set(now);
+  active_opens_.begin_turn();
   if (repeats_ && (c_.event_bits & (Event::readable | Event::writable)) != 0) keep_unused();
   c_.event_count = c_.event_bits = 0;
   icmp_errors_before_ = c_.counters.icmp_errors;

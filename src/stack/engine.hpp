@@ -141,6 +141,7 @@ class Engine final : private ip::UnreachableListener {
   tcp::Context c_;
   ActiveOpens active_opens_;
   tcp::ReceiveBurst burst_;
+  Instant turn_at_;               // of the last poll(): calls move the clock on between two
   bool more_to_receive_ = false;  // a port gave a full burst, so that it may have more
   bool timers_ran_ = true;        // in the last turn
   Instant caught_up_by_;          // until then timers wait for what came while the loop stood still

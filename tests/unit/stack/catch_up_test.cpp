@@ -72,6 +72,21 @@ TEST(CatchUp, acks_that_came_in_a_pause_are_seen_before_tail_probes_and_timeouts
   }
 }
 
+// A call just before the turn moves the clock to its own time. The loop stood still for as long all
+// the same.
+TEST(CatchUp, call_at_the_end_of_a_pause_does_not_hide_it) {
+  Paused p;
+  const std::uint64_t before = p.counters().retransmits;
+  p.write();
+  p.run(std::chrono::microseconds{20});
+  p.sender->paused_until = p.world.now() + milliseconds{1'500};
+  p.run(milliseconds{1'499});
+  p.sender->engine->set_now(p.world.now());
+  p.run(milliseconds{501});
+  EXPECT_EQ(p.counters().retransmits, before);
+  EXPECT_EQ(p.counters().tail_probes, 0u);
+}
+
 // A loop whose every turn takes 2 ms, and which finds more to receive than it takes, has timers all
 // the same.
 TEST(CatchUp, loop_that_never_catches_up_does_not_forget_its_timers) {
