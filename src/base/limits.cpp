@@ -1,5 +1,6 @@
 #include "base/limits.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <type_traits>
 
@@ -19,6 +20,15 @@ double value_of(const StackConfig& config, const StackNumber& entry) {
       entry.field);
 }
 
+// Loopback, multicast, and what is no address: ::, ::1 and the rest of ::/96 among them.
+constexpr auto of_no_host = std::to_array<Prefix>({
+    {IpAddress::v4(0), 8},
+    {IpAddress::v4(127u << 24), 8},
+    {IpAddress::v4(224u << 24), 3},
+    {IpAddress::any_v6(), 96},
+    {IpAddress::v6(0xff00'0000'0000'0000, 0), 8},
+});
+
 std::string millis(Duration d) { return number_text(static_cast<double>(d.count()) / millis_ns); }
 
 }  // namespace
@@ -34,12 +44,8 @@ std::string range_text(double min, double max) {
 }
 
 bool is_unicast(const IpAddress& address) {
-  if (address.is_v4()) {
-    const std::uint32_t top = address.v4() >> 24;
-    return top != 0 && top != 127 && top < 224;
-  }
-  // No host may have ::, ::1 or another address of ::/96.
-  return !address.is_multicast() && (address.high() != 0 || address.low() >> 32 != 0);
+  return std::none_of(of_no_host.begin(), of_no_host.end(),
+                      [&](const Prefix& block) { return block.contains(address); });
 }
 
 bool is_of_hosts(const Prefix& prefix) {
@@ -49,7 +55,11 @@ bool is_of_hosts(const Prefix& prefix) {
 bool is_of_hosts(const AddressRange& range) {
   const IpAddress last = range.last();
   const bool wraps = range.count == 0 || last < range.first || last.is_v4() != range.first.is_v4();
-  return !wraps && is_unicast(range.first) && is_unicast(last);
+  // A block may lie between two addresses of hosts.
+  const auto overlaps = [&](const Prefix& block) {
+    return range.first <= block.last() && block.first() <= last;
+  };
+  return !wraps && std::none_of(of_no_host.begin(), of_no_host.end(), overlaps);
 }
 
 std::optional<StackProblem> find_problem(const StackConfig& config) {
