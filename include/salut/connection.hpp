@@ -149,7 +149,8 @@ class SALUT_API Connection {
   // Event::timer of this connection in `after` from the last poll(), rounded up to a millisecond
   // (1.048576 ms, the stack's tick). Each connection has one such timer: setting it again moves it,
   // and it ends with the connection. It needs none of stack.timers. Errc::invalid_argument: below
-  // 0, or above 24 days.
+  // 0, or above 24 days. Errc::overload, and the timer is as it was: timers were moved nearer more
+  // than a thousand times in this turn.
   Errc set_timer(Duration after) const;
   // From now on no Event::timer; one that the last poll() returned is there all the same.
   Errc cancel_timer() const;

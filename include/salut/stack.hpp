@@ -89,9 +89,9 @@ class SALUT_API Stack {
   // Event::timer with this `user`, and no connection, in `after` from now(), rounded up to a
   // millisecond (1.048576 ms, the stack's tick): never early, and late by what lies between two
   // polls. It fires once, and may be as far away as is wanted: months. Errc::overload: stack.timers
-  // run already (1,024 unless configured); Errc::invalid_argument: below 0. O(1), as is
-  // cancel_timer(), which answers Errc::not_found if the timer has fired: its event was in the last
-  // poll(), or before.
+  // run already (1,024 unless configured), or timers were moved nearer more than a thousand times
+  // in this turn; Errc::invalid_argument: below 0. O(1), as is cancel_timer(), which answers
+  // Errc::not_found if the timer has fired: its event was in the last poll(), or before.
   tl::expected<TimerId, Errc> set_timer(Duration after, std::uint64_t user = 0);
   Errc cancel_timer(TimerId timer);
 

@@ -131,10 +131,10 @@ Errc set_owner_timer(Context& c, std::uint32_t index, Duration after) {
   prepare_data(c, t);
   Stream& stream = c.stream(t);
   const Tick at = after == Duration{0} ? c.clock.tick : tick_after(c.clock.now, after);
-  stream.owner_timer_at = at.value == 0 ? 1 : at.value;
-  if (c.wheel.arm(index, t.wheel_at, Tick{stream.owner_timer_at})) return Errc::ok;
-  stream.owner_timer_at = 0;
-  return Errc::overload;
+  const Tick wanted{at.value == 0 ? 1 : at.value};
+  if (!c.wheel.arm(index, t.wheel_at, wanted)) return Errc::overload;
+  stream.owner_timer_at = wanted.value;
+  return Errc::ok;
 }
 
 }  // namespace salut::tcp

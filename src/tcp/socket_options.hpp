@@ -43,7 +43,7 @@ void watch_orphan(Context& c, std::uint32_t index);
 // close() with a linger time: the peer has so long to acknowledge everything.
 void start_linger(Context& c, std::uint32_t index);
 
-// Connection::set_timer().
+// Connection::set_timer(). Errc::overload: the wheel has no room, and an earlier timer stays.
 Errc set_owner_timer(Context& c, std::uint32_t index, Duration after);
 
 }  // namespace salut::tcp

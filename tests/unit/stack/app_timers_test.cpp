@@ -220,6 +220,25 @@ TEST(ConnectionTimer, time_wait_does_not_come) {
   h.expect_no_event();
 }
 
+// Moved nearer so often in one turn that the wheel has no room: what was set last holds.
+TEST(ConnectionTimer, refused_move_leaves_it_where_it_was) {
+  Harness h;
+  h.established();
+  h.advance(1min);  // the wheel has nothing of it that comes earlier
+  Duration after = 1h;
+  Duration set{};
+  Errc answer = Errc::ok;
+  for (int i = 0; i < 10'000 && answer == Errc::ok; ++i) {
+    set = std::exchange(after, after - 2 * tick);
+    answer = h.engine().set_timer(h.conn, after);
+  }
+  ASSERT_EQ(answer, Errc::overload);
+  h.advance(set - 1us);
+  h.expect_no_event();
+  h.advance(tick + 1us);
+  expect_timer(h, h.conn, 0);
+}
+
 TEST(ConnectionTimer, values_that_cannot_be) {
   Harness h;
   h.established();
