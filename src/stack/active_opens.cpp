@@ -43,7 +43,7 @@ bool may_open(const tcp::Context& c, std::uint32_t found) {
 }  // namespace
 
 ActiveOpens::ActiveOpens(const tcp::Context& c, std::uint64_t seed)
-    : ports_(tcp::derived_seed(seed, 1)) {
+    : ports_(tcp::derived_seed(seed, tcp::SeedFor::source_ports)) {
   for (unsigned port = 0; port < c.interfaces.count(); ++port) add_sources(c, port);
 }
 

@@ -28,7 +28,7 @@ Engine::Engine(const StackConfig& config, std::vector<ip::Interface> interfaces,
       active_opens_(c_, seed),
       turn_at_(start),
       neighbours_due_(start),
-      next_port_(static_cast<std::uint32_t>(tcp::derived_seed(seed, 5))),
+      next_port_(static_cast<std::uint32_t>(tcp::derived_seed(seed, tcp::SeedFor::listen_ports))),
       ready_(memory, config.connections) {
   c_.interfaces.set_unreachable_listener(this);
 }

@@ -14,11 +14,16 @@
 
 namespace salut::tcp {
 
-// The seed of one purpose: source ports, the folding of IPv6 addresses (flow labels), the hash of
-// neighbours. Who observes enough ports or labels can compute what made them; were that the seed
-// itself, he would have the key of the ISNs.
-inline std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t purpose) {
-  return SipHash(seed, ~seed)(purpose, 0);
+// What has a seed of its own. Who observes enough ports or flow labels can compute what made them;
+// were that the stack's seed, he would have the key of the ISNs.
+enum class SeedFor : std::uint64_t {
+  source_ports = 1,
+  address_fold = 2,  // of IPv6, and its flow labels
+  neighbours = 4,    // the hash of their table
+  listen_ports = 5,  // those that listen() chooses
+};
+inline std::uint64_t derived_seed(std::uint64_t seed, SeedFor purpose) {
+  return SipHash(seed, ~seed)(static_cast<std::uint64_t>(purpose), 0);
 }
 
 // What RFC 6528 and RFC 7323 §5.4 give each 4-tuple: the same again as long as the key lives, so
