@@ -1,6 +1,6 @@
-// What the functions of the protocol share: the pools, tables and timers of one stack, its
-// interfaces, and the queues of one turn. The engine owns it. What only one of them needs is not
-// here: the engine has it (stack::ActiveOpens, ReceiveBurst).
+// What the functions of the protocol share, or one of them keeps from turn to turn: the pools,
+// tables and timers of one stack, its interfaces, and the queues of one turn. The engine owns it,
+// and has itself what only its calls need (stack::ActiveOpens).
 #pragma once
 
 #include <cstdint>
@@ -84,6 +84,16 @@ class OutputQueue {
   std::uint32_t count_ = 0;
 };
 
+// What pressure.cpp knows of a shortage of blocks.
+struct Pressure {
+  std::uint32_t hand = 0;         // the slot that relieve_pressure() looked at last
+  std::uint32_t round_since = 0;  // tick at which its round began
+  std::uint32_t largest = 0;      // the slot that holds most of what it met in this round
+  std::uint32_t largest_blocks = 0;
+  std::uint32_t short_since = 0;  // tick at which the shortage began
+  std::uint32_t short_seen = 0;   // tick at which blocks were last short
+};
+
 struct Context {
   Context(const StackConfig& stack_config, std::vector<ip::Interface> interfaces, FramePool& pool,
           Memory& memory, std::uint64_t seed, std::uint8_t id, Instant start);
@@ -122,12 +132,7 @@ struct Context {
   std::uint32_t islands_oldest = TcbPool::none;
   std::uint32_t islands_newest = TcbPool::none;
   std::uint32_t island_blocks = 0;
-  std::uint32_t pressure_hand = 0;  // the slot that relieve_pressure() looked at last
-  std::uint32_t round_since = 0;    // tick at which its round began
-  std::uint32_t largest = 0;        // the slot that holds most of what it met in this round
-  std::uint32_t largest_blocks = 0;
-  std::uint32_t short_since = 0;  // tick at which the shortage of blocks began
-  std::uint32_t short_seen = 0;   // tick at which blocks were last short
+  Pressure pressure;
   OutputQueue outputs;
   FixedArray<salut::Event> events;
   unsigned event_count = 0;

@@ -23,8 +23,8 @@ bool holds_for_peer(const Tcb& t) {
 // the connection may have sent gigabytes since.
 void note_shortage(Context& c) {
   const std::uint32_t now = c.clock.tick.value;
-  if (now - c.short_seen > ticks(shortage_pause)) c.short_since = now;
-  c.short_seen = now;
+  if (now - c.pressure.short_seen > ticks(shortage_pause)) c.pressure.short_since = now;
+  c.pressure.short_seen = now;
 }
 
 // Is the window shut for what is to be sent?
@@ -42,7 +42,7 @@ std::uint32_t stands_still(const Context& c, const Tcb& t, Stream& stream) {
   const std::uint32_t now = c.clock.tick.value;
   const std::uint32_t watched = now - stream.watched_at;
   const std::uint32_t missing = stream.watched_until - t.snd_una;
-  const bool of_now = stream.watched_at != 0 && watched <= now - c.short_since;
+  const bool of_now = stream.watched_at != 0 && watched <= now - c.pressure.short_since;
   if (of_now && missing > 0 && missing <= block_bytes) return watched;
   stream.watched_at = std::max(now, 1u);
   stream.watched_until = t.snd_una + std::min<std::uint32_t>(t.send.bytes, block_bytes);
@@ -58,11 +58,11 @@ std::uint32_t end(Context& c, std::uint32_t index) {
 // The hand has been round: the largest that it met goes, if it still stands still. Returns how many
 // blocks come free.
 std::uint32_t end_largest(Context& c) {
-  const bool found = std::exchange(c.largest_blocks, 0u) > 0;
-  const Tcb& t = c.tcbs[c.largest];
+  const bool found = std::exchange(c.pressure.largest_blocks, 0u) > 0;
+  const Tcb& t = c.tcbs[c.pressure.largest];
   if (!found || !holds_for_peer(t) || !is_shut(t)) return 0;
   if (stands_still(c, t, c.stream(t)) < ticks(largest_limit)) return 0;
-  return end(c, c.largest);
+  return end(c, c.pressure.largest);
 }
 
 }  // namespace
@@ -75,24 +75,24 @@ void relieve_pressure(Context& c) {
   const std::uint32_t scarce = c.config.buffer_blocks >> kept_for_order;
   std::uint32_t free = free_blocks(c);
   for (std::uint32_t n = std::min(slots, slots_per_turn); n > 0 && free <= kept; --n) {
-    if (++c.pressure_hand >= slots) {
-      c.pressure_hand = 0;
+    if (++c.pressure.hand >= slots) {
+      c.pressure.hand = 0;
       free += end_largest(c);
-      c.round_since = now;
+      c.pressure.round_since = now;
     }
-    const Tcb& t = c.tcbs[c.pressure_hand];
+    const Tcb& t = c.tcbs[c.pressure.hand];
     if (!holds_for_peer(t)) continue;
     Stream& stream = c.stream(t);
     const std::uint32_t still = stands_still(c, t, stream);
     const bool shut = is_shut(t);
     const bool greedy = is_greedy(stream);
     if (still >= ticks(shut ? shut_limit : stall_limit) && (greedy || free <= scarce)) {
-      free += end(c, c.pressure_hand);
-    } else if (shut && greedy && still >= ticks(largest_limit) + (now - c.round_since) &&
-               blocks_of(stream) > c.largest_blocks) {
+      free += end(c, c.pressure.hand);
+    } else if (shut && greedy && still >= ticks(largest_limit) + (now - c.pressure.round_since) &&
+               blocks_of(stream) > c.pressure.largest_blocks) {
       // All of a round are judged as of its beginning: who is met late is not more guilty.
-      c.largest = c.pressure_hand;
-      c.largest_blocks = blocks_of(stream);
+      c.pressure.largest = c.pressure.hand;
+      c.pressure.largest_blocks = blocks_of(stream);
     }
   }
 }
