@@ -29,7 +29,7 @@ enum StreamBit : std::uint16_t {
   fin_alone = 64,       // the FIN left without data: it is the segment with the highest sequence
   orphan_spared = 128,  // an orphan's peer took nothing for one period, but its window was open
   writable_told = 256,  // `writable` was raised, and nothing was written since
-  end_told = 512,       // read() has said end_of_stream
+  end_told = 512,       // a reader was answered end_of_stream
   no_readable = 1024,   // want(): not to be told of
   no_writable = 2048,
   discards = 4096,  // close_gently(): what comes is taken and forgotten; linger_at is the limit

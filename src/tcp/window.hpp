@@ -34,11 +34,13 @@ inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
   return static_cast<std::uint32_t>(
       std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
 }
-// How many it may have: until the pool's last quarter what was offered is kept to, which is no more
-// than its buffer; then its share. REQUIRES: Flag::data_ready.
+// Is no more than a quarter of the pool free? Until then a connection may have what it was offered
+// room for, however long ago: as much as its buffer.
 inline bool are_blocks_short(const Context& c) {
   return free_blocks(c) <= c.config.buffer_blocks >> kept_for_receiving;
 }
+// And then: what its share of the pool has room for, at most its buffer. REQUIRES:
+// Flag::data_ready.
 inline std::uint32_t recv_share(const Context& c, const Tcb& tcb) {
   const std::uint64_t share =
       std::uint64_t{tcb.recv.bytes} + c.buffers.room(tcb.recv, blocks_for_receiving(c, tcb));

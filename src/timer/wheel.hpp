@@ -1,9 +1,10 @@
 // A hierarchical timer wheel without cancellation.
 //
-// All timers of a connection are deadlines in its TCB; the wheel holds {id, deadline} for the
-// earliest one only. The owner keeps one word per id, `at`: the deadline of the id's live entry, 0
-// if none. The word belongs to the id, not to the connection: a connection that closes leaves its
-// entry in the wheel, and the next one with the same id inherits it.
+// All timers of a connection are deadlines in its TCB and its Stream; the wheel holds {id,
+// deadline} for one of them or for an earlier time. The owner keeps one word per id, `at`: the
+// deadline of the id's live entry, 0 if none. The word belongs to the id, not to the connection: a
+// connection that closes leaves its entry in the wheel, and the next one with the same id inherits
+// it.
 //
 //   arm later     costs a comparison: the entry fires early, the owner looks, and arms again
 //   arm earlier   appends a second entry; the first is stale from then on
