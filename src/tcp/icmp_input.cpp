@@ -11,16 +11,10 @@ namespace salut::tcp {
 namespace {
 
 AddressPair ends_of(const wire::Segment& icmp, const Frame& frame) {
+  if (const AddressPair* whole = whole_addresses(icmp, frame)) return *whole;
   const std::byte* addresses = wire::address_at(frame, icmp);
-  AddressPair ends;
-  if (icmp.ip6) {
-    ends.remote = Address::read(addresses);
-    ends.local = Address::read(addresses + sizeof(Address));
-  } else {
-    ends.remote = Address::v4(wire::load<std::uint32_t>(addresses));
-    ends.local = Address::v4(wire::load<std::uint32_t>(addresses + 4));
-  }
-  return ends;
+  return {Address::v4(wire::load<std::uint32_t>(addresses)),
+          Address::v4(wire::load<std::uint32_t>(addresses + 4))};
 }
 
 // False: it quotes nothing of ours that is in flight.

@@ -183,8 +183,7 @@ bool check_sequence(Context& c, std::uint32_t index, const Segment& s, const Fra
   // peer's name by somebody else, whose MAC the child has: the answer goes to where this one came
   // from, so that a peer that knows of no such connection resets it and begins anew.
   if (syn && c.interfaces.neighbours().is_link(t.neighbour)) {
-    const std::uint32_t wnd = std::min(t.rcv_wnd() >> t.rcv_scale(), 65'535u);
-    reply(c, s, frame, t.snd_nxt, t.rcv_nxt, wire::ack, static_cast<std::uint16_t>(wnd));
+    reply(c, s, frame, t.snd_nxt, t.rcv_nxt, wire::ack, t.wnd_field());
     return false;
   }
   if (t.has(Flag::data_ready)) note_old(c, t, s);
