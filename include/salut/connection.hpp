@@ -155,13 +155,15 @@ class SALUT_API Connection {
   // From now on no Event::timer; one that the last poll() returned is there all the same.
   Errc cancel_timer() const;
 
+  // Of slot(): the bits that are the slot in a stack's table. The others are the stack, of which
+  // each worker has one.
+  static constexpr unsigned slot_bits = 26;
   // The two halves of the handle. A program may use them as a key, and needs them for nothing else.
   constexpr std::uint32_t slot() const { return slot_; }
   constexpr std::uint32_t generation() const { return generation_; }
   friend constexpr auto operator<=>(const Connection&, const Connection&) = default;
 
  private:
-  // Bits 0..25 the slot in the stack's table, bits 26..31 the stack (one per worker).
   std::uint32_t slot_ = 0;
   std::uint32_t generation_ = 0;  // 0 names nothing
 };

@@ -107,8 +107,7 @@ class ConnectionTable {
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
-  static constexpr std::uint32_t slot_mask =
-      (1u << 26) - 1;  // the other bits are the stack's number
+  static constexpr std::uint32_t slot_mask = (1u << Connection::slot_bits) - 1;
 
   std::uint32_t slots_;
   std::uint32_t used_ = 0;

@@ -12,7 +12,7 @@ namespace salut {
 
 namespace {
 
-constexpr std::uint8_t id_max = 63;  // a Connection has six bits for it
+constexpr std::uint8_t id_max = (1u << (32 - Connection::slot_bits)) - 1;
 
 Mac mac_of(const MacAddress& bytes) { return Mac{bytes}; }
 

@@ -115,7 +115,7 @@ class Engine final : private ip::UnreachableListener {
   // The slot that the handle names, or none.
   std::uint32_t find(Connection connection) const;
   static std::uint32_t slot_of(Connection connection) {
-    return connection.slot() & ((1u << tcp::slot_bits) - 1);
+    return connection.slot() & ((1u << Connection::slot_bits) - 1);
   }
   tl::expected<std::uint32_t, Errc> find_reader(Connection connection);
   tl::expected<std::uint32_t, Errc> find_writer(Connection connection);

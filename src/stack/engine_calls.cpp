@@ -86,8 +86,8 @@ tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, 
 }
 
 std::uint32_t Engine::find(Connection connection) const {
-  if (connection.slot() >> tcp::slot_bits != c_.stack_id) return tcp::TcbPool::none;
-  const std::uint32_t index = connection.slot() & ((1u << tcp::slot_bits) - 1);
+  if (connection.slot() >> Connection::slot_bits != c_.stack_id) return tcp::TcbPool::none;
+  const std::uint32_t index = slot_of(connection);
   if (index >= c_.tcbs.size()) return tcp::TcbPool::none;
   const Tcb& t = c_.tcbs[index];
   if (t.generation != connection.generation() || t.ending != 0 || t.has(Flag::closed_reported))

@@ -50,7 +50,6 @@ inline constexpr unsigned event_capacity = 3 * burst * ip::Interfaces::max_inter
 
 // In the flow table: an index with this bit is a record of the TIME_WAIT arena.
 inline constexpr std::uint32_t time_wait_bit = 0x8000'0000;
-inline constexpr unsigned slot_bits = 26;  // of a Connection's slot; the rest names the stack
 
 // A set of slots in the order in which they were added, but for those that wait for room;
 // Flag::queued keeps it a set.
@@ -141,7 +140,8 @@ struct Context {
   bool draining = false;    // Engine::drain()
 
   Connection handle(std::uint32_t index) const {
-    return Connection(index | std::uint32_t{stack_id} << slot_bits, tcbs[index].generation);
+    return Connection(index | std::uint32_t{stack_id} << Connection::slot_bits,
+                      tcbs[index].generation);
   }
   Stream& stream(const Tcb& tcb) { return streams[tcb.stream]; }
   const Stream& stream(const Tcb& tcb) const { return streams[tcb.stream]; }

@@ -8,11 +8,11 @@
 namespace salut {
 namespace {
 
-// Bits 26..31 of a slot are the stack's number. The engine refuses a stale handle by its
-// generation.
+// The engine refuses a stale handle by its generation.
 stack::Engine* engine_of(const Connection& connection) {
-  assert((!connection || is_here(connection.slot() >> 26)) && "call on the Stack's own thread");
-  return connection ? engines[connection.slot() >> 26] : nullptr;
+  const std::uint32_t worker = connection.slot() >> Connection::slot_bits;
+  assert((!connection || is_here(worker)) && "call on the Stack's own thread");
+  return connection ? engines[worker] : nullptr;
 }
 
 }  // namespace

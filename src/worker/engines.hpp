@@ -10,7 +10,7 @@
 
 namespace salut {
 
-inline constexpr unsigned max_stacks = 64;  // a Connection has six bits for it
+inline constexpr unsigned max_stacks = 1u << (32 - Connection::slot_bits);
 
 // Written while a stack is made or destroyed, on the control thread, when no worker runs.
 inline constinit std::array<stack::Engine*, max_stacks> engines = {};

@@ -338,7 +338,7 @@ void Rig::on_event(const Event& event) {
     conn.connected = true;
     if (const auto info = engine_->info(conn.handle)) {
       const tcp::Tcb& t =
-          engine_->context().tcbs[conn.handle.slot() & ((1u << tcp::slot_bits) - 1)];
+          engine_->context().tcbs[conn.handle.slot() & ((1u << Connection::slot_bits) - 1)];
       conn.irs = t.rcv_nxt.value - info->recv_queued - (t.has(tcp::Flag::fin_received) ? 1u : 0u);
       // No frame may have been free for the SYN, and the peer learned our number from an ACK.
       Flow* flow = find_flow(info->remote.port, info->local.port);

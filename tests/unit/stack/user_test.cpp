@@ -112,7 +112,7 @@ struct Session {
 };
 
 TEST(Handles, table_knows_a_connection_by_slot_and_generation) {
-  constexpr std::uint32_t stack = 3u << 26;
+  constexpr std::uint32_t stack = 3u << Connection::slot_bits;
   ConnectionTable<Session> table(8);
   EXPECT_EQ(table.find(Connection(stack | 2, 1)), nullptr);
   Session* session = table.open(Connection(stack | 2, 1));

@@ -245,7 +245,7 @@ TEST(Api, accepted_names_its_listener_and_has_no_user) {
 TEST(Api, handle_names_its_stack) {
   Harness h;
   h.established();
-  EXPECT_EQ(h.conn.slot() >> tcp::slot_bits, 3u);
+  EXPECT_EQ(h.conn.slot() >> Connection::slot_bits, 3u);
 }
 
 // Exactly one `closed`, whatever comes afterwards.

@@ -44,7 +44,7 @@ void expect_same(const tcp::Tcb& made, const Harness& h, const tcp::Tcb& real, s
 }
 
 const tcp::Tcb& tcb_of(const stack::Engine& engine, Connection conn) {
-  return engine.context().tcbs[conn.slot() & ((1u << tcp::slot_bits) - 1)];
+  return engine.context().tcbs[conn.slot() & ((1u << Connection::slot_bits) - 1)];
 }
 
 TEST(Harness, established_is_what_a_real_handshake_makes) {

@@ -14,7 +14,7 @@ In at(std::uint32_t val, In in = {}) {
 In text_at(std::uint32_t val, const std::string& text) { return at(val, {.payload = text}); }
 
 std::uint32_t ts_recent(Harness& h) {
-  return h.engine().context().tcbs[h.conn.slot() & ((1u << tcp::slot_bits) - 1)].ts_recent;
+  return h.engine().context().tcbs[h.conn.slot() & ((1u << Connection::slot_bits) - 1)].ts_recent;
 }
 
 TEST(Paws, established_older_timestamp_acked_and_dropped) {
