@@ -20,6 +20,8 @@ struct [[gnu::packed]] Mac {
   std::string to_string() const;
   constexpr bool is_group() const { return (bytes[0] & 1) != 0; }  // multicast and broadcast
   constexpr bool is_zero() const { return *this == Mac{}; }
+  // May it be the address of one station?
+  constexpr bool is_station() const { return !is_group() && !is_zero(); }
   friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
 };
 static_assert(sizeof(Mac) == 6);

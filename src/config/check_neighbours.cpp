@@ -12,7 +12,7 @@ namespace salut::config {
 std::optional<Problem> mac_problem(const std::string& text) {
   const auto mac = Mac::parse(text);
   if (!mac) return Problem{"not a MAC address", "one such as \"02:00:00:00:00:01\""};
-  if (mac->is_group() || mac->is_zero()) {
+  if (!mac->is_station()) {
     return Problem{"not the address of one station",
                    "a unicast address such as \"02:00:00:00:00:01\""};
   }

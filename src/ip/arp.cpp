@@ -17,7 +17,7 @@ bool parse_arp(const Frame& frame, Arp& out) {
   const std::uint16_t op = net16(arp.op);
   if (op != wire::arp_request && op != wire::arp_reply) return false;
   const Mac sender = arp.sender_mac;
-  if (sender.is_group() || sender.is_zero()) return false;
+  if (!sender.is_station()) return false;
   out = Arp{op, sender, arp.sender_ip, arp.target_ip, arp.target_mac};
   return true;
 }

@@ -74,7 +74,7 @@ bool parse_ndp(const Frame& frame, const wire::Segment& icmp, Ndp& out) {
                     icmp.payload_length - sizeof(wire::NdpHeader), kind, ndp)) {
     return false;
   }
-  if (ndp.has_mac && (ndp.mac.is_group() || ndp.mac.is_zero())) return false;
+  if (ndp.has_mac && !ndp.mac.is_station()) return false;
   if (!(ndp.advertisement ? is_good_advertisement(ndp) : is_good_solicitation(ndp))) return false;
   out = ndp;
   return true;

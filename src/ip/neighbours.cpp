@@ -134,7 +134,7 @@ std::uint16_t Neighbours::add(std::uint16_t port, const Address& ip) {
 std::uint16_t Neighbours::settle(std::uint16_t port, const Address& ip, const Mac& mac, Instant now,
                                  Sink& sink) {
   const std::uint16_t index = find_or_add(port, ip);
-  if (index == none || resolved(index) || mac.is_group() || mac.is_zero()) return index;
+  if (index == none || resolved(index) || !mac.is_station()) return index;
   entries_[index].hop.mac = mac;
   ask(index, State::probing, 1, now, sink);
   send_waiting(index, sink);
@@ -146,7 +146,7 @@ void Neighbours::resolve(std::uint16_t index, Instant now, Sink& sink) {
 }
 
 bool Neighbours::fix(std::uint16_t port, const Address& ip, const Mac& mac) {
-  if (mac.is_group() || mac.is_zero() || ip.is_any() || find(port, ip) != none) return false;
+  if (!mac.is_station() || ip.is_any() || find(port, ip) != none) return false;
   const std::uint16_t index = add(port, ip);
   if (index == none) return false;
   hold(index);
@@ -313,7 +313,7 @@ void Neighbours::return_evicted(Sink& sink) {
 
 void Neighbours::learn(std::uint16_t port, const Address& ip, const Mac& mac, Instant now,
                        Sink& sink, bool may_add) {
-  if (mac.is_group() || mac.is_zero() || ip.is_any()) return;
+  if (!mac.is_station() || ip.is_any()) return;
   std::uint16_t index = find(port, ip);
   if (index == none && may_add) index = add(port, ip);
   if (index == none || entries_[index].state == State::fixed) return;

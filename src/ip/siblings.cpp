@@ -45,7 +45,7 @@ unsigned Siblings::hops(std::uint16_t port, bool ip6, Instant now) const {
 }
 
 void Siblings::heard(std::uint16_t port, const Address& address, const Mac& station, Instant now) {
-  if (station.is_group() || station.is_zero()) return;
+  if (!station.is_station()) return;
   for (Sibling& one : all_) {
     if (one.port != port || one.address != address) continue;
     one.known = true;

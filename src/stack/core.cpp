@@ -18,11 +18,6 @@ Mac mac_of(const MacAddress& bytes) { return Mac{bytes}; }
 
 constexpr const char* mac_wanted = "a unicast address such as 02:00:00:00:00:01";
 
-bool is_of_station(const MacAddress& bytes) {
-  const Mac mac = mac_of(bytes);
-  return !mac.is_zero() && !mac.is_group();
-}
-
 Error wrong(const std::string& key, const std::string& value, const std::string& problem,
             const std::string& want) {
   return {Errc::invalid_argument,
@@ -35,7 +30,7 @@ std::optional<Error> find_problem(const Interface& from, const std::string& name
     return wrong(name + "." + key, value, problem, want);
   };
   if (from.device == nullptr) return bad("device", "null", "missing", "a Device");
-  if (!is_of_station(from.mac)) {
+  if (!mac_of(from.mac).is_station()) {
     return bad("mac", mac_of(from.mac).to_string(), "not the address of one station", mac_wanted);
   }
   bool has_ip6 = false;
@@ -85,7 +80,7 @@ std::optional<Error> find_problem(const Interface& from, const std::string& name
       return bad("neighbours", given.address.to_string(), "not an address of a host",
                  "a unicast address");
     }
-    if (!is_of_station(given.mac)) {
+    if (!mac_of(given.mac).is_station()) {
       return bad("neighbours", mac_of(given.mac).to_string(), "not the address of one station",
                  mac_wanted);
     }
