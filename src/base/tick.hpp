@@ -11,6 +11,7 @@
 namespace salut {
 
 inline constexpr unsigned tick_shift = 20;
+inline constexpr Duration tick_length{std::int64_t{1} << tick_shift};
 
 struct Tick {
   std::uint32_t value = 0;
@@ -36,8 +37,8 @@ constexpr Tick tick_of(Instant now) {
 // The first tick that begins no earlier than `now + after`: a timer never fires early.
 constexpr Tick tick_after(Instant now, Duration after) {
   const auto at = static_cast<std::uint64_t>((now + after).time_since_epoch().count());
-  return Tick{
-      static_cast<std::uint32_t>((at + (std::uint64_t{1} << tick_shift) - 1) >> tick_shift)};
+  const auto length = static_cast<std::uint64_t>(tick_length.count());
+  return Tick{static_cast<std::uint32_t>((at + length - 1) >> tick_shift)};
 }
 
 }  // namespace salut

@@ -18,7 +18,7 @@ using tcp::Tcb;
 
 namespace {
 constexpr Duration neighbour_period = std::chrono::milliseconds{100};
-constexpr Duration pause_min{std::int64_t{1} << tick_shift};  // a shorter one makes no timer due
+constexpr Duration pause_min = tick_length;  // a shorter one makes no timer due
 constexpr Duration catch_up_max = std::chrono::milliseconds{50};
 }  // namespace
 
@@ -131,7 +131,7 @@ std::optional<Instant> Engine::next_timer() const {
     next = next ? std::min(*next, turn) : turn;
   }
   if (!ready_.empty() || (finishing_ && open_connections() != 0)) {
-    const Instant turn = c_.clock.now + Duration{std::int64_t{1} << tick_shift};
+    const Instant turn = c_.clock.now + tick_length;
     next = next ? std::min(*next, turn) : turn;
   }
   if (tick) {

@@ -52,7 +52,7 @@ bool due(Context& c, std::uint32_t index, std::uint32_t& deadline) {
   return true;
 }
 
-constexpr Duration grain{std::int64_t{1} << tick_shift};  // heard_at is rounded down
+constexpr Duration grain = tick_length;  // heard_at is rounded down
 
 // The deadline Stream::keep_at has come: probes, or ends, a peer that is silent. False: it is gone.
 bool on_keep_alive(Context& c, std::uint32_t index) {

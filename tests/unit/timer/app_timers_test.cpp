@@ -13,7 +13,7 @@ namespace salut::timer {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr Duration tick{std::int64_t{1} << tick_shift};
+constexpr Duration tick = tick_length;
 constexpr std::uint32_t connections = 16;  // ids of the wheel before ours
 constexpr std::uint32_t tag = 5u << 26;
 
