@@ -39,11 +39,10 @@ void tell_agreed(const Tcb& t, ConnectionInfo& info) {
 }
 
 void tell_bytes(const Context& c, std::uint32_t index, ConnectionInfo& info) {
-  const Tcb& t = c.tcbs[index];
-  const tcp::Origin& origin = c.origins[index];
-  const bool fin_acked = t.has(Flag::fin_sent) && t.snd_una == t.snd_nxt;
-  info.bytes_acked = tcp::data_start(t) - origin.sent - (fin_acked ? 1u : 0u);
-  info.bytes_received = t.rcv_nxt - origin.received - (t.has(Flag::fin_received) ? 1u : 0u);
+  const tcp::Places from = c.origins[index];
+  const tcp::Places to = tcp::moved_to(c.tcbs[index]);
+  info.bytes_acked = to.sent - from.sent;
+  info.bytes_received = to.received - from.received;
 }
 
 void tell_sender(const Context& c, const Tcb& t, ConnectionInfo& info) {

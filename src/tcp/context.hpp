@@ -106,7 +106,9 @@ struct Context {
   ip::Interfaces interfaces;
   TcbPool tcbs;
   Pool<Stream> streams;
-  FixedArray<Origin> origins;  // by slot, of those with Flag::data_ready
+  // Where the bytes of those with Flag::data_ready began, by slot: what one has moved is how far
+  // SND.UNA and RCV.NXT have come since. Written once: counting costs no segment anything.
+  FixedArray<Places> origins;
   Pool<Recovery> recoveries;
   Ranges ranges;
   Pool<Island> islands;

@@ -107,13 +107,6 @@ struct alignas(64) Stream {
 };
 static_assert(offsetof(Stream, islands) == 64 && sizeof(Stream) == 192);
 
-// Where the bytes of a connection began either way: what it has moved is as far as SND.UNA and
-// RCV.NXT have come since. Beside the TCBs, written once: counting costs no segment anything.
-struct Origin {
-  Seq sent;
-  Seq received;
-};
-
 // A run of bytes beyond RCV.NXT (reassembly.hpp).
 struct Island {
   Seq begin;

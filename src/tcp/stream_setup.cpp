@@ -15,11 +15,7 @@ void prepare_data(Context& c, Tcb& tcb) {
   if (!tcb.has(Flag::timestamps)) tcb.last_ack_sent = tcb.rcv_nxt;  // those know it already
   tcb.snd_wl1 = tcb.rcv_nxt;
   tcb.snd_wl2 = tcb.snd_una;
-  // A FIN that is counted already was no byte.
-  const bool fin_acked = tcb.has(Flag::fin_sent) && tcb.snd_una == tcb.snd_nxt;
-  c.origins[c.tcbs.index_of(tcb)] = {
-      data_start(tcb) + (fin_acked ? 0xffff'ffffu : 0u),
-      tcb.rcv_nxt + (tcb.has(Flag::fin_received) ? 0xffff'ffffu : 0u)};
+  c.origins[c.tcbs.index_of(tcb)] = moved_to(tcb);
   tcb.stream = c.streams.acquire();  // as many as TCBs: there is one
   Stream& stream = c.stream(tcb);
   stream.cwnd = initial_cwnd(c.config.initial_window, tcb.mss);

@@ -142,6 +142,18 @@ inline Seq data_end(const Tcb& tcb) {
   return data_start(tcb) + (tcb.has(Flag::data_ready) ? tcb.send.bytes : 0u);
 }
 
+// Where the bytes of a connection stand either way.
+struct Places {
+  Seq sent;
+  Seq received;
+};
+// How far they have come: what the peer has acknowledged, and what came in order. A FIN is no byte.
+inline Places moved_to(const Tcb& tcb) {
+  const bool fin_acked = tcb.has(Flag::fin_sent) && tcb.snd_una == tcb.snd_nxt;
+  return {data_start(tcb) - (fin_acked ? 1u : 0u),
+          tcb.rcv_nxt - (tcb.has(Flag::fin_received) ? 1u : 0u)};
+}
+
 // Might output() have something to send?
 inline bool has_output(const Tcb& tcb) {
   return tcb.has(Flag::ack_pending | Flag::ack_delayed | Flag::rewound) ||
