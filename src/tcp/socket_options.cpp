@@ -1,7 +1,9 @@
 #include "tcp/socket_options.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "base/limits.hpp"
 #include "tcp/congestion/congestion.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timers.hpp"
@@ -12,10 +14,11 @@ namespace {
 
 constexpr Duration longest = std::chrono::hours{24 * 24};  // ticks tell 26 days apart
 constexpr std::uint32_t buffer_min = 2'048;
-constexpr std::uint16_t mss_min = 64;
-constexpr std::uint8_t dscp_max = 63;
 constexpr std::uint32_t buffer_max = 1u << 30;
-constexpr std::string_view buffer_range = "2048..1073741824";
+constexpr std::uint16_t mss_min = 64;
+constexpr std::uint16_t mss_max = 65'535;
+constexpr std::uint8_t dscp_max = 63;
+constexpr Duration keep_interval_min = std::chrono::seconds{1};
 constexpr Duration keep_interval_max = std::chrono::seconds{32'767};  // as Linux
 constexpr std::uint32_t keep_probes_max = 127;
 
@@ -23,38 +26,34 @@ std::uint32_t to_ms(Duration duration) {
   return static_cast<std::uint32_t>((duration.count() + ns_per_ms - 1) / ns_per_ms);
 }
 
-bool in_range(const std::optional<std::uint32_t>& bytes) {
-  return !bytes || (*bytes >= buffer_min && *bytes <= buffer_max);
-}
+double number_of(Duration time) { return std::chrono::duration<double>(time).count(); }
+double number_of(std::uint32_t value) { return value; }
 
 }  // namespace
 
+std::string WrongOption::want() const {
+  return (min ? range_text(*min, max) : "at most " + number_text(max)) + unit;
+}
+
 std::optional<WrongOption> wrong_option(const ConnectionOptions& options) {
-  const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
-  const auto is_between = [](Duration least, const std::optional<Duration>& wish, Duration most) {
-    return !wish || (*wish >= least && *wish <= most);
+  std::optional<WrongOption> wrong;
+  const auto check = [&wrong](const char* name, const auto& wish, auto min, auto max) {
+    if (wrong || !wish || (*wish >= min && *wish <= max)) return;
+    const char* unit = std::is_same_v<decltype(max), Duration> ? " s" : "";
+    wrong = {name, number_of(*wish), number_of(min), number_of(max), unit};
   };
-  if (options.mss && *options.mss < mss_min)
-    return WrongOption{"mss", static_cast<double>(*options.mss), "64..65535"};
-  if (options.dscp && *options.dscp > dscp_max)
-    return WrongOption{"dscp", static_cast<double>(*options.dscp), "0..63"};
-  if (!is_between(std::chrono::seconds{1}, options.keep_alive_interval, keep_interval_max))
-    return WrongOption{"keep_alive_interval", seconds(*options.keep_alive_interval), "1..32767 s"};
-  if (options.keep_alive_probes &&
-      (*options.keep_alive_probes == 0 || *options.keep_alive_probes > keep_probes_max))
-    return WrongOption{"keep_alive_probes", static_cast<double>(*options.keep_alive_probes),
-                       "1..127"};
-  if (!in_range(options.send_buffer))
-    return WrongOption{"send_buffer", static_cast<double>(*options.send_buffer), buffer_range};
-  if (!in_range(options.recv_buffer))
-    return WrongOption{"recv_buffer", static_cast<double>(*options.recv_buffer), buffer_range};
-  if (!is_between(Duration{0}, options.keep_alive, longest))
-    return WrongOption{"keep_alive", seconds(*options.keep_alive), "0..2073600 s (24 days)"};
-  if (!is_between(Duration{0}, options.user_timeout, longest))
-    return WrongOption{"user_timeout", seconds(*options.user_timeout), "0..2073600 s (24 days)"};
-  if (options.linger && *options.linger > longest)
-    return WrongOption{"linger", seconds(*options.linger), "at most 2073600 s (24 days)"};
-  return std::nullopt;
+  check("mss", options.mss, mss_min, mss_max);
+  check("dscp", options.dscp, std::uint8_t{0}, dscp_max);
+  check("keep_alive_interval", options.keep_alive_interval, keep_interval_min, keep_interval_max);
+  check("keep_alive_probes", options.keep_alive_probes, 1u, keep_probes_max);
+  check("send_buffer", options.send_buffer, buffer_min, buffer_max);
+  check("recv_buffer", options.recv_buffer, buffer_min, buffer_max);
+  check("keep_alive", options.keep_alive, Duration{0}, longest);
+  check("user_timeout", options.user_timeout, Duration{0}, longest);
+  if (!wrong && options.linger && *options.linger > longest) {
+    wrong = {"linger", number_of(*options.linger), std::nullopt, number_of(longest), " s"};
+  }
+  return wrong;
 }
 
 void set_options(Context& c, std::uint32_t index, const ConnectionOptions& options) {

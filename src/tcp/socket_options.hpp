@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "salut/connection.hpp"
@@ -21,8 +22,12 @@ void set_options(Context& c, std::uint32_t index, const ConnectionOptions& optio
 // An option out of the range that connection_options.hpp gives, and what would be right.
 struct WrongOption {
   std::string_view name;
-  double value = 0;  // times in seconds
-  std::string_view want;
+  double value = 0;  // times in seconds, as the next two
+  std::optional<double> min;
+  double max = 0;
+  const char* unit = "";
+
+  std::string want() const;  // "1..32767 s"
 };
 // The first that is wrong.
 std::optional<WrongOption> wrong_option(const ConnectionOptions& options);

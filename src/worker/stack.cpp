@@ -20,7 +20,8 @@ std::string listen_problem(Errc code, const ListenOptions& options) {
     case Errc::invalid_argument:
       if (options.backlog == 0) return "backlog = 0: out of range; want at least 1";
       if (!wrong) break;
-      return fmt::format("{} = {}: out of range; want {}", wrong->name, wrong->value, wrong->want);
+      return fmt::format("{} = {}: out of range; want {}", wrong->name, wrong->value,
+                         wrong->want());
     case Errc::in_use:
       return "it has a listener; want another address or port";
     case Errc::no_route:

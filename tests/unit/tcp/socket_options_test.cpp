@@ -1,5 +1,7 @@
 // What the owner of a connection may ask for: keepalive, linger, buffers, an active open on a
 // listener, and quiet time.
+#include "tcp/socket_options.hpp"
+
 #include "harness.hpp"
 
 namespace salut::test {
@@ -237,6 +239,23 @@ TEST(Options, out_of_range_refused_and_nothing_changed) {
   h.expect({.flags = "RA", .seq = 1, .ack = 1});
   h.expect_closed(Reason::aborted);
   EXPECT_EQ(h.engine().set_options(h.conn, {}), Errc::not_connected);
+}
+
+TEST(Options, first_that_is_wrong_is_named_with_its_value_and_limits) {
+  const auto text = [](const ConnectionOptions& options) {
+    const auto wrong = tcp::wrong_option(options);
+    if (!wrong) return std::string("none");
+    return std::string(wrong->name) + " " + std::to_string(wrong->value) + " " + wrong->want();
+  };
+  EXPECT_EQ(text({.mss = std::uint16_t{63}}), "mss 63.000000 64..65535");
+  EXPECT_EQ(text({.mss = std::uint16_t{63}, .dscp = std::uint8_t{64}}), "mss 63.000000 64..65535");
+  EXPECT_EQ(text({.dscp = std::uint8_t{64}}), "dscp 64.000000 0..63");
+  EXPECT_EQ(text({.keep_alive_interval = 500ms}), "keep_alive_interval 0.500000 1..32767 s");
+  EXPECT_EQ(text({.keep_alive_probes = 128}), "keep_alive_probes 128.000000 1..127");
+  EXPECT_EQ(text({.recv_buffer = 1}), "recv_buffer 1.000000 2048..1073741824");
+  EXPECT_EQ(text({.user_timeout = -1s}), "user_timeout -1.000000 0..2073600 s");
+  EXPECT_EQ(text({.linger = 24h * 25}), "linger 2160000.000000 at most 2073600 s");
+  EXPECT_EQ(text({.linger = Duration::min()}), "none");
 }
 
 TEST(Options, send_buffer_bounds_what_write_takes) {
