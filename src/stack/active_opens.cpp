@@ -76,7 +76,7 @@ void ActiveOpens::add_sources(const tcp::Context& c, std::uint32_t port) {
 }
 
 flow::LocalWish ActiveOpens::wish(const AddressPair& whole) const {
-  return {to_.source, to_.from32, net16(to_.local.port), to_.ip6 ? &whole : nullptr};
+  return {to_->source, to_->from32, net16(to_->local.port), to_->ip6 ? &whole : nullptr};
 }
 
 // Makes the key of a connection, its hash, and for IPv6 its local address: SourcePorts gives an
@@ -87,8 +87,8 @@ const ActiveOpens::Candidate& ActiveOpens::candidate(const tcp::Context& c, cons
   if (made.step == step) return made;
   made.step = step;
   made.key = chosen;
-  if (to_.ip6) {
-    made.from = to_.from.is_any() ? ports_.address6(net32(chosen.local_addr)) : to_.from;
+  if (to_->ip6) {
+    made.from = to_->from.is_any() ? ports_.address6(net32(chosen.local_addr)) : to_->from;
     made.key = c.fold.key(whole(made), chosen.remote_port, chosen.local_port);
   }
   made.hash = c.hash(made.key);
@@ -104,80 +104,87 @@ void ActiveOpens::prefetch_next(const tcp::Context& c, const flow::LocalWish& wi
   if (!again || group == prefetched_) return;
   prefetched_ = group;
   for (unsigned i = 0; i < connects_ahead; ++i) {
-    const Key next = ports_.peek(to_.to32, to_.remote_port, wish, i);
+    const Key next = ports_.peek(to_->to32, to_->remote_port, wish, i);
     candidate(c, next, ports_.step() + i);
   }
   for (const Candidate& next : candidates_) c.flows.prefetch(next.hash);
 }
 
 const ActiveOpens::Candidate* ActiveOpens::choose_port(tcp::Context& c) {
-  const bool named = to_.local.port != 0;
-  const AddressPair ends{to_.to, to_.from};
+  const bool named = to_->local.port != 0;
+  const AddressPair ends{to_->to, to_->from};
   const flow::LocalWish wanted = wish(ends);
   const Candidate* chosen = nullptr;
   const auto in_use = [&](const Key& tried, std::uint64_t step) {
     const Candidate& next = candidate(c, tried, step);
     const AddressPair pair = whole(next);
-    const AddressPair* addresses = to_.ip6 ? &pair : nullptr;
-    if (named && !is_home(c.interfaces.interface(to_.port), addresses, next.key)) return true;
+    const AddressPair* addresses = to_->ip6 ? &pair : nullptr;
+    if (named && !is_home(c.interfaces.interface(to_->port), addresses, next.key)) return true;
     const std::uint32_t found = tcp::find_connection(c, next.hash, next.key, addresses);
     if (found != flow::Table::none && !may_open(c, found)) return true;
     chosen = &next;
     return false;
   };
   Key key;
-  if (!ports_.choose(to_.to32, to_.remote_port, wanted, in_use, key)) return nullptr;
+  if (!ports_.choose(to_->to32, to_->remote_port, wanted, in_use, key)) return nullptr;
   return chosen;
 }
 
-// Works out what follows from the two ends, into to_.
-Errc ActiveOpens::resolve(tcp::Context& c, const Endpoint& remote, const Endpoint& local) {
-  to_.valid = false;
-  candidates_.fill({});
-  to_.remote = remote;
-  to_.local = local;
-  to_.to = Address::of(remote.address);
-  to_.from = Address::of(local.address);
-  to_.remote_port = net16(remote.port);
-  to_.ip6 = remote.address.is_v6();
-  if (remote.port == 0 || !c.interfaces.is_station(to_.to)) return Errc::invalid_argument;
-  if (!to_.from.is_any() && to_.from.is_v4() == to_.ip6) return Errc::invalid_argument;
-  if (!to_.from.is_any() && !c.interfaces.is_local(to_.from)) return Errc::no_route;
-  const auto route = c.interfaces.route(to_.to);
-  if (!route) return Errc::no_route;
-  to_.port = route->port;
-  to_.next_hop = route->next_hop;
-  to_.hop = ip::Neighbours::none;
-  // A link-local destination must be talked to from a link-local address.
-  if (to_.ip6 && to_.from.is_any() && to_.to.is_link_local()) {
-    to_.from = c.interfaces.source_for(route->port, to_.to);
+// Works out what follows from the two ends.
+tl::expected<ActiveOpens::Destination, Errc> ActiveOpens::resolve(const tcp::Context& c,
+                                                                  const Endpoint& remote,
+                                                                  const Endpoint& local) {
+  Destination to;
+  to.remote = remote;
+  to.local = local;
+  to.to = Address::of(remote.address);
+  to.from = Address::of(local.address);
+  to.remote_port = net16(remote.port);
+  to.ip6 = remote.address.is_v6();
+  if (remote.port == 0 || !c.interfaces.is_station(to.to)) {
+    return tl::unexpected(Errc::invalid_argument);
   }
-  to_.to32 = to_.ip6 ? c.fold(to_.to) : to_.to.v4();
-  to_.from32 = to_.from.is_any() ? 0
-               : to_.ip6         ? c.fold(to_.from) | 1
-                                 : to_.from.v4();  // not 0, which is any
-  to_.source = route->port + (to_.ip6 ? sources6_at : 0);
-  to_.mss = tcp::port_mss(c.interfaces.interface(route->port).mtu, to_.ip6);
-  to_.valid = true;
-  return Errc::ok;
+  if (!to.from.is_any() && to.from.is_v4() == to.ip6) {
+    return tl::unexpected(Errc::invalid_argument);
+  }
+  if (!to.from.is_any() && !c.interfaces.is_local(to.from)) return tl::unexpected(Errc::no_route);
+  const auto route = c.interfaces.route(to.to);
+  if (!route) return tl::unexpected(Errc::no_route);
+  to.port = route->port;
+  to.next_hop = route->next_hop;
+  // A link-local destination must be talked to from a link-local address.
+  if (to.ip6 && to.from.is_any() && to.to.is_link_local()) {
+    to.from = c.interfaces.source_for(route->port, to.to);
+  }
+  to.to32 = to.ip6 ? c.fold(to.to) : to.to.v4();
+  to.from32 = to.from.is_any() ? 0
+              : to.ip6         ? c.fold(to.from) | 1
+                               : to.from.v4();  // not 0, which is any
+  to.source = route->port + (to.ip6 ? sources6_at : 0);
+  to.mss = tcp::port_mss(c.interfaces.interface(route->port).mtu, to.ip6);
+  return to;
 }
 
 tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, Endpoint remote,
                                                     Endpoint local, std::uint64_t user,
                                                     const ConnectionOptions& options) {
   if (!tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
-  if (!to_.valid || to_.remote != remote || to_.local != local) {
-    if (const Errc why = resolve(c, remote, local); why != Errc::ok) return tl::unexpected(why);
+  if (!to_ || to_->remote != remote || to_->local != local) {
+    to_.reset();
+    candidates_.fill({});
+    const auto resolved = resolve(c, remote, local);
+    if (!resolved) return tl::unexpected(resolved.error());
+    to_ = *resolved;
   }
-  to_.hop = c.interfaces.neighbours().find_again(to_.hop, to_.port, to_.next_hop);
-  if (to_.hop == ip::Neighbours::none) return tl::unexpected(Errc::overload);
+  to_->hop = c.interfaces.neighbours().find_again(to_->hop, to_->port, to_->next_hop);
+  if (to_->hop == ip::Neighbours::none) return tl::unexpected(Errc::overload);
   const Candidate* chosen = choose_port(c);
   if (chosen == nullptr) return tl::unexpected(Errc::no_port);
   const AddressPair pair = whole(*chosen);
   const tcp::Cell& opening = tcp::raise(State::closed, tcp::StateEvent::open_active);
-  const std::uint32_t index = tcp::create(c, chosen->key, to_.ip6 ? &pair : nullptr, chosen->hash,
-                                          opening, to_.hop, to_.mss);
-  const AddressPair ends{to_.to, to_.from};
+  const std::uint32_t index = tcp::create(c, chosen->key, to_->ip6 ? &pair : nullptr, chosen->hash,
+                                          opening, to_->hop, to_->mss);
+  const AddressPair ends{to_->to, to_->from};
   prefetch_next(c, wish(ends));
   if (index == tcp::TcbPool::none) return tl::unexpected(Errc::overload);
   Tcb& t = c.tcbs[index];

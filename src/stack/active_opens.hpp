@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "flow/source_ports.hpp"
 #include "salut/stack.hpp"
@@ -43,7 +44,6 @@ class ActiveOpens {
     std::uint16_t hop = ip::Neighbours::none;
     std::uint16_t mss = 0;
     bool ip6 = false;
-    bool valid = false;
   };
 
   // A candidate of SourcePorts with what the table of connections wants to know of it.
@@ -55,15 +55,16 @@ class ActiveOpens {
   };
 
   void add_sources(const tcp::Context& c, std::uint32_t port);
-  Errc resolve(tcp::Context& c, const Endpoint& remote, const Endpoint& local);
+  static tl::expected<Destination, Errc> resolve(const tcp::Context& c, const Endpoint& remote,
+                                                 const Endpoint& local);
   flow::LocalWish wish(const AddressPair& whole) const;
-  AddressPair whole(const Candidate& candidate) const { return {to_.to, candidate.from}; }
+  AddressPair whole(const Candidate& candidate) const { return {to_->to, candidate.from}; }
   const Candidate& candidate(const tcp::Context& c, const Key& chosen, std::uint64_t step);
   const Candidate* choose_port(tcp::Context& c);
   void prefetch_next(const tcp::Context& c, const flow::LocalWish& wish);
 
   flow::SourcePorts ports_;
-  Destination to_;
+  std::optional<Destination> to_;
   std::array<Candidate, connects_ahead> candidates_;  // by step, of to_
   bool opened_ = false;                               // in this turn
   std::uint64_t prefetched_ = 0;  // the last eight of SourcePorts::step() that were prefetched
