@@ -44,7 +44,7 @@ std::span<const Event> Engine::poll(Instant now) {
   c_.event_count = c_.event_bits = 0;
   icmp_errors_before_ = c_.counters.icmp_errors;
 
-  if (finishing_) [[unlikely]]
+  if (finish_at_) [[unlikely]]
     finish_some();
   c_.interfaces.flush(now);  // frames for which the device had no room
   bool busy = c_.interfaces.sent_something();
@@ -130,7 +130,7 @@ std::optional<Instant> Engine::next_timer() const {
     const Instant turn = c_.clock.now + tcp::pressure_period;
     next = next ? std::min(*next, turn) : turn;
   }
-  if (!ready_.empty() || (finishing_ && open_connections() != 0)) {
+  if (!ready_.empty() || (finish_at_ && open_connections() != 0)) {
     const Instant turn = c_.clock.now + tick_length;
     next = next ? std::min(*next, turn) : turn;
   }

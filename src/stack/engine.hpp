@@ -105,7 +105,7 @@ class Engine final : private ip::UnreachableListener {
   // As Stack::open_connections().
   std::uint64_t open_connections() const {
     const std::uint64_t open = c_.counters.open_connections();
-    return open == 0 && finishing_ && !all_told_ ? 1 : open;
+    return open == 0 && finish_at_ && !all_told_ ? 1 : open;
   }
   const Counters& counters() const { return c_.counters; }
   const tcp::Context& context() const { return c_; }
@@ -148,12 +148,11 @@ class Engine final : private ip::UnreachableListener {
   bool busy_ = false;
   bool saturated_ = false;
   Instant neighbours_due_;
-  std::uint32_t next_port_;  // where listen() begins to look for a free one
-  bool finishing_ = false;
-  Instant finish_at_;
-  std::uint32_t finish_hand_ = 0;  // the slot that finish_some() looks at next
-  bool none_found_ = true;         // it met no handle since slot 0
-  bool all_told_ = false;          // nor in its last whole round
+  std::uint32_t next_port_;           // where listen() begins to look for a free one
+  std::optional<Instant> finish_at_;  // of finish(): what is open then is aborted
+  std::uint32_t finish_hand_ = 0;     // the slot that finish_some() looks at next
+  bool none_found_ = true;            // it met no handle since slot 0
+  bool all_told_ = false;             // nor in its last whole round
   ReadyList ready_;
   std::uint64_t told_in_vain_ = 0;  // were told again since anything was read, written or new
   unsigned told_ = 0;  // events of this turn that tell again, and `closed` of the calls before it

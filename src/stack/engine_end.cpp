@@ -39,7 +39,6 @@ Errc Engine::close_gently(Connection connection, Duration limit) {
 
 void Engine::finish(Duration limit) {
   drain();
-  finishing_ = true;
   finish_at_ = c_.clock.now + std::clamp(limit, Duration{0}, longest);
 }
 
@@ -48,7 +47,7 @@ void Engine::finish(Duration limit) {
 // CLOSED or TIME_WAIT then and not counted as open, closing it gently gives them up.
 void Engine::finish_some() {
   const Instant now = c_.clock.now;
-  const bool over = now >= finish_at_;
+  const bool over = now >= *finish_at_;
   if (c_.counters.open_connections() != 0) none_found_ = all_told_ = false;
   const std::uint32_t end = std::min(finish_hand_ + looks, c_.tcbs.touched());
   for (; finish_hand_ < end; ++finish_hand_) {
@@ -59,7 +58,7 @@ void Engine::finish_some() {
     if (over && t.state != State::time_wait) {  // 2MSL is never cut short
       abort(connection);
     } else if (tcp::owned(t) && !t.has(Flag::user_closed)) {
-      close_gently(connection, std::max(finish_at_ - now, Duration{0}));
+      close_gently(connection, std::max(*finish_at_ - now, Duration{0}));
     }
   }
   if (finish_hand_ < c_.tcbs.touched()) return;
