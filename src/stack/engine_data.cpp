@@ -111,10 +111,12 @@ tl::expected<std::size_t, Errc> Engine::lend(Connection connection,
   Tcb& t = c_.tcbs[*index];
   const std::uint32_t most = tcp::blocks_for_sending(c_, t);
   const std::uint32_t limit = tcp::send_buffer(c_, t);
-  const std::size_t wanted =
-      std::min<std::size_t>(from.size(), limit - std::min(limit, t.send.bytes));
-  tcp::drop_oldest_islands(c_,
-                           std::min(most, c_.buffers.blocks_to_refer(t.send, from.first(wanted))));
+  if (c_.island_blocks > 0) [[unlikely]] {
+    const std::size_t wanted =
+        std::min<std::size_t>(from.size(), limit - std::min(limit, t.send.bytes));
+    const std::uint32_t blocks = c_.buffers.blocks_to_refer(t.send, from.first(wanted));
+    tcp::drop_oldest_islands(c_, std::min(most, blocks));
+  }
   std::size_t n = 0;
   {
     const tcp::BlockCount counted(c_.buffers, c_.stream(t).send_blocks);
