@@ -1,5 +1,7 @@
 #include "tcp/context.hpp"
 
+#include <algorithm>
+
 namespace salut::tcp {
 namespace {
 
@@ -38,7 +40,10 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
       streams(memory, config.connections, Use::buffers),
       origins(memory, config.connections, Use::buffers),
       recoveries(memory, config.connections, Use::buffers),
-      ranges(memory, config.connections, config.buffer_blocks),
+      // Who has two ranges has bytes in flight, and a block for them. A segment fills most of a
+      // block: with two for each, every segment in flight may have a range of its own.
+      ranges(memory, config.connections, std::min(config.connections, config.buffer_blocks),
+             2 * std::min(config.buffer_blocks, 1u << 30)),
       islands(memory, config.buffer_blocks, Use::buffers),
       buffers(memory, config.buffer_blocks, &interfaces, config.lent_frames),
       hash(seed),

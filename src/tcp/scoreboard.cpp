@@ -24,7 +24,7 @@ void Delivery::add(Seq begin, Seq to, std::uint32_t at, std::uint32_t range_bits
 }
 
 void Scoreboard::start(Ranges& ranges, Seq begin, Seq end, std::uint32_t sent_at) {
-  const std::uint32_t index = acquire(ranges);
+  const std::uint32_t index = ranges.acquire(0);
   count_ = 1;
   Range& range = ranges[index];
   range.begin = begin;
@@ -41,10 +41,12 @@ void Scoreboard::append(Ranges& ranges, Seq end, std::uint32_t now, bool exact) 
   const bool open = ranges[last_].in_flight();
   const bool same =
       open && (ranges[last_].bits & range_again) == 0 && (!exact || ranges[last_].sent_at == now);
-  // The last quarter of what a connection may have is for what SACK takes apart.
-  const bool crowded = open && count_ >= max_ranges / 4 * 3;
+  // The last quarter of what a connection may have, and two in any case, are for what SACK takes
+  // apart.
+  const std::uint32_t left = ranges.left(count_);
+  const bool crowded = open && left <= std::max((count_ + left) / 4, 2u);
   std::uint32_t index = no_range;
-  if (!same && !crowded) index = acquire(ranges);
+  if (!same && !crowded) index = ranges.acquire(count_);
   if (index == no_range) {
     if (!open) {
       // No range to be had and the last one is SACKed or lost: it is in flight like the new bytes.
@@ -223,7 +225,7 @@ void Scoreboard::clear(Ranges& ranges) {
 }
 
 bool Scoreboard::split(Ranges& ranges, std::uint32_t index, Seq at) {
-  const std::uint32_t right = acquire(ranges);
+  const std::uint32_t right = ranges.acquire(count_);
   if (right == no_range) return false;
   ++count_;
   Range& a = ranges[index];

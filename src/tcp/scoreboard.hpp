@@ -14,20 +14,23 @@
 //
 // A flight that one turn sent has no ranges at all (Stream::sent_at says when): active() is false.
 //
-// Memory: 32 bytes a range from one pool per stack. Every connection has two for certain, enough
-// for "sent again up to here, lost from there"; more as long as the pool has some, at most
-// max_ranges. Beyond that neighbours are taken together, as if sent at the later time, which only
-// makes RACK wait longer; what SACK says is forgotten rather than guessed.
+// Memory: 32 bytes a range from one pool per stack. Every connection has four for certain, enough
+// to send one hole again bit by bit: sent again up to here, lost from there, SACKed, and the rest.
+// More it has as its share of the pool, at most Ranges::most: peers decide how far a flight comes
+// apart, and one that SACKs every tenth byte must not leave the others without. Beyond that
+// neighbours are taken together, as if sent at the later time, which only makes RACK wait longer;
+// what SACK says is forgotten rather than guessed.
 //
 // Threads: one. Invariants: see check() in tests/unit/tcp/scoreboard_test.cpp, which compares every
 // operation with an oracle that has a state per byte.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 
 #include "base/pool.hpp"
 #include "base/sequence.hpp"
+#include "base/share.hpp"
 
 namespace salut::tcp {
 
@@ -54,34 +57,54 @@ struct Range {
 };
 static_assert(sizeof(Range) == 32);
 
-// The pool of a stack.
+// The pool of a stack, and who may have how many. A quarter of what is beyond the certain ones is
+// for connections that have few.
 class Ranges {
  public:
-  static constexpr std::uint32_t certain = 2;  // of every connection
+  static constexpr std::uint32_t certain = 4;  // of every connection
+  static constexpr std::uint32_t few = 16;
+  static constexpr std::uint32_t most = 1024;
 
-  Ranges(Memory& memory, std::uint32_t connections, std::uint32_t extra)
-      : pool_(memory, certain * connections + extra, Use::buffers), extra_(extra) {}
+  // `holders`: so many of the connections may have more than one at a time.
+  Ranges(Memory& memory, std::uint32_t connections, std::uint32_t holders, std::uint32_t extra)
+      : pool_(memory, connections + (certain - 1) * holders + extra, Use::buffers),
+        idle_(connections),
+        extra_(extra),
+        kept_(extra / 4) {}
 
   Range& operator[](std::uint32_t index) { return pool_[index]; }
   const Range& operator[](std::uint32_t index) const { return pool_[index]; }
   std::uint32_t in_use() const { return pool_.in_use(); }
 
-  // For a connection that has `count`; no_range if it may have no more.
+  // How many more a connection may take now that has `count`.
+  std::uint32_t left(std::uint32_t count) const {
+    if (count >= most) return 0;
+    const std::uint32_t owed = count < certain ? certain - count : 0;
+    const std::uint32_t held = count - (certain - owed);
+    const std::uint32_t least = std::min(count < few ? few - count - owed : 0, extra_);
+    return std::min(owed + std::max(share_left(extra_, kept_, held), least), most - count);
+  }
+  // For a connection that has `count`; no_range if it may have no more. The first is always there.
   std::uint32_t acquire(std::uint32_t count) {
-    if (count >= certain) {
-      if (extra_ == 0) return no_range;
-      --extra_;
+    if (count == 0) {
+      --idle_;
+    } else if (left(count) == 0 || pool_.size() - pool_.in_use() <= idle_) {
+      return no_range;
     }
+    if (count >= certain) --extra_;
     return pool_.acquire();
   }
   void release(std::uint32_t index, std::uint32_t count) {
     if (count > certain) ++extra_;
+    if (count == 1) ++idle_;
     pool_.release(index);
   }
 
  private:
   Pool<Range> pool_;
-  std::uint32_t extra_;
+  std::uint32_t idle_;   // connections that have none: the first is there for each of them
+  std::uint32_t extra_;  // that are free, beyond the certain ones
+  std::uint32_t kept_;   // of them, for who has few
 };
 
 // Was (at, end) sent after (than_at, than_end)? RFC 8985 §5.2; microseconds wrap.
@@ -111,8 +134,6 @@ struct Delivery {
 
 class Scoreboard {
  public:
-  static constexpr std::uint32_t max_ranges = 1024;
-
   bool active() const { return first_ != no_range; }
   std::uint32_t sacked() const { return sacked_; }  // bytes
   std::uint32_t lost() const { return lost_; }      // bytes
@@ -155,9 +176,6 @@ class Scoreboard {
   void time_newest(Ranges& ranges, std::uint32_t index);
   void time_oldest(Ranges& ranges, std::uint32_t index);
   std::uint32_t find(const Ranges& ranges, Seq at) const;
-  std::uint32_t acquire(Ranges& ranges) {
-    return count_ >= max_ranges ? no_range : ranges.acquire(count_);
-  }
 
   std::uint32_t first_ = no_range;
   std::uint32_t last_ = no_range;

@@ -2,8 +2,8 @@
 //
 // Peers decide how long blocks are held: one that shuts its window, or sends requests and never
 // reads the answers, keeps what its connection has. So a connection has a share that shrinks as the
-// pool empties (the dynamic thresholds of shared-memory switches): once it has grown, a chain holds
-// no more blocks than are left beyond a reserve. Its first two blocks come out of the reserve:
+// pool empties (base/share.hpp): once it has grown, a chain holds no more blocks than are left
+// beyond a reserve. Its first two blocks come out of the reserve:
 //
 //   to send           the reserve is a quarter of the pool; a chain of less than two blocks may
 //                     take of it, but for the last sixteenth (Linux: tcp_wmem[0])
@@ -21,6 +21,7 @@
 
 #include <algorithm>
 
+#include "base/share.hpp"
 #include "tcp/context.hpp"
 
 namespace salut::tcp {
@@ -39,13 +40,6 @@ static_assert(16u >> kept_for_order >= 1, "the smallest pool keeps a block for b
 // What is free, or held by islands, which give way.
 inline std::uint32_t free_blocks(const Context& c) {
   return c.buffers.available_blocks() + c.island_blocks;
-}
-
-// How many more a chain may take that holds `held`, if `kept` of `free` are not for it: afterwards
-// it holds no more than is left.
-constexpr std::uint32_t share_left(std::uint32_t free, std::uint32_t kept, std::uint32_t held) {
-  const std::uint32_t spare = free > kept ? free - kept : 0;
-  return spare > held ? (spare - held) / 2 : 0;
 }
 
 // How many blocks write() and lend() may still take. A quarter of the pool stays for what is

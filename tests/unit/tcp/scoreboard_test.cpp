@@ -5,6 +5,7 @@
 
 #include <map>
 #include <random>
+#include <vector>
 
 namespace salut::tcp {
 namespace {
@@ -13,7 +14,7 @@ constexpr Seq start{0xfffff000};  // the wrap is in the flight
 
 class Oracle {
  public:
-  explicit Oracle(std::uint32_t extra) : tight_(extra < 100), ranges_(memory_, 4, extra) {}
+  explicit Oracle(std::uint32_t extra) : tight_(extra < 100), ranges_(memory_, 4, 4, extra) {}
 
   void begin(std::uint32_t size) {
     board.start(ranges_, una_, una_ + size, now_);
@@ -193,11 +194,39 @@ void run(std::uint32_t extra, std::uint64_t seed) {
 }
 
 TEST(Scoreboard, agrees_with_a_state_per_byte) {
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) run(1'000, seed);
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) run(4'000, seed);
 }
 
 TEST(Scoreboard, without_memory_forgets_but_never_invents) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) run(seed % 4, seed);
+}
+
+// One board after another takes what it may have, and the last one comes when all have.
+TEST(Ranges, last_of_many_boards_has_its_certain_ones_and_a_share_if_they_are_not_too_many) {
+  for (const std::uint32_t others : {1u, 3u, 10u, 100u, 1'000u}) {
+    SCOPED_TRACE(others);
+    constexpr std::uint32_t extra = 2'048;
+    HeapMemory memory;
+    Ranges ranges(memory, others + 1, others + 1, extra);
+    std::vector<std::uint32_t> counts(others + 1);
+    const auto take = [&](std::uint32_t board) {
+      if (ranges.acquire(counts[board]) == no_range) return false;
+      ++counts[board];
+      return true;
+    };
+    for (bool any = true; any;) {
+      any = false;
+      for (std::uint32_t board = 0; board < others; ++board) any |= take(board);
+    }
+    while (take(others)) {
+    }
+    for (const std::uint32_t count : counts) EXPECT_GE(count, Ranges::certain);
+    EXPECT_LE(counts[0], Ranges::most);
+    if (others <= 100) {
+      EXPECT_GE(counts[others], Ranges::few);
+      EXPECT_GE(counts[others], counts[0] / 2);
+    }
+  }
 }
 
 TEST(Scoreboard, range_of_one_turn_is_one_range) {
