@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "salut/event.hpp"
 #include "salut/stack.hpp"
 #include "stack/active_opens.hpp"
 #include "stack/ready_list.hpp"
