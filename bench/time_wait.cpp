@@ -6,8 +6,8 @@
 //   drain   nobody closes any more; the last one expires 2MSL later
 //
 // A turn does what the poll loop does with a burst of 64 segments: 63 sockets enter TIME_WAIT and
-// one that waits gets a retransmitted FIN (found, its 2MSL started again: a copy is appended, the
-// old record dies); and at most 1,024 records expire (tcp::timer_budget). Once a second of virtual
+// one that waits gets a retransmitted FIN (found, its 2MSL started again: the record moves when the
+// old one is over); and at most 1,024 records expire (tcp::timer_budget). Once a second of virtual
 // time come 64 bursts of look-ups of random waiting sockets. Every socket is found when asked for,
 // expires after 2MSL, never before, and its entry in the table with it.
 //
@@ -193,10 +193,9 @@ double first_touch_us() {
 
 class Salut {
  public:
-  // Room for the dead records of the FINs that came again, until their chunks come back.
   explicit Salut(std::uint64_t count)
       : table_(memory_, count),
-        arena_(memory_, static_cast<std::uint32_t>(count + count / 32), Tick{0}, two_msl + 2) {
+        arena_(memory_, static_cast<std::uint32_t>(count), Tick{0}, two_msl + 2) {
     bytes = static_cast<double>(memory_.bytes(Use::flow_table) + memory_.bytes(Use::time_wait));
   }
   std::uint64_t waits() const { return arena_.size(); }
@@ -222,19 +221,16 @@ class Salut {
 
   bool again(std::uint64_t number, std::uint32_t deadline) {
     const Key key = key_of(number);
-    const std::uint64_t hash = hash_(key);
-    const std::uint32_t at = find(hash, key);
-    Record fresh = arena_[at];
-    fresh.deadline = deadline;
-    const std::uint32_t to = arena_.append(fresh);
-    if (to == flow::TimeWait::none) return false;
-    if (!table_.replace(hash, at | tcp::time_wait_bit, to | tcp::time_wait_bit)) fail("replace");
-    arena_.kill(at);
-    return true;
+    return arena_.restart(find(hash_(key), key), Tick{deadline});
   }
 
   unsigned expire(Tick now) {
-    return arena_.expire(now, tcp::timer_budget, [&](std::span<const flow::Expired> batch) {
+    const auto moved = [&](std::uint32_t from, std::uint32_t to) {
+      const std::uint64_t hash = hash_(arena_[to].key);
+      if (!table_.replace(hash, from | tcp::time_wait_bit, to | tcp::time_wait_bit))
+        fail("replace");
+    };
+    const auto gone = [&](std::span<const flow::Expired> batch) {
       std::uint64_t hashes[flow::TimeWait::max_batch];
       for (std::size_t i = 0; i < batch.size(); ++i) {
         table_.prefetch(hashes[i] = hash_(batch[i].record->key));
@@ -244,7 +240,8 @@ class Salut {
         if (!table_.erase(hashes[i], batch[i].index | tcp::time_wait_bit)) fail("erase");
       }
       expired += batch.size();
-    });
+    };
+    return arena_.expire(now, tcp::timer_budget, gone, moved);
   }
 
   void find_burst(const std::uint64_t* numbers) const {
