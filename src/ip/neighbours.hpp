@@ -35,6 +35,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cstdint>
 #include <optional>
@@ -63,6 +64,8 @@ struct NeighbourOptions {
 struct NextHop {
   Mac mac;  // if resolved
   std::uint16_t port;
+  // The MAC, with the port above it, in one load.
+  std::uint64_t word() const { return std::bit_cast<std::uint64_t>(*this); }
 };
 
 class Neighbours {

@@ -60,6 +60,11 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
       cookies(seed ^ 0xe7037ed1a0b428db),
       outputs(memory, config.connections),
       events(memory, event_capacity, Use::tcb) {
+  for (unsigned port = 0; port < interfaces.count(); ++port) {
+    const Mac& mac = interfaces.interface(port).mac;
+    const auto ttl = static_cast<std::uint8_t>(config.ttl);
+    templates[port] = {wire::FrameTemplate::ip4(mac, ttl), wire::FrameTemplate::ip6(mac, ttl)};
+  }
   if (interfaces.has_ip6()) {
     addresses6 = FixedArray<AddressPair>(memory, config.connections, Use::tcb);
     time_wait6 = FixedArray<AddressPair>(memory, time_wait.index_end(), Use::time_wait);

@@ -3,6 +3,7 @@
 // and has itself what only its calls need (stack::ActiveOpens).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -28,6 +29,7 @@
 #include "tcp/tcb_pool.hpp"
 #include "timer/app_timers.hpp"
 #include "timer/wheel.hpp"
+#include "wire/emit.hpp"
 
 namespace salut::tcp {
 
@@ -93,6 +95,12 @@ struct Pressure {
   std::uint32_t short_seen = 0;   // tick at which blocks were last short
 };
 
+// What is the same in all segments that leave by a port.
+struct FrameTemplates {
+  wire::FrameTemplate ip4;
+  wire::FrameTemplate ip6;
+};
+
 struct Context {
   Context(const StackConfig& stack_config, std::vector<ip::Interface> interfaces, FramePool& pool,
           Memory& memory, std::uint64_t seed, std::uint8_t id, Instant start);
@@ -104,6 +112,7 @@ struct Context {
 
   Counters counters;
   ip::Interfaces interfaces;
+  std::array<FrameTemplates, ip::Interfaces::max_interfaces> templates;  // by port
   TcbPool tcbs;
   Pool<Stream> streams;
   // Where the bytes of those with Flag::data_ready began, by slot: what one has moved is how far

@@ -54,14 +54,11 @@ std::size_t syn_options(Context& c, const Tcb& t, std::uint16_t mss, wire::Optio
                                  .tsecr = echo ? t.ts_recent : 0});
 }
 
-std::size_t segment_options(const Context& c, const Tcb& t, wire::OptionBytes& to) {
-  if (!t.has(Flag::timestamps)) return 0;
-  return wire::emit_timestamps(to, our_timestamp(c, t), t.ts_recent);
-}
-
 std::size_t ack_options(Context& c, Tcb& t, wire::OptionBytes& to) {
-  if (!t.has(Flag::gaps) || !t.has(Flag::sack)) [[likely]]
-    return segment_options(c, t, to);
+  if (!t.has(Flag::sack)) {
+    if (!t.has(Flag::timestamps)) return 0;
+    return wire::emit_timestamps(to, our_timestamp(c, t), t.ts_recent);
+  }
   SackEdges edges;
   const unsigned blocks = sack_blocks(c, t, t.has(Flag::timestamps) ? 3 : 4, edges);
   return wire::emit_options(to, {.timestamps = t.has(Flag::timestamps),

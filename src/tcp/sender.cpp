@@ -32,8 +32,7 @@ struct Piece {
 bool emit_piece(Context& c, Tcb& t, const Piece& piece, Cursor* cursor) {
   Frame frame;
   if (!c.interfaces.acquire(frame)) return false;
-  wire::OptionBytes options;
-  const std::size_t size = segment_options(c, t, options);
+  const std::size_t size = t.has(Flag::timestamps) ? timestamps_size : 0;
   std::uint8_t flags = wire::ack;
   std::uint8_t traffic_class = 0;
   if (piece.size > 0) {
@@ -54,8 +53,7 @@ bool emit_piece(Context& c, Tcb& t, const Piece& piece, Cursor* cursor) {
                 .wnd = offer_window(c, t),
                 .payload_length = piece.size,
                 .flags = flags,
-                .traffic_class = traffic_class,
-                .options = {options.data(), size}});
+                .traffic_class = traffic_class});
   return true;
 }
 

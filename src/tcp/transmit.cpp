@@ -6,6 +6,7 @@
 #include "tcp/mss.hpp"
 #include "tcp/options.hpp"
 #include "tcp/timers.hpp"
+#include "tcp/timestamps.hpp"
 #include "tcp/window.hpp"
 #include "wire/emit_parts.hpp"
 #include "wire/options.hpp"
@@ -18,70 +19,39 @@ bool echoes_congestion(const Context& c, const Tcb& t) {
   return t.has(Flag::ecn) && t.has(Flag::data_ready) && c.stream(t).ece;
 }
 
+// Where a segment goes: the next hop's entry, and its MAC as FrameTemplate::put() takes it. The MAC
+// has no meaning until it is resolved, and is then filled in.
+struct Way {
+  std::uint16_t via;
+  std::uint64_t mac;
+};
+
 // A sibling handed the SYN on, so that its MAC is not the way to its sender: the next hop by the
 // routes, without an entry being kept. Rare.
-[[gnu::noinline]] std::uint16_t resolve_child(Context& c, Tcb& t, Mac& mac) {
+[[gnu::noinline]] Way resolve_child(Context& c, const Tcb& t) {
   ip::Neighbours& neighbours = c.interfaces.neighbours();
   const auto route = c.interfaces.route_back(remote_address(t.key, whole_addresses(c, t)),
                                              neighbours.port(t.neighbour));
-  if (!route) return t.neighbour;
+  if (!route) return {t.neighbour, 0};
   const std::uint16_t hop = neighbours.find_or_add(route->port, route->next_hop);
-  if (hop == ip::Neighbours::none) return t.neighbour;
-  if (neighbours.resolved(hop)) mac = neighbours.mac(hop);
-  return hop;
+  if (hop == ip::Neighbours::none) return {t.neighbour, 0};
+  return {hop, neighbours.hop(hop).word()};
 }
 
-// `plain`: IPv4, no payload, no Stream, which is all that opening and closing need. Of its own, so
-// that what the others take registers for costs it nothing.
-template <bool plain>
-[[gnu::always_inline]] inline void emit(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
-  std::uint16_t via = t.neighbour;
-  const ip::NextHop& hop = c.interfaces.neighbours().hop(via);
-  const ip::Interface& interface = c.interfaces.interface(hop.port);
-  const bool acks = (s.flags & wire::ack) != 0;
-  wire::TcpOut out;
-  out.key = t.key;
-  out.src_mac = interface.mac;
-  out.dst_mac = hop.mac;  // of no meaning until it is resolved, and then filled in
-  if (c.interfaces.neighbours().is_link(via)) [[unlikely]] {
-    out.dst_mac = t.syn_mac();
-    if (out.dst_mac.is_zero()) [[unlikely]]
-      via = resolve_child(c, t, out.dst_mac);
-  }
-  out.seq = s.seq;
-  out.ack = acks ? t.rcv_nxt.value : 0;
-  out.wnd = s.wnd;
-  out.flags = s.flags;
-  out.ttl = static_cast<std::uint8_t>(c.config.ttl);
-  out.traffic_class = s.traffic_class;
-  out.options = s.options;
-  std::size_t size = wire::tcp_frame_min + s.options.size();
-  if constexpr (plain) {
-    wire::detail::emit_tcp_4(frame, out);
-  } else {
-    const bool data = t.has(Flag::data_ready);
-    const bool ip6 = t.has(Flag::ip6);
-    if (data) {
-      out.traffic_class = static_cast<std::uint8_t>(s.traffic_class | c.stream(t).dscp << 2);
-      const bool may_echo = (s.flags & (wire::syn | wire::rst)) == 0;
-      if (may_echo && echoes_congestion(c, t)) out.flags |= wire::ece;
-    }
-    out.payload_length = s.payload_length;
-    // The sum of a header costs nothing here; that of a payload is a walk through it.
-    constexpr std::uint16_t worth_leaving = 256;
-    out.leave_sum = s.payload_length >= worth_leaving && interface.completes_checksums;
-    if (ip6) {
-      out.ip6 = whole_addresses(c, t);
-      out.flow_label = c.fold.label(t.key);
-      wire::detail::emit_tcp_6(frame, out);
-    } else {
-      wire::detail::emit_tcp_4(frame, out);
-    }
-    size += s.payload_length + (ip6 ? wire::ipv6_size - wire::ipv4_size : 0);
-    if (acks && data) c.stream(t).ack_at = 0;
-  }
-  frame.leave_by(hop.port, size,
-                 out.leave_sum ? std::uint16_t{l4_checksum_left} : std::uint16_t{0});
+[[gnu::always_inline]] inline Way way_of(Context& c, const Tcb& t) {
+  const ip::Neighbours& neighbours = c.interfaces.neighbours();
+  if (!neighbours.is_link(t.neighbour)) [[likely]]
+    return {t.neighbour, neighbours.hop(t.neighbour).word()};
+  if (t.user == 0) [[unlikely]]
+    return resolve_child(c, t);
+  return {t.neighbour, t.user};  // a child of ours: Tcb::syn_mac()
+}
+
+// The end of every segment: out, with what it says to its peer noted.
+[[gnu::always_inline]] inline void leave(Context& c, Tcb& t, Frame& frame, std::uint16_t via,
+                                         std::uint16_t port, std::size_t length, bool acks,
+                                         bool leave_sum) {
+  frame.leave_by(port, length, leave_sum ? std::uint16_t{l4_checksum_left} : std::uint16_t{0});
   if (acks) {
     t.clear(Flag::ack_pending | Flag::ack_delayed | Flag::window_update);
     if (t.has(Flag::timestamps | Flag::data_ready)) t.last_ack_sent = t.rcv_nxt;
@@ -90,26 +60,96 @@ template <bool plain>
   c.interfaces.send_via(via, frame, c.clock.now);
 }
 
-[[gnu::noinline]] void emit_any(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {
-  emit<false>(c, t, frame, segment);
+// IPv4, no payload, no Stream: all that opening and closing need. Of its own, so that what the
+// others take registers for costs it nothing.
+template <class Options>
+[[gnu::always_inline]] inline void emit_plain(Context& c, Tcb& t, Frame& frame,
+                                              const SegmentOut& s, const Options& options) {
+  const Way way = way_of(c, t);
+  const std::uint16_t port = c.interfaces.neighbours().port(way.via);
+  const bool acks = (s.flags & wire::ack) != 0;
+  const wire::detail::Inner inner{
+      .words = wire::detail::tcp_words(t.key, s.seq, acks ? t.rcv_nxt.value : 0, s.wnd, s.flags,
+                                       wire::tcp_size + options.size())};
+  const std::size_t length =
+      wire::detail::put_4(frame.data, c.templates[port].ip4, way.mac, t.key.local_addr,
+                          t.key.remote_addr, inner, options);
+  leave(c, t, frame, way.via, port, length, acks, false);
+}
+
+template <class Options>
+[[gnu::always_inline]] inline void emit_any(Context& c, Tcb& t, Frame& frame, const SegmentOut& s,
+                                            const Options& options) {
+  const Way way = way_of(c, t);
+  const std::uint16_t port = c.interfaces.neighbours().port(way.via);
+  const bool acks = (s.flags & wire::ack) != 0;
+  std::uint8_t flags = s.flags;
+  wire::detail::Inner inner{.payload_length = s.payload_length, .traffic_class = s.traffic_class};
+  if (t.has(Flag::data_ready)) {
+    inner.traffic_class = static_cast<std::uint8_t>(s.traffic_class | c.stream(t).dscp << 2);
+    const bool may_echo = (s.flags & (wire::syn | wire::rst)) == 0;
+    if (may_echo && echoes_congestion(c, t)) flags |= wire::ece;
+    if (acks) c.stream(t).ack_at = 0;
+  }
+  inner.words = wire::detail::tcp_words(t.key, s.seq, acks ? t.rcv_nxt.value : 0, s.wnd, flags,
+                                        wire::tcp_size + options.size());
+  // The sum of a header costs nothing here; that of a payload is a walk through it.
+  constexpr std::uint16_t worth_leaving = 256;
+  inner.leave_sum =
+      s.payload_length >= worth_leaving && c.interfaces.interface(port).completes_checksums;
+  const FrameTemplates& from = c.templates[port];
+  const std::size_t length =
+      t.has(Flag::ip6) ? wire::detail::put_6(frame.data, from.ip6, way.mac, *whole_addresses(c, t),
+                                             c.fold.label(t.key), inner, options)
+                       : wire::detail::put_4(frame.data, from.ip4, way.mac, t.key.local_addr,
+                                             t.key.remote_addr, inner, options);
+  leave(c, t, frame, way.via, port, length, acks, inner.leave_sum);
+}
+
+using wire::detail::NoOptions;
+using wire::detail::OptionSpan;
+using wire::detail::SynOptions;
+using wire::detail::Timestamps;
+
+Timestamps timestamps_of(const Context& c, const Tcb& t) {
+  return {our_timestamp(c, t), t.ts_recent};
+}
+
+[[gnu::noinline]] void emit_with_stamps(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
+  emit_any(c, t, frame, s, timestamps_of(c, t));
+}
+[[gnu::noinline]] void emit_without(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
+  emit_any(c, t, frame, s, NoOptions{});
+}
+[[gnu::noinline]] void emit_plain_without(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
+  emit_plain(c, t, frame, s, NoOptions{});
+}
+[[gnu::noinline]] void emit_special(Context& c, Tcb& t, Frame& frame, const SegmentOut& s,
+                                    std::span<const std::byte> options) {
+  emit_any(c, t, frame, s, OptionSpan{options});
 }
 
 }  // namespace
 
 void emit_segment(Context& c, Tcb& t, Frame& frame, const SegmentOut& segment) {
-  if (t.has(Flag::data_ready | Flag::ip6)) return emit_any(c, t, frame, segment);
-  emit<true>(c, t, frame, segment);
+  const bool stamped = t.has(Flag::timestamps);
+  if (t.has(Flag::data_ready | Flag::ip6)) {
+    return stamped ? emit_with_stamps(c, t, frame, segment) : emit_without(c, t, frame, segment);
+  }
+  if (!stamped) return emit_plain_without(c, t, frame, segment);
+  emit_plain(c, t, frame, segment, timestamps_of(c, t));
 }
 
 void emit_control(Context& c, Tcb& t, Seq seq, std::uint8_t flags) {
   Frame frame;
   if (!c.interfaces.acquire(frame)) return;
-  const std::uint16_t wnd = (flags & wire::rst) != 0 ? std::uint16_t{0} : offer_window(c, t);
+  const bool reset = (flags & wire::rst) != 0;
+  const SegmentOut segment{
+      .seq = seq.value, .wnd = reset ? std::uint16_t{0} : offer_window(c, t), .flags = flags};
+  if (!t.has(Flag::gaps) || reset) [[likely]]
+    return emit_segment(c, t, frame, segment);
   wire::OptionBytes options;
-  const std::size_t size =
-      (flags & wire::rst) != 0 ? segment_options(c, t, options) : ack_options(c, t, options);
-  emit_segment(c, t, frame,
-               {.seq = seq.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}});
+  emit_special(c, t, frame, segment, {options.data(), ack_options(c, t, options)});
 }
 
 void output_syn(Context& c, std::uint32_t index) {
@@ -119,10 +159,8 @@ void output_syn(Context& c, std::uint32_t index) {
   Frame frame;
   if (!c.interfaces.acquire(frame)) return;  // the timer tries again
   const auto port = c.interfaces.neighbours().port(t.neighbour);
-  wire::OptionBytes options;
-  const std::size_t size = syn_options(
-      c, t, offered_mss(c, t, port_mss(c.interfaces.interface(port).mtu, t.has(Flag::ip6))),
-      options);
+  const std::uint16_t mss =
+      offered_mss(c, t, port_mss(c.interfaces.interface(port).mtu, t.has(Flag::ip6)));
   const bool answer = t.state != State::syn_sent;
   auto flags = static_cast<std::uint8_t>(wire::syn | (answer ? wire::ack : 0));
   if (t.has(Flag::ecn)) flags |= answer ? wire::ece : wire::ece | wire::cwr;  // RFC 3168 §6.1.1
@@ -131,9 +169,15 @@ void output_syn(Context& c, std::uint32_t index) {
     t.rcv_adv = t.rcv_nxt + std::max(t.rcv_wnd(), syn_window(recv_buffer(c, t)));
   }
   const auto wnd = static_cast<std::uint16_t>(syn_window(t.rcv_wnd()));
-  emit_segment(
-      c, t, frame,
-      {.seq = t.snd_una.value, .wnd = wnd, .flags = flags, .options = {options.data(), size}});
+  const SegmentOut segment{.seq = t.snd_una.value, .wnd = wnd, .flags = flags};
+  constexpr unsigned all = Flag::scaling | Flag::timestamps | Flag::sack;
+  if ((t.flags & (all | Flag::data_ready | Flag::ip6)) == all) [[likely]] {
+    const std::uint32_t echo = answer ? t.ts_recent : 0;
+    return emit_plain(c, t, frame, segment,
+                      SynOptions{mss, c.rcv_scale, our_timestamp(c, t), echo});
+  }
+  wire::OptionBytes options;
+  emit_special(c, t, frame, segment, {options.data(), syn_options(c, t, mss, options)});
 }
 
 void output_ack(Context& c, std::uint32_t index) {

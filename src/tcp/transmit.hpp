@@ -13,9 +13,9 @@ struct SegmentOut {
   std::uint16_t payload_length = 0;
   std::uint8_t flags = 0;          // wire::TcpFlag
   std::uint8_t traffic_class = 0;  // ECN
-  std::span<const std::byte> options;
 };
-// Puts it together in `frame`, whose payload is in its place; counts and sends it.
+// Puts it together in `frame`, whose payload is in its place, with timestamps if they are agreed;
+// counts and sends it.
 void emit_segment(Context& c, Tcb& tcb, Frame& frame, const SegmentOut& segment);
 
 // Where an ACK without text lies. A probe of a shut window moved SND.NXT past what the peer takes,

@@ -4,7 +4,7 @@ namespace salut::tcp {
 
 // The window to offer. The right edge moves only by a worthwhile step (RFC 9293 §3.8.6.2.2, silly
 // window avoidance) and never back.
-std::uint16_t offer_window(const Context& c, Tcb& t) {
+std::uint16_t offer_worthwhile(const Context& c, Tcb& t) {
   const std::uint32_t queued = t.has(Flag::data_ready) ? t.recv.bytes : 0;
   const std::uint32_t buffer = recv_limit(c, t);
   const std::uint32_t room = buffer - std::min(buffer, queued);

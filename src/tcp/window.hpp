@@ -48,7 +48,13 @@ inline std::uint32_t recv_share(const Context& c, const Tcb& tcb) {
 }
 
 // The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.
-std::uint16_t offer_window(const Context& c, Tcb& tcb);
+std::uint16_t offer_worthwhile(const Context& c, Tcb& tcb);
+inline std::uint16_t offer_window(const Context& c, Tcb& tcb) {
+  // A step is 64 bytes at least (MSS or half of a buffer): nothing of it is gained here, by a FIN
+  // that was taken above all, and opening and closing need no more.
+  const bool shown = tcb.rcv_wnd() + 16 > c.config.recv_buffer && !tcb.has(Flag::data_ready);
+  return shown ? tcb.wnd_field() : offer_worthwhile(c, tcb);
+}
 
 // The reader made room for two segments or half the buffer, and the peer saw less than half.
 bool is_update_due(const Context& c, const Tcb& tcb);

@@ -9,8 +9,10 @@
 //   emit_tcp(frame, {.key = tcb.key, ..., .options = options, .payload_length = size});
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "base/address.hpp"
@@ -20,6 +22,34 @@
 #include "wire/segment.hpp"
 
 namespace salut::wire {
+
+// What is the same in every frame of one family that a station sends: its MAC, the type, and the IP
+// header up to the source address, with a zero wherever something else is to be written.
+class FrameTemplate {
+ public:
+  FrameTemplate() = default;
+  static FrameTemplate ip4(const Mac& source, std::uint8_t ttl);
+  static FrameTemplate ip6(const Mac& source, std::uint8_t hop_limit);
+
+  // Writes the first 38 bytes of a frame. `to`: the destination MAC, in the low 48 bits.
+  void put(std::byte* frame, std::uint64_t to) const {
+    store(frame, to);
+    std::memcpy(frame + sizeof(Mac), bytes_.data(), bytes_.size());
+  }
+  // Of the constant 32-bit words of the IPv4 header: all but the first and the addresses.
+  std::uint32_t sum() const { return sum_; }
+
+ private:
+  alignas(32) std::array<std::byte, 32> bytes_ = {};
+  std::uint32_t sum_ = 0;
+};
+
+// A MAC as FrameTemplate::put() takes it.
+inline std::uint64_t as_word(const Mac& mac) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, &mac, sizeof(Mac));
+  return word;
+}
 
 // Numbers are in host order, except in the key.
 struct TcpOut {

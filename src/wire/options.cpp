@@ -34,16 +34,12 @@ void take(const std::byte* frame, std::size_t at, std::uint8_t kind, std::size_t
 // Reads the options of a usual SYN: MSS, SACK-permitted, timestamps, NOP, window scale. False: they
 // are others.
 bool parse_usual_syn(const std::byte* options, Segment& out) {
-  constexpr std::uint32_t mss_word = option_mss | 4u << 8;
-  constexpr std::uint32_t sack_timestamps_word =
-      option_sack_permitted | 2u << 8 | option_timestamps << 16 | 10u << 24;
-  constexpr std::uint32_t scale_word = option_nop | option_window_scale << 8 | 3u << 16;
   const auto mss = load<std::uint32_t>(options);
   const auto scale = load<std::uint32_t>(options + 16);
-  bool other = (mss & 0xffff) != mss_word;
+  bool other = (mss & 0xffff) != syn_mss_word;
   other |= mss >> 16 == 0;  // no value
-  other |= load<std::uint32_t>(options + 4) != sack_timestamps_word;
-  other |= (scale & 0xff'ffff) != scale_word;
+  other |= load<std::uint32_t>(options + 4) != syn_timestamps_word;
+  other |= (scale & 0xff'ffff) != syn_scale_word;
   if (other) return false;
   out.mss = net16(static_cast<std::uint16_t>(mss >> 16));
   out.options = option_has_window_scale | option_has_sack_permitted | option_has_timestamps;

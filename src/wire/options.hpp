@@ -29,6 +29,12 @@ inline constexpr std::uint8_t option_timestamps = 8;
 inline constexpr std::uint32_t timestamps_word =
     option_nop | option_nop << 8 | option_timestamps << 16 | 10u << 24;
 
+// The constant parts of a usual SYN's: MSS, SACK-permitted and timestamps, NOP and window scale.
+inline constexpr std::uint32_t syn_mss_word = option_mss | 4u << 8;
+inline constexpr std::uint32_t syn_timestamps_word =
+    option_sack_permitted | 2u << 8 | option_timestamps << 16 | 10u << 24;
+inline constexpr std::uint32_t syn_scale_word = option_nop | option_window_scale << 8 | 3u << 16;
+
 // Fills mss, wscale, options, tsval, tsecr, sack_* of `out`, whose flags and options_* are set.
 // REQUIRES: out.options_length bytes at `frame` + out.options_offset.
 void parse_options(const std::byte* frame, Segment& out);
