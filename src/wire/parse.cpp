@@ -175,17 +175,25 @@ namespace {
 
 }  // namespace
 
+#ifdef __AVX2__
+namespace {
+[[gnu::noinline]] Parsed parse_6(const Frame& frame, const ParseOptions& options, Segment& out) {
+  if (detail::parse_vector_6(frame, options, out)) [[likely]]
+    return {Kind::tcp, Drop::none};
+  return parse_words(frame, options, out);
+}
+}  // namespace
+#endif
+
 Parsed parse(const Frame& frame, const ParseOptions& options, Segment& out) {
 #ifdef __AVX2__
   constexpr unsigned understood = ip_checksum_good | l4_checksum_good | for_learning;
   const bool able = frame.length >= tcp_frame_min && frame.room >= detail::reach &&
                     (frame.flags & ~understood) == 0;
   if (able) [[likely]] {
-    const __m256i first = detail::vector_at(frame.data);
-    const bool ip6 = view<EthernetHeader>(frame.data).type == net16(ether_type_ipv6);
-    const bool done = ip6 ? detail::parse_vector_6(frame, options, first, out)
-                          : detail::parse_vector_4(frame, options, first, out);
-    if (done) [[likely]]
+    if (view<EthernetHeader>(frame.data).type == net16(ether_type_ipv6))
+      return parse_6(frame, options, out);
+    if (detail::parse_vector_4(frame, options, out)) [[likely]]
       return {Kind::tcp, Drop::none};
   }
 #endif

@@ -101,13 +101,18 @@ Sums add_up(const std::byte* data, __m256i a, __m256i b, std::size_t end) {
           static_cast<std::uint32_t>(sums >> 32) + (16 - addresses + 32) * bias};
 }
 
+// Not inlined: few segments are so long, and its loop takes the registers of those that are not.
+[[gnu::noinline]] inline std::uint32_t sum_beyond_reach(const std::byte* data, std::size_t end) {
+  return fold(sum(data + reach, end - reach));
+}
+
 // Is the checksum of a segment right? `sum_so_far`: of the frame's first `reach` bytes.
 inline bool is_right_tcp(const std::byte* data, std::size_t end, std::uint32_t sum_so_far,
                          std::size_t tcp_length) {
   std::uint32_t total = sum_so_far + net16(std::uint16_t{protocol_tcp}) +
                         net16(static_cast<std::uint16_t>(tcp_length));
   if (end > reach) [[unlikely]]
-    total += fold(sum(data + reach, end - reach));
+    total += sum_beyond_reach(data, end);
   return is_right(total);
 }
 
@@ -118,6 +123,11 @@ inline void store_ack(const std::byte* tcp, Segment& out) {
   const __m128i fields = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(tcp + 8));
   const __m128i order = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, -1, -1, -1, -1, -1, -1, -1, -1, -1);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(&out.ack), _mm_shuffle_epi8(fields, order));
+}
+
+[[gnu::noinline]] inline void fill_other_options(const std::byte* data, std::size_t tcp_begin,
+                                                 Segment& out) {
+  fill_options(data, data + tcp_begin, out);
 }
 
 // Stores where payload and options are, and the options: timestamps alone, as nearly all segments
@@ -146,14 +156,15 @@ inline void store_rest(const Frame& frame, std::size_t tcp_begin, std::size_t he
     _mm_storel_epi64(reinterpret_cast<__m128i*>(&out.tsval), _mm_shuffle_epi8(stamps, order));
     out.options = option_has_timestamps;
   } else if (header_length != tcp_size) {
-    fill_options(frame.data, frame.data + tcp_begin, out);
+    fill_other_options(frame.data, tcp_begin, out);
   }
 }
 
 // Parses a plain packet of TCP over IPv4. False: `out` is of no use; parse it word by word.
-inline bool parse_vector_4(const Frame& frame, const ParseOptions& options, __m256i a,
-                           Segment& out) {
+[[gnu::always_inline]] inline bool parse_vector_4(const Frame& frame, const ParseOptions& options,
+                                                  Segment& out) {
   const std::byte* data = frame.data;
+  const __m256i a = vector_at(data);
   const __m256i b = vector_at(data + 32);
   const std::size_t end = ethernet_size + net16(load<std::uint16_t>(data + 16));
   const std::size_t header_length = std::to_integer<std::size_t>(data[46]) >> 2 & 0x3c;
@@ -189,9 +200,9 @@ inline bool parse_vector_4(const Frame& frame, const ParseOptions& options, __m2
 }
 
 // The same for IPv6 without extension headers.
-inline bool parse_vector_6(const Frame& frame, const ParseOptions& options, __m256i a,
-                           Segment& out) {
+inline bool parse_vector_6(const Frame& frame, const ParseOptions& options, Segment& out) {
   const std::byte* data = frame.data;
+  const __m256i a = vector_at(data);
   if (frame.length < tcp_frame_min_6) [[unlikely]]
     return false;
   const __m256i b = vector_at(data + 32);
