@@ -133,7 +133,7 @@ std::uint16_t Neighbours::add(std::uint16_t port, const Address& ip) {
 
 std::uint16_t Neighbours::settle(std::uint16_t port, const Address& ip, const Mac& mac, Instant now,
                                  Sink& sink) {
-  const std::uint16_t index = find_or_add(port, ip);
+  const std::uint16_t index = settled_ = find_again(settled_, port, ip);
   if (index == none || resolved(index) || !mac.is_station()) return index;
   entries_[index].hop.mac = mac;
   ask(index, State::probing, 1, now, sink);
@@ -192,18 +192,6 @@ void Neighbours::update_evictable(std::uint16_t index) {
   if (entry.evict != never) remove<&Entry::order>(entries_, evictable_[entry.evict], index);
   entry.evict = evict;
   if (evict != never) append<&Entry::order>(entries_, evictable_[evict], index);
-}
-
-void Neighbours::hold(std::uint16_t index) {
-  assert(entries_[index].state != State::vacant);
-  ++entries_[index].holds;
-  update_evictable(index);
-}
-
-void Neighbours::release(std::uint16_t index) {
-  assert(entries_[index].holds > 0);
-  --entries_[index].holds;
-  update_evictable(index);
 }
 
 void Neighbours::leave_timers(std::uint16_t index) {

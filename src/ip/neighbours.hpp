@@ -37,6 +37,7 @@
 #include <array>
 #include <bit>
 #include <cassert>
+#include <cassert>
 #include <cstdint>
 #include <optional>
 
@@ -138,8 +139,14 @@ class Neighbours {
   // already, or `mac` is not unicast.
   bool fix(std::uint16_t port, const Address& ip, const Mac& mac);
 
-  void hold(std::uint16_t index);
-  void release(std::uint16_t index);
+  void hold(std::uint16_t index) {
+    assert(entries_[index].state != State::vacant);
+    if (entries_[index].holds++ == 0) update_evictable(index);
+  }
+  void release(std::uint16_t index) {
+    assert(entries_[index].holds > 0);
+    if (--entries_[index].holds == 0) update_evictable(index);
+  }
 
   // May mac() be used now?
   bool resolved(std::uint16_t index) const { return entries_[index].state >= State::reachable; }
@@ -253,6 +260,7 @@ class Neighbours {
   std::uint16_t free_frame_ = none;
   std::uint16_t evicted_ = none;  // frames of evicted entries, until a call has a sink
   List ages_;                     // frames in entries, oldest first
+  std::uint16_t settled_ = none;  // the last: handshakes come in crowds, from few next hops
   std::uint32_t fresh_ = 0;       // entries from here on were never used
   List free_;
   std::array<List, 2> evictable_;  // by Evict; longest unused first
