@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "tcp/addresses.hpp"
@@ -38,6 +39,15 @@ bool may_open(const tcp::Context& c, std::uint32_t found) {
   const State state = record ? State::time_wait : State{c.tcbs[found].state};
   const tcp::Cell& cell = tcp::raise(state, tcp::StateEvent::open_active);
   return state != State::closed && (cell.acts & tcp::Act::error) == 0;
+}
+
+// Three compares of words, where a defaulted one calls memcmp().
+bool is_same(const Endpoint& left, const Endpoint& right) {
+  std::array<std::uint64_t, 2> a;
+  std::array<std::uint64_t, 2> b;
+  std::memcpy(a.data(), left.address.bytes().data(), sizeof(a));
+  std::memcpy(b.data(), right.address.bytes().data(), sizeof(b));
+  return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (left.port ^ right.port)) == 0;
 }
 
 }  // namespace
@@ -103,10 +113,8 @@ void ActiveOpens::prefetch_next(const tcp::Context& c, const flow::LocalWish& wi
   const std::uint64_t group = ports_.step() / connects_ahead;
   if (!again || group == prefetched_) return;
   prefetched_ = group;
-  for (unsigned i = 0; i < connects_ahead; ++i) {
-    const Key next = ports_.peek(to_->to32, to_->remote_port, wish, i);
-    candidate(c, next, ports_.step() + i);
-  }
+  ports_.peek_all(to_->to32, to_->remote_port, wish,
+                  [&](const Key& next, std::uint64_t step) { candidate(c, next, step); });
   for (const Candidate& next : candidates_) c.flows.prefetch(next.hash);
 }
 
@@ -165,11 +173,12 @@ tl::expected<ActiveOpens::Destination, Errc> ActiveOpens::resolve(const tcp::Con
   return to;
 }
 
-tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, Endpoint remote,
-                                                    Endpoint local, std::uint64_t user,
+tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, const Endpoint& remote,
+                                                    const Endpoint& local, std::uint64_t user,
                                                     const ConnectionOptions& options) {
-  if (!tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
-  if (!to_ || to_->remote != remote || to_->local != local) {
+  const bool special = options.any();
+  if (special && !tcp::valid_options(options)) return tl::unexpected(Errc::invalid_argument);
+  if (!to_ || !is_same(to_->remote, remote) || !is_same(to_->local, local)) {
     to_.reset();
     candidates_.fill({});
     const auto resolved = resolve(c, remote, local);
@@ -190,7 +199,7 @@ tl::expected<Connection, Errc> ActiveOpens::connect(tcp::Context& c, Endpoint re
   Tcb& t = c.tcbs[index];
   t.user = user;
   tcp::offer_options(c, t);
-  if (options.any()) tcp::set_options(c, index, options);
+  if (special) tcp::set_options(c, index, options);
   t.set(Flag::emit_syn);
   c.queue_output(index);
   ++c.counters.active_opens;

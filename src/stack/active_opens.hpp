@@ -19,8 +19,9 @@ class ActiveOpens {
   ActiveOpens(const tcp::Context& c, std::uint64_t seed);
 
   // Makes a connection in SYN_SENT and queues its SYN; in the quiet time a timer will send it.
-  tl::expected<Connection, Errc> connect(tcp::Context& c, Endpoint remote, Endpoint local,
-                                         std::uint64_t user, const ConnectionOptions& options);
+  tl::expected<Connection, Errc> connect(tcp::Context& c, const Endpoint& remote,
+                                         const Endpoint& local, std::uint64_t user,
+                                         const ConnectionOptions& options);
   // The opens until the next call are of one turn, whatever the clock says.
   void begin_turn() { opened_ = false; }
 

@@ -160,8 +160,7 @@ void Engine::tell_unreachable() {
                       const Tcb& t = c_.tcbs[index];
                       if (t.state != State::syn_sent || t.ending != 0) return;
                       if (!failed.test(t.neighbour) || !waits_in_vain(t)) return;
-                      tcp::apply_event(c_, index, tcp::StateEvent::retries_out,
-                                       {.reason = Reason::unreachable, .later = true});
+                      tcp::apply_call(c_, index, tcp::StateEvent::retries_out, Reason::unreachable);
                     });
 }
 

@@ -47,8 +47,9 @@ class Engine final : private ip::UnreachableListener {
                                            const ConnectionOptions& options = {});
   Errc unlisten(std::uint16_t listener);
   tl::expected<Endpoint, Errc> local_endpoint(std::uint16_t listener) const;
-  tl::expected<Connection, Errc> connect(Endpoint remote, Endpoint local, std::uint64_t user,
-                                         Instant now, const ConnectionOptions& options = {});
+  tl::expected<Connection, Errc> connect(const Endpoint& remote, const Endpoint& local,
+                                         std::uint64_t user, Instant now,
+                                         const ConnectionOptions& options = {});
   // Active OPEN on a listener: ends it and returns its endpoint, from which connect() goes on.
   tl::expected<Endpoint, Errc> take_listener(std::uint16_t listener);
 

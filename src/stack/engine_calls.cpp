@@ -64,7 +64,7 @@ void Engine::end_listener(std::uint16_t listener, tcp::StateEvent event) {
     const Tcb& t = c_.tcbs[i];
     if (t.state == State::syn_received && t.has(Flag::passive) && t.listener == listener &&
         t.ending == 0) {
-      tcp::apply_event(c_, i, tcp::StateEvent::abort, {.later = true});
+      tcp::apply_call(c_, i, tcp::StateEvent::abort);
     }
   }
   c_.listeners.remove(listener);
@@ -79,8 +79,9 @@ tl::expected<Endpoint, Errc> Engine::take_listener(std::uint16_t listener) {
   return local;
 }
 
-tl::expected<Connection, Errc> Engine::connect(Endpoint remote, Endpoint local, std::uint64_t user,
-                                               Instant now, const ConnectionOptions& options) {
+tl::expected<Connection, Errc> Engine::connect(const Endpoint& remote, const Endpoint& local,
+                                               std::uint64_t user, Instant now,
+                                               const ConnectionOptions& options) {
   set_now(now);
   return active_opens_.connect(c_, remote, local, user, options);
 }
@@ -105,8 +106,8 @@ Errc Engine::close_sending(std::uint32_t index) {
     t.clear(Flag::write_blocked);
     return Errc::ok;
   }
-  const tcp::Applied applied = tcp::apply_event(c_, index, tcp::StateEvent::close, {.later = true});
-  return (applied.acts & tcp::Act::error) != 0 ? Errc::not_connected : Errc::ok;
+  const unsigned acts = tcp::apply_call(c_, index, tcp::StateEvent::close);
+  return (acts & tcp::Act::error) != 0 ? Errc::not_connected : Errc::ok;
 }
 
 Errc Engine::shutdown(Connection connection) {
@@ -131,12 +132,12 @@ Errc Engine::close(Connection connection) {
   if (unread || hard) {
     // RFC 2525 §2.17: received bytes that nobody will read are lost, and a RST tells the sender so.
     // With linger 0 the application wants the RST.
-    tcp::apply_event(c_, index, tcp::StateEvent::abort, {.later = true});
+    tcp::apply_call(c_, index, tcp::StateEvent::abort);
     return Errc::ok;
   }
   const Errc result = close_sending(index);
   if (t.state == State::fin_wait_2) tcp::set_timer(c_, index, c_.config.fin_wait_2);
-  if (result == Errc::ok) {
+  if (result == Errc::ok && t.has(Flag::data_ready)) {
     tcp::start_linger(c_, index);
     tcp::watch_orphan(c_, index);
   }
@@ -149,7 +150,7 @@ Errc Engine::abort(Connection connection) {
   if (c_.tcbs[index].has(Flag::finished)) {  // CLOSED already
     tcp::end_later(c_, index, Reason::aborted, false);
   } else {
-    tcp::apply_event(c_, index, tcp::StateEvent::abort, {.later = true});
+    tcp::apply_call(c_, index, tcp::StateEvent::abort);
   }
   return Errc::ok;
 }

@@ -34,6 +34,7 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
       stack_id(id),
       clock(start),
       rcv_scale(scale_for(config.recv_buffer)),
+      syn_wait(std::min(config.rto_initial, config.syn_timeout)),
       interfaces(std::move(ports_of_stack), pool, memory, counters,
                  neighbour_options(config, derived_seed(seed, SeedFor::neighbours))),
       tcbs(memory, config.connections),

@@ -109,6 +109,7 @@ struct Context {
   std::uint8_t stack_id;
   Clock clock;
   std::uint8_t rcv_scale;  // what we offer (RFC 7323)
+  Duration syn_wait;       // until a SYN without a Stream leaves a second time
 
   Counters counters;
   ip::Interfaces interfaces;
@@ -149,6 +150,7 @@ struct Context {
   unsigned event_bits = 0;  // of all of them
   bool frame_kept = false;  // whoever has the received frame now, input() must not recycle it
   bool draining = false;    // Engine::drain()
+  bool long_way = false;    // nothing is predicted (predicted.hpp): for the proof that both agree
 
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << Connection::slot_bits,

@@ -7,6 +7,7 @@
 #include "tcp/icmp_input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
+#include "tcp/predicted.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/sender.hpp"
 #include "tcp/stream_setup.hpp"
@@ -84,46 +85,7 @@ void prefetch_stream(const Context& c, std::uint32_t candidate) {
   if (t.has(Flag::data_ready)) c.streams.prefetch(t.stream);
 }
 
-// Stage 4: an earlier segment of the burst may have made, moved or ended the connection.
-void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
-  std::uint32_t index = candidate;
-  // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).
-  const AddressPair* whole = whole_addresses(segment, frame);
-  const bool sure = (index & time_wait_bit) == 0 && same_connection(c, index, segment.key, whole) &&
-                    c.tcbs[index].state != State::closed;
-  if (!sure) index = find_connection(c, segment.hash, segment.key, whole);
-  if (index == flow::Table::none) {
-    input_unmatched(c, segment, frame);
-  } else if ((index & time_wait_bit) != 0) {
-    input_time_wait(c, index & ~time_wait_bit, segment, frame);
-  } else {
-    input_segment(c, index, segment, frame);
-  }
-}
-
-}  // namespace
-
-void input(Context& c, ReceiveBurst& received, Frame* frames, unsigned count) {
-  const unsigned n = parse_burst(c, frames, count, received.segments.data());
-  // One lookup waits for memory while eight others are worked on, and what it leads to for four.
-  constexpr unsigned ahead = 8;
-  constexpr unsigned stream_ahead = 4;
-  const auto look_ahead = [&](unsigned i) {
-    if (i < n) received.candidates[i] = find_candidate(c, received.segments[i]);
-  };
-  for (unsigned i = 0; i < ahead; ++i) look_ahead(i);
-  for (unsigned i = 0; i < n; ++i) {
-    look_ahead(i + ahead);
-    if (i + stream_ahead < n) prefetch_stream(c, received.candidates[i + stream_ahead]);
-    const Frame& frame = frames[received.segments[i].frame];
-    c.frame_kept = false;
-    process(c, received.segments[i], received.candidates[i], frame);
-    if (!c.frame_kept) c.interfaces.recycle(frame);
-  }
-  c.counters.segments_in += n;
-}
-
-void input_segment(Context& c, std::uint32_t index, const Segment& segment, const Frame& frame) {
+void input_other(Context& c, std::uint32_t index, const Segment& segment, const Frame& frame) {
   Tcb& t = c.tcbs[index];
   const std::uint32_t payload = segment.payload_length;
   const std::uint32_t fin = segment.flags & wire::fin;
@@ -153,6 +115,58 @@ void input_segment(Context& c, std::uint32_t index, const Segment& segment, cons
   }
   if (apply_fast(c, index, bits, what) == Fate::gone) return;
   if (has_output(t)) c.queue_output(index);
+}
+
+// Stage 4: an earlier segment of the burst may have made, moved or ended the connection.
+void process(Context& c, const Segment& segment, std::uint32_t candidate, const Frame& frame) {
+  std::uint32_t index = candidate;
+  const AddressPair* whole = whole_addresses(segment, frame);
+  if ((index & time_wait_bit) == 0) [[likely]] {
+    if (is_predicted(c.tcbs[index], segment) &&
+        (whole == nullptr || c.addresses6[index] == *whole) &&
+        accept_predicted(c, index, segment, frame)) [[likely]]
+      return;
+    if ((segment.flags & wire::syn) != 0 && accept_usual_syn_ack(c, index, segment)) return;
+  }
+  // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).
+  const bool sure = (index & time_wait_bit) == 0 && same_connection(c, index, segment.key, whole) &&
+                    c.tcbs[index].state != State::closed;
+  if (!sure) index = find_connection(c, segment.hash, segment.key, whole);
+  if (index == flow::Table::none) {
+    input_unmatched(c, segment, frame);
+  } else if ((index & time_wait_bit) != 0) {
+    input_time_wait(c, index & ~time_wait_bit, segment, frame);
+  } else {
+    input_other(c, index, segment, frame);
+  }
+}
+
+}  // namespace
+
+void input(Context& c, ReceiveBurst& received, Frame* frames, unsigned count) {
+  const unsigned n = parse_burst(c, frames, count, received.segments.data());
+  // One lookup waits for memory while eight others are worked on, and what it leads to for four.
+  constexpr unsigned ahead = 8;
+  constexpr unsigned stream_ahead = 4;
+  const auto look_ahead = [&](unsigned i) {
+    if (i < n) received.candidates[i] = find_candidate(c, received.segments[i]);
+  };
+  for (unsigned i = 0; i < ahead; ++i) look_ahead(i);
+  for (unsigned i = 0; i < n; ++i) {
+    look_ahead(i + ahead);
+    if (i + stream_ahead < n) prefetch_stream(c, received.candidates[i + stream_ahead]);
+    const Frame& frame = frames[received.segments[i].frame];
+    c.frame_kept = false;
+    process(c, received.segments[i], received.candidates[i], frame);
+    if (!c.frame_kept) c.interfaces.recycle(frame);
+  }
+  c.counters.segments_in += n;
+}
+
+void input_segment(Context& c, std::uint32_t index, const Segment& segment, const Frame& frame) {
+  if (is_predicted(c.tcbs[index], segment) && accept_predicted(c, index, segment, frame)) return;
+  if ((segment.flags & wire::syn) != 0 && accept_usual_syn_ack(c, index, segment)) return;
+  input_other(c, index, segment, frame);
 }
 
 unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& frame,
@@ -189,10 +203,7 @@ unsigned accept_ack(Context& c, std::uint32_t index, const Segment& s, const Fra
   }
   t.snd_una = ack;
   if ((bits & fast_ack_of_syn) != 0) {
-    if (t.retries > 0) t.set(Flag::syn_repeated);
-    on_ack_of_syn(c, t, s);
-    t.clear(Flag::syn_unacked | Flag::emit_syn);
-    if (t.has(Flag::passive)) half_open_ends(c, t);
+    syn_acknowledged(c, t, s);
     --acked;
     if (t.has(Flag::data_ready)) c.stream(t).backoff = 0;
   }

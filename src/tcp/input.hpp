@@ -5,7 +5,8 @@
 // and closing consist of, ACKs and FINs in order and bytes in order, is decided by arithmetic and
 // one load from fast_step(); the list of exits in leaves_fast_path() sends everything else to
 // input_slow(), which walks §3.10.7 step by step and would give the same answer for what stays on
-// the fast path (tests/unit/tcp/fast_path_test.cpp).
+// the fast path (tests/unit/tcp/fast_path_test.cpp). What is expected next takes a shorter way
+// still (predicted.hpp).
 #pragma once
 
 #include <array>

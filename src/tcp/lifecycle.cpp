@@ -178,11 +178,18 @@ void challenge(Context& c, std::uint32_t index) {
   c.queue_output(index);
 }
 
+void want_fin(Context& c, std::uint32_t index) {
+  Tcb& tcb = c.tcbs[index];
+  tcb.set(Flag::fin_wanted);
+  tcb.clear(Flag::write_blocked);
+  c.queue_output(index);
+}
+
 // The segments that a cell asks for. All but a reset and the ACK on the way into TIME_WAIT, whose
 // TCB may be gone afterwards, leave with the output queue.
 void send(Context& c, std::uint32_t index, unsigned acts, const Cause& cause) {
   Tcb& tcb = c.tcbs[index];
-  if ((acts & Act::send_rst) != 0 && !cause.later) {
+  if ((acts & Act::send_rst) != 0) {
     cause.segment != nullptr ? reply_reset(c, *cause.segment, *cause.frame)
                              : output_reset(c, index);
   }
@@ -191,11 +198,7 @@ void send(Context& c, std::uint32_t index, unsigned acts, const Cause& cause) {
     if (!tcb.has(Flag::emit_syn)) tcb.set(Flag::emit_syn | Flag::syn_again);
     c.queue_output(index);
   }
-  if ((acts & Act::send_fin) != 0) {
-    tcb.set(Flag::fin_wanted);
-    tcb.clear(Flag::write_blocked);
-    c.queue_output(index);
-  }
+  if ((acts & Act::send_fin) != 0) want_fin(c, index);
   if ((acts & Act::send_challenge) != 0) challenge(c, index);
   if ((acts & Act::send_ack) == 0) return;
   if ((acts & Act::arm_2msl) != 0) return output_ack(c, index);
@@ -265,20 +268,34 @@ Fate refuse_accepted(Context& c, std::uint32_t index) {
 
 }  // namespace
 
-Applied apply_event(Context& c, std::uint32_t index, StateEvent event, const Cause& cause) {
+namespace {
+// Does a cell ask for segments that apply_event() itself sends?
+bool asks_for_segments(unsigned acts) {
   constexpr unsigned segments =
       Act::send_rst | Act::send_syn_ack | Act::send_fin | Act::send_challenge | Act::send_ack;
+  return (acts & segments) != 0 && (acts & Act::retransmit) == 0;
+}
+}  // namespace
+
+Applied apply_event(Context& c, std::uint32_t index, StateEvent event, const Cause& cause) {
+  const State from = c.tcbs[index].state;
+  const Cell& cell = raise(from, event);
+  const Reason reason = cause.reason != Reason::none ? cause.reason : reason_for(from, event);
+  if (asks_for_segments(cell.acts)) send(c, index, cell.acts, cause);
+  return {cell.acts, move(c, index, cell.to, cell.acts, cause.what, reason)};
+}
+
+unsigned apply_call(Context& c, std::uint32_t index, StateEvent event, Reason why) {
   Tcb& tcb = c.tcbs[index];
-  const Cell& cell = raise(tcb.state, event);
-  const Reason reason = cause.reason != Reason::none ? cause.reason : reason_for(tcb.state, event);
-  const bool sends = (cell.acts & segments) != 0 && (cell.acts & Act::retransmit) == 0;
-  if (sends) send(c, index, cell.acts, cause);
-  if (!cause.later) return {cell.acts, move(c, index, cell.to, cell.acts, cause.what, reason)};
-  if (cell.to != tcb.state) StateWriter::move(c, tcb, cell.to);
-  if ((cell.acts & Act::release) != 0) {
+  const State from = tcb.state;
+  const Cell& cell = raise(from, event);
+  if (cell.to != from) StateWriter::move(c, tcb, cell.to);
+  if ((cell.acts & Act::send_fin) != 0) want_fin(c, index);
+  if ((cell.acts & Act::release) != 0) [[unlikely]] {
+    const Reason reason = why != Reason::none ? why : reason_for(from, event);
     end_later(c, index, reason, (cell.acts & Act::send_rst) != 0);
   }
-  return {cell.acts, Fate::alive};
+  return cell.acts;
 }
 
 Fate apply_fast(Context& c, std::uint32_t index, unsigned bits, unsigned what) {

@@ -24,9 +24,6 @@ struct Cause {
   const Frame* frame = nullptr;
   unsigned what = 0;             // reported to the application in the same event
   Reason reason = Reason::none;  // why the connection ends; none: reason_for()
-  // A call of the application, or in the middle of sending: if the connection ends, the next turn
-  // sends the reset, reports the end and gives the slot back.
-  bool later = false;
 };
 
 struct Applied {
@@ -38,6 +35,11 @@ struct Applied {
 // what it asks for, reports, arms 2MSL and releases. Act::retransmit and Act::error are the
 // caller's business. With Fate::gone the slot has been given back and must not be touched.
 Applied apply_event(Context& c, std::uint32_t index, StateEvent event, const Cause& cause = {});
+
+// The same for a call of the application, CLOSE or ABORT, and for an end in the middle of sending:
+// if the connection ends, the next turn sends the reset, reports the end and gives the slot back.
+// `why`: none for reason_for(). Returns the acts of the cell.
+unsigned apply_call(Context& c, std::uint32_t index, StateEvent event, Reason why = Reason::none);
 
 // The same for the events of FastBit, which the fast path raises together.
 Fate apply_fast(Context& c, std::uint32_t index, unsigned bits, unsigned what);

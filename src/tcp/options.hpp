@@ -29,8 +29,8 @@ inline std::uint16_t offered_mss(const Context& c, const Tcb& tcb, std::uint16_t
   return own != 0 ? std::min(own, most) : most;
 }
 
-// Of an ACK alone that tells of gaps: SACK, and timestamps as every segment and an RST has them (RFC
-// 7323 §3.2), for which Tcb::mss leaves room. REQUIRES: Flag::gaps.
+// Of an ACK alone that tells of gaps: SACK, and timestamps as every segment and an RST has them
+// (RFC 7323 §3.2), for which Tcb::mss leaves room. REQUIRES: Flag::gaps.
 std::size_t ack_options(Context& c, Tcb& tcb, wire::OptionBytes& to);
 
 }  // namespace salut::tcp

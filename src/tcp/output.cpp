@@ -4,9 +4,11 @@
 #include <array>
 
 #include "tcp/lifecycle.hpp"
+#include "tcp/predicted.hpp"
 #include "tcp/sender.hpp"
 #include "tcp/timers.hpp"
 #include "tcp/transmit.hpp"
+#include "tcp/window.hpp"
 
 namespace salut::tcp {
 namespace {
@@ -49,6 +51,24 @@ bool is_held(const Context& c, const Tcb& t) {
          c.clock.now < c.clock.started + c.config.msl;
 }
 
+// Of a connection without data that has lost nothing: its FIN, or an ACK.
+void output_bare(Context& c, std::uint32_t index) {
+  Tcb& t = c.tcbs[index];
+  const bool fin = t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent) && may_send_data(t.state);
+  if (fin || t.snd_una != t.snd_nxt) start_timer(c, index);
+  if (fin) {
+    Frame frame;
+    if (!c.interfaces.acquire(frame)) return;
+    emit_segment(
+        c, t, frame,
+        {.seq = t.snd_nxt.value, .wnd = offer_window(c, t), .flags = wire::ack | wire::fin});
+    t.snd_nxt += 1;
+    t.set(Flag::fin_sent);
+  } else if (t.has(Flag::ack_pending | Flag::window_update)) {
+    emit_control(c, t, ack_seq(t), wire::ack);
+  }
+}
+
 }  // namespace
 
 bool is_quick_ack_due(const Context& c, const Tcb& t) {
@@ -76,11 +96,13 @@ void output(Context& c, std::uint32_t index) {
     output_syn(c, index);
     return;
   }
+  if (!t.has(Flag::data_ready | Flag::rewound) && !c.long_way) [[likely]]
+    return output_bare(c, index);
   // A gap is told of in an ACK of its own: beside a full segment there is no room for SACK, and one
   // with data is no duplicate ACK (RFC 5681 §2).
   if (t.has(Flag::gaps) && t.has(Flag::ack_pending)) emit_control(c, t, ack_seq(t), wire::ack);
   const bool sent = may_send_data(t.state) && (!t.has(Flag::syn_unacked) || fin_may_leave(t)) &&
-                    send_data(c, index);
+                    ((t.has(Flag::data_ready) && send_single(c, index)) || send_data(c, index));
   if (sent) return;
   if (t.has(Flag::ack_pending | Flag::window_update)) {
     emit_control(c, t, ack_seq(t), wire::ack);

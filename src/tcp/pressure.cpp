@@ -51,7 +51,7 @@ std::uint32_t stands_still(const Context& c, const Tcb& t, Stream& stream) {
 
 std::uint32_t end(Context& c, std::uint32_t index) {
   ++c.counters.pressure_resets;
-  apply_event(c, index, StateEvent::abort, {.reason = Reason::overload, .later = true});
+  apply_call(c, index, StateEvent::abort, Reason::overload);
   return blocks_of(c.stream(c.tcbs[index]));
 }
 

@@ -6,8 +6,7 @@
 
 namespace salut::tcp {
 
-void prepare_data(Context& c, Tcb& tcb) {
-  if (tcb.has(Flag::data_ready)) return;
+void take_stream(Context& c, Tcb& tcb) {
   const unsigned backoff = backoff_of(c, tcb);
   tcb.set(Flag::data_ready);
   tcb.send = Chain{};

@@ -75,16 +75,16 @@ class ConnectionState {
 
 struct alignas(64) Tcb {
   // --- hot line ---
-  Key key;  // network order, as in a received packet
+  Key key;      // network order, as in a received packet
+  Seq rcv_nxt;  // behind the key, as SEG.SEQ is in a wire::Segment
+  Seq snd_nxt;  // one past the highest sequence ever sent
+  Seq snd_una;
+  std::uint32_t flags = 0;  // Flag
   ConnectionState state;
   std::uint8_t retries = 0;         // retransmissions in a row
   std::uint16_t listener : 10 = 0;  // of a passive connection
   std::uint16_t ending : 6 = 0;     // Ending, what the next turn does with one that is over
-  std::uint32_t flags = 0;          // Flag
   std::uint32_t generation = 0;
-  Seq snd_una;
-  Seq snd_nxt;  // one past the highest sequence ever sent
-  Seq rcv_nxt;
   Seq rcv_adv;                  // right edge of the window that we offered; never moves left
   std::uint32_t snd_wnd = 0;    // bytes
   std::uint32_t wheel_at = 0;   // the wheel's live entry; belongs to the slot, not the connection

@@ -2,6 +2,13 @@
 
 namespace salut::tcp {
 
+Duration rto_wait_again(const Context& c, const Tcb& tcb) {
+  const Duration wait = rto(c, tcb);
+  if (probes_window(tcb)) return wait;
+  const Duration left = retry_limit(c, tcb) - unanswered_for(c, tcb);
+  return std::clamp<Duration>(left, Duration{0}, wait);
+}
+
 void start_timer(Context& c, std::uint32_t index) {
   if (c.tcbs[index].timer_at == 0) set_timer(c, index, rto_wait(c, c.tcbs[index]));
 }

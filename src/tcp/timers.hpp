@@ -106,16 +106,19 @@ inline bool probes_window(const Tcb& tcb) {
 // What the retransmission timer is set to: the RTO, or less if R2 comes first. Probes of a shut
 // window are as far apart as their backoff says (RFC 9293 §3.8.6.1): an answer starts R2 anew, and
 // the wait for the next probe began before it.
+Duration rto_wait_again(const Context& c, const Tcb& tcb);
 inline Duration rto_wait(const Context& c, const Tcb& tcb) {
-  // The first time, without data: what opening and closing need.
-  if (tcb.retries == 0 && !tcb.has(Flag::data_ready)) [[likely]] {
-    return std::min(rto_base(c, tcb),
-                    tcb.has(Flag::syn_unacked) ? c.config.syn_timeout : c.config.retry_timeout);
+  // The first time: what opening and closing need, and a request and its answer.
+  if (tcb.retries == 0) [[likely]] {
+    if (!tcb.has(Flag::data_ready)) {
+      if (tcb.has(Flag::syn_unacked)) return c.syn_wait;
+      return std::min(rto_base(c, tcb), c.config.retry_timeout);
+    }
+    if (c.stream(tcb).backoff == 0 && !probes_window(tcb)) {
+      return std::min(rto_base(c, tcb), retry_limit(c, tcb));
+    }
   }
-  const Duration wait = rto(c, tcb);
-  if (probes_window(tcb)) return wait;
-  const Duration left = retry_limit(c, tcb) - unanswered_for(c, tcb);
-  return std::clamp<Duration>(left, Duration{0}, wait);
+  return rto_wait_again(c, tcb);
 }
 // The timer fired: was that R2?
 inline bool retries_spent(const Context& c, const Tcb& tcb) {

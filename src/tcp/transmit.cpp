@@ -63,8 +63,8 @@ struct Way {
 // IPv4, no payload, no Stream: all that opening and closing need. Of its own, so that what the
 // others take registers for costs it nothing.
 template <class Options>
-[[gnu::always_inline]] inline void emit_plain(Context& c, Tcb& t, Frame& frame,
-                                              const SegmentOut& s, const Options& options) {
+[[gnu::always_inline]] inline void emit_plain(Context& c, Tcb& t, Frame& frame, const SegmentOut& s,
+                                              const Options& options) {
   const Way way = way_of(c, t);
   const std::uint16_t port = c.interfaces.neighbours().port(way.via);
   const bool acks = (s.flags & wire::ack) != 0;

@@ -1,9 +1,10 @@
-// The fast path against the slow path: what input_segment() decides by arithmetic must be what
-// input_slow() decides step by step. Two engines with the same seed, clock and calls are fed the
-// same segments; one of them never takes the fast path.
+// The fast path against the slow path: what input_segment() decides by arithmetic, and what is
+// predicted (predicted.hpp), in and out, must be what input_slow() and send_data() decide step by
+// step. Two engines with the same seed, clock and calls are fed the same segments; one of them
+// always goes the long way.
 #include <cstdlib>
 
-#include "harness.hpp"
+#include "agreed.hpp"
 #include "tcp/input.hpp"
 
 namespace salut::test {
@@ -26,7 +27,9 @@ std::uint32_t find(tcp::Context& c, const wire::Segment& segment) {
 
 class Side {
  public:
-  Side(bool slow, std::uint64_t seed) : h(small_config(), seed), slow_(slow) {}
+  Side(bool slow, std::uint64_t seed, const StackConfig& config) : h(config, seed), slow_(slow) {
+    h.engine().context().long_way = slow;
+  }
 
   // Hands the segment to the function under test, then lets the turn end.
   void deliver(const In& in) {
@@ -90,9 +93,17 @@ void expect_same_tcb(const tcp::Tcb& a, const tcp::Tcb& b) {
   EXPECT_EQ(a.timer_at, b.timer_at);
   EXPECT_EQ(a.generation, b.generation);
   EXPECT_EQ(a.ending, b.ending);
+  EXPECT_EQ(a.mss, b.mss);
+  const bool stamps = a.has(tcp::Flag::timestamps);
+  const bool opened = !a.has(tcp::Flag::syn_unacked);
+  EXPECT_EQ(stamps ? a.ts_recent : 0, stamps ? b.ts_recent : 0);
+  EXPECT_EQ(opened ? a.handshake_rtt : 0, opened ? b.handshake_rtt : 0);
   if (!a.has(tcp::Flag::data_ready) || !b.has(tcp::Flag::data_ready)) return;
   EXPECT_EQ(a.send.bytes, b.send.bytes);
   EXPECT_EQ(a.recv.bytes, b.recv.bytes);
+  EXPECT_EQ(a.snd_wl1, b.snd_wl1);
+  EXPECT_EQ(a.snd_wl2, b.snd_wl2);
+  EXPECT_EQ(a.last_ack_sent, b.last_ack_sent);
 }
 
 void expect_same_stream(const tcp::Stream& a, const tcp::Stream& b) {
@@ -102,6 +113,17 @@ void expect_same_stream(const tcp::Stream& a, const tcp::Stream& b) {
   EXPECT_EQ(a.rttvar, b.rttvar);
   EXPECT_EQ(a.mark, b.mark);
   EXPECT_EQ(a.timed_at, b.timed_at);
+  EXPECT_EQ(a.sent_at, b.sent_at);
+  EXPECT_EQ(a.max_snd_wnd, b.max_snd_wnd);
+  EXPECT_EQ(a.probe_at, b.probe_at);
+  EXPECT_EQ(a.small_end, b.small_end);
+  constexpr unsigned lasting = ~unsigned{tcp::dsack_noted};  // that is of the segment in hand
+  EXPECT_EQ(a.bits & lasting, b.bits & lasting);
+  EXPECT_EQ(a.backoff, b.backoff);
+  EXPECT_EQ(a.send_blocks, b.send_blocks);
+  EXPECT_EQ(a.recv_blocks, b.recv_blocks);
+  EXPECT_EQ(a.ack_at, b.ack_at);
+  EXPECT_EQ(a.quick_acks, b.quick_acks);
 }
 
 // states_entered may differ: the fast path goes from FIN_WAIT_1 to TIME_WAIT in one step.
@@ -119,11 +141,20 @@ void expect_same_counters(const Counters& a, const Counters& b) {
 
 class Twins {
  public:
-  explicit Twins(std::uint64_t seed) : random(seed), fast(false, seed), slow(true, seed) {
+  // Half of them without options, in any state; the others with all, from the handshake on.
+  explicit Twins(std::uint64_t seed)
+      : random(seed),
+        stamps(random() % 2 == 0),
+        fast(false, seed, config()),
+        slow(true, seed, config()) {
+    const Open how = pick(2) == 0 ? Open::passive : Open::active;
+    if (stamps) {
+      open(how);
+      return;
+    }
     std::vector<State> states = {State::syn_received};
     states.insert(states.end(), std::begin(synchronized_states), std::end(synchronized_states));
     const State state = states[pick(states.size())];
-    const Open how = pick(2) == 0 ? Open::passive : Open::active;
     fast.h.in(state, how);
     slow.h.in(state, how);
   }
@@ -145,6 +176,37 @@ class Twins {
 
  private:
   std::size_t pick(std::size_t n) { return random() % n; }
+
+  StackConfig config() const {
+    return stamps ? only({.scaling = true, .stamps = true, .sack = true}) : small_config();
+  }
+
+  // The handshake of both, whose second half comes as any other segment, after some time.
+  void open(Open how) {
+    const Options all{.scaling = true, .stamps = true, .sack = true};
+    const Duration wait = std::chrono::microseconds(pick(30'000));
+    if (how == Open::active) {
+      for (Side* side : {&fast, &slow}) {
+        side->h.resolve_peer();
+        side->h.syn_sent();
+        side->h.advance(wait);
+      }
+      const In in = syn_with(all, true);
+      fast.deliver(in);
+      slow.deliver(in);
+    } else {
+      for (Side* side : {&fast, &slow}) {
+        side->h.listen();
+        side->h.send(syn_with(all));
+        side->h.take();
+        side->h.advance(wait);
+      }
+      const In in{.ts = Stamps{.val = peer_clock}};
+      fast.deliver(in);
+      slow.deliver(in);
+    }
+    compare();
+  }
 
   void call() {
     const std::size_t which = pick(12);
@@ -176,6 +238,10 @@ class Twins {
     in.wnd = windows[pick(std::size(windows))];
     in.flags = pick(50) == 0 ? "FA" : pick(8) == 0 ? "PA" : "A";
     if (pick(100) == 0) in.flags = "UA";
+    static constexpr std::uint32_t clocks[] = {0, 0, 0, 0, 1, 20, 0xffff'ffff};
+    if (stamps && pick(40) != 0) {
+      in.ts = Stamps{.val = t.ts_recent + clocks[pick(std::size(clocks))], .ecr = peer_clock};
+    }
     return in;
   }
 
@@ -195,6 +261,7 @@ class Twins {
   }
 
   std::mt19937_64 random;
+  bool stamps;
   Side fast;
   Side slow;
   std::uint64_t segments_ = 0;
