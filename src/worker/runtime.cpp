@@ -290,7 +290,7 @@ void Runtime::Impl::start(std::function<void(Stack&)> application) {
     stacks_[worker].impl().prepare();
   }
   announce();
-  running_.store(config_.workers, std::memory_order_release);
+  running_.store(config_.workers);  // in one order with stop(), which may come now
   for (Job& job : jobs_) eal_->launch(job.worker, run_job, &job);
 }
 

@@ -56,15 +56,21 @@ std::span<const Event> Stack::Impl::poll(Stack& self) {
 
 std::span<const Event> Stack::Impl::poll(Stack& self, Duration max_wait) {
   std::span<const Event> events = turn(self);
-  const bool stopping = seen_stopping_;
-  const bool draining = seen_draining_;
   const Instant until = now_ + std::min(max_wait, Instant::max() - now_);
-  while (events.empty() && !posted_ && seen_stopping_ == stopping && seen_draining_ == draining &&
-         now_ < until) {
+  while (events.empty() && !posted_ && !has_news() && now_ < until) {
     if (!busy_) sleep(std::min(until - now_, sleep_most));
     events = turn(self);
   }
+  told_stopping_ = seen_stopping_;
+  told_draining_ = seen_draining_;
   return events;
+}
+
+// Has a stop or drain come of which no poll(max_wait) has told the application? It asks stopping(),
+// finds nothing, and calls poll(): one that comes between the two is seen by the first turn, and
+// must not be slept over.
+bool Stack::Impl::has_news() const {
+  return seen_stopping_ != told_stopping_ || seen_draining_ != told_draining_;
 }
 
 std::span<const Event> Stack::Impl::turn(Stack& self) {

@@ -132,6 +132,7 @@ class Stack::Impl {
   void rest();
   bool has_interrupts() const;
   void sleep(Duration most);
+  bool has_news() const;
   bool is_called();
   bool arm();
 
@@ -156,6 +157,8 @@ class Stack::Impl {
   bool posted_ = false;         // the last turn ran functions
   bool seen_stopping_ = false;  // as of the last turn
   bool seen_draining_ = false;
+  bool told_stopping_ = false;  // as of the last poll(max_wait) that returned
+  bool told_draining_ = false;
 
   Posts posts_;
   std::atomic<bool> drain_{false};

@@ -191,6 +191,39 @@ TEST_F(IdleTest, stop_and_drain_end_it_once) {
   EXPECT_GE(turns() - before, 2u);
 }
 
+// Before the thread calls poll(), and after it last asked stopping() or draining().
+TEST_F(IdleTest, stop_or_drain_just_before_it_is_not_slept_over) {
+  const std::function<void()> calls[] = {
+      [&] {
+        stop_.store(true);
+      },  // as Runtime::stop() does before start(), and while nobody sleeps
+      [&] { stack().drain(); },
+      [&] { stack().finish(hour); },
+  };
+  for (const auto& call : calls) {
+    stop_.store(false);
+    start_with(Idle::sleep, true);
+    ASSERT_TRUE(stack().set_timer(20s, 1));  // ends the test where the call does not
+    stack().poll(Duration{0});
+    const int armed = interrupt_.armed;
+    call();
+    EXPECT_TRUE(stack().poll(hour).empty());
+    EXPECT_EQ(interrupt_.armed, armed) << "it slept";
+    stack_.reset();
+  }
+}
+
+// Who turns by poll() alone may ask later: what it saw is news for the first poll(max_wait).
+TEST_F(IdleTest, stop_that_a_poll_saw_is_not_slept_over) {
+  start_with(Idle::sleep, true);
+  ASSERT_TRUE(stack().set_timer(20s, 1));
+  stop_.store(true);
+  stack().poll();
+  const int armed = interrupt_.armed;
+  EXPECT_TRUE(stack().poll(hour).empty());
+  EXPECT_EQ(interrupt_.armed, armed) << "it slept";
+}
+
 TEST_F(IdleTest, task_of_the_control_thread_ends_it) {
   start_with(Idle::sleep, true);
   bool ran = false;
