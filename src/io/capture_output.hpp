@@ -1,8 +1,12 @@
-// While this lives, all that the process prints to standard output and standard error goes into a
-// file in memory. At the end `sink` gets its first 16 KiB. Reason: DPDK and the libraries below it
-// print past DPDK's log. Lines for the Log wait meanwhile (io/log.hpp).
+// While one of these lives, all that the process prints to standard output and standard error goes
+// into a file in memory, and from there to a `sink`. Reason: DPDK and the libraries below it print
+// past DPDK's log. Lines for the Log wait meanwhile (io/log.hpp).
 //
-// Threads: the control thread, while no other thread prints.
+// There is one file, however many live at once (a port that does not open is closed within its own
+// capture): the first redirects the output, the last gives it back, in whatever order they end.
+// What was printed goes, once and in order, to the sink of the one that began last.
+//
+// Threads: any, while no other one prints.
 #pragma once
 
 #include <string_view>
@@ -13,7 +17,8 @@ class CaptureOutput {
  public:
   using Sink = void (*)(std::string_view text);
 
-  // `sink` is called once, from the destructor.
+  // `sink` is called by the constructors and destructors of all, with at most 16 KiB of what came
+  // since the last call of any.
   explicit CaptureOutput(Sink sink);
   ~CaptureOutput();
   CaptureOutput(const CaptureOutput&) = delete;
@@ -22,13 +27,8 @@ class CaptureOutput {
   static void abandon();
 
  private:
-  void restore();  // the descriptors
-  void release();  // the Log
-
+  friend struct Captured;
   Sink sink_;
-  bool holds_ = false;  // the Log
-  int file_ = -1;
-  int saved_[2] = {-1, -1};
 };
 
 }  // namespace salut::io

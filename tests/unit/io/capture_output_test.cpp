@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace salut::io {
 namespace {
 
 void to_log(std::string_view text) { LogLines{}.append(LogLevel::info, text); }
+void to_other(std::string_view text) {
+  LogLines{}.append(LogLevel::info, "other: " + std::string(text));
+}
 
 // Standard output is a file here, so that what comes through can be read.
 class CaptureOutputTest : public testing::Test {
@@ -62,6 +66,53 @@ TEST_F(CaptureOutputTest, lines_wait_until_a_receiver_may_print) {
             "heard: logged\nheard: logged too\nheard: a library printed\nheard: after\n");
   EXPECT_EQ(lines,
             (std::vector<std::string>{"logged", "logged too", "a library printed", "after"}));
+}
+
+// A port that does not open is closed within its own capture: what came first is said first.
+TEST_F(CaptureOutputTest, one_within_another_keeps_the_order) {
+  {
+    const CaptureOutput outer(to_log);
+    std::puts("one");
+    {
+      const CaptureOutput inner(to_other);
+      std::puts("two");
+      EXPECT_TRUE(lines.empty());
+    }
+    std::puts("three");
+    EXPECT_TRUE(lines.empty()) << "a receiver that prints would hear itself";
+  }
+  std::puts("after");
+  EXPECT_EQ(lines, (std::vector<std::string>{"one", "other: two", "three"}));
+  EXPECT_EQ(printed(), "heard: one\nheard: other: two\nheard: three\nafter\n");
+}
+
+// Two threads' end in any order. The second to end gave the process the other's file to print to.
+TEST_F(CaptureOutputTest, first_to_begin_may_be_the_first_to_end) {
+  auto first = std::make_unique<CaptureOutput>(to_log);
+  std::puts("one");
+  auto second = std::make_unique<CaptureOutput>(to_other);
+  std::puts("two");
+  first.reset();
+  std::puts("three");
+  EXPECT_TRUE(lines.empty()) << "a receiver that prints would hear itself";
+  second.reset();
+  std::puts("after");
+  EXPECT_EQ(lines, (std::vector<std::string>{"one", "other: two", "other: three"}));
+  EXPECT_EQ(printed(), "heard: one\nheard: other: two\nheard: other: three\nafter\n");
+}
+
+TEST_F(CaptureOutputTest, who_ends_the_process_within_two_is_heard) {
+  {
+    const CaptureOutput outer(to_log);
+    const CaptureOutput inner(to_log);
+    log_line(LogLevel::info, "logged");
+    CaptureOutput::abandon();
+    std::puts("last words");
+    std::fflush(nullptr);
+    EXPECT_EQ(lines, std::vector<std::string>{"logged"});
+  }
+  log_line(LogLevel::info, "not held");
+  EXPECT_EQ(printed(), "heard: logged\nlast words\nheard: not held\n");
 }
 
 TEST_F(CaptureOutputTest, who_ends_the_process_is_heard) {
