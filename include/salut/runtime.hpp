@@ -53,6 +53,7 @@ struct PortSteering {
 struct RuntimeOptions {
   // What the Runtime, DPDK and its drivers have to say, from open() until it is destroyed. Without
   // it that is kept for the Errors of open(), and nothing is printed.
+  // An open() that is refused because a Runtime is open leaves that one its Log.
   Log log = {};
 };
 

@@ -138,16 +138,23 @@ class Runtime::Impl {
   static int run_job(void* job);
   void join();
 
-  // Before and after everything that may have something to say.
-  struct Logging {
-    explicit Logging(Log log) : any(log != nullptr) {
-      if (any) io::set_log(std::move(log));
-    }
+  // In force before and after everything that may have something to say. There is one Log in the
+  // process: an open() that is refused beside a Runtime which is open must leave it its own.
+  class Logging {
+   public:
+    explicit Logging(Log log) : log_(std::move(log)) {}
     ~Logging() {
-      if (any) io::set_log({});
+      if (began_) io::set_log({});
     }
     Logging(const Logging&) = delete;
-    bool any;
+    void begin() {
+      began_ = log_ != nullptr;
+      if (began_) io::set_log(std::move(log_));
+    }
+
+   private:
+    Log log_;
+    bool began_ = false;
   };
 
   const TscSample opened_at_ = TscSample::take();
@@ -173,6 +180,7 @@ class Runtime::Impl {
 Result<void> Runtime::Impl::open() {
   if (auto valid = validate(config_); !valid) return valid;
   if (auto may = io::Eal::may_start(); !may) return may;
+  log_.begin();
   const std::vector<std::uint32_t> allowed = allowed_cores();
   choose_cores(config_, allowed);
   name_workers(config_);

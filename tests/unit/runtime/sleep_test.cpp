@@ -80,6 +80,12 @@ TEST(Sleep, calls_and_frames_reach_workers_that_sleep) {
       config(), {.log = [&lines](LogLevel, std::string_view line) { lines.emplace_back(line); }});
   ASSERT_TRUE(runtime) << runtime.error().message;
   EXPECT_TRUE(said("EAL: ")) << "of " << lines.size() << " lines";
+  // Refused, it takes nothing of the one that is open, its Log neither.
+  std::size_t others = 0;
+  const Log other = [&others](LogLevel, std::string_view) { ++others; };
+  EXPECT_FALSE(Runtime::open(config(), {.log = other}));
+  EXPECT_FALSE(Runtime::open(Config{}, {.log = other})) << "what is wrong with it comes first";
+
   Found found;
   const Clock::time_point begin = Clock::now();
   runtime->start([&found](Stack& stack) { stack.worker() == 0 ? ask(stack, found) : echo(stack); });
@@ -93,6 +99,7 @@ TEST(Sleep, calls_and_frames_reach_workers_that_sleep) {
   runtime->stack(0).post([](Stack&) { throw std::runtime_error("mine"); });
   EXPECT_THROW(runtime->wait(), std::runtime_error);
   EXPECT_TRUE(said("worker 0 ended with an exception"));
+  EXPECT_EQ(others, 0u);
   EXPECT_LT(Clock::now() - begin, 1min);
   for (std::uint32_t worker = 0; worker < 2; ++worker) {
     EXPECT_GT(runtime->stack(worker).loop_stats().slept_cycles, 0u);
