@@ -39,6 +39,8 @@ std::string number_text(double value) {
   return text.data();
 }
 
+bool in_range(double value, double min, double max) { return value >= min && value <= max; }
+
 std::string range_text(double min, double max) {
   return number_text(min) + ".." + number_text(max);
 }
@@ -65,7 +67,7 @@ bool is_of_hosts(const AddressRange& range) {
 std::optional<StackProblem> find_problem(const StackConfig& config) {
   for (const StackNumber& entry : stack_numbers) {
     const double value = value_of(config, entry);
-    if (!(value >= entry.min && value <= entry.max)) {
+    if (!in_range(value, entry.min, entry.max)) {
       return StackProblem{std::string(entry.key), number_text(value), "out of range",
                           range_text(entry.min, entry.max)};
     }

@@ -59,6 +59,13 @@ inline constexpr auto stack_numbers = std::to_array<StackNumber>({
     {"ttl", &StackConfig::ttl, 1, 255},
 });
 
+// The one of this key, for a flag that stands for it. REQUIRES: there is one.
+consteval const StackNumber& stack_number(std::string_view key) {
+  const StackNumber* entry = stack_numbers.data();
+  while (entry->key != key) ++entry;
+  return *entry;
+}
+
 // Limits of an interface, in bytes.
 inline constexpr double mtu_min = 576;
 inline constexpr double mtu_min_v6 = 1'280;  // RFC 8200 §5
@@ -82,7 +89,8 @@ struct StackProblem {
 };
 std::optional<StackProblem> find_problem(const StackConfig& config);
 
-std::string range_text(double min, double max);  // 16..65535
-std::string number_text(double value);           // 0.001, 30
+bool in_range(double value, double min, double max);  // both included; what is no number never is
+std::string range_text(double min, double max);       // 16..65535
+std::string number_text(double value);                // 0.001, 30
 
 }  // namespace salut

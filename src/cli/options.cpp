@@ -199,7 +199,8 @@ void take_runtime(const Raw& raw, ConfigFlags& options, Checker& check) {
              [](const std::string& text) { return parse_cores("--cores", text); });
   check.take(raw.impair, options.impair,
              [](const std::string& text) { return parse_impair("--impair", text); });
-  check.take(raw.msl, options.msl, seconds("--msl", 0.001, 3'600));
+  constexpr const StackNumber& msl = stack_number("msl_s");
+  check.take(raw.msl, options.msl, seconds("--msl", msl.min, msl.max));
   check.refuse(!raw.config.empty() && !raw.interface.empty(),
                "--interface = " + raw.interface + ": not with --config; want one of the two");
   check.refuse(!raw.config.empty() && !raw.address.empty(),
@@ -363,7 +364,8 @@ Result<Command> bench_command(const Raw& raw) {
   options.ip6 = raw.ip6;
   check.refuse(raw.ip6 && !embedded,
                "--ipv6: not with --connect or --config, whose addresses say it; want neither");
-  check.take(raw.workers, options.workers, count("--workers", 1, 32));
+  constexpr auto each_end_max = static_cast<std::uint64_t>(config::workers_max / 2);
+  check.take(raw.workers, options.workers, count("--workers", 1, each_end_max));
   check.refuse(!raw.workers.empty() && !embedded,
                "--workers = " + raw.workers +
                    ": not with --connect or --config, whose workers.count says it; want neither");

@@ -39,63 +39,42 @@ std::optional<double> scaled(std::string_view text, const Suffix (&suffixes)[N])
   return std::nullopt;
 }
 
-Error bad_number(std::string_view flag, std::string_view text, std::string_view want) {
-  return complaint(flag, text, "not a number", want);
+// What every number goes through.
+template <std::size_t N>
+Result<double> number(std::string_view flag, std::string_view text, const Suffix (&suffixes)[N],
+                      double min, double max, const std::string& want, bool whole = false) {
+  const std::optional<double> value = scaled(text, suffixes);
+  const bool is_one = value && (!whole || *value == std::floor(*value));
+  if (is_one && in_range(*value, min, max)) return *value;
+  return tl::unexpected<Error>(
+      complaint(flag, text, is_one ? "out of range" : "not a number", want));
 }
-Error out_of_range(std::string_view flag, std::string_view text, std::string_view want) {
-  return complaint(flag, text, "out of range", want);
-}
+
+std::uint64_t as_count(double value) { return static_cast<std::uint64_t>(value); }
 
 }  // namespace
 
 Result<std::uint64_t> parse_count(std::string_view flag, std::string_view text, std::uint64_t min,
                                   std::uint64_t max) {
   const std::string want = fmt::format("a whole number, {} to {}", min, max);
-  const std::optional<double> value = scaled(text, counts);
-  if (!value || *value != std::floor(*value)) {
-    return tl::unexpected<Error>(bad_number(flag, text, want));
-  }
-  if (*value < static_cast<double>(min) || *value > static_cast<double>(max)) {
-    return tl::unexpected<Error>(out_of_range(flag, text, want));
-  }
-  return static_cast<std::uint64_t>(*value);
+  return number(flag, text, counts, static_cast<double>(min), static_cast<double>(max), want, true)
+      .map(as_count);
 }
 
 Result<double> parse_number(std::string_view flag, std::string_view text, double min, double max) {
-  const std::string want = fmt::format("{} to {:.0f}, such as 250000 or 250k", min, max);
-  const std::optional<double> value = scaled(text, counts);
-  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
-  if (*value < min || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
-  return *value;
+  return number(flag, text, counts, min, max,
+                fmt::format("{} to {:.0f}, such as 250000 or 250k", min, max));
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view flag, std::string_view text, std::uint64_t max) {
   const std::string want = fmt::format("bytes, 0 to {}, such as 1500, 10M or 64KiB", max);
-  const std::optional<double> value = scaled(text, bytes);
-  if (!value || *value != std::floor(*value)) {
-    return tl::unexpected<Error>(bad_number(flag, text, want));
-  }
-  if (*value < 0 || *value > static_cast<double>(max)) {
-    return tl::unexpected<Error>(out_of_range(flag, text, want));
-  }
-  return static_cast<std::uint64_t>(*value);
-}
-
-Result<double> parse_share(std::string_view flag, std::string_view text, double max) {
-  const std::string want = fmt::format("0 to {:g}, such as 1% or 0.01", max);
-  const std::optional<double> value = scaled(text, shares);
-  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
-  if (*value < 0 || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
-  return *value;
+  return number(flag, text, bytes, 0, static_cast<double>(max), want, true).map(as_count);
 }
 
 Result<Duration> parse_seconds(std::string_view flag, std::string_view text, double min,
                                double max) {
-  const std::string want = fmt::format("seconds, {} to {}", min, max);
-  const std::optional<double> value = scaled(text, seconds);
-  if (!value) return tl::unexpected<Error>(bad_number(flag, text, want));
-  if (*value < min || *value > max) return tl::unexpected<Error>(out_of_range(flag, text, want));
-  return Duration(std::llround(*value * 1e9));
+  return number(flag, text, seconds, min, max, fmt::format("seconds, {} to {}", min, max))
+      .map([](double value) { return Duration(std::llround(value * 1e9)); });
 }
 
 Result<std::vector<std::uint32_t>> parse_cores(std::string_view flag, std::string_view text) {
@@ -139,7 +118,7 @@ bool take_number(const config::ImpairNumber& entry, std::string_view value, Impa
   const auto number = is_share(entry) ? scaled(value, shares) : scaled(value, seconds);
   if (!number) return false;
   const double in_unit = is_share(entry) ? *number : std::round(*number * 1e9) / entry.unit_ns;
-  if (!(in_unit >= entry.min && in_unit <= entry.max)) return false;
+  if (!in_range(in_unit, entry.min, entry.max)) return false;
   if (is_share(entry)) {
     impair.*std::get<double ImpairConfig::*>(entry.field) = *number;
   } else {

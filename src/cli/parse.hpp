@@ -21,8 +21,6 @@ Result<std::uint64_t> parse_count(std::string_view flag, std::string_view text, 
 Result<double> parse_number(std::string_view flag, std::string_view text, double min, double max);
 // Bytes: "1500", "10k" and "10M" (thousands), "64KiB" and "1MiB".
 Result<std::uint64_t> parse_bytes(std::string_view flag, std::string_view text, std::uint64_t max);
-// A share: "1%", "0.01".
-Result<double> parse_share(std::string_view flag, std::string_view text, double max);
 // Seconds: "10", "0.5", "10s".
 Result<Duration> parse_seconds(std::string_view flag, std::string_view text, double min,
                                double max);

@@ -43,12 +43,6 @@ class Check : Checking {
   }
 
  private:
-  void range(std::string_view key, double value, double min, double max) {
-    if (!(value >= min && value <= max)) {
-      bad(key, number_text(value), "out of range", range_text(min, max));
-    }
-  }
-
   void instance() {
     if (!is_instance_name(config_.name)) {
       bad("name", quoted(config_.name), "not a name", name_rule());

@@ -60,15 +60,10 @@ class Check : Checking {
   void announce() {
     const AnnounceConfig& a = config_.announce;
     for (const AnnounceNumber& entry : announce_numbers) {
-      const double value = static_cast<double>((a.*entry.field).count()) / seconds_ns;
-      if (value >= entry.min && value <= entry.max) continue;
-      bad(fmt::format("announce.{}", entry.key), number_text(value), "out of range",
-          range_text(entry.min, entry.max));
+      range(fmt::format("announce.{}", entry.key), in_seconds(a.*entry.field), entry.min,
+            entry.max);
     }
-    if (a.failures < 1 || a.failures > failures_max) {
-      bad("announce.failures", std::to_string(a.failures), "out of range",
-          range_text(1, failures_max));
-    }
+    range("announce.failures", a.failures, 1, failures_max);
     const auto needs_down = [&](std::string_view key, const std::string& command) {
       if (command.empty() || !a.down.empty()) return;
       bad(fmt::format("announce.{}", key), quoted(command), "nothing takes it back",
@@ -80,12 +75,12 @@ class Check : Checking {
 
   void serve() {
     for (const ServeNumber& entry : serve_numbers) {
-      const double value = static_cast<double>((config_.serve.*entry.field).count()) / seconds_ns;
-      if (value >= 0 && value <= serve_timeout_max) continue;
-      bad(fmt::format("serve.{}", entry.key), number_text(value), "out of range",
-          range_text(0, serve_timeout_max));
+      range(fmt::format("serve.{}", entry.key), in_seconds(config_.serve.*entry.field), 0,
+            serve_timeout_max);
     }
   }
+
+  static double in_seconds(Duration d) { return static_cast<double>(d.count()) / seconds_ns; }
 };
 
 }  // namespace

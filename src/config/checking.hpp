@@ -24,6 +24,12 @@ class Checking {
     bad(fmt::format("port[{}].{}", i, key), value, problem, want);
   }
 
+  void range(std::string_view key, double value, double min, double max) {
+    if (!in_range(value, min, max)) {
+      bad(key, number_text(value), "out of range", range_text(min, max));
+    }
+  }
+
   const Config& config_;
   std::optional<Error> error_;
 };

@@ -69,7 +69,7 @@ class Table {
     }
     const double value = node->is_integer() ? static_cast<double>(node->as_integer()->get())
                                             : node->as_floating_point()->get();
-    if (!(value >= min && value <= max)) {
+    if (!in_range(value, min, max)) {
       bad(key, node, "out of range", range);
       return std::nullopt;
     }
@@ -141,7 +141,7 @@ class Table {
     each(key, "a list, [0, 1]", [&](const std::string& at, const toml::node& e) {
       if (!e.is_integer()) return bad(at, &e, "wrong type", range);
       const double value = static_cast<double>(e.as_integer()->get());
-      if (!(value >= min && value <= max)) return bad(at, &e, "out of range", range);
+      if (!in_range(value, min, max)) return bad(at, &e, "out of range", range);
       out.push_back(static_cast<std::uint32_t>(value));
     });
   }
