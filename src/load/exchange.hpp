@@ -45,24 +45,33 @@ struct LoadOptions {
   double hz = 1e9;                              // ticks to the second
 };
 
-// How a connection, or the attempt to open one, can fail. Every report since the first has the
-// first eight.
+// How a connection, or the attempt to open one, can fail: its name, also in JSON, what the table
+// calls it, and the sentence of docs/bench.md. Every report since the first has the first eight.
+#define SALUT_FAILURES(X)                                                                       \
+  X(refused, "refused", "RST in answer to the SYN")                                             \
+  X(reset, "reset", "RST later")                                                                \
+  X(timed_out, "timed out", "no answer, to the SYN or later")                                   \
+  X(unreachable, "unreachable", "no route, or the next hop does not answer")                    \
+  X(no_port, "no port", "every source port to the target is open or in TIME_WAIT")              \
+  X(overload, "overload", "another pool of the stack was empty")                                \
+  X(cut_short, "cut short", "the server closed before its response was whole")                  \
+  X(unfinished, "unfinished", "still open when the drain was over, and reset")                  \
+  X(no_slot, "no slot", "every slot of `stack.connections` is taken")                           \
+  X(time_wait_full, "TIME_WAIT full",                                                           \
+    "`stack.time_wait` has no room for those that closed, which keep their slots")              \
+  X(saturated, "saturated",                                                                     \
+    "due by the schedule of `--rate`, while the stack had more to do than it could")            \
+  X(late, "late", "due by the schedule, while the worker had no turn: its core was taken")      \
+  X(closed_while_held, "closed while held", "`--hold`: the server closed what was to be held")  \
+  X(data_after_close, "data after close",                                                       \
+    "the server sent when the client had closed, which is answered with RST (RFC 1122 section " \
+    "4.2.2.13)")
+
 enum class Failure : std::uint8_t {
-  refused,            // RST in answer to the SYN
-  reset,              // RST later
-  timed_out,          // no answer
-  unreachable,        // no next hop, no route
-  no_port,            // every local address and port is taken
-  overload,           // a pool of the stack was empty
-  cut_short,          // the server closed before its response was whole
-  unfinished,         // still open when the run ended, and then reset by us
-  no_slot,            // every slot of stack.connections was taken
-  time_wait_full,     // … because stack.time_wait had no room for those that had closed
-  saturated,          // due by the schedule while the stack was saturated
-  late,               // due by the schedule while the worker had no turn
-  closed_while_held,  // the server closed a connection that was to be held
-  data_after_close,   // the server sent after our close(), which is answered with RST
-  count,
+#define SALUT_FAILURE_ENUM(id, text, sentence) id,
+  SALUT_FAILURES(SALUT_FAILURE_ENUM)
+#undef SALUT_FAILURE_ENUM
+      count,
 };
 inline constexpr std::size_t failure_count = static_cast<std::size_t>(Failure::count);
 inline constexpr std::size_t first_failures = 8;
@@ -70,22 +79,12 @@ inline constexpr std::size_t first_failures = 8;
 struct FailureName {
   std::string_view text;
   const char* key;  // in JSON
+  std::string_view sentence;
 };
 inline constexpr std::array<FailureName, failure_count> failure_names = {{
-    {"refused", "refused"},
-    {"reset", "reset"},
-    {"timed out", "timed_out"},
-    {"unreachable", "unreachable"},
-    {"no port", "no_port"},
-    {"overload", "overload"},
-    {"cut short", "cut_short"},
-    {"unfinished", "unfinished"},
-    {"no slot", "no_slot"},
-    {"TIME_WAIT full", "time_wait_full"},
-    {"saturated", "saturated"},
-    {"late", "late"},
-    {"closed while held", "closed_while_held"},
-    {"data after close", "data_after_close"},
+#define SALUT_FAILURE_NAME(id, text, sentence) {text, #id, sentence},
+    SALUT_FAILURES(SALUT_FAILURE_NAME)
+#undef SALUT_FAILURE_NAME
 }};
 using FailureCounts = std::array<std::uint64_t, failure_count>;
 

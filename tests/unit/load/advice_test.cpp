@@ -1,7 +1,10 @@
 #include "load/advice.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 namespace salut::load {
@@ -40,6 +43,17 @@ TEST(Advice, none_for_what_the_server_did) {
     totals.failures(failure) = 1;
   }
   EXPECT_TRUE(advice(totals, StackConfig{}).empty());
+}
+
+// docs/bench.md has the list once more, for who reads no source.
+TEST(Failures, each_is_in_the_table_of_the_document) {
+  std::ifstream file(SALUT_DOCS_DIRECTORY "/bench.md");
+  const std::string document(std::istreambuf_iterator<char>(file), {});
+  for (const FailureName& failure : failure_names) {
+    const std::string row =
+        fmt::format("\n| {} | `{}` | {} |\n", failure.text, failure.key, failure.sentence);
+    EXPECT_NE(document.find(row), std::string::npos) << row;
+  }
 }
 
 }  // namespace
