@@ -14,9 +14,7 @@ namespace salut {
 namespace {
 
 constexpr std::uint64_t publish_per_second = 100;
-// Longer than these nobody sleeps who calls poll(); poll(max_wait) sleeps again.
-constexpr Duration rest_most = std::chrono::milliseconds{1};
-constexpr Duration sleep_most = std::chrono::milliseconds{10};
+constexpr Duration rest_most = std::chrono::milliseconds{1};  // the longest sleep of poll()
 constexpr Duration timer_slack = std::chrono::microseconds{1};
 // Sleeps from here on show the figures of before to others.
 constexpr Duration sleep_published = std::chrono::milliseconds{1};
@@ -58,7 +56,7 @@ std::span<const Event> Stack::Impl::poll(Stack& self, Duration max_wait) {
   std::span<const Event> events = turn(self);
   const Instant until = now_ + std::min(max_wait, Instant::max() - now_);
   while (events.empty() && !posted_ && !has_news() && now_ < until) {
-    if (!busy_) sleep(std::min(until - now_, sleep_most));
+    if (!busy_) sleep(std::min(until - now_, options_.sleep_most));
     events = turn(self);
   }
   told_stopping_ = seen_stopping_;

@@ -40,6 +40,10 @@ struct WorkerOptions {
   Prefault prefault;                   // which memory to touch at start, as in Config
   bool shares_core = false;            // with another worker: an idle turn yields the core
   Idle idle = Idle::spin;
+  // Longer nobody sleeps in one piece who calls poll(max_wait), which sleeps again: a driver whose
+  // interrupt does not come costs so much. Tests of what ends a sleep have none that ends by
+  // itself.
+  Duration sleep_most = std::chrono::milliseconds{10};
   // Of all its ports; empty: one of them has none, and sleeps are short.
   std::vector<io::Interrupt*> interrupts = {};
 };

@@ -60,10 +60,11 @@ void ask(Stack& stack, Found& found) {
   }
 }
 
+// By poll() alone, which sleeps only where workers.idle says so.
 void echo(Stack& stack) {
   std::array<std::byte, 64> bytes = {};
   while (!stack.stopping()) {
-    for (const Event& event : stack.poll(1h)) {
+    for (const Event& event : stack.poll()) {
       if (!event.has(Event::readable)) continue;
       if (const auto n = event.connection.read(bytes)) event.connection.write({bytes.data(), *n});
     }
