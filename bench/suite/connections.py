@@ -121,7 +121,7 @@ def hold_for_a_minute(context: Context, result: Result) -> None:
     seconds = 1.0 if context.small else float(HELD_S)
     name = f"{EMBEDDED.name}, {SMALL.name}"
     result.rows.append(Row(f"the highest rate of an open loop without a failure, {name}", maximum,
-                           "CPS", "higher", note="--max: windows of a second"))
+                           "CPS", "higher", note="--max: windows of 1.2 s"))
     room = room_for_time_wait(searched) if searched else float("inf")
     tried = []
     for share in (0.9, 0.8, 0.7, 0.6):

@@ -13,7 +13,7 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "by side, whole words and a fast path of its own for segments without data, source ports "
      "worked out once. Tried and left: one step more of inlining (LTO) and another order of code "
      "(PGO) gain what `bench/run builds` says. Half of the instructions would have to go; "
-     "checksums, a SipHash per ISN and options stay. What an exchange of data adds is a Stream of "
+     "checksums, a keyed function per ISN and options stay. What an exchange of data adds is a Stream of "
      "three lines and a copy each way."),
     ("connections", "busy cycles per connection, server, embedded", ""),
     ("connections", "connections per second, memif, beside dperf",
@@ -32,7 +32,7 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "of testpmd on the same ports is in `bench/run path`."),
     ("connections", "busy cycles per connection, server, virtio", ""),
     ("connections", "failures and retransmissions",
-     "The maximum is found in windows of a second. What fails at 90 % of it are opens that were "
+     "The maximum is found in windows of 1.2 s. What fails at 90 % of it are opens that were "
      "more than a tenth of a second late, after a pause of the machine; none is sent again. The "
      "row below has the share at which a run longer than 2MSL is clean."),
     ("latency", "handshake p50, one at a time, memif, among",
