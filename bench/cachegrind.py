@@ -10,12 +10,11 @@ contender runs twice, with one pass over its segments and with five; the differe
 passes and nothing of the start. Status 77: there is no valgrind here.
 """
 import json
-import os
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
+
+sys.dont_write_bytecode = True
+import valgrind  # noqa: E402
 
 SEGMENTS = 16384
 PASSES = (1, 5)
@@ -25,25 +24,10 @@ Counts = dict[str, int]
 
 
 def counts_of(program: str, only: str, passes: int) -> Counts:
-    """The totals of one run, by cachegrind's names of the events (Ir, Bc, Bcm, Bi, Bim)."""
-    with tempfile.TemporaryDirectory(prefix="salut-cachegrind-") as scratch:
-        out = os.path.join(scratch, "out")
-        command = ["valgrind", "--tool=cachegrind", "--branch-sim=yes", "--cache-sim=no",
-                   "--cachegrind-out-file=" + out, program, "--only=" + only,
-                   "--segments=%d" % SEGMENTS, "--passes=%d" % passes]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             check=False)
-        if run.returncode != 0:
-            sys.exit("%s\ncachegrind: status %d" % (run.stdout, run.returncode))
-        events: list[str] = []
-        totals: list[int] = []
-        with open(out, encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("events:"):
-                    events = line.split()[1:]
-                elif line.startswith("summary:"):
-                    totals = [int(word) for word in line.split()[1:]]
-        return dict(zip(events, totals))
+    _, lines = valgrind.run("cachegrind", ["--branch-sim=yes", "--cache-sim=no"],
+                            [program, "--only=" + only, "--segments=%d" % SEGMENTS,
+                             "--passes=%d" % passes])
+    return valgrind.totals(lines)
 
 
 def per_segment(program: str, only: str) -> tuple[float, float]:
@@ -72,9 +56,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the folder goes
     program = sys.argv[1]
     options = dict(word.lstrip("-").split("=", 1) for word in sys.argv[2:])
-    if shutil.which("valgrind") is None:
+    if not valgrind.is_here():
         print("needs valgrind")
-        return 77
+        return valgrind.NOT_HERE
     figures = {only: per_segment(program, only)
                for only in ("%s/%s" % (mix, name) for mix in MIXES for name in CONTENDERS)}
     for only, (instructions, missed) in figures.items():
@@ -94,4 +78,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except valgrind.Broken as why:
+        sys.exit(str(why))

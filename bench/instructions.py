@@ -5,6 +5,7 @@
     bench/instructions.py build/bench/connection_path --budget=FILE   status 1 if a figure has grown
     bench/instructions.py build/bench/connection_path --write=FILE    makes such a file
     bench/instructions.py build/bench/connection_path --functions     where they are, each shape
+    bench/instructions.py build/bench/connection_path --small         of few turns: does it count?
 
 Two engines, a client's and a server's, in one thread: callgrind counts what is executed in the
 turns of each, and the difference of a run of 3,000 turns and one of 1,000 has no start in it. The
@@ -14,15 +15,15 @@ a budget names. Status 77: there is no valgrind, or the budget is of another com
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True
+import valgrind  # noqa: E402
 
 SHAPES = {"bare, 5 packets": "bytes:0/bare_acks:0/ip6:0",
           "each ACK alone, 7 packets": "bytes:0/bare_acks:1/ip6:0",
@@ -31,35 +32,28 @@ SHAPES = {"bare, 5 packets": "bytes:0/bare_acks:0/ip6:0",
           "64 bytes each way, IPv6": "bytes:64/bare_acks:0/ip6:1"}
 SIDES = ("client", "server")
 TURNS = (1000, 3000)
+TURNS_SMALL = (100, 300)
 SLACK = 0.03  # a figure may be so much above its budget; so much below, the budget is to be renewed
-NOT_HERE = 77
 Counts = dict[str, dict[str, float]]
 
 
 def count(program: str, shape: str, turns: int) -> tuple[Counter[str], Counter[str], float]:
     """The instructions of each side, those of each function, and the connections closed."""
-    with tempfile.TemporaryDirectory(prefix="salut-callgrind-") as scratch:
-        out = os.path.join(scratch, "out")
-        run = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--compress-strings=no", "--compress-pos=no",
-             "--callgrind-out-file=" + out, program, "--benchmark_filter=" + SHAPES[shape],
-             "--turns=%d" % turns, "--benchmark_format=json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-            env={**os.environ, "VALGRIND_OPTS": ""})
-        if run.returncode != 0:
-            sys.exit("%s\ncallgrind: status %d" % (run.stderr[-2000:], run.returncode))
-        with open(out, encoding="utf-8", errors="replace") as file:
-            sides, functions = read(file)
-        return sides, functions, json.loads(run.stdout)["benchmarks"][0]["connections"]
+    printed, lines = valgrind.run(
+        "callgrind", ["--compress-strings=no", "--compress-pos=no"],
+        [program, "--benchmark_filter=" + SHAPES[shape], "--turns=%d" % turns,
+         "--benchmark_format=json"])
+    sides, functions = read(lines)
+    return sides, functions, json.loads(printed)["benchmarks"][0]["connections"]
 
 
-def read(file) -> tuple[Counter[str], Counter[str]]:
+def read(lines: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
     """callgrind's own format: cost lines of `fn=`; behind `calls=` comes what the call cost."""
     sides: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     function = called = ""
     of_call = False
-    for line in file:
+    for line in lines:
         if line.startswith("fn="):
             function = line[3:].strip()
         elif line.startswith("cfn="):
@@ -78,8 +72,9 @@ def read(file) -> tuple[Counter[str], Counter[str]]:
     return sides, functions
 
 
-def per_connection(program: str, shape: str) -> tuple[dict[str, float], dict[str, float]]:
-    few, many = (count(program, shape, turns) for turns in TURNS)
+def per_connection(program: str, shape: str,
+                   turns: tuple[int, int]) -> tuple[dict[str, float], dict[str, float]]:
+    few, many = (count(program, shape, n) for n in turns)
     connections = many[2] - few[2]
     return ({side: (many[0][side] - few[0][side]) / connections for side in SIDES},
             {name: (many[1][name] - few[1][name]) / connections for name in many[1]})
@@ -110,7 +105,7 @@ def compare(counts: Counts, path: str, program: str) -> int:
     here = built_with(program)
     if budget["built_with"] != here:
         print("the budget is of %s, and this is %s" % (budget["built_with"], here))
-        return NOT_HERE
+        return valgrind.NOT_HERE
     status = 0
     for shape, of in budget["instructions"].items():
         for side in SIDES:
@@ -138,11 +133,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the folder goes
     program = sys.argv[1]
     options = dict((word.lstrip("-").split("=", 1) + [""])[:2] for word in sys.argv[2:])
-    if shutil.which("valgrind") is None:
+    if not valgrind.is_here():
         print("needs valgrind")
-        return NOT_HERE
+        return valgrind.NOT_HERE
+    turns = TURNS_SMALL if "small" in options else TURNS
     with ThreadPoolExecutor(2) as pool:
-        found = dict(zip(SHAPES, pool.map(lambda shape: per_connection(program, shape), SHAPES)))
+        found = dict(zip(SHAPES, pool.map(lambda shape: per_connection(program, shape, turns),
+                                          SHAPES)))
     counts = {shape: sides for shape, (sides, _) in found.items()}
     print(table(counts))
     if "functions" in options:
@@ -164,4 +161,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except valgrind.Broken as why:
+        sys.exit(str(why))

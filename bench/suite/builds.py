@@ -3,10 +3,10 @@ built four ways."""
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 from pathlib import Path
+
+import valgrind
 
 from .context import Context
 from .processes import Children, Failed
@@ -88,22 +88,18 @@ def cycles(report: dict[str, float]) -> float:
 
 
 def instructions(context: Context, program: Path) -> float:
-    """Per connection; 0 where there is no valgrind."""
+    """Per connection; 0 where valgrind is not there, or cannot run what was built."""
     totals: list[tuple[float, float]] = []
+    if not valgrind.is_here():
+        return 0
     for turns in ("2000", "12000"):
-        file = context.scratch / "cachegrind.out"
         try:
-            done = subprocess.run(
-                ["valgrind", "--tool=cachegrind", f"--cachegrind-out-file={file}", str(program),
-                 FILTER, f"--turns={turns}", "--benchmark_format=json"],
-                capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-                env={**os.environ, "VALGRIND_OPTS": ""})
-        except FileNotFoundError:
+            printed, lines = valgrind.run(
+                "cachegrind", ["--cache-sim=no"],
+                [str(program), FILTER, f"--turns={turns}", "--benchmark_format=json"], PATIENCE_S)
+        except valgrind.Broken:
             return 0
-        refs = re.search(r"I +refs: +([\d,]+)", done.stderr)
-        if done.returncode != 0 or refs is None:
-            return 0
-        report = json.loads(done.stdout)["benchmarks"][0]
-        totals.append((float(refs.group(1).replace(",", "")), report["connections"]))
+        report = json.loads(printed)["benchmarks"][0]
+        totals.append((valgrind.totals(lines)["Ir"], report["connections"]))
     (few, fewer), (many, more) = totals
     return (many - few) / (more - fewer)

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import sys
 
+import valgrind
+
 from .context import Context
 from .processes import Children, Failed
 from .result import Result, Row
@@ -10,19 +12,18 @@ from .result import Result, Row
 TITLE = "Instructions"
 TARGET = "bench/connection_path"
 PATIENCE_S = 600
-NOT_HERE = 77
 
 
 def run(context: Context, result: Result) -> None:
     rows = context.scratch / "instructions.json"
     log = context.scratch / "instructions.log"
     argv = [sys.executable, str(context.root / "bench" / "instructions.py"),
-            str(context.build / TARGET), f"--rows={rows}"]
-    context.say(" ".join(argv[1:3]))
+            str(context.build / TARGET), f"--rows={rows}", *(["--small"] if context.small else [])]
+    context.say(" ".join(argv[1:]))
     with Children() as children:
         child = children.start("instructions", argv, log, cwd=context.scratch)
         status = child.wait(PATIENCE_S)
-        if status == NOT_HERE:
+        if status == valgrind.NOT_HERE:
             result.rows.append(Row("instructions per connection",
                                    note=f"not run: {child.last_words()}"))
             return
