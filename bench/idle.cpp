@@ -18,12 +18,13 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -199,25 +200,58 @@ int run(const std::string& where, const std::string& mode, int requests) {
   return 0;
 }
 
+struct Asked {
+  std::string where, mode;  // empty: all
+  int requests = 2'000;
+};
+
+constexpr std::array wheres = {"wire", "tap"};
+constexpr std::array modes = {"spin", "yield", "sleep"};
+
+bool is_one_of(const auto& words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+// What is wrong with the arguments, and what would be right; empty if nothing is.
+std::string read_arguments(const std::vector<std::string>& arguments, Asked& asked) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (word == "--requests") {
+      const std::string value = i + 1 < arguments.size() ? arguments[++i] : "";
+      const char* const end = value.data() + value.size();
+      const auto [at, failed] = std::from_chars(value.data(), end, asked.requests);
+      if (failed == std::errc{} && at == end && asked.requests >= 1) continue;
+      return "--requests = \"" + value + "\": not a number of requests; want at least 1";
+    }
+    if (word.starts_with('-')) return word + ": unknown flag; want --requests N";
+    if (asked.where.empty()) {
+      if (!is_one_of(wheres, word)) return word + ": unknown; want wire or tap";
+      asked.where = word;
+    } else if (asked.mode.empty()) {
+      if (!is_one_of(modes, word)) return word + ": unknown mode; want spin, yield or sleep";
+      asked.mode = word;
+    } else {
+      return word + ": one word too many; want wire|tap [MODE] [--requests N]";
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<std::string> words;
-  int requests = 2'000;
-  for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--requests") == 0 && i + 1 < argc) {
-      requests = std::max(std::atoi(argv[++i]), 1);
-    } else {
-      words.emplace_back(argv[i]);
-    }
+  Asked asked;
+  if (const std::string wrong = read_arguments({argv + 1, argv + argc}, asked); !wrong.empty()) {
+    std::fprintf(stderr, "idle: %s\n", wrong.c_str());
+    return 2;
   }
-  if (words.size() == 2) return run(words[0], words[1], requests);
+  if (!asked.mode.empty()) return run(asked.where, asked.mode, asked.requests);
   // DPDK starts once per process: one for each.
-  for (const std::string where : {"wire", "tap"}) {
-    if (!words.empty() && words[0] != where) continue;
-    for (const std::string mode : {"spin", "yield", "sleep"}) {
+  for (const std::string where : wheres) {
+    if (!asked.where.empty() && asked.where != where) continue;
+    for (const std::string mode : modes) {
       const pid_t child = fork();
-      if (child == 0) std::_Exit(run(where, mode, requests));
+      if (child == 0) std::_Exit(run(where, mode, asked.requests));
       int status = 0;
       waitpid(child, &status, 0);
       if (status != 0) return 1;
