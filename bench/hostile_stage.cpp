@@ -12,7 +12,6 @@ using namespace std::chrono_literals;
 constexpr std::uint16_t port = 80;
 constexpr std::size_t exchange = 64;  // bytes each way of an honest connection
 constexpr std::byte honest_request{'e'};
-constexpr std::uint32_t long_answer = 300'000, short_answer = 100;
 constexpr Duration patience = 10s;  // of the server with its clients, and for an honest connection
 constexpr std::uint64_t near6 = 0xfd00'0000'0000'0000;
 
@@ -73,61 +72,6 @@ void SwitchPort::drop_all() {
   in_.clear();
 }
 
-void Answerer::on_events(std::span<const Event> events, Instant now) {
-  for (const Event& event : events) {
-    if (event.has(Event::closed)) {
-      guests_.erase(event.connection);
-      continue;
-    }
-    Guest& guest = guests_[event.connection];
-    if (event.has(Event::accepted)) guest.moved = now;
-    if (!guest.closed) serve(event.connection, guest, now);
-  }
-  if (now < swept_ + 1s) return;
-  swept_ = now;
-  for (const auto& [connection, guest] : guests_) {
-    if (now - guest.moved > patience) static_cast<void>(engine_.abort(connection));
-  }
-}
-
-void Answerer::serve(Connection connection, Guest& guest, Instant now) {
-  static const std::vector<std::byte> answer(long_answer);
-  do {
-    if (guest.left > 0) {
-      const auto n = engine_.write(connection, std::span(answer).first(guest.left));
-      if (!n) return;
-      if (*n > 0) guest.moved = now;
-      guest.left -= static_cast<std::uint32_t>(*n);
-      if (guest.left > 0) return;
-    }
-    if (guest.last) {
-      guest.closed = true;
-      static_cast<void>(engine_.close(connection));
-      return;
-    }
-  } while (read(connection, guest, now));
-}
-
-bool Answerer::read(Connection connection, Guest& guest, Instant now) {
-  std::array<std::byte, 100> request;
-  const auto n = engine_.read(connection, request);
-  if (!n && n.error() == Errc::end_of_stream) {
-    guest.last = true;
-    return true;
-  }
-  if (!n || *n == 0) return false;
-  guest.last = request[0] == hostile::asks_for_little;
-  if (request[0] == hostile::asks_for_much) guest.left = long_answer;
-  if (request[0] == honest_request) guest.left = exchange;
-  if (guest.last) guest.left = short_answer;
-  if (guest.left > 0) guest.moved = now;
-  return true;
-}
-
-void Answerer::end_all() {
-  for (const auto& [connection, guest] : guests_) static_cast<void>(engine_.abort(connection));
-}
-
 Instant Stage::clock() const {
   return Instant{Duration{static_cast<std::int64_t>(Stopwatch::now(clock_))}};
 }
@@ -160,7 +104,8 @@ Stage::Stage(bool ip6, bool cookies, const Lengths& lengths)
   };
   server_ = make(server_port_, 1);
   client_ = make(client_port_, 2);
-  answerer_ = std::make_unique<Answerer>(*server_);
+  guests_ = std::make_unique<hostile::Guests>(*server_, patience);
+  guests_->answer(honest_request, exchange);
   static_cast<void>(server_->listen({station(ip6, 1), port}, 16'384));
   site_.mac = site_.router = attacker_port_.mac;
   site_.near4 = IpAddress::v4(0x0a420000);
@@ -202,7 +147,11 @@ void Stage::run(Duration length, Window* window) {
 void Stage::turn() {
   if (attacker_ != nullptr) attacker_->turn(now_);
   on_client_events(client_->poll(now_));
-  answerer_->on_events(server_->poll(now_), now_);
+  for (const Event& event : server_->poll(now_)) {
+    if (event.has(Event::accepted)) guests_->adopt(event.connection, now_);
+    guests_->on_event(event, now_);
+  }
+  static_cast<void>(guests_->turn(now_));
   Frame frame;
   while (attacker_port_.receive(&frame, 1) == 1) {
     if (attacker_ != nullptr) attacker_->receive({frame.data, frame.length}, now_);
@@ -262,7 +211,7 @@ void Stage::finish(Window* window) {
     static_cast<void>(client_->abort(connection));
   }
   trips_.clear();
-  answerer_->end_all();
+  guests_->end_all();
   attacker_.reset();
   // From timer to timer: nobody waits for them.
   const Instant end = now_ + 4min;

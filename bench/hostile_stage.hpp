@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "attacker.hpp"
+#include "guests.hpp"
 #include "io/sim/world.hpp"
 #include "load/histogram.hpp"
 #include "stack/engine.hpp"
@@ -51,28 +52,6 @@ class SwitchPort final : public Device {
   std::deque<Frame> in_;
 };
 
-// Answers requests, reads no further until an answer is written, and ends who takes too long.
-class Answerer {
- public:
-  explicit Answerer(stack::Engine& engine) : engine_(engine) {}
-  void on_events(std::span<const Event> events, Instant now);
-  void end_all();
-
- private:
-  struct Guest {
-    std::uint32_t left = 0;
-    bool last = false;
-    bool closed = false;
-    Instant moved;
-  };
-  void serve(Connection connection, Guest& guest, Instant now);
-  bool read(Connection connection, Guest& guest, Instant now);
-
-  stack::Engine& engine_;
-  std::map<Connection, Guest> guests_;
-  Instant swept_;
-};
-
 class Stage {
  public:
   Stage(bool ip6, bool cookies, const Lengths& lengths);
@@ -107,7 +86,7 @@ class Stage {
   sim::Pool pool_;
   SwitchPort server_port_, client_port_, attacker_port_;
   std::unique_ptr<stack::Engine> server_, client_;
-  std::unique_ptr<Answerer> answerer_;
+  std::unique_ptr<hostile::Guests> guests_;
   hostile::Site site_;
   std::unique_ptr<hostile::Attacker> attacker_;
   std::map<Connection, Trip> trips_;

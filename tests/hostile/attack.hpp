@@ -36,7 +36,6 @@ class Attack {
     static_cast<void>(seen), static_cast<void>(now);
     return false;
   }
-  virtual std::uint64_t open() const { return 0; }
 
   const Site& site;
   const Orders orders;

@@ -16,15 +16,6 @@ std::string_view name(Kind kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
-std::string_view words(Kind kind) {
-  static constexpr std::string_view all[] = {
-#define SALUT_ATTACK_WORDS(id, holds, words) words,
-      SALUT_ATTACKS(SALUT_ATTACK_WORDS)
-#undef SALUT_ATTACK_WORDS
-  };
-  return all[static_cast<std::size_t>(kind)];
-}
-
 bool holds_connections(Kind kind) {
   static constexpr bool all[] = {
 #define SALUT_ATTACK_HOLDS(id, holds, words) holds,
@@ -80,12 +71,6 @@ Instant Attacker::next() const {
     if (attack->due < attack->orders.until) next = std::min(next, attack->due);
   }
   return next;
-}
-
-std::uint64_t Attacker::open() const {
-  std::uint64_t sum = 0;
-  for (const auto& attack : attacks_) sum += attack->open();
-  return sum;
 }
 
 void Router::receive(std::span<std::byte> frame) {

@@ -56,8 +56,7 @@ enum class Kind : std::uint8_t {
 };
 inline constexpr std::size_t kind_count = static_cast<std::size_t>(Kind::count);
 
-std::string_view name(Kind kind);   // "syn_on_link"
-std::string_view words(Kind kind);  // "SYNs from invented stations of the link"
+std::string_view name(Kind kind);  // "syn_on_link"
 bool holds_connections(Kind kind);
 
 // One behaviour: from `from` until `until`, every `every`, `burst` frames or steps.
@@ -114,8 +113,6 @@ class Attacker {
   void turn(Instant now);  // what is due
   Instant next() const;    // when turn() has something to do; Instant::max() never
   std::uint64_t sent() const { return sent_; }
-  // Connections of its own that stand open now.
-  std::uint64_t open() const;
 
  private:
   const Site& site_;

@@ -31,12 +31,6 @@ class Hold final : public Attack {
     puppets_.resize(std::clamp<unsigned>(what.connections, 1, ports_each));
   }
 
-  std::uint64_t open() const override {
-    return static_cast<std::uint64_t>(
-        std::count_if(puppets_.begin(), puppets_.end(),
-                      [](const Puppet& p) { return p.state == Puppet::State::open; }));
-  }
-
   // The next puppet is opened, opened again, or takes a step.
   void act(Instant now) override {
     const std::size_t index = turn_++ % puppets_.size();

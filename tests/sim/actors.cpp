@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "guests.hpp"
+
 namespace salut::sim {
 
 void Actor::listen(std::uint16_t port, std::uint32_t backlog) {
@@ -60,7 +62,9 @@ void Actor::adopt(const Event& event) {
   if (!info) return;  // ended in the same burst
   const auto found = expected_.find({info->remote.address, info->remote.port, info->local.port});
   EndState end;
-  if (found == expected_.end() && strangers_ != nullptr) return strangers_->adopt(event.connection);
+  if (found == expected_.end() && guests_ != nullptr) {
+    return guests_->adopt(event.connection, world_.now());
+  }
   if (found == expected_.end()) {
     // A cookie says only that somebody got an answer to a SYN not long ago: an old duplicate of its
     // ACK opens the connection once more.
@@ -95,7 +99,7 @@ void Actor::on_events(std::span<const Event> events) {
     drive(user);
   }
   if (!timers_.empty()) host_.wake_at = std::min(host_.wake_at, timers_.top().first);
-  if (strangers_ != nullptr) strangers_->turn();
+  if (guests_ != nullptr) host_.wake_at = std::min(host_.wake_at, guests_->turn(world_.now()));
 }
 
 void Actor::on_event(const Event& event) {
@@ -103,7 +107,7 @@ void Actor::on_event(const Event& event) {
   const auto at = by_handle_.find(event.connection);
   if (at == by_handle_.end()) {
     // Or not ours to name: it ended in the turn that accepted it.
-    if (strangers_ != nullptr) strangers_->on_event(event);
+    if (guests_ != nullptr) guests_->on_event(event, world_.now());
     return;
   }
   const std::uint64_t user = at->second;

@@ -13,7 +13,10 @@
 
 #include "io/sim/world.hpp"
 #include "plan.hpp"
-#include "strangers.hpp"
+
+namespace salut::hostile {
+class Guests;
+}
 
 namespace salut::sim {
 
@@ -59,7 +62,7 @@ class Actor {
                           Actor* peer, std::uint64_t stream);
   void on_events(std::span<const Event> events);
   // Connections that nobody of ours opened are theirs.
-  void welcome(Strangers* strangers) { strangers_ = strangers; }
+  void welcome(hostile::Guests* guests) { guests_ = guests; }
 
   // From now on nobody waits: what is there is read, and what is to be written is.
   void hurry();
@@ -89,7 +92,7 @@ class Actor {
 
   Host& host_;
   World& world_;
-  Strangers* strangers_ = nullptr;
+  hostile::Guests* guests_ = nullptr;
   std::deque<EndState> ends_;         // Event::user is the place and one
   std::map<Key, EndState> expected_;  // of connections that will be accepted
   std::map<std::uint64_t, std::uint64_t> by_stream_;

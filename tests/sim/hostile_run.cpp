@@ -5,6 +5,7 @@
 
 #include "actors.hpp"
 #include "attacker.hpp"
+#include "guests.hpp"
 #include "hostile_plan.hpp"
 #include "tcp/pressure.hpp"
 #include "watch.hpp"
@@ -53,7 +54,10 @@ class HostileRun {
     say_what_is_held();
     // Peers that nobody has anything for, and that say nothing, are the application's to end.
     run_to(plan_.start + plan_.attack_end + plan_.patience + 20s);
-    for (const auto& strangers : strangers_) strangers->end_all();
+    for (unsigned i = 0; i < hosts_.size(); ++i) {
+      guests_[i]->end_all();
+      hosts_[i]->wake_at = world_.now();
+    }
     run_to(world_.now() + 10min);
     for (const auto& actor : actors_) {
       for (const auto& other : actors_) {
@@ -93,8 +97,8 @@ class HostileRun {
     host.end->conditions = plan.conditions;
     hosts_.push_back(&host);
     actors_.push_back(std::make_unique<Actor>(host, world_));
-    strangers_.push_back(std::make_unique<Strangers>(host, world_, plan_.patience));
-    actors_.back()->welcome(strangers_.back().get());
+    guests_.push_back(std::make_unique<hostile::Guests>(*host.engine, plan_.patience));
+    actors_.back()->welcome(guests_.back().get());
     watches_.emplace_back(*host.engine, plan.config.msl);
     host.on_events = [this, i](std::span<const Event> events) {
       actors_[i]->on_events(events);
@@ -282,7 +286,7 @@ class HostileRun {
   World world_;
   std::vector<Host*> hosts_;
   std::vector<std::unique_ptr<Actor>> actors_;
-  std::vector<std::unique_ptr<Strangers>> strangers_;
+  std::vector<std::unique_ptr<hostile::Guests>> guests_;
   std::vector<Watch> watches_;
   hostile::Site site_;
   std::vector<Handshake> handshakes_;
