@@ -1,5 +1,6 @@
 // The contract of include/salut/connection.hpp, call by call.
 #include "harness.hpp"
+#include "scarcity.hpp"
 
 namespace salut::test {
 namespace {
@@ -183,10 +184,7 @@ TEST(Api, receive_with_no_blocks_left_is_not_acknowledged) {
   // Offered before the pool was used up by somebody else.
   h.established();
   ASSERT_EQ(h.engine().info(h.conn)->rcv_wnd, 14 * tcp::block_bytes / 2);
-  tcp::Chain other;
-  tcp::Buffers& pool = h.engine().context().buffers;
-  const std::string theirs(12 * tcp::block_bytes, 'o');
-  pool.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
+  Scarcity scarcity(h, 4);
   for (int i = 0; i < 11; ++i) h.queue({.payload = std::string(1460, 'x')});
   h.settle();
   EXPECT_GT(h.drops(Drop::tcp_recv_full), 0u);
@@ -198,7 +196,7 @@ TEST(Api, receive_with_no_blocks_left_is_not_acknowledged) {
   h.events.clear();
   EXPECT_EQ(h.read().size(), held);
   h.sent.clear();
-  pool.clear(other);
+  scarcity.end();
   h.peer_nxt = 1 + held;
   h.send({.payload = "again"});
   h.expect_event(Event::readable);

@@ -1,6 +1,7 @@
 // SYN cookies: a SYN over the backlog is answered and forgotten, and the ACK of the answer is a
 // connection all the same.
 #include "harness.hpp"
+#include "scarcity.hpp"
 #include "tcp/syn_cookie.hpp"
 
 namespace salut::test {
@@ -184,14 +185,10 @@ TEST(Cookie, window_of_the_child_though_the_pool_is_used_up) {
   Flooded h;
   const Seen answer = h.cookie({.mss = 1460});
   EXPECT_EQ(answer.segment.wnd, 65'535);
-  tcp::Chain other;
-  tcp::Buffers& buffers = h.engine().context().buffers;
-  const std::string all(std::size_t{buffers.available_blocks()} * tcp::block_bytes, 'o');
-  buffers.append(other, std::as_bytes(std::span(all)), 1u << 30);
+  const Scarcity scarcity(h);
   h.send({});
   h.expect_event(Event::accepted);
   EXPECT_EQ(h.tcb().rcv_wnd(), 65'535u);
-  buffers.clear(other);
 }
 
 }  // namespace

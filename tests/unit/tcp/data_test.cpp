@@ -1,5 +1,6 @@
 // Bytes in order, windows, and what lies outside of them (RFC 9293 §3.8, §3.10.7.4 steps 6 to 8).
 #include "harness.hpp"
+#include "scarcity.hpp"
 
 namespace salut::test {
 namespace {
@@ -394,16 +395,13 @@ TEST(Send, established_write_without_a_block_is_told_when_there_is_one) {
   config.buffer_blocks = 16;
   Harness h(config);
   h.established();
-  tcp::Chain other;
-  tcp::Buffers& pool = h.engine().context().buffers;
-  const std::string theirs(15 * tcp::block_bytes, 'o');
-  pool.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
+  Scarcity scarcity(h, 1);
   h.advance(1s);
   h.sent.clear(), h.events.clear();
   EXPECT_EQ(h.write("later"), 0u);
   h.advance(2s);
   h.expect_no_event();
-  pool.clear(other);
+  scarcity.end();
   h.sent.clear();
   h.advance(2s);
   h.expect_event(Event::writable);

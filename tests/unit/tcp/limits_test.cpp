@@ -1,5 +1,8 @@
 // Each number of [stack] that no other file varies: another value, another behaviour.
+#include <optional>
+
 #include "agreed.hpp"
+#include "scarcity.hpp"
 
 namespace salut::test {
 namespace {
@@ -111,11 +114,9 @@ TEST(Limits, syn_sent_quiet_time_outlasts_calls_and_old_acks) {
                  .value_or(Connection{});
     h.settle();
     h.advance(1s);
-    tcp::Chain other;
-    tcp::Buffers& buffers = h.engine().context().buffers;
+    std::optional<Scarcity> scarcity;
     if (what == "no blocks") {
-      const std::string all(16 * tcp::block_bytes, 'o');
-      buffers.append(other, std::as_bytes(std::span(all)), 1 << 20);
+      scarcity.emplace(h);
       EXPECT_EQ(h.write("early"), 0u);  // looks again after an RTO
     } else if (what == "write" || what == "close") {
       EXPECT_EQ(h.write("early"), 5u);
@@ -134,7 +135,6 @@ TEST(Limits, syn_sent_quiet_time_outlasts_calls_and_old_acks) {
     EXPECT_EQ(h.counters().retransmits, 1u);
     h.abort();
     h.events.clear();
-    buffers.clear(other);
   }
 }
 

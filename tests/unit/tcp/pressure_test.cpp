@@ -1,25 +1,9 @@
 // Who is ended when blocks are short, and who is not (tcp/pressure.hpp).
 #include "harness.hpp"
+#include "scarcity.hpp"
 
 namespace salut::test {
 namespace {
-
-// Somebody else has the blocks of the pool, all but `left`, until it is destroyed.
-class Scarcity {
- public:
-  explicit Scarcity(Harness& h, std::uint32_t left = 0) : buffers_(h.engine().context().buffers) {
-    const std::uint32_t taken = buffers_.available_blocks() - left;
-    const std::string bytes(std::size_t{taken} * tcp::block_bytes, 'o');
-    buffers_.append(chain_, std::as_bytes(std::span(bytes)), 0xffff'ffff);
-    EXPECT_EQ(buffers_.available_blocks(), left);
-  }
-  ~Scarcity() { buffers_.clear(chain_); }
-  Scarcity(const Scarcity&) = delete;
-
- private:
-  tcp::Buffers& buffers_;
-  tcp::Chain chain_;
-};
 
 tcp::Stream& stream_of(Harness& h) {
   tcp::Context& c = h.engine().context();

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "agreed.hpp"
+#include "scarcity.hpp"
 #include "tcp/reassembly.hpp"
 
 namespace salut::test {
@@ -138,9 +139,7 @@ TEST(Reassembly, established_an_eighth_of_the_pool_is_for_data_out_of_order) {
   config.buffer_blocks = 64;
   Harness h(config);
   agree(h, {.sack = true});
-  tcp::Chain other;
-  const std::string theirs(32 * tcp::block_bytes, 'o');
-  h.engine().context().buffers.append(other, std::as_bytes(std::span(theirs)), 1 << 20);
+  Scarcity scarcity(h, 32);
   for (std::uint32_t at = 101; at < 60'000; at += 1000) h.send(piece(at, at + 1000));
   EXPECT_EQ(free_blocks(h), 28u) << "half of it: another connection finds room";
   EXPECT_GT(h.drops(Drop::tcp_not_kept), 0u);
@@ -153,7 +152,7 @@ TEST(Reassembly, established_an_eighth_of_the_pool_is_for_data_out_of_order) {
   h.expect_event(Event::readable);
   EXPECT_EQ(h.read(), bytes(1, told[1]));
   h.sent.clear();  // that there is room again
-  h.engine().context().buffers.clear(other);
+  scarcity.end();
   expect_all_back(h);
 }
 

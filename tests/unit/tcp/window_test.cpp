@@ -2,6 +2,7 @@
 #include <random>
 
 #include "agreed.hpp"
+#include "scarcity.hpp"
 
 namespace salut::test {
 namespace {
@@ -254,22 +255,15 @@ StackConfig wide_config() {
   config.recv_buffer = 1 << 20;
   return config;
 }
-void use_up(Harness& h, tcp::Chain& chain) {
-  tcp::Buffers& buffers = h.engine().context().buffers;
-  const std::string all(std::size_t{buffers.available_blocks()} * tcp::block_bytes, 'o');
-  buffers.append(chain, std::as_bytes(std::span(all)), 1u << 30);
-}
 
 TEST(Window, syn_sent_offered_what_an_unscaled_syn_says) {
   Harness h(wide_config());
   h.syn_sent();
-  tcp::Chain other;
-  use_up(h, other);
+  const Scarcity scarcity(h);
   h.send({.flags = "SA", .mss = 1460, .wscale = 3});
   h.expect({.flags = "A", .seq = 1, .ack = 1, .wnd = 65'535 >> 5});
   h.expect_event(Event::connected);
   EXPECT_EQ(h.engine().info(h.conn)->rcv_wnd, 65'535u);
-  h.engine().context().buffers.clear(other);
 }
 
 TEST(Window, syn_received_offered_what_an_unscaled_syn_ack_says) {
@@ -277,12 +271,10 @@ TEST(Window, syn_received_offered_what_an_unscaled_syn_ack_says) {
   h.listen();
   h.send({.flags = "S", .mss = 1460, .wscale = 3});
   h.expect({.flags = "SA", .seq = 0, .ack = 1, .wnd = 65'535, .wscale = 5});
-  tcp::Chain other;
-  use_up(h, other);
+  const Scarcity scarcity(h);
   h.send({});
   h.expect_event(Event::accepted);
   EXPECT_EQ(h.engine().info(h.conn)->rcv_wnd, 65'535u);
-  h.engine().context().buffers.clear(other);
 }
 
 // RCV.ADV never moves left: what the SYN said holds, whatever the owner asks for since.
