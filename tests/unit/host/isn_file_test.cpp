@@ -12,6 +12,8 @@
 #include <iterator>
 #include <string>
 
+#include "doctor/machine_tree.hpp"
+
 namespace salut {
 namespace {
 
@@ -23,22 +25,15 @@ constexpr std::uint64_t start = 77 * hz;
 class IsnFile : public testing::Test {
  protected:
   IsnFile() {
-    std::string name = fs::temp_directory_path() / "salut-isn-XXXXXX";
-    root = mkdtemp(name.data());
-    directory = root + "/run";
+    directory = machine.at("/run");
     path = directory + "/test.key";
     mkdir(directory.c_str(), 0700);
     boot("one");
   }
-  ~IsnFile() override { fs::remove_all(root); }
 
-  void boot(const std::string& id) {
-    const std::string at = root + "/proc/sys/kernel/random";
-    fs::create_directories(at);
-    std::ofstream(at + "/boot_id") << id << "\n";
-  }
+  void boot(const std::string& id) { machine.file("/proc/sys/kernel/random/boot_id", id + "\n"); }
   KeptIsnKey keep(std::uint64_t tsc = start, std::uint64_t rate = hz) {
-    return keep_isn_key(path, tsc, rate, Sysfs(root));
+    return keep_isn_key(path, tsc, rate, machine.system());
   }
   std::string text() const {
     std::ifstream file(path);
@@ -76,7 +71,8 @@ class IsnFile : public testing::Test {
               "no key of sequence numbers is kept for the next start: " + path + ": " + why);
   }
 
-  std::string root, directory, path;
+  MachineTree machine;
+  std::string directory, path;
 };
 
 TEST_F(IsnFile, next_start_has_the_same_key_and_an_older_clock) {
