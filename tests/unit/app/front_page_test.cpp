@@ -62,10 +62,7 @@ void serve_front_page(Stack& on) {
 // Sends 2 MB and reads what comes back, a little at a time; half-closes when all is out.
 class Sender {
  public:
-  explicit Sender(std::uint64_t seed) : text_(2'000'000, 0) {
-    std::mt19937_64 random(seed);
-    std::ranges::generate(text_, [&] { return static_cast<char>(random()); });
-  }
+  explicit Sender(std::uint64_t seed) : text_(random_text(seed, 2'000'000)) {}
   void open(Stack& stack) { connection_ = *stack.connect({IpAddress::v4(server_ip), 7}); }
   void on_event(const Event& event) {
     if (event.has(Event::closed)) reason = event.reason;

@@ -21,6 +21,7 @@ using std::chrono::seconds;
 
 inline constexpr Endpoint service{IpAddress::v4(server_ip), 80};
 inline constexpr ServerOptions options{Endpoint{IpAddress{}, 80}, 4'096};
+inline const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 inline constexpr sim::Conditions bad_link{
     .loss = 0.02, .duplicate = 0.01, .corrupt = 0.005, .delay_max = milliseconds{3}};
 
@@ -102,12 +103,5 @@ struct Fixture {
   Application& served;
   std::deque<Client> clients;
 };
-
-inline std::string random_text(std::uint64_t seed, std::size_t size) {
-  std::mt19937_64 random(seed);
-  std::string text(size, 0);
-  for (char& c : text) c = static_cast<char>(random());
-  return text;
-}
 
 }  // namespace salut::app

@@ -102,7 +102,6 @@ struct HttpFixture : Fixture {
   std::unique_ptr<Http> http;
 };
 
-const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 std::string body_of(const std::string& response) {

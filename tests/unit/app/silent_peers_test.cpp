@@ -24,8 +24,6 @@ ServerOptions with(const ServeConfig& some) {
   return changed;
 }
 
-const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-
 struct Silent : Fixture {
   explicit Silent(std::uint64_t page = 100, const ServeConfig& some = timeouts)
       : Silent(std::make_unique<Http>(with(some), std::make_shared<HttpContent>(page))) {}

@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <random>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "io/sim/world.hpp"
@@ -55,6 +57,13 @@ class Pair {
   std::unique_ptr<Stack> client_;
   std::unique_ptr<Stack> server_;
 };
+
+inline std::string random_text(std::uint64_t seed, std::size_t size) {
+  std::mt19937_64 random(seed);
+  std::string text(size, 0);
+  for (char& c : text) c = static_cast<char>(random());
+  return text;
+}
 
 }  // namespace app
 }  // namespace salut
