@@ -13,8 +13,8 @@ LIMITS: tuple[tuple[str, str, str], ...] = (
      "by side, whole words and a fast path of its own for segments without data, source ports "
      "worked out once. Tried and left: one step more of inlining (LTO) and another order of code "
      "(PGO) gain what `bench/run builds` says. Half of the instructions would have to go; "
-     "checksums, a keyed function per ISN and options stay. What an exchange of data adds is a Stream of "
-     "three lines and a copy each way."),
+     "checksums, a keyed function per ISN and options stay. What an exchange of data adds is a "
+     "Stream of three lines and a copy each way."),
     ("connections", "busy cycles per connection, server, embedded", ""),
     ("connections", "connections per second, memif, beside dperf",
      "dperf is ahead on memif. It keeps no TIME_WAIT and no table, verifies no checksum and has "
