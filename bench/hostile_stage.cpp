@@ -13,11 +13,8 @@ constexpr std::uint16_t port = 80;
 constexpr std::size_t exchange = 64;  // bytes each way of an honest connection
 constexpr std::byte honest_request{'e'};
 constexpr Duration patience = 10s;  // of the server with its clients, and for an honest connection
-constexpr std::uint64_t near6 = 0xfd00'0000'0000'0000;
 
-IpAddress station(bool ip6, std::uint32_t last) {
-  return ip6 ? IpAddress::v6(near6, last) : IpAddress::v4(0x0a000000 + last);
-}
+using sim::station_address;
 
 constexpr Mac mac_of(std::uint8_t last) { return Mac{{2, 0, 0, 0, 0, last}}; }
 
@@ -96,9 +93,10 @@ Stage::Stage(bool ip6, bool cookies, const Lengths& lengths)
     ip::Interface interface;
     interface.device = &device;
     interface.mac = device.mac;
-    interface.addresses = {Prefix{station(ip6, id), ip6 ? std::uint8_t{64} : std::uint8_t{8}}};
+    interface.addresses = {
+        Prefix{station_address(id, ip6), ip6 ? std::uint8_t{64} : std::uint8_t{8}}};
     // What the server sends off the link goes to the attacker's station: its router is no better.
-    (ip6 ? interface.gateway6 : interface.gateway) = station(ip6, 0xfe);
+    (ip6 ? interface.gateway6 : interface.gateway) = station_address(0xfe, ip6);
     return std::make_unique<stack::Engine>(config, std::vector{interface}, pool_, memory_, id, id,
                                            now_);
   };
@@ -106,13 +104,13 @@ Stage::Stage(bool ip6, bool cookies, const Lengths& lengths)
   client_ = make(client_port_, 2);
   guests_ = std::make_unique<hostile::Guests>(*server_, patience);
   guests_->answer(honest_request, exchange);
-  static_cast<void>(server_->listen({station(ip6, 1), port}, 16'384));
+  static_cast<void>(server_->listen({station_address(1, ip6), port}, 16'384));
   site_.mac = site_.router = attacker_port_.mac;
   site_.near4 = IpAddress::v4(0x0a420000);
-  site_.near6 = IpAddress::v6(near6, 0x660000);
+  site_.near6 = IpAddress::v6(sim::link6, 0x660000);
   site_.far4 = IpAddress::v4(0xac100000);
   site_.far6 = IpAddress::v6(0x2001'0db8'0066'0000, 0);
-  site_.victims = {{server_port_.mac, station(false, 1), station(true, 1), port}};
+  site_.victims = {{server_port_.mac, station_address(1, false), station_address(1, true), port}};
   // The first one alone: it learns the server's MAC.
   now_ = clock();
   open(now_, nullptr);
@@ -161,7 +159,7 @@ void Stage::turn() {
 
 void Stage::open(Instant due, Window* window) {
   if (window != nullptr) ++window->opened;
-  const auto connection = client_->connect({station(ip6_, 1), port}, {}, 0, now_);
+  const auto connection = client_->connect({station_address(1, ip6_), port}, {}, 0, now_);
   if (!connection) {
     if (window != nullptr) ++window->failed;
     return;

@@ -111,9 +111,7 @@ class Pair {
 
  private:
   Endpoint endpoint() const { return {address(2), 80}; }
-  IpAddress address(unsigned id) const {
-    return ip6_ ? IpAddress::v6(0xfd00'0000'0000'0000, id) : IpAddress::v4(0x0a000000 + id);
-  }
+  IpAddress address(unsigned id) const { return sim::station_address(id, ip6_); }
   std::unique_ptr<stack::Engine> engine(bench::DirectWire& wire, std::uint8_t id) {
     StackConfig config;
     config.connections = 1024;

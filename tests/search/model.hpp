@@ -18,16 +18,14 @@
 #include <vector>
 
 #include "arena.hpp"
+#include "io/sim/station.hpp"
 #include "oracle.hpp"
 
 namespace salut::search {
 
 // Of the only 4-tuple there is: IPv4, or IPv6 with SALUT_TEST_FAMILY=6 in the environment.
 bool over_ip6();
-inline IpAddress address_of(unsigned side) {
-  return over_ip6() ? IpAddress::v6(0xfd00'0000'0000'0000, side + 1)
-                    : IpAddress::v4(0x0a000001 + side);
-}
+inline IpAddress address_of(unsigned side) { return sim::station_address(side + 1, over_ip6()); }
 inline constexpr std::array<std::uint16_t, 2> ports = {1000, 2000};
 
 inline constexpr unsigned wire_max = 4;   // frames under way in a direction; more are lost

@@ -84,7 +84,7 @@ class HostileRun {
   IpAddress address(unsigned host, bool ip6) const {
     const unsigned last = 1 + host;
     if (plan_.far[host]) return ip6 ? IpAddress::v6(far6, last) : IpAddress::v4(0xc6336400 + last);
-    return ip6 ? IpAddress::v6(near6, last) : IpAddress::v4(0x0a000000 + last);
+    return station_address(last, ip6);
   }
 
   void add_host(unsigned i) {

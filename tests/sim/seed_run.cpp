@@ -48,9 +48,7 @@ class Run {
   }
 
  private:
-  static IpAddress address(unsigned host, bool ip6) {
-    return ip6 ? IpAddress::v6(0xfd00'0000'0000'0000, 1 + host) : IpAddress::v4(0x0a000001 + host);
-  }
+  static IpAddress address(unsigned host, bool ip6) { return station_address(1 + host, ip6); }
 
   void add_host(unsigned i) {
     const HostPlan& plan = plan_.hosts[i];

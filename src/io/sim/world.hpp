@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "io/sim/station.hpp"
 #include "stack/engine.hpp"
 
 namespace salut::sim {

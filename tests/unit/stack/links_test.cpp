@@ -15,9 +15,7 @@ using sim::Host;
 using sim::HostOptions;
 using sim::World;
 
-IpAddress address(unsigned n) {
-  return over_ip6() ? IpAddress::v6(0xfd00'0000'0000'0000, n) : IpAddress::v4(0x0a000000 + n);
-}
+IpAddress address(unsigned n) { return sim::station_address(n, over_ip6()); }
 IpAddress elsewhere(unsigned n) {
   return over_ip6() ? IpAddress::v6(0xfd09'0000'0000'0000, n) : IpAddress::v4(0xc0000200 + n);
 }

@@ -17,7 +17,8 @@ using std::chrono::seconds;
 constexpr std::uint16_t client_port = 30'000;
 
 struct Restart {
-  explicit Restart(bool v6, bool timestamps) : from(address(v6, 1)), to(address(v6, 2)) {
+  explicit Restart(bool v6, bool timestamps)
+      : from(sim::station_address(1, v6)), to(sim::station_address(2, v6)) {
     config.connections = 64;
     config.time_wait = 64;
     config.buffer_blocks = 64;
@@ -38,10 +39,6 @@ struct Restart {
         if (event.has(Event::peer_closed)) client->engine->close(event.connection);
       }
     };
-  }
-  static IpAddress address(bool v6, std::uint64_t last) {
-    return v6 ? IpAddress::v6(0xfd00'0000'0000'0000, last)
-              : IpAddress::v4(static_cast<std::uint32_t>(0x0a000000 + last));
   }
 
   // The process dies and another one takes its place; `seed`: what its start drew.

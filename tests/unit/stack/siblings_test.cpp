@@ -46,9 +46,7 @@ class Site {
   }
 
   IpAddress vip() const { return ip(ip6_ ? "fd99::1" : "192.0.2.1"); }
-  IpAddress address(unsigned n) const {
-    return ip6_ ? IpAddress::v6(0xfd00'0000'0000'0000, n) : IpAddress::v4(0x0a000000 + n);
-  }
+  IpAddress address(unsigned n) const { return sim::station_address(n, ip6_); }
   Host& instance(unsigned i) { return *instances_[i]; }
   const Counters& counters(unsigned i) { return instances_[i]->engine->counters(); }
   std::uint64_t drops(unsigned i, Drop drop) {

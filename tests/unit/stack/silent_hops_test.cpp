@@ -10,9 +10,7 @@ namespace {
 using sim::Host;
 using sim::World;
 
-IpAddress address(unsigned n) {
-  return over_ip6() ? IpAddress::v6(0xfd00'0000'0000'0000, n) : IpAddress::v4(0x0a000000 + n);
-}
+IpAddress address(unsigned n) { return sim::station_address(n, over_ip6()); }
 
 // As many as wait, not as many as have a frame in the queue.
 TEST(SilentHops, all_that_wait_for_a_silent_next_hop_are_told) {
