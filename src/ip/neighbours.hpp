@@ -37,7 +37,6 @@
 #include <array>
 #include <bit>
 #include <cassert>
-#include <cassert>
 #include <cstdint>
 #include <optional>
 

@@ -150,7 +150,7 @@ struct Context {
   unsigned event_bits = 0;  // of all of them
   bool frame_kept = false;  // whoever has the received frame now, input() must not recycle it
   bool draining = false;    // Engine::drain()
-  bool long_way = false;    // nothing is predicted (predicted.hpp): for the proof that both agree
+  bool long_way = false;    // no short way out: for the proof that both agree
 
   Connection handle(std::uint32_t index) const {
     return Connection(index | std::uint32_t{stack_id} << Connection::slot_bits,

@@ -7,7 +7,6 @@
 #include "tcp/icmp_input.hpp"
 #include "tcp/lifecycle.hpp"
 #include "tcp/output.hpp"
-#include "tcp/predicted.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/sender.hpp"
 #include "tcp/stream_setup.hpp"
@@ -126,7 +125,7 @@ void process(Context& c, const Segment& segment, std::uint32_t candidate, const 
         (whole == nullptr || c.addresses6[index] == *whole) &&
         accept_predicted(c, index, segment, frame)) [[likely]]
       return;
-    if ((segment.flags & wire::syn) != 0 && accept_usual_syn_ack(c, index, segment)) return;
+    if ((segment.flags & wire::syn) != 0 && accept_usual_syn_ack(c, index, segment, frame)) return;
   }
   // CLOSED, but with its key: over, and kept for unread bytes only (Flag::finished).
   const bool sure = (index & time_wait_bit) == 0 && same_connection(c, index, segment.key, whole) &&
@@ -165,7 +164,7 @@ void input(Context& c, ReceiveBurst& received, Frame* frames, unsigned count) {
 
 void input_segment(Context& c, std::uint32_t index, const Segment& segment, const Frame& frame) {
   if (is_predicted(c.tcbs[index], segment) && accept_predicted(c, index, segment, frame)) return;
-  if ((segment.flags & wire::syn) != 0 && accept_usual_syn_ack(c, index, segment)) return;
+  if ((segment.flags & wire::syn) != 0 && accept_usual_syn_ack(c, index, segment, frame)) return;
   input_other(c, index, segment, frame);
 }
 

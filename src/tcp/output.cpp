@@ -4,7 +4,6 @@
 #include <array>
 
 #include "tcp/lifecycle.hpp"
-#include "tcp/predicted.hpp"
 #include "tcp/sender.hpp"
 #include "tcp/timers.hpp"
 #include "tcp/transmit.hpp"

@@ -19,6 +19,11 @@ namespace salut::tcp {
 // Sends what the windows let through, the FIN included; true if anything left.
 bool send_data(Context& c, std::uint32_t index);
 
+// Does what send_data() would with what fits one segment while nothing is in flight. False, and
+// nothing was done, where that or anything else is not so. REQUIRES: Flag::data_ready, a state that
+// may send.
+bool send_single(Context& c, std::uint32_t index);
+
 // An ACK in [SND.UNA, SND.NXT] with data in flight or arriving; SND.UNA has already moved.
 // REQUIRES: Flag::data_ready.
 void on_ack(Context& c, std::uint32_t index, const wire::Segment& segment, const Frame& frame,

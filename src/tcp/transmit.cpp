@@ -124,6 +124,10 @@ Timestamps timestamps_of(const Context& c, const Tcb& t) {
 [[gnu::noinline]] void emit_plain_without(Context& c, Tcb& t, Frame& frame, const SegmentOut& s) {
   emit_plain(c, t, frame, s, NoOptions{});
 }
+[[gnu::noinline]] void emit_usual_syn_6(Context& c, Tcb& t, Frame& frame, const SegmentOut& s,
+                                        const SynOptions& options) {
+  emit_any(c, t, frame, s, options);
+}
 [[gnu::noinline]] void emit_special(Context& c, Tcb& t, Frame& frame, const SegmentOut& s,
                                     std::span<const std::byte> options) {
   emit_any(c, t, frame, s, OptionSpan{options});
@@ -171,10 +175,10 @@ void output_syn(Context& c, std::uint32_t index) {
   const auto wnd = static_cast<std::uint16_t>(syn_window(t.rcv_wnd()));
   const SegmentOut segment{.seq = t.snd_una.value, .wnd = wnd, .flags = flags};
   constexpr unsigned all = Flag::scaling | Flag::timestamps | Flag::sack;
-  if ((t.flags & (all | Flag::data_ready | Flag::ip6)) == all) [[likely]] {
-    const std::uint32_t echo = answer ? t.ts_recent : 0;
-    return emit_plain(c, t, frame, segment,
-                      SynOptions{mss, c.rcv_scale, our_timestamp(c, t), echo});
+  if ((t.flags & (all | Flag::data_ready)) == all) [[likely]] {
+    const SynOptions usual{mss, c.rcv_scale, our_timestamp(c, t), answer ? t.ts_recent : 0};
+    if (!t.has(Flag::ip6)) return emit_plain(c, t, frame, segment, usual);
+    return emit_usual_syn_6(c, t, frame, segment, usual);
   }
   wire::OptionBytes options;
   emit_special(c, t, frame, segment, {options.data(), syn_options(c, t, mss, options)});

@@ -40,7 +40,7 @@ class FrameTemplate {
   std::uint32_t sum() const { return sum_; }
 
  private:
-  alignas(32) std::array<std::byte, 32> bytes_ = {};
+  std::array<std::byte, 32> bytes_ = {};
   std::uint32_t sum_ = 0;
 };
 

@@ -1,7 +1,7 @@
-// The fast path against the slow path: what input_segment() decides by arithmetic, and what is
-// predicted (predicted.hpp), in and out, must be what input_slow() and send_data() decide step by
-// step. Two engines with the same seed, clock and calls are fed the same segments; one of them
-// always goes the long way.
+// The fast path against the slow path: what input_segment() decides by arithmetic and prediction
+// must be what input_slow() decides step by step, and what send_single() does must be what
+// send_data() does. Two engines with the same seed, clock and calls are fed the same segments; one
+// of them always goes the long way.
 #include <cstdlib>
 
 #include "agreed.hpp"

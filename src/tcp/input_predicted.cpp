@@ -1,7 +1,7 @@
-#include "tcp/predicted.hpp"
-
+// What is_predicted() says, and the usual SYN,ACK: the short way in.
 #include <algorithm>
 
+#include "tcp/addresses.hpp"
 #include "tcp/congestion/congestion.hpp"
 #include "tcp/input.hpp"
 #include "tcp/lifecycle.hpp"
@@ -9,10 +9,10 @@
 #include "tcp/output.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/sender.hpp"
+#include "tcp/shares.hpp"
 #include "tcp/stream_setup.hpp"
 #include "tcp/timers.hpp"
 #include "tcp/transmit.hpp"
-#include "tcp/window.hpp"
 
 namespace salut::tcp {
 namespace {
@@ -133,17 +133,17 @@ bool accept_predicted(Context& c, std::uint32_t index, const Segment& s, const F
   return true;
 }
 
-bool accept_usual_syn_ack(Context& c, std::uint32_t index, const Segment& s) {
+bool accept_usual_syn_ack(Context& c, std::uint32_t index, const Segment& s, const Frame& frame) {
   constexpr unsigned offered = Flag::timestamps | Flag::sack | Flag::scaling;
-  constexpr unsigned special = Flag::data_ready | Flag::ip6 | Flag::ecn | Flag::fin_wanted;
+  constexpr unsigned special = Flag::data_ready | Flag::ecn | Flag::fin_wanted;
   constexpr unsigned usual =
       wire::option_has_timestamps | wire::option_has_sack_permitted | wire::option_has_window_scale;
   Tcb& t = c.tcbs[index];
-  bool off = t.state != State::syn_sent || t.key != s.key || s.ip6;
+  bool off = t.state != State::syn_sent || t.key != s.key || s.ip6 != t.has(Flag::ip6);
   off |= s.flags != (wire::syn | wire::ack) || s.payload_length != 0 || s.options != usual;
   off |= s.ack != t.snd_nxt.value || (t.flags & (offered | special)) != offered;
   off |= t.rcv_wnd() == 0 || s.wnd == 0;
-  if (off) return false;
+  if (off || (s.ip6 && !same_connection(c, index, s.key, whole_addresses(s, frame)))) return false;
   const std::uint32_t wnd = t.rcv_wnd();  // our SYN has said so
   t.rcv_nxt = Seq{s.seq} + 1;
   t.rcv_adv = t.rcv_nxt + wnd;
@@ -154,54 +154,6 @@ bool accept_usual_syn_ack(Context& c, std::uint32_t index, const Segment& s) {
   t.retries = 0;
   clear_timer(t);
   apply_event(c, index, StateEvent::syn_ack, {.segment = &s});
-  return true;
-}
-
-bool send_single(Context& c, std::uint32_t index) {
-  constexpr unsigned special =
-      Flag::rewound | Flag::probe | Flag::ecn | Flag::gaps | Flag::syn_unacked;
-  Tcb& t = c.tcbs[index];
-  Stream& stream = c.stream(t);
-  const std::uint32_t size = t.send.bytes;
-  const bool fin = t.has(Flag::fin_wanted) && !t.has(Flag::fin_sent);
-  bool off = c.long_way | ((t.flags & special) != 0);
-  off |= t.snd_una != t.snd_nxt;
-  off |= size == 0 && !fin;
-  off |= size > t.mss || size > t.snd_wnd || size > stream.cwnd;
-  off |= stream.recovery != no_recovery;
-  off |= stream.cwnd > initial_cwnd(c.config.initial_window, t.mss);  // it may begin anew when idle
-  if (off) return false;
-  if (c.interfaces.room_for_data(c.interfaces.neighbours().port(t.neighbour)) == 0) return false;
-  Frame frame;
-  if (!c.interfaces.acquire(frame)) return false;
-  std::uint8_t flags = wire::ack;
-  if (size > 0) {
-    const std::size_t options = t.has(Flag::timestamps) ? timestamps_size : 0;
-    c.buffers.copy(t.send, stream.cursor, 0,
-                   {wire::payload_at(frame, options, t.has(Flag::ip6)), std::size_t{size}});
-    flags |= wire::psh;
-  }
-  if (fin) flags |= wire::fin;
-  emit_segment(c, t, frame,
-               {.seq = t.snd_nxt.value,
-                .wnd = offer_window(c, t),
-                .payload_length = static_cast<std::uint16_t>(size),
-                .flags = flags});
-  const std::uint32_t now = now_us(c);
-  t.snd_nxt += size + (fin ? 1u : 0u);
-  stream.max_snd_wnd = std::max(stream.max_snd_wnd, t.snd_wnd);
-  stream.clear(cwnd_limited | override_due);
-  if (stream.cwnd - size < t.mss) stream.set(cwnd_limited);
-  if (size < t.mss) stream.small_end = t.snd_nxt;
-  if (fin) t.set(Flag::fin_sent);
-  if (size == 0) stream.set(fin_alone);
-  stream.sent_at = now;
-  if (size > 0 && stream.timed_at == 0) {
-    stream.mark = t.snd_una;
-    stream.timed_at = now;
-  }
-  set_timer(c, index, rto_wait(c, t));
-  schedule_tail_probe(c, index);
   return true;
 }
 
