@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tcp/shares.hpp"
+
 namespace salut::tcp {
 namespace {
 
@@ -34,6 +36,8 @@ Context::Context(const StackConfig& stack_config, std::vector<ip::Interface> por
       stack_id(id),
       clock(start),
       rcv_scale(scale_for(config.recv_buffer)),
+      plenty_blocks((config.buffer_blocks >> kept_for_small) +
+                    (config.recv_buffer + recv_per_block - 1) / recv_per_block),
       syn_wait(std::min(config.rto_initial, config.syn_timeout)),
       interfaces(std::move(ports_of_stack), pool, memory, counters,
                  neighbour_options(config, derived_seed(seed, SeedFor::neighbours))),

@@ -109,7 +109,9 @@ struct Context {
   std::uint8_t stack_id;
   Clock clock;
   std::uint8_t rcv_scale;  // what we offer (RFC 7323)
-  Duration syn_wait;       // until a SYN without a Stream leaves a second time
+  // While so many are free, everybody is offered his whole buffer (recv_limit()).
+  std::uint32_t plenty_blocks;
+  Duration syn_wait;  // until a SYN without a Stream leaves a second time
 
   Counters counters;
   ip::Interfaces interfaces;

@@ -26,13 +26,12 @@ constexpr std::uint32_t syn_window(std::uint32_t window) { return std::min(windo
 // what is free in the pool beyond the last eighth, and two blocks in any case. So readers that
 // never read leave room for those that do, however many they are, and a pool that is free gives
 // everybody his whole buffer.
+std::uint32_t recv_limit_if_short(const Context& c, std::uint32_t buffer);
 inline std::uint32_t recv_limit(const Context& c, const Tcb& tcb) {
-  const std::uint32_t free = free_blocks(c);
-  const std::uint32_t kept = c.config.buffer_blocks >> kept_for_small;
-  const std::uint64_t share = std::uint64_t{free > kept ? free - kept : 0} * (block_bytes / 2);
-  const std::uint64_t least = blocks_least * block_bytes;
-  return static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(recv_buffer(c, tcb), std::max(share, least)));
+  const std::uint32_t buffer = recv_buffer(c, tcb);
+  const bool plenty =
+      c.buffers.available_blocks() >= c.plenty_blocks && buffer <= c.config.recv_buffer;
+  return plenty ? buffer : recv_limit_if_short(c, buffer);
 }
 // Is no more than a quarter of the pool free? Until then a connection may have what it was offered
 // room for, however long ago: as much as its buffer.
@@ -48,12 +47,15 @@ inline std::uint32_t recv_share(const Context& c, const Tcb& tcb) {
 }
 
 // The window to offer now, as the header carries it. Moves RCV.ADV, so the segment must leave.
-std::uint16_t offer_worthwhile(const Context& c, Tcb& tcb);
+// The right edge moves only by a worthwhile step (RFC 9293 §3.8.6.2.2, silly window avoidance) and
+// never back.
 inline std::uint16_t offer_window(const Context& c, Tcb& tcb) {
-  // A step is 64 bytes at least (MSS or half of a buffer): nothing of it is gained here, by a FIN
-  // that was taken above all, and opening and closing need no more.
-  const bool shown = tcb.rcv_wnd() + 16 > c.config.recv_buffer && !tcb.has(Flag::data_ready);
-  return shown ? tcb.wnd_field() : offer_worthwhile(c, tcb);
+  const std::uint32_t queued = tcb.has(Flag::data_ready) ? tcb.recv.bytes : 0;
+  const std::uint32_t buffer = recv_limit(c, tcb);
+  const Seq edge = tcb.rcv_nxt + (buffer - std::min(buffer, queued));
+  const std::uint32_t step = std::min<std::uint32_t>(buffer / 2, tcb.mss);
+  if (edge > tcb.rcv_adv && edge - tcb.rcv_adv >= step) tcb.rcv_adv = edge;
+  return tcb.wnd_field();
 }
 
 // The reader made room for two segments or half the buffer, and the peer saw less than half.
