@@ -321,10 +321,11 @@ void LoadClient::read(Connection connection, Record& record) {
     if (!count || *count == 0) return;
     const std::size_t answer = asked ? std::min<std::size_t>(*count, record.to_read) : 0;
     record.to_read -= static_cast<std::uint32_t>(answer);
-    if (*count == answer) [[likely]]
-      continue;
-    totals_.unexpected_bytes += *count - answer;
-    server_talks_ = true;
+    if (*count != answer) [[unlikely]] {
+      totals_.unexpected_bytes += *count - answer;
+      server_talks_ = true;
+    }
+    if (*count < bytes_.size()) return;  // that was all
   }
 }
 

@@ -56,7 +56,7 @@ void LoadServer::on_bare_event(const Event& event) {
   if (event.has(Event::accepted)) ++totals_.connections;
   const std::uint8_t farewell = exchange_.server_closes ? Event::accepted : Event::peer_closed;
   if (event.has(Event::readable)) [[unlikely]] {
-    while (event.connection.read(bytes_).value_or(0) != 0) {
+    while (event.connection.read(bytes_).value_or(0) == bytes_.size()) {
     }
   }
   if (event.has(farewell) && !event.has(Event::closed)) event.connection.close();
@@ -97,6 +97,7 @@ void LoadServer::read(Connection connection, Record& record) {
     const auto count = connection.read(bytes_);
     if (!count || *count == 0) return;
     take(record, {bytes_.data(), *count});
+    if (*count < bytes_.size()) return;  // that was all
   }
 }
 
