@@ -68,6 +68,7 @@ load::BenchPlan make_plan(const load::BenchOptions& options, const load::BenchSe
   plan.load.target = setup.target;
   plan.load.exchange = {options.request, options.response, options.server_closes,
                         options.stream,  options.verify,   options.copy};
+  plan.load.burst = options.burst;
   plan.load.local = options.local;
   plan.load.slots = stack.connections;
   plan.load.time_wait = stack.time_wait;

@@ -28,7 +28,7 @@ constexpr std::uint64_t connections_max = 1'000'000'000'000;
 struct Raw {
   std::string config, name, cores, msl, interface, address, impair;
   std::string app, port, body, drain, header_timeout, idle_timeout, send_timeout;
-  std::string connect, rate, concurrency, hold, connections, request, response, close, local,
+  std::string connect, rate, burst, concurrency, hold, connections, request, response, close, local,
       duration, json, latencies;
   std::string bytes, workers;
   bool wait = false;
@@ -89,6 +89,7 @@ void add_bench(CLI::App& program, Raw& raw) {
   };
   const auto how = to("How it opens (one of these; --concurrency 256 if none)");
   how("--rate", raw.rate, "open loop: so many per second; latencies from when each was due", "CPS");
+  how("--burst", raw.burst, "--rate, --max: opens that leave together (those due in 20 us)", "N");
   how("--concurrency", raw.concurrency, "closed loop: so many at once", "N");
   how("--hold", raw.hold, "open N, hold them for the duration, close them", "N");
   bench.add_flag("--max", raw.max, "search the highest rate without a failure")
@@ -267,6 +268,9 @@ void take_mode(const Raw& raw, load::BenchOptions& options, Checker& check) {
   options.concurrency = load::default_concurrency;
   check.take(raw.rate, options.rate,
              [](const std::string& text) { return parse_number("--rate", text, 0.1, 1e9); });
+  check.take(raw.burst, options.burst, count("--burst", 1, 1'024));
+  check.refuse(!raw.burst.empty() && raw.rate.empty() && !raw.max,
+               "--burst = " + raw.burst + ": of an open loop; want --rate or --max with it");
   check.take(raw.concurrency, options.concurrency, count("--concurrency", 1, 60'000'000));
   check.take(raw.hold, options.hold, count("--hold", 1, 60'000'000));
   if (!raw.rate.empty()) options.mode = load::LoadMode::rate;

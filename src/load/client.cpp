@@ -9,6 +9,10 @@ namespace {
 constexpr std::uint64_t opens_per_turn = 128;    // bounds a turn, so that no connection waits long
 constexpr std::uint64_t handshakes_max = 1'024;  // at once with --hold, which has no other limit
 constexpr std::uint64_t closing_max = 1'024;     // at once, when held connections are closed
+// An open loop opens what falls due in so long together, if --burst does not say how many: 20 us
+// later at most, where a turn and a burst of its own for each open is most of what an open costs.
+constexpr double burst_s = 20e-6;
+constexpr std::uint64_t default_burst_max = 64;
 constexpr double lag_s = 0.1;
 constexpr double retry_s = 0.001;
 constexpr double prime_s = 1.5;     // a SYN that was lost is repeated after a second
@@ -37,6 +41,11 @@ void LoadClient::open_at_rate(double per_second, std::uint64_t now) {
   schedule_ = RateSchedule(now + static_cast<std::uint64_t>(wait), per_second, options_.hz);
   scheduled_ = 0;
   lag_max_ = static_cast<std::uint64_t>(per_second * lag_s) + opens_per_turn;
+  const auto due = static_cast<std::uint64_t>(per_second * burst_s);
+  together_ =
+      options_.burst != 0 ? options_.burst : std::clamp<std::uint64_t>(due, 1, default_burst_max);
+  patience_ =
+      options_.burst != 0 ? ~std::uint64_t{0} : static_cast<std::uint64_t>(burst_s * options_.hz);
 }
 
 void LoadClient::open_concurrent(std::uint32_t connections) {
@@ -70,6 +79,9 @@ std::uint64_t LoadClient::wanted_by_rate(std::uint64_t now, bool saturated) {
     held_back_ = false;
     return 0;
   }
+  // A turn for each open, with its burst of one, costs four times as much as one of sixteen.
+  const std::uint64_t together = std::min(together_, options_.limit - totals_.attempted);
+  if (behind < together && now - schedule_.at(scheduled_) < patience_) return 0;
   if (saturated) held_back_ = true;
   if (behind > lag_max_) [[unlikely]]
     give_up(behind - lag_max_);

@@ -144,6 +144,8 @@ class LoadClient {
   RateSchedule schedule_;
   std::uint64_t scheduled_ = 0;   // opens of the schedule that were started or given up
   std::uint64_t lag_max_ = 0;     // how many opens the schedule may be behind
+  std::uint64_t together_ = 1;    // opens that are waited for, so that they leave together
+  std::uint64_t patience_ = 0;    // ticks: how long the first of them waits at most
   bool held_back_ = false;        // the stack was saturated since the schedule is behind
   std::uint64_t not_before_ = 0;  // ticks: when a closed loop that could not open tries again
   std::uint64_t primed_by_ = 0;   // ticks: how long the first connection is waited for

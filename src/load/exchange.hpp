@@ -38,9 +38,10 @@ struct LoadOptions {
   std::optional<AddressRange> local;  // source addresses, one after the other; else the stack's
   std::uint32_t slots = 65'536;       // StackConfig::connections
   std::uint64_t limit = ~std::uint64_t{0};  // connections to open in all
-  double phase = 0;     // 0..1, for a rate: when in its first interval the first open is due
-  bool hold = false;    // keep every connection open until release()
-  bool search = false;  // the rate is a guess: opens still due when it is given up do not fail
+  std::uint32_t burst = 0;  // of a rate: opens that leave together; 0: what is due in 20 us
+  double phase = 0;         // 0..1, for a rate: when in its first interval the first open is due
+  bool hold = false;        // keep every connection open until release()
+  bool search = false;      // the rate is a guess: opens still due when it is given up do not fail
   std::uint64_t time_wait = ~std::uint64_t{0};  // StackConfig::time_wait
   double hz = 1e9;                              // ticks to the second
 };

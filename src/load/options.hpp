@@ -17,6 +17,7 @@ struct BenchOptions {
   std::optional<Targets> connect;
   LoadMode mode = LoadMode::concurrency;
   double rate = 0;
+  std::uint32_t burst = 0;  // LoadOptions::burst
   std::uint32_t concurrency = 0;
   std::uint64_t hold = 0;
   std::optional<std::uint64_t> connections;

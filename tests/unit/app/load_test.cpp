@@ -182,6 +182,37 @@ TEST(Load, rate_is_exact_in_virtual_time) {
   EXPECT_EQ(load.client.totals().all_failures(), 0u);
 }
 
+// How many leave in one turn: what falls due in 20 us, or what --burst says. All that were due
+// leave in the end.
+TEST(Load, opens_of_a_rate_leave_together) {
+  constexpr std::uint64_t opens = 1'001;
+  for (const std::uint32_t burst : {0u, 1u, 7u, 50u}) {
+    Load load({.limit = opens, .burst = burst, .hz = 1e9});
+    load.client.open_at_rate(500'000, load.now());
+    std::vector<std::uint64_t> together;
+    load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
+      const std::uint64_t now = load.now();
+      load.client.on_events(events, now);
+      const bool first_is_over =
+          load.client.totals().attempted == 1 && load.client.in_flight() == 0;
+      if (!first_is_over) return load.client.on_turn(stack, now);
+      // The schedule begins: turns of a microsecond each.
+      for (std::uint64_t turn = 0; turn <= 5'000; ++turn) {
+        const std::uint64_t before = load.client.totals().attempted;
+        load.client.on_turn(stack, now + turn * 1'000);
+        if (const std::uint64_t some = load.client.totals().attempted - before; some != 0) {
+          together.push_back(some);
+        }
+      }
+    });
+    ASSERT_TRUE(load.pair.run_until([&] { return !together.empty(); }));
+    EXPECT_EQ(load.client.totals().attempted, opens);
+    together.pop_back();  // what was left
+    const std::uint64_t wanted = burst == 0 ? 10 : burst;
+    EXPECT_EQ(together, std::vector<std::uint64_t>(together.size(), wanted)) << "burst " << burst;
+  }
+}
+
 // Four workers at 50 a second each: together one every five milliseconds.
 TEST(Load, a_phase_moves_the_schedule_by_its_share_of_an_interval) {
   std::vector<Instant> first;

@@ -70,6 +70,8 @@ TEST(Options, bench_defaults_to_a_closed_loop_of_ten_seconds) {
   EXPECT_EQ(options.concurrency, load::default_concurrency);
   EXPECT_EQ(options.duration, std::chrono::seconds{10});
   EXPECT_EQ(options.drain, std::chrono::seconds{5});
+  EXPECT_EQ(options.burst, 0u);
+  EXPECT_EQ(bench("--rate 5 --burst 16").burst, 16u);
   EXPECT_EQ(bench("--drain 0.5").drain, std::chrono::milliseconds{500});
   EXPECT_EQ(bench("--hold 10M").drain, std::chrono::seconds{105});
   EXPECT_EQ(bench("--hold 10M --drain 2").drain, std::chrono::seconds{2});
@@ -221,6 +223,8 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --cores 0,x", {"--cores = 0,x", "not a list", "0,1"}},
       {"bench --request 2GiB", {"--request = 2GiB", "out of range", "1073741824"}},
       {"bench --rate 5 --max", {"--rate", "--max", "one of them"}},
+      {"bench --burst 5", {"--burst = 5", "open loop", "--rate or --max"}},
+      {"bench --rate 5 --burst 0", {"--burst = 0", "out of range", "1024"}},
       {"bench --stream --bytes 0", {"--bytes = 0", "nothing to send", "want 1"}},
       {"bench --stream --bytes many", {"--bytes = many", "not a number", "10M"}},
       {"bench --stream --bytes 1M --duration 2", {"--bytes = 1M", "--duration", "one of"}},
