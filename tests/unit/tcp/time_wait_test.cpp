@@ -215,6 +215,27 @@ TEST(TimeWait, newer_syn_opens_anew_beyond_the_old_window) {
   EXPECT_EQ(h.state(), State::established);
 }
 
+// What a guessed SYN costs, if the ACK of the peer's FIN was lost before it came: the FIN is
+// unknown to the half-open child, and when that gave up it is reset, as RFC 9293 §3.10.7.1 says.
+// The seeded world counts this as a good end (tests/sim/hostile_run.cpp, lost_last_ack()).
+TEST(TimeWait, newer_syn_that_nobody_completes_resets_the_fin_that_comes_again) {
+  Harness h;
+  h.time_wait();
+  h.send({.flags = "S", .seq = 1'000'000});
+  const Seen answer = h.take();
+  ASSERT_EQ(answer.segment.flags, wire::syn | wire::ack);
+  h.send({.flags = "FA", .seq = 1, .ack = 2});
+  const Seen other = h.take();
+  EXPECT_EQ(other.segment.flags, wire::ack);
+  EXPECT_EQ(other.segment.seq, answer.segment.seq + 1) << "not the ACK that the peer waits for";
+  EXPECT_EQ(h.state(), State::syn_received);
+  h.advance(64s);  // six SYN,ACKs
+  h.sent.clear();
+  h.expect_no_event();
+  h.send({.flags = "FA", .seq = 1, .ack = 2});
+  h.expect({.flags = "R", .seq = 2});
+}
+
 TEST(TimeWait, syn_not_newer_acked) {
   Harness h;
   h.time_wait();
