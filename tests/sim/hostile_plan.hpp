@@ -18,10 +18,12 @@ enum class Promise : std::uint8_t {
   // The attacker holds memory, and there is as much as the minima of all need (tcp/shares.hpp): to
   // be served, at the pace that the minimum gives.
   served,
-  // There is less: to be served once the peers that take nothing were ended (tcp/pressure.hpp).
+  // There is less: to be served once the peers that take nothing were ended (tcp/pressure.hpp). An
+  // honest one whose window stays shut for two seconds, because nobody reads, is one of those.
   relieved,
   // All slots, or without cookies all of the backlog, are taken or may be: to be served once they
-  // are free again, or to be told; and whoever is connected stays so.
+  // are free again, or to be told; and whoever is connected stays so, but for those that `relieved`
+  // ends.
   told,
 };
 
