@@ -139,7 +139,11 @@ void set_promise(Draw& draw, HostilePlan& plan) {
                             std::count(plan.victims.begin(), plan.victims.end(), i) > 0;
       if (!aimed_at || plan.hosts[i].config.syn_cookies) continue;
       if (is_syn_flood(orders.kind)) plan.promise = Promise::told;
-      if (orders.connections > 0) plan.syn_may_wait = true;
+      if (orders.connections == 0) continue;
+      plan.syn_may_wait = true;
+      // Its last burst stops in the middle of its handshakes, and is a SYN flood for a backlog no
+      // larger than the burst: for 63 s.
+      plan.hosts[i].backlog = 64;
     }
   }
 }

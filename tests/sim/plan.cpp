@@ -111,6 +111,8 @@ HostPlan draw_host(Draw& draw, Size size, Family family, bool clean) {
   if (draw.one_in(8)) host.options.frames = 48;
   if (many && draw.one_in(2)) config.connections = 32;
   config.lent_frames = draw.one_in(3) ? 0 : host.options.frames / 8;
+  // As the runtime has it: were all frames to wait for MACs, no answer could be received.
+  config.neighbour_frames = host.options.frames / 8;
   host.options.completes_checksums = draw.one_in(2);
   return host;
 }
