@@ -84,7 +84,10 @@ class SALUT_API Engine {
  public:
   // Takes all the memory that the engine will ever use. `seed` feeds every hash, ISN and port
   // (config.seed is not read): an engine on a network needs one that nobody can guess. `id`, 0..63,
-  // goes into the handles. Errors: one line about a value that is wrong, or Errc::no_memory.
+  // goes into the handles. `pool` needs many more frames than config.lent_frames and
+  // config.neighbour_frames together: else bytes that nobody reads and stations that do not answer
+  // leave none for what is received. Errors: one line about a value that is wrong, or
+  // Errc::no_memory.
   static Result<Engine> make(const StackConfig& config, const std::vector<Interface>& interfaces,
                              FramePool& pool, Memory& memory, std::uint64_t seed, Instant start,
                              std::uint8_t id = 0);
