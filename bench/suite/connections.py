@@ -35,7 +35,7 @@ def run(context: Context, result: Result) -> None:
                 continue
             hz = ended[0].run.report["tsc_hz"]
             add_rows(wire, kind, ended, theirs.get(kind), result)
-    result.rows += dperf.rows(context, result, hz)
+    result.rows += dperf.rows(context, hz)
     hold_for_a_minute(context, result)
     against_open_sockets(context, result)
 
