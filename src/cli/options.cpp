@@ -89,7 +89,7 @@ void add_bench(CLI::App& program, Raw& raw) {
   };
   const auto how = to("How it opens (one of these; --concurrency 256 if none)");
   how("--rate", raw.rate, "open loop: so many per second; latencies from when each was due", "CPS");
-  how("--burst", raw.burst, "--rate, --max: opens that leave together (those due in 20 us)", "N");
+  how("--burst", raw.burst, "--rate, --max: so many opens together, 1..128 (what is due in 20 us)", "N");
   how("--concurrency", raw.concurrency, "closed loop: so many at once", "N");
   how("--hold", raw.hold, "open N, hold them for the duration, close them", "N");
   bench.add_flag("--max", raw.max, "search the highest rate without a failure")
@@ -268,7 +268,7 @@ void take_mode(const Raw& raw, load::BenchOptions& options, Checker& check) {
   options.concurrency = load::default_concurrency;
   check.take(raw.rate, options.rate,
              [](const std::string& text) { return parse_number("--rate", text, 0.1, 1e9); });
-  check.take(raw.burst, options.burst, count("--burst", 1, 1'024));
+  check.take(raw.burst, options.burst, count("--burst", 1, 128));
   check.refuse(!raw.burst.empty() && raw.rate.empty() && !raw.max,
                "--burst = " + raw.burst + ": of an open loop; want --rate or --max with it");
   check.take(raw.concurrency, options.concurrency, count("--concurrency", 1, 60'000'000));
