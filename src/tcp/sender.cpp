@@ -176,7 +176,9 @@ bool may_send_small(const Tcb& t, const Stream& stream, std::uint32_t n, std::ui
   }
   // Nagle as Minshall has it: only one small segment is unacknowledged at a time, so that the end
   // of what was written does not wait for the ACK of the segments before it.
-  return fin || stream.has(no_delay) || stream.small_end <= t.snd_una;
+  const std::uint32_t beyond = stream.small_end - t.snd_una;  // of 2^31 bytes ago: far beyond all
+  const bool waits = beyond != 0 && beyond <= t.snd_nxt - t.snd_una;
+  return fin || stream.has(no_delay) || !waits;
 }
 
 // Will another segment leave behind the one in hand, with so much left to send?

@@ -50,6 +50,24 @@ TEST(Nagle, established_fin_takes_the_small_segment_along) {
   h.expect({.flags = "FA", .seq = 4, .ack = 1, .len = 3});
 }
 
+// The last small segment was more than 2 GiB of full ones ago, half of all sequence numbers: it has
+// long been acknowledged, and holds nothing up. Either way out says so.
+TEST(Nagle, established_small_segment_of_long_ago_is_not_waited_for) {
+  for (const bool long_way : {false, true}) {
+    Harness h;
+    h.established();
+    h.write("one");
+    h.expect({.flags = "A", .seq = 1, .ack = 1, .len = 3});
+    h.send({.ack = 4});
+    tcp::Context& c = h.engine().context();
+    c.long_way = long_way;
+    const tcp::Tcb& t = c.tcbs[0];
+    c.stream(t).small_end = t.snd_una + 0x7fff'ffff;
+    h.write("two");
+    h.expect({.flags = "A", .seq = 4, .ack = 1, .len = 3});
+  }
+}
+
 TEST(SillyWindow, established_small_window_waits_for_the_override_timer) {
   Harness h;
   h.established();
