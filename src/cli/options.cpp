@@ -268,7 +268,7 @@ void take_mode(const Raw& raw, load::BenchOptions& options, Checker& check) {
   options.concurrency = load::default_concurrency;
   check.take(raw.rate, options.rate,
              [](const std::string& text) { return parse_number("--rate", text, 0.1, 1e9); });
-  check.take(raw.burst, options.burst, count("--burst", 1, 128));
+  check.take(raw.burst, options.burst, count("--burst", 1, load::burst_max));
   check.refuse(!raw.burst.empty() && raw.rate.empty() && !raw.max,
                "--burst = " + raw.burst + ": of an open loop; want --rate or --max with it");
   check.take(raw.concurrency, options.concurrency, count("--concurrency", 1, 60'000'000));

@@ -6,7 +6,7 @@ namespace salut::load {
 
 namespace {
 
-constexpr std::uint64_t opens_per_turn = 128;    // bounds a turn, so that no connection waits long
+constexpr std::uint64_t opens_per_turn = burst_max;
 constexpr std::uint64_t handshakes_max = 1'024;  // at once with --hold, which has no other limit
 constexpr std::uint64_t closing_max = 1'024;     // at once, when held connections are closed
 // An open loop opens what falls due in so long together, if --burst does not say how many: 20 us

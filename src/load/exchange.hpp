@@ -31,6 +31,9 @@ struct Exchange {
 // A request without end: the stream goes on until stop_opening().
 inline constexpr std::uint64_t endless_request = ~std::uint64_t{0} >> 1;
 
+// Of LoadOptions::burst: what one turn opens at most, so that no connection waits long for it.
+inline constexpr std::uint32_t burst_max = 128;
+
 struct LoadOptions {
   Targets target;
   std::uint64_t first_target = 0;  // index of the target to begin with

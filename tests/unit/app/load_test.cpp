@@ -213,6 +213,25 @@ TEST(Load, opens_of_a_rate_leave_together) {
   }
 }
 
+// The largest burst at a rate at which it takes a second to fall due: none is late, and all of it
+// leaves in one turn.
+TEST(Load, opens_that_wait_for_company_are_not_late) {
+  constexpr std::uint64_t opens = 10'000;
+  Load load({.limit = opens, .burst = load::burst_max, .hz = 1e9});
+  load.client.open_at_rate(load::burst_max, load.now());
+  std::uint64_t most = 0;
+  load.pair.on_client_turn([&](Stack& stack, std::span<const Event> events) {
+    const std::uint64_t before = load.client.totals().attempted;
+    load.client.on_events(events, load.now());
+    load.client.on_turn(stack, load.now());
+    most = std::max(most, load.client.totals().attempted - before);
+  });
+  load.pair.run_for(std::chrono::milliseconds{3'900});
+  EXPECT_EQ(most, load::burst_max);
+  load.client.stop_opening(load.now());
+  EXPECT_EQ(load.client.totals().all_failures(), 0u);
+}
+
 // Four workers at 50 a second each: together one every five milliseconds.
 TEST(Load, a_phase_moves_the_schedule_by_its_share_of_an_interval) {
   std::vector<Instant> first;

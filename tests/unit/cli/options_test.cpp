@@ -225,6 +225,7 @@ TEST(Options, a_mistake_is_one_line_with_the_value_and_what_is_right) {
       {"bench --rate 5 --max", {"--rate", "--max", "one of them"}},
       {"bench --burst 5", {"--burst = 5", "open loop", "--rate or --max"}},
       {"bench --rate 5 --burst 0", {"--burst = 0", "out of range", "128"}},
+      {"bench --rate 5 --burst 129", {"--burst = 129", "out of range", "128"}},
       {"bench --stream --bytes 0", {"--bytes = 0", "nothing to send", "want 1"}},
       {"bench --stream --bytes many", {"--bytes = many", "not a number", "10M"}},
       {"bench --stream --bytes 1M --duration 2", {"--bytes = 1M", "--duration", "one of"}},
