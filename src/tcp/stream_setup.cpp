@@ -12,7 +12,7 @@ void take_stream(Context& c, Tcb& tcb) {
   tcb.send = Chain{};
   tcb.recv = Chain{};
   if (!tcb.has(Flag::timestamps)) tcb.last_ack_sent = tcb.rcv_nxt;  // those know it already
-  tcb.snd_wl1 = tcb.rcv_nxt;
+  tcb.snd_wl1 = moved_to(tcb).received;  // a FIN stands behind its SEG.SEQ
   tcb.snd_wl2 = tcb.snd_una;
   c.origins[c.tcbs.index_of(tcb)] = moved_to(tcb);
   tcb.stream = c.streams.acquire();  // as many as TCBs: there is one
