@@ -355,8 +355,11 @@ void recover_on_timeout(Context& c, std::uint32_t index) {
   if (!again) {
     const Mode mode = r.mode;
     begin(c, t, stream, r, Mode::timed_out);
-    // RFC 5682 §2: not if what is in flight was partly sent again already.
-    r.frto = mode == Mode::open ? Frto::first : Frto::off;
+    // RFC 5682 §2: not if what is in flight was partly sent again already. Nor if the timer was
+    // right before, and no sample came since: a receiver that is short of room refuses what F-RTO
+    // sends beyond the hole, which makes the next one, and each would cost an RTO twice as long.
+    const bool first_since_a_sample = stream.backoff <= 1;
+    r.frto = mode == Mode::open && first_since_a_sample ? Frto::first : Frto::off;
   } else {
     r.frto = Frto::off;  // and ssthresh stays (RFC 5681 (4))
   }

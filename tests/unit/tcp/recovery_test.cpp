@@ -388,6 +388,36 @@ TEST(Frto, established_true_timeout_goes_on_retransmitting) {
   h.sent.clear();
 }
 
+// The receiver is short of room and keeps nothing beyond a hole: what F-RTO sends there is the next
+// hole. From the second timeout in a row without a sample on, what is lost goes first.
+TEST(Frto, established_second_timeout_without_a_sample_fills_the_hole_first) {
+  Harness h;
+  const auto expect_nth = [&h](std::uint32_t n) {
+    h.expect({.flags = "A", .seq = 1 + n * mss, .ack = 1, .len = mss});
+  };
+  h.established();
+  write_segments(h, 16);
+  h.sent.clear();
+  h.silence(2s);
+  expect_nth(0);
+  h.send({.ack = 1 + mss});
+  expect_nth(10);
+  expect_nth(11);
+  h.send({.ack = 1 + mss});
+  expect_nth(1);
+  // The hole was filled, and there is no room for more than what is out: it is gone.
+  h.send({.ack = 1 + 10 * mss, .wnd = 2 * mss});
+  h.expect_nothing();
+  h.silence(5s);
+  expect_nth(10);
+  h.send({.ack = 1 + 11 * mss});
+  expect_nth(11);  // not the thirteenth, for which there is room now
+  h.sent.clear();
+  h.abort();
+  h.take();
+  h.expect_closed(Reason::aborted);
+}
+
 // The second time is where microseconds in 32 bits are back at the last segment's.
 class Idle : public ::testing::TestWithParam<Duration> {};
 INSTANTIATE_TEST_SUITE_P(All, Idle,
