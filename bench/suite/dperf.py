@@ -19,9 +19,9 @@ from .result import Row
 
 NAME = "dperf, memif (no TIME_WAIT, no RX checksum)"
 PORT = "net_memif000"  # the length of a PCI address, which dperf asks for
-# Its slow start is a ramp of at least ten seconds. What it can do is what it does for HELD_S seconds
-# in a row without an error, its closes keeping up with its opens: in a second in which it only opens
-# it seems to do more, and is lost afterwards.
+# Its slow start is a ramp of at least ten seconds. What it can do is what it does for HELD_S
+# seconds in a row without an error, its closes keeping up with its opens: in a second in which it
+# only opens it seems to do more, and is lost afterwards.
 TARGET, RAMP_S = 2_400_000, 20
 HELD_S = 3
 SECONDS = RAMP_S + HELD_S + 1

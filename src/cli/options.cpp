@@ -89,7 +89,8 @@ void add_bench(CLI::App& program, Raw& raw) {
   };
   const auto how = to("How it opens (one of these; --concurrency 256 if none)");
   how("--rate", raw.rate, "open loop: so many per second; latencies from when each was due", "CPS");
-  how("--burst", raw.burst, "--rate, --max: so many opens together, 1..128 (what is due in 20 us)", "N");
+  how("--burst", raw.burst, "--rate, --max: so many opens together, 1..128 (what is due in 20 us)",
+      "N");
   how("--concurrency", raw.concurrency, "closed loop: so many at once", "N");
   how("--hold", raw.hold, "open N, hold them for the duration, close them", "N");
   bench.add_flag("--max", raw.max, "search the highest rate without a failure")

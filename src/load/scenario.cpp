@@ -121,8 +121,8 @@ void size_memory(const BenchOptions& options, std::uint64_t available, Config& c
                                         static_cast<double>(available) * memory_share);
   if (stack.time_wait < wanted) {
     notes.push_back(fmt::format(
-        "memory for {} sockets in TIME_WAIT on each {}; connections of a run that makes more of them "
-        "fail (TIME_WAIT full): a shorter --duration or --msl makes fewer",
+        "memory for {} sockets in TIME_WAIT on each {}; connections of a run that "
+        "makes more of them fail (TIME_WAIT full): a shorter --duration or --msl makes fewer",
         with_commas(stack.time_wait), config.workers > 2 ? "worker" : "side"));
   }
 }

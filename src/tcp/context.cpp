@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tcp/shares.hpp"
+#include "tcp/reserves.hpp"
 
 namespace salut::tcp {
 namespace {
