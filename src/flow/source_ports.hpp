@@ -185,8 +185,9 @@ class SourcePorts {
   // `more`: with the others of its eight.
   Key candidate(Walk& walk, std::uint64_t step, bool more) const {
     const std::size_t at = step % ahead_max;
+    const bool eight = more && walk.narrow;
     if (walk.steps[at] != step) [[unlikely]]
-      more&& walk.narrow ? work_out<ahead_max>(walk, step - at) : work_out<1>(walk, step);
+      eight ? work_out<ahead_max>(walk, step - at) : work_out<1>(walk, step);
     return walk.keys[at];
   }
   template <std::size_t count>

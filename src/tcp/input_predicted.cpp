@@ -153,7 +153,7 @@ bool accept_usual_syn_ack(Context& c, std::uint32_t index, const Segment& s, con
   syn_acknowledged(c, t, s);
   t.retries = 0;
   clear_timer(t);
-  apply_event(c, index, StateEvent::syn_ack, {.segment = &s});
+  apply_event(c, index, StateEvent::syn_ack, {.segment = &s, .frame = &frame});
   return true;
 }
 
